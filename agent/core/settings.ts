@@ -1,0 +1,92 @@
+import type { Micros } from '../../shared/units.ts'
+import type { Mode } from '../../shared/model/verdict.ts'
+
+/**
+ * Version of the evaluator: what a decision's `code` names (decisions 5). Raised whenever the same journal would give
+ * other bytes; `test/unit/agent/evaluator-version.test.ts` holds it to the decision vectors.
+ */
+export const EVALUATOR_VERSION = 1
+/** Version of the layout of a snapshot. A checkpoint of another layout is passed over and the journal replayed. */
+export const STATE_LAYOUT = 1
+
+/** A window is judged when it holds this share of the samples that the nominal rate promises; below it is INSUFFICIENT. */
+export const WINDOW_FILL_RATIO = 0.8
+/** A window that a channel's nominal rate cannot fill with this many samples is N/A for that channel. */
+export const WINDOW_SAMPLES_MIN = 5
+/** Open samples kept per channel to put late arrivals in order; past it samples are shed and counted. */
+export const OPEN_SAMPLES_MAX = 65_536
+/** Lives of publishers remembered per rig; the one not heard of for longest makes room. */
+export const SOURCES_MAX = 64
+/** Frames back in which a repeated sequence number is recognised as a duplicate (decisions 18). */
+export const DEDUPE_WINDOW = 4096
+/** Channel lists (cid) remembered per rig; past it a frame with a new one is refused as `sources_full`. */
+export const CHANNEL_LISTS_MAX = 256
+/** A step of time longer than this between two inputs is a gap: it is recorded and not filled with empty slides. */
+export const GAP_US: Micros = 10_000_000
+/** Findings in one record; the rest is counted in `more`. */
+export const FINDINGS_MAX = 1024
+
+/** Limits and tolerances of one metric, in its canonical unit. Absent means not declared, never zero. */
+export type MetricSettings = Readonly<{
+  metric: string
+  unit: string
+  /** Channel names that feed it, its own first. */
+  channels: readonly string[]
+  /** Factor from a stated unit to the canonical one; the canonical unit itself is not in it. */
+  unitFactors: ReadonlyMap<string, number>
+  required: boolean
+  baselineRequired: boolean
+  idleAfterUs: Micros
+  nominalRateHz: number
+  /** Indices into the rig's `windowsUs` that are judged for it, shortest first. */
+  windows: readonly number[]
+  invariantMin?: number
+  invariantMax?: number
+  invariantEq?: number
+  failMin?: number
+  failMax?: number
+  driftThreshold?: number
+  driftRatio?: number
+  minEffect?: number
+  /** Spreads from the baseline that are tolerated; absent: the baseline's own limit. */
+  deviationLimit?: number
+  /** Consecutive slides a departure from the baseline must last. */
+  persistenceSlides: number
+}>
+
+/** Level and spread of the means of one window width when nothing is wrong. */
+export type WindowBaseline = Readonly<{ widthUs: Micros; windows: number; mean: number; spread: number; limit: number }>
+
+export type MetricBaseline = Readonly<{ metric: string; unit: string; count: number; mean: number; sd: number; min: number; max: number; windows: readonly WindowBaseline[] }>
+
+/** A baseline as the evaluator uses it; `digest` is of the exact bytes of the record. */
+export type Baseline = Readonly<{ digest: Uint8Array; kind: 'draft' | 'golden' | 'rolling'; metrics: ReadonlyMap<string, MetricBaseline> }>
+
+export type RigSettings = Readonly<{
+  rig: string
+  mode: Mode
+  slideUs: Micros
+  windowsUs: readonly Micros[]
+  latenessUs: Micros
+  maxFutureUs: Micros
+  latePolicy: 'drop' | 'side_output'
+  /** Sorted by metric name: the order of every sum and digest. */
+  metrics: readonly MetricSettings[]
+  baseline: Baseline | null
+}>
+
+/** Everything the evaluator is told by configuration, for every rig of the agent, rigs sorted by id. */
+export type EvaluatorSettings = Readonly<{
+  configDigest: Uint8Array
+  rigs: readonly RigSettings[]
+  passRecordEveryUs: Micros
+  notPassRecordEveryUs: Micros
+}>
+
+/** The hash functions of the outside, handed in so that the core imports no Node module. Pure. */
+export type Digests = Readonly<{
+  /** SHA-256 with a domain prefix over bytes. */
+  bytes(domain: 'slide' | 'node' | 'slice' | 'chain', ...parts: Uint8Array[]): Uint8Array
+  /** The one encoding of a value. */
+  encode(value: import('../../shared/model/decision.ts').Canonical): Uint8Array
+}>

@@ -1,0 +1,65 @@
+import type { Micros } from '../shared/units.ts'
+import type { Provenance } from '../shared/model/telemetry.ts'
+
+/** Telemetry messages exactly as they arrived, from one endpoint in one turn. They are journaled before they are decoded. */
+export type RawTelemetry = Readonly<{
+  rig: string
+  /** Name of the configured source; a JSON sample that names none is from here. */
+  origin: string
+  encoding: 'cbor' | 'json'
+  provenance: Provenance
+  messages: readonly Uint8Array[]
+  /** Only from a recording, whose own time replaces the wall clock. */
+  nowUs?: Micros
+}>
+
+/**
+ * Where a source puts what it receives. `deliver` settles when there is room for more, so a source that can wait
+ * (a file) waits; one that cannot (a socket) stops reading and its transport's own limit applies.
+ */
+export interface SourceSink {
+  deliver(raw: RawTelemetry): Promise<void>
+  /** Moves time forward for rigs on the `recording` clock. */
+  tick(nowUs: Micros): Promise<void>
+  /** Nothing more will come: the recording is at its end. */
+  ended(): void
+}
+
+/** A way in for telemetry. `start` settles when the source is ready to receive; `stop` may be called twice. */
+export interface TelemetrySource {
+  readonly name: string
+  start(sink: SourceSink): Promise<void>
+  stop(): Promise<void>
+}
+
+/** A signed batch on its way to the collector. `seed` never leaves the agent before a redaction asks for it. */
+export type OutboxEntry = Readonly<{
+  epoch: number
+  batchSeq: number
+  firstSeq: number
+  count: number
+  madeUs: Micros
+  cose: Uint8Array
+  records: Uint8Array
+  seed: Uint8Array
+}>
+
+export type OutboxPending = Readonly<{ batches: number; bytes: number; oldestUs: Micros | null }>
+
+/**
+ * Signed batches on disk until the collector has receipted them. `append` settles when the batch would survive a power
+ * cut; appending the same batch twice is a bug of the caller. Deletes only what has a verified receipt.
+ */
+export interface Outbox {
+  append(entry: OutboxEntry): Promise<void>
+  readonly lastBatchSeq: number
+  /** The last decision that is durable here: recovery re-runs the journal silently up to it. */
+  readonly lastDecisionSeq: number
+  /** Identity of the last batch, for the next one's `prev`; null before the first. */
+  readonly head: Uint8Array | null
+  readonly receiptedThrough: number
+  read(fromBatchSeq: number, max: number): Promise<readonly OutboxEntry[]>
+  receipted(batchSeq: number, receipt: Uint8Array): Promise<void>
+  pending(): OutboxPending
+  close(): Promise<void>
+}

@@ -1,0 +1,33 @@
+import type { Micros } from '../units.ts'
+import type { Mode } from './verdict.ts'
+import type { Frame, FrameRefusal } from './telemetry.ts'
+
+/** Journal input kinds, numbered for ever (decisions 15). An unknown number refuses the journal. */
+export const INPUT_KIND = {
+  frame: 1, tick: 2, mode: 3, ack: 4, operator: 5, config: 6, policy: 7, baseline: 8, action_transition: 9, run: 10,
+} as const
+export type InputKind = keyof typeof INPUT_KIND
+
+/** One file of a configuration, exactly as it was read; its digest is SHA-256 with the domain of files. */
+export type ConfigFile = Readonly<{ name: string; bytes: Uint8Array; digest: Uint8Array }>
+
+/** A telemetry message after decoding: samples, or the reason why there are none. `example` is kept for the first of a reason. */
+export type FrameResult =
+  | Readonly<{ ok: true; frame: Frame }>
+  | Readonly<{ ok: false; rig: string; reason: FrameRefusal; detail: string }>
+
+/**
+ * Everything that can influence a decision (K1). `nowUs` is the wall time at which the agent took it in; the evaluator
+ * has no other clock. Raw bytes live in the journal; this is what they decode to, the same way on every machine.
+ */
+export type Input =
+  | Readonly<{ kind: 'frame'; nowUs: Micros; results: readonly FrameResult[] }>
+  | Readonly<{ kind: 'tick'; nowUs: Micros }>
+  | Readonly<{ kind: 'mode'; nowUs: Micros; rig: string; mode: Mode; reason: string; operator: string; source: string }>
+  | Readonly<{ kind: 'ack'; nowUs: Micros; action: string; status: string; message: string }>
+  | Readonly<{ kind: 'operator'; nowUs: Micros; command: 'agent_start'; bootId: string; version: string }>
+  | Readonly<{ kind: 'config'; nowUs: Micros; files: readonly ConfigFile[] }>
+  | Readonly<{ kind: 'policy'; nowUs: Micros; bytes: Uint8Array }>
+  | Readonly<{ kind: 'baseline'; nowUs: Micros; rig: string; bytes: Uint8Array }>
+  | Readonly<{ kind: 'action_transition'; nowUs: Micros; action: string; state: string }>
+  | Readonly<{ kind: 'run'; nowUs: Micros; rig: string; command: 'start' | 'stop' | 'note'; run: string; article: string; procedure: string; operator: string; note: string }>

@@ -1,0 +1,59 @@
+import type { Micros } from '../units.ts'
+
+/** How good a sample is, as its source says (decisions 18). */
+export const QUALITY = { good: 0, suspect: 1, bad: 2, missing: 3 } as const
+
+/**
+ * Samples of some channels from one source, decoded and shape-checked. Times are event times.
+ *
+ * `value[c * timeUs.length + i]` is channel `c` at `timeUs[i]`; `quality` has the same layout.
+ * `seq` counts the frames of one `epoch` of one `source`; a single JSON sample has `seq` −1 (no sequence).
+ */
+export type Frame = Readonly<{
+  rig: string
+  source: string
+  epoch: string
+  seq: number
+  channels: readonly string[]
+  timeUs: Float64Array
+  value: Float64Array
+  quality?: Uint8Array
+  /** Unit stated by a single JSON sample; absent means the canonical unit of the metric is assumed. */
+  unit?: string
+  /** Where the samples come from: only `live` may ever satisfy a gate for a hard action. */
+  provenance: Provenance
+}>
+
+export const PROVENANCES = ['live', 'late', 'replay', 'simulated', 'injected', 'overridden'] as const
+export type Provenance = (typeof PROVENANCES)[number]
+
+/** Why a whole telemetry message was not taken. Counted by reason; the first of each kind is kept as an example. */
+export const FRAME_REFUSALS = [
+  'malformed_cbor', 'malformed_json', 'too_large', 'wrong_version', 'wrong_shape', 'wrong_rig', 'unknown_cid',
+  'bad_name', 'bad_time', 'duplicate_frame', 'sources_full', 'channels_full', 'bad_row',
+] as const
+export type FrameRefusal = (typeof FRAME_REFUSALS)[number]
+
+/** Why one sample was not evaluated though its message was taken. */
+export const SAMPLE_REFUSALS = [
+  'not_a_number', 'quality_bad', 'quality_missing', 'future', 'unknown_channel', 'unit_mismatch', 'bad_time',
+  'suspect_ms', 'suspect_s', 'suspect_ns',
+] as const
+export type SampleRefusal = (typeof SAMPLE_REFUSALS)[number]
+
+/**
+ * The loss ledger of one channel. It balances: received = evaluated + late + duplicate + rejected + shed + pending,
+ * where pending are samples in panes that are still open. Missing stands beside it (gaps in a source's sequence).
+ */
+export type LedgerCounts = Readonly<{
+  received: number
+  evaluated: number
+  late: number
+  duplicate: number
+  rejected: number
+  shed: number
+  pending: number
+}>
+
+/** A half-open span of event time, `[fromUs, toUs)`. */
+export type Span = Readonly<{ fromUs: Micros; toUs: Micros }>
