@@ -4,6 +4,8 @@ import { CHANNEL_LISTS_MAX, DEDUPE_WINDOW, SOURCES_MAX } from './settings.ts'
 export type SourceState = {
   /** `source/epoch`, the name that orders samples of equal time. */
   name: string
+  /** First sequence number heard: what was sent before we listened is not missing. −1 before it. */
+  first: number
   /** Highest sequence number seen; −1 before the first. */
   highest: number
   /** Bit per frame of the last {@link DEDUPE_WINDOW}, by `seq % DEDUPE_WINDOW`. */
@@ -42,7 +44,7 @@ export function noteFrame(sources: Sources, name: string, seq: number, nowUs: nu
   }
   if (seq <= source.highest - DEDUPE_WINDOW || bit(source.seen, seq)) return { slot, duplicate: true }
   setBit(source.seen, seq, true)
-  source.missing -= 1
+  if (seq > source.first) source.missing -= 1
   return { slot, duplicate: false }
 }
 
@@ -64,7 +66,7 @@ export function missingFrames(sources: Sources): number {
 function slotFor(sources: Sources, name: string, nowUs: number): number {
   const known = sources.names.indexOf(name)
   if (known >= 0) return known
-  const fresh: SourceState = { name, highest: -1, seen: new Uint8Array(DEDUPE_WINDOW / 8), missing: 0, lastUs: nowUs }
+  const fresh: SourceState = { name, first: -1, highest: -1, seen: new Uint8Array(DEDUPE_WINDOW / 8), missing: 0, lastUs: nowUs }
   if (sources.slots.length < SOURCES_MAX) {
     sources.slots.push(fresh)
     sources.names.push(name)
@@ -79,14 +81,12 @@ function slotFor(sources: Sources, name: string, nowUs: number): number {
 }
 
 function advance(source: SourceState, seq: number): void {
-  // The first frame heard from a publisher is its beginning for us: what it sent before we listened is not missing.
-  const first = source.highest < 0
-  const from = first ? seq : source.highest + 1
+  if (source.highest < 0) source.first = seq
+  const from = source.highest < 0 ? seq : source.highest + 1
   if (seq - from >= DEDUPE_WINDOW) source.seen.fill(0)
   else for (let k = from; k < seq; k += 1) setBit(source.seen, k, false)
   source.missing += seq - from
   setBit(source.seen, seq, true)
-  if (first) source.seen.fill(0xff)
   source.highest = seq
 }
 

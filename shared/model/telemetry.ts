@@ -14,7 +14,10 @@ export type Frame = Readonly<{
   source: string
   epoch: string
   seq: number
-  channels: readonly string[]
+  /** Channel names in full, or null when the frame names them by `cid` only. */
+  channels: readonly string[] | null
+  /** Digest of the channel list, hex; null when the frame carries none. A list message has names, a cid and no samples. */
+  cid: string | null
   timeUs: Float64Array
   value: Float64Array
   quality?: Uint8Array
@@ -57,3 +60,15 @@ export type LedgerCounts = Readonly<{
 
 /** A half-open span of event time, `[fromUs, toUs)`. */
 export type Span = Readonly<{ fromUs: Micros; toUs: Micros }>
+
+/** A day: a time this near to now after a change of unit was meant in that unit. */
+const NEAR_US = 86_400_000_000
+
+/** Recognises a time that makes sense only in another unit than µs. @returns the unit it looks like, or null. */
+export function suspectUnit(timeUs: Micros, nowUs: Micros): 'suspect_ms' | 'suspect_s' | 'suspect_ns' | null {
+  if (Math.abs(timeUs - nowUs) <= NEAR_US) return null
+  if (Math.abs(timeUs * 1000 - nowUs) <= NEAR_US) return 'suspect_ms'
+  if (Math.abs(timeUs * 1_000_000 - nowUs) <= NEAR_US) return 'suspect_s'
+  if (Math.abs(timeUs / 1000 - nowUs) <= NEAR_US) return 'suspect_ns'
+  return null
+}

@@ -1,0 +1,134 @@
+import type { Finding } from '../../shared/model/decision.ts'
+import type { MetricVerdict } from '../../shared/model/verdict.ts'
+import { MOMENTS_FIELDS, momentsAt, type Moments } from '../../shared/math/moments.ts'
+import { compareWindow } from './compare.ts'
+import { WINDOW_FILL_RATIO, type MetricBaseline, type MetricSettings } from './settings.ts'
+import type { RigState } from './state.ts'
+
+/** What was found of one metric in one slide; `finding` is null only for PASS. */
+export type Judgement = { verdict: MetricVerdict; finding: Finding | null }
+
+/**
+ * Judges one metric at the end of a slide, from the joined windows of {@link RigState.windowRows}.
+ *
+ * A limit that was passed is FAIL whatever else is wrong. After that comes everything unknown: silent (STALE), rubbish
+ * in the shortest window (INVALID), too few samples (INSUFFICIENT), nothing to compare with (NO_BASELINE). Only what
+ * is left can be DRIFT or PASS.
+ */
+export function judgeMetric(rig: RigState, metric: number, endUs: number): Judgement {
+  const settings = rig.settings.metrics[metric]!
+  const newest = rig.newestUs[metric]!
+  const ageUs = newest < 0 ? null : endUs - newest
+  const find = (verdict: MetricVerdict, ground: string, more: Partial<Finding> = {}): Judgement => ({
+    verdict, finding: { ...EMPTY, metric: settings.metric, channel: settings.channels[0]!, unit: settings.unit, verdict, ground, ageUs, ...more },
+  })
+
+  const limits = passedLimit(rig, metric, settings)
+  if (limits !== null) return find('FAIL', limits.ground, limits.more)
+  const silentUs = endUs - Math.max(newest, rig.originUs)
+  if (!(silentUs <= settings.idleAfterUs)) return find('STALE', 'silent', { limit: settings.idleAfterUs, ratio: silentUs / settings.idleAfterUs })
+  const shortest = settings.windows[0]!
+  const shortestRow = momentsAt(rig.windowRows[shortest]!, metric)
+  if (shortestRow.invalid > 0) return find('INVALID', 'invalid_samples', about(rig, shortest, shortestRow))
+  const unfilled = firstUnfilled(rig, metric, settings, endUs)
+  if (unfilled !== null) return find('INSUFFICIENT', 'window_not_filled', about(rig, unfilled, momentsAt(rig.windowRows[unfilled]!, metric)))
+
+  const baseline = rig.settings.baseline?.metrics.get(settings.metric)
+  if (baseline === undefined || baseline.unit !== settings.unit) {
+    return settings.baselineRequired ? find('NO_BASELINE', 'no_baseline') : { verdict: 'PASS', finding: null }
+  }
+  const drift = worstDeparture(rig, metric, settings, baseline)
+  if (drift === 'nothing_compared') return settings.baselineRequired ? find('NO_BASELINE', 'no_baseline') : { verdict: 'PASS', finding: null }
+  return drift === null ? { verdict: 'PASS', finding: null } : find('DRIFT', drift.ground, drift.more)
+}
+
+const EMPTY = {
+  windowUs: 0, count: 0, mean: null, min: null, max: null, limit: null, baselineMean: null, baselineSpread: null, deviation: null, ratio: null,
+} as const
+
+type Passed = { ground: string; more: Partial<Finding> }
+
+/** Tells whether window `w` holds enough samples of a metric to say anything. */
+export function isFilled(settings: MetricSettings, windowUs: number, count: number): boolean {
+  return count >= Math.max(1, Math.floor(((settings.nominalRateHz * windowUs) / 1_000_000) * WINDOW_FILL_RATIO))
+}
+
+/**
+ * Invariants must hold for every sample, so they are held against the extremes of the shortest judged window;
+ * fail thresholds are held against the mean of every judged window that is filled.
+ */
+function passedLimit(rig: RigState, metric: number, settings: MetricSettings): Passed | null {
+  const shortest = settings.windows[0]!
+  const row = momentsAt(rig.windowRows[shortest]!, metric)
+  if (row.count > 0) {
+    const { invariantMin, invariantMax, invariantEq } = settings
+    const more = about(rig, shortest, row)
+    if (invariantEq !== undefined && !(row.min === invariantEq && row.max === invariantEq)) return { ground: 'invariant_eq', more: { ...more, limit: invariantEq } }
+    if (invariantMax !== undefined && !(row.max <= invariantMax)) return { ground: 'invariant_max', more: { ...more, limit: invariantMax, ratio: outside(row.max, invariantMin, invariantMax) } }
+    if (invariantMin !== undefined && !(row.min >= invariantMin)) return { ground: 'invariant_min', more: { ...more, limit: invariantMin, ratio: outside(row.min, invariantMin, invariantMax) } }
+  }
+  const { failMin, failMax } = settings
+  if (failMin === undefined && failMax === undefined) return null
+  for (const w of settings.windows) {
+    const window = momentsAt(rig.windowRows[w]!, metric)
+    if (!isFilled(settings, rig.settings.windowsUs[w]!, window.count)) continue
+    const above = failMax !== undefined && !(window.mean <= failMax)
+    const below = failMin !== undefined && !(window.mean >= failMin)
+    if (above || below) return { ground: 'fail_threshold', more: { ...about(rig, w, window), limit: above ? failMax : failMin!, ratio: outside(window.mean, failMin, failMax) } }
+  }
+  return null
+}
+
+/** |distance from the middle of the allowed band| over half its width; for a one-sided limit the value over the limit. */
+function outside(value: number, min: number | undefined, max: number | undefined): number | null {
+  if (min !== undefined && max !== undefined && max > min) return Math.abs(value - (min + max) / 2) / ((max - min) / 2)
+  const limit = max ?? min
+  if (limit === undefined || limit === 0) return null
+  return max !== undefined ? finite(value / limit) : finite(limit / value)
+}
+
+function finite(ratio: number): number | null {
+  return Number.isFinite(ratio) && ratio > 0 ? ratio : null
+}
+
+function about(rig: RigState, w: number, row: Moments): Partial<Finding> {
+  const windowUs = rig.settings.windowsUs[w]!
+  return row.count === 0 ? { windowUs, count: 0 } : { windowUs, count: row.count, mean: row.mean, min: row.min, max: row.max }
+}
+
+/** The first judged window that is older than the evaluation and yet not filled; the shortest one always counts. */
+function firstUnfilled(rig: RigState, metric: number, settings: MetricSettings, endUs: number): number | null {
+  for (const w of settings.windows) {
+    const widthUs = rig.settings.windowsUs[w]!
+    if (w !== settings.windows[0] && endUs - rig.originUs < widthUs) continue
+    if (!isFilled(settings, widthUs, rig.windowRows[w]![metric * MOMENTS_FIELDS]!)) return w
+  }
+  return null
+}
+
+/** Compares every filled window that the baseline knows, keeps count of departures, and gives the worst that lasts. */
+function worstDeparture(rig: RigState, metric: number, settings: MetricSettings, baseline: MetricBaseline): Passed | null | 'nothing_compared' {
+  let worst: Passed | null = null
+  let compared = 0
+  const windows = rig.settings.windowsUs.length
+  for (const w of settings.windows) {
+    const widthUs = rig.settings.windowsUs[w]!
+    const row = momentsAt(rig.windowRows[w]!, metric)
+    const known = baseline.windows.find((b) => b.widthUs === widthUs)
+    const at = metric * windows + w
+    if (known === undefined || !isFilled(settings, widthUs, row.count)) {
+      rig.departures[at] = 0
+      continue
+    }
+    compared += 1
+    const departure = compareWindow(row, known, settings)
+    rig.departures[at] = departure === null ? 0 : Math.min(rig.departures[at]! + 1, 1_000_000)
+    if (departure === null || rig.departures[at]! < settings.persistenceSlides) continue
+    const passed: Passed = {
+      ground: departure.ground,
+      more: { ...about(rig, w, row), limit: departure.limit, baselineMean: known.mean, baselineSpread: known.spread, deviation: departure.deviation, ratio: departure.ratio },
+    }
+    if (worst === null || (passed.more.ratio ?? 0) > (worst.more.ratio ?? 0)) worst = passed
+  }
+  return compared === 0 ? 'nothing_compared' : worst
+}

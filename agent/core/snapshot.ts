@@ -1,0 +1,159 @@
+import type { Canonical, RunContext } from '../../shared/model/decision.ts'
+import type { LedgerCounts } from '../../shared/model/telemetry.ts'
+import type { Mode } from '../../shared/model/verdict.ts'
+import type { Ledger } from './ledger.ts'
+import { createOpenSamples, type OpenSamples } from './open-samples.ts'
+import type { OpenPanes } from './panes.ts'
+import type { EvaluatorSettings, RigSettings } from './settings.ts'
+import type { Sources } from './sources.ts'
+import { createRigState, type EvaluatorState, type OpenRange, type RigState } from './state.ts'
+
+/**
+ * The state as a value that has one encoding, and back. A checkpoint is this and a journal position, nothing else; so a
+ * restored evaluator goes on exactly as the first one would have, to the last bit. The settings are not in it: they
+ * come from the configuration's bytes, whose digest is checked.
+ *
+ * Doubles are kept as their eight bytes, little-endian, because the encoding of numbers would turn −0 into 0.
+ */
+export function snapshotState(state: EvaluatorState): Canonical {
+  return [
+    state.settings?.configDigest ?? null, state.nowUs, state.decisionSeq, state.chain.slice(),
+    state.range === null ? null : snapshotRange(state.range),
+    [state.clockBack.count, state.clockBack.worstUs],
+    state.rigs.map(snapshotRig),
+  ]
+}
+
+/** @returns the state, or null when the value is not a snapshot under these settings. Never half of one. */
+export function restoreState(value: Canonical, settings: EvaluatorSettings): EvaluatorState | null {
+  const [digest, nowUs, decisionSeq, chain, range, clockBack, rigs] = value as [Uint8Array, number, number, Uint8Array, Canonical, [number, number], Canonical[]]
+  if (!sameBytes(digest, settings.configDigest) || rigs.length !== settings.rigs.length) return null
+  const restored: RigState[] = []
+  for (let k = 0; k < rigs.length; k += 1) {
+    const rig = restoreRig(rigs[k]!, settings.rigs[k]!)
+    if (rig === null) return null
+    restored.push(rig)
+  }
+  return {
+    settings, nowUs, decisionSeq, chain, range: range === null ? null : restoreRange(range), rigs: restored,
+    clockBack: { count: clockBack[0], worstUs: clockBack[1] },
+  }
+}
+
+function snapshotRig(rig: RigState): Canonical {
+  return [
+    rig.settings.rig, rig.mode, rig.run, rig.closedUs, rig.originUs, rig.recordKey, rig.recordSeq, rig.recordUs,
+    [bytesOf(rig.newestSeenUs), bytesOf(rig.newestUs), bytesOf(rig.invalidPane), bytesOf(rig.departures)],
+    PANE_ARRAYS.map((name) => bytesOf(rig.panes[name])),
+    rig.panes.samples.map(snapshotSamples),
+    rig.tree.levels.map((level) => [bytesOf(level.rows), level.digests.slice()]),
+    snapshotSources(rig.sources),
+    snapshotLedger(rig.ledger),
+    rig.settled,
+  ]
+}
+
+function restoreRig(value: Canonical, settings: RigSettings): RigState | null {
+  const [name, mode, run, closedUs, originUs, recordKey, recordSeq, recordUs, arrays, panes, samples, levels, sources, ledger, settled] = value as unknown as [
+    string, Mode, ReadonlyMap<string, Canonical> | null, number, number, string, number, number, Uint8Array[], Uint8Array[], Canonical[], [Uint8Array, Uint8Array][], Canonical, Canonical, ReadonlyMap<string, number>,
+  ]
+  if (name !== settings.rig) return null
+  const rig = createRigState(settings)
+  const wholes: [ArrayBufferView, Uint8Array | undefined][] = [
+    [rig.newestSeenUs, arrays[0]], [rig.newestUs, arrays[1]], [rig.invalidPane, arrays[2]], [rig.departures, arrays[3]],
+    ...PANE_ARRAYS.map((field, k): [ArrayBufferView, Uint8Array | undefined] => [rig.panes[field], panes[k]]),
+    ...rig.tree.levels.flatMap((level, k): [ArrayBufferView, Uint8Array | undefined][] => [[level.rows, levels[k]?.[0]], [level.digests, levels[k]?.[1]]]),
+  ]
+  for (const [into, bytes] of wholes) if (!fill(into, bytes)) return null
+  if (samples.length !== rig.panes.samples.length) return null
+  samples.forEach((s, m) => { rig.panes.samples[m] = restoreSamples(s) })
+  if (!restoreLedger(rig.ledger, ledger)) return null
+  return Object.assign(rig, {
+    mode, closedUs, originUs, recordKey, recordSeq, recordUs,
+    run: run === null ? null : (Object.fromEntries(run) as unknown as RunContext),
+    sources: restoreSources(sources),
+    settled: Object.fromEntries(settled) as unknown as LedgerCounts,
+  })
+}
+
+const PANE_ARRAYS = [
+  'count', 'shift', 'sum', 'sumSquares', 'min', 'max', 'last', 'lastTime', 'lastSeq', 'lastSource', 'invalid', 'disordered',
+] as const satisfies readonly (keyof OpenPanes)[]
+
+function snapshotSamples(open: OpenSamples): Canonical {
+  const n = open.length
+  const time = new Float64Array(n)
+  const value = new Float64Array(n)
+  const seq = new Float64Array(n)
+  const source = new Int32Array(n)
+  for (let i = 0; i < n; i += 1) {
+    const at = (open.head + i) & (open.time.length - 1)
+    time[i] = open.time[at]!
+    value[i] = open.value[at]!
+    seq[i] = open.seq[at]!
+    source[i] = open.source[at]!
+  }
+  return [open.time.length, bytesOf(time), bytesOf(value), bytesOf(seq), bytesOf(source)]
+}
+
+function restoreSamples(value: Canonical): OpenSamples {
+  const [capacity, time, ...rest] = value as [number, Uint8Array, ...Uint8Array[]]
+  const open = createOpenSamples(capacity)
+  open.length = time.length / 8
+  fill(open.time.subarray(0, open.length), time)
+  fill(open.value.subarray(0, open.length), rest[0])
+  fill(open.seq.subarray(0, open.length), rest[1])
+  fill(open.source.subarray(0, open.length), rest[2])
+  return open
+}
+
+function snapshotSources(sources: Sources): Canonical {
+  const slots = sources.slots.map((s) => [s.name, s.first, s.highest, s.seen.slice(), s.missing, s.lastUs])
+  const lists = [...sources.lists.entries()].sort((a, b) => (a[0] < b[0] ? -1 : 1)).map(([cid, names]) => [cid, names])
+  return [slots, lists, sources.missingBefore]
+}
+
+function restoreSources(value: Canonical): Sources {
+  const [slots, lists, missingBefore] = value as unknown as [[string, number, number, Uint8Array, number, number][], [string, string[]][], number]
+  const restored = slots.map(([name, first, highest, seen, missing, lastUs]) => ({ name, first, highest, seen: seen.slice(), missing, lastUs }))
+  return { slots: restored, names: restored.map((s) => s.name), lists: new Map(lists), missingBefore }
+}
+
+function snapshotLedger(ledger: Ledger): Canonical {
+  const refusals = [...ledger.refusals.entries()].sort((a, b) => (a[0] < b[0] ? -1 : 1))
+  return [bytesOf(ledger.rows), refusals.map(([reason, r]) => [reason, r.count, r.firstUs, r.example]), ledger.framesReceived, ledger.framesRefused]
+}
+
+function restoreLedger(ledger: Ledger, value: Canonical): boolean {
+  const [rows, refusals, received, refused] = value as unknown as [Uint8Array, [string, number, number, string][], number, number]
+  if (!fill(ledger.rows, rows)) return false
+  for (const [reason, count, firstUs, example] of refusals) ledger.refusals.set(reason as never, { count, firstUs, example })
+  ledger.framesReceived = received
+  ledger.framesRefused = refused
+  return true
+}
+
+function snapshotRange(range: OpenRange): Canonical {
+  const rigs = [...range.rigs.entries()].sort((a, b) => (a[0] < b[0] ? -1 : 1)).map(([rig, as]) => [rig, as.seq, as.verdict])
+  return [range.first, range.last, range.count, range.firstUs, range.lastUs, rigs]
+}
+
+function restoreRange(value: Canonical): OpenRange {
+  const [first, last, count, firstUs, lastUs, rigs] = value as unknown as [number, number, number, number, number, [string, number, string][]]
+  return { first, last, count, firstUs, lastUs, rigs: new Map(rigs.map(([rig, seq, verdict]) => [rig, { seq, verdict }])) }
+}
+
+/** The bytes of a typed array, copied. Every platform the agent is built for is little-endian. */
+function bytesOf(view: ArrayBufferView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice()
+}
+
+function fill(into: ArrayBufferView, bytes: Uint8Array | undefined): boolean {
+  if (bytes === undefined || bytes.length !== into.byteLength) return false
+  new Uint8Array(into.buffer, into.byteOffset, into.byteLength).set(bytes)
+  return true
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, k) => byte === b[k])
+}

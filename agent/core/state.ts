@@ -1,0 +1,89 @@
+import type { Micros } from '../../shared/units.ts'
+import type { RunContext } from '../../shared/model/decision.ts'
+import type { LedgerCounts } from '../../shared/model/telemetry.ts'
+import type { Mode } from '../../shared/model/verdict.ts'
+import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
+import { createLedger, type Ledger } from './ledger.ts'
+import { createOpenPanes, type OpenPanes } from './panes.ts'
+import { createPaneTree, type PaneTree } from './pane-tree.ts'
+import { createSources, type Sources } from './sources.ts'
+import type { EvaluatorSettings, RigSettings } from './settings.ts'
+
+/** Everything the evaluator remembers of one rig. */
+export type RigState = {
+  settings: RigSettings
+  /** Channel name → index into `settings.metrics`. Derived from the settings. */
+  readonly channelIndex: Map<string, number>
+  mode: Mode
+  run: RunContext | null
+  /** Event time through which slides are closed; −1 before the first input of the rig. */
+  closedUs: Micros
+  /** Where evaluation began, or began again after a gap: windows fill from here. */
+  originUs: Micros
+  panes: OpenPanes
+  tree: PaneTree
+  /** Newest accepted event time per metric, in open panes too; −1 for none. The watermark is this less the lateness. */
+  newestSeenUs: Float64Array
+  /** Newest evaluated event time per metric, in closed panes only; −1 for none. Age and staleness are judged by it. */
+  newestUs: Float64Array
+  /** Last pane of each metric that held an invalid sample; −1 for none. */
+  invalidPane: Float64Array
+  /** Slides in a row that metric `m` departed from its baseline in window `w`, at `m · windows + w`. */
+  departures: Int32Array
+  sources: Sources
+  ledger: Ledger
+  /** What became of samples under earlier configurations. */
+  settled: LedgerCounts
+  /** Key of what the last full record said, and where it stands in the sequence. */
+  recordKey: string
+  recordSeq: number
+  recordUs: Micros
+  /** Joined windows of the slide being judged, one array a window. Scratch: written before it is read, never kept. */
+  readonly windowRows: Float64Array[]
+}
+
+/** A run of decisions that said the same as the last full record of their rig. */
+export type OpenRange = { first: number; last: number; count: number; firstUs: Micros; lastUs: Micros; rigs: Map<string, { seq: number; verdict: string }> }
+
+/** The whole state of the evaluator: a checkpoint is this and a journal position, and nothing else. */
+export type EvaluatorState = {
+  settings: EvaluatorSettings | null
+  /** Newest input time; it never goes back. */
+  nowUs: Micros
+  /** Sequence of the last decision; 0 before the first. */
+  decisionSeq: number
+  /** Rolling digest over the canonical bytes of every decision so far. */
+  chain: Uint8Array
+  range: OpenRange | null
+  /** Rigs sorted by id. */
+  rigs: RigState[]
+  /** Times the wall clock went back, and by how much at most. */
+  clockBack: { count: number; worstUs: Micros }
+}
+
+export function createState(): EvaluatorState {
+  return { settings: null, nowUs: 0, decisionSeq: 0, chain: new Uint8Array(32), range: null, rigs: [], clockBack: { count: 0, worstUs: 0 } }
+}
+
+/** A rig before its first input. */
+export function createRigState(settings: RigSettings): RigState {
+  const metrics = settings.metrics.length
+  const openPanes = Math.floor((settings.latenessUs + settings.maxFutureUs) / settings.slideUs) + 4
+  const panesMax = Math.floor(settings.windowsUs.reduce((a, b) => Math.max(a, b), settings.slideUs) / settings.slideUs)
+  const channelIndex = new Map<string, number>()
+  settings.metrics.forEach((m, index) => {
+    for (const channel of m.channels) channelIndex.set(channel, index)
+  })
+  return {
+    settings, channelIndex, mode: settings.mode, run: null, closedUs: -1, originUs: -1,
+    panes: createOpenPanes(metrics, settings.slideUs, openPanes),
+    tree: createPaneTree(metrics, panesMax),
+    newestSeenUs: new Float64Array(metrics).fill(-1),
+    newestUs: new Float64Array(metrics).fill(-1),
+    invalidPane: new Float64Array(metrics).fill(-1),
+    departures: new Int32Array(metrics * settings.windowsUs.length),
+    sources: createSources(), ledger: createLedger(metrics), settled: { received: 0, evaluated: 0, late: 0, duplicate: 0, rejected: 0, shed: 0, pending: 0 },
+    recordKey: '', recordSeq: 0, recordUs: 0,
+    windowRows: settings.windowsUs.map(() => new Float64Array(metrics * MOMENTS_FIELDS)),
+  }
+}

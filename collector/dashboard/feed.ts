@@ -1,0 +1,115 @@
+import {
+  absorbAgent,
+  absorbBatch,
+  absorbDecision,
+  absorbRefusal,
+  absorbVitals,
+  type AgentRow,
+  type BatchRow,
+  type PageModel,
+} from './page-model.ts'
+import { fieldsOf, listOf, numberOf, parseDecision, parseRefusal, parseVitals, textOf } from './wire.ts'
+
+/** Items of one kind in one message; a longer list is cut. */
+const LIST_MAX = 1000
+
+/**
+ * Takes one message of the collector into the model. A message of an unknown type or shape still proves that the link
+ * lives; it is counted as not understood and otherwise passed over, so an older page works with a newer collector.
+ *
+ * @returns whether something changed that a person should see at once: a verdict, a decision, a refusal, the link.
+ */
+export function absorb(model: PageModel, message: unknown, nowMs: number): boolean {
+  const first = model.heardMs === null
+  model.heardMs = nowMs
+  const fields = fieldsOf(message)
+  if (fields === undefined) return notUnderstood(model, first)
+  model.collectorNowUs = numberOf(fields['now_us']) ?? model.collectorNowUs
+  switch (fields['type']) {
+    case 'fleet':
+      return absorbFleet(model, fields, nowMs) || first
+    case 'heartbeat':
+      return first
+    case 'vitals': {
+      const vitals = parseVitals(fieldsOf(fields['vitals']) ?? fields)
+      if (vitals === undefined) return notUnderstood(model, first)
+      const before = model.rigs.get(`${vitals.program}/${vitals.rig}`)?.vitals?.verdict
+      absorbVitals(model, vitals, nowMs)
+      return before !== vitals.verdict || first
+    }
+    case 'decision': {
+      const decision = parseDecision(fieldsOf(fields['decision']) ?? fields)
+      if (decision === undefined) return notUnderstood(model, first)
+      absorbDecision(model, decision)
+      return true
+    }
+    case 'batch':
+    case 'receipt':
+      absorbBatch(model, parseBatch(fieldsOf(fields[fields['type']]) ?? fields, fields['type']))
+      return first
+    case 'refusal': {
+      const refusal = parseRefusal(fieldsOf(fields['refusal']) ?? fields)
+      if (refusal === undefined) return notUnderstood(model, first)
+      absorbRefusal(model, refusal)
+      return true
+    }
+    case 'agent':
+      absorbAgent(model, parseAgent(fieldsOf(fields['agent']) ?? fields, nowMs))
+      return true
+    default:
+      return notUnderstood(model, first)
+  }
+}
+
+/** The whole fleet: sent when a page connects, and again by GET /api/fleet. */
+function absorbFleet(model: PageModel, fields: Readonly<Record<string, unknown>>, nowMs: number): boolean {
+  model.label = textOf(fields['label']) || model.label
+  for (const entry of listOf(fields['agents'], LIST_MAX)) {
+    const agent = fieldsOf(entry)
+    if (agent !== undefined) absorbAgent(model, parseAgent(agent, nowMs))
+  }
+  for (const entry of listOf(fields['vitals'] ?? fields['rigs'], LIST_MAX)) {
+    const vitals = parseVitals(entry)
+    if (vitals === undefined) continue
+    const ageMs = numberOf(fieldsOf(entry)?.['heard_age_ms']) ?? 0
+    absorbVitals(model, vitals, nowMs - ageMs)
+  }
+  for (const entry of listOf(fields['decisions'], LIST_MAX)) {
+    const decision = parseDecision(entry)
+    if (decision !== undefined) absorbDecision(model, decision)
+  }
+  for (const entry of listOf(fields['refusals'], LIST_MAX)) {
+    const refusal = parseRefusal(entry)
+    if (refusal !== undefined) absorbRefusal(model, refusal)
+  }
+  return true
+}
+
+function parseAgent(fields: Readonly<Record<string, unknown>>, nowMs: number): AgentRow {
+  return {
+    agent: textOf(fields['agent']),
+    program: textOf(fields['program']),
+    connected: fields['connected'] === true,
+    heardMs: nowMs,
+    version: textOf(fields['version']),
+  }
+}
+
+function parseBatch(fields: Readonly<Record<string, unknown>>, type: 'batch' | 'receipt'): BatchRow {
+  const receiptUs = numberOf(fields['receipt_us'])
+  return {
+    agent: textOf(fields['agent']),
+    epoch: numberOf(fields['epoch']) ?? 0,
+    batchSeq: numberOf(fields['batch_seq']) ?? 0,
+    firstSeq: numberOf(fields['first_seq']) ?? 0,
+    count: numberOf(fields['count']) ?? 0,
+    bytes: numberOf(fields['bytes']),
+    receivedUs: type === 'batch' ? numberOf(fields['recv_us']) : null,
+    receiptUs: type === 'receipt' ? (receiptUs ?? numberOf(fields['recv_us'])) : receiptUs,
+  }
+}
+
+function notUnderstood(model: PageModel, first: boolean): boolean {
+  model.notUnderstood += 1
+  return first
+}

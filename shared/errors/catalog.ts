@@ -1,0 +1,20 @@
+import { CONFIG_ERRORS } from './config-errors.ts'
+import type { ErrorEntry } from './entry.ts'
+import { EVIDENCE_ERRORS } from './evidence-errors.ts'
+import { RUNTIME_ERRORS } from './runtime-errors.ts'
+import { SESSION_ERRORS } from './session-errors.ts'
+import { STORAGE_ERRORS } from './storage-errors.ts'
+
+/**
+ * Every error the programs raise on purpose. `docs/reference/errors.md` is written from this table.
+ * A code is never reused and never changes meaning: field engineers search for it.
+ */
+export const ERRORS = {
+  ...CONFIG_ERRORS,
+  ...STORAGE_ERRORS,
+  ...EVIDENCE_ERRORS,
+  ...SESSION_ERRORS,
+  ...RUNTIME_ERRORS,
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof ERRORS

@@ -1,0 +1,30 @@
+import type { ErrorEntry } from './entry.ts'
+
+/** Errors of configuration files. All of them are found before anything is started. */
+export const CONFIG_ERRORS = {
+  CONFIG_INVALID: {
+    exit: 78,
+    retry: false,
+    summary: 'The configuration has mistakes.',
+    remedy: 'Correct every line listed, then run `hb config check FILE`. Nothing was started.',
+  },
+  CONFIG_MISSING: {
+    exit: 66,
+    retry: false,
+    summary: 'A configuration file cannot be read.',
+    remedy: 'Check the path and that this user may read the file; paths in a file are relative to that file.',
+  },
+  CONFIG_TOO_LARGE: {
+    exit: 78,
+    retry: false,
+    summary: 'A configuration file is larger than any real one.',
+    remedy: 'Check that the path names the right file; the limit is 4 MiB for YAML and 64 MiB for a baseline.',
+  },
+  SECRET_MISSING: {
+    exit: 78,
+    retry: false,
+    summary: 'A secret that the configuration refers to cannot be read.',
+    remedy:
+      'Create the file or set the variable that the reference names. The secret itself never goes into the configuration.',
+  },
+} as const satisfies Record<string, ErrorEntry>
