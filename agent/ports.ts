@@ -63,3 +63,23 @@ export interface Outbox {
   pending(): OutboxPending
   close(): Promise<void>
 }
+
+export type JournalRecord = Readonly<{ kind: 'record'; seq: number; body: Uint8Array }>
+/** Records `fromSeq..toSeq` that cannot be read any more. */
+export type JournalDamage = Readonly<{ kind: 'damage'; fromSeq: number; toSeq: number; reason: string }>
+
+/**
+ * The input journal: the truth (K1). `append` has written when it returns, so a killed process loses nothing of it;
+ * `sync` settles when everything appended so far would survive a power cut. Nothing leaves the agent before that.
+ */
+export interface Journal {
+  /** Identity of this journal, 16 random bytes made with the state folder. */
+  readonly id: Uint8Array
+  readonly firstSeq: number
+  readonly lastSeq: number
+  readonly durableSeq: number
+  append(bodies: readonly Uint8Array[]): { first: number; last: number }
+  sync(): Promise<void>
+  read(fromSeq: number, toSeq?: number): AsyncGenerator<JournalRecord | JournalDamage>
+  close(): Promise<void>
+}

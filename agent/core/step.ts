@@ -17,7 +17,6 @@ import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
 export type EvaluatorInput =
   | Exclude<Input, { kind: 'config' }>
   | Readonly<{ kind: 'config'; nowUs: Micros; settings: EvaluatorSettings }>
-  | Readonly<{ kind: 'stop'; nowUs: Micros }>
 
 /** What the shell is asked to do, in this order. The evaluator does none of it. */
 export type Effect =
@@ -49,7 +48,7 @@ export function step(state: EvaluatorState, input: EvaluatorInput, digests: Dige
   if (input.kind === 'mode') withRig(state, input.rig, (rig) => { rig.mode = input.mode })
   if (input.kind === 'run') withRig(state, input.rig, (rig) => changeRun(rig, input))
   for (const rig of state.rigs) closeByWatermark(state, rig, nowUs, effects, digests)
-  if (input.kind === 'stop') for (const item of closeRange(state)) effects.push({ kind: 'item', item })
+  if (input.kind === 'operator' && input.command === 'agent_stop') for (const item of closeRange(state)) effects.push({ kind: 'item', item })
   return effects
 }
 

@@ -25,7 +25,7 @@ export type Input =
   | Readonly<{ kind: 'tick'; nowUs: Micros }>
   | Readonly<{ kind: 'mode'; nowUs: Micros; rig: string; mode: Mode; reason: string; operator: string; source: string }>
   | Readonly<{ kind: 'ack'; nowUs: Micros; action: string; status: string; message: string }>
-  | Readonly<{ kind: 'operator'; nowUs: Micros; command: 'agent_start'; bootId: string; version: string }>
+  | Readonly<{ kind: 'operator'; nowUs: Micros; command: 'agent_start' | 'agent_stop'; bootId: string; version: string }>
   | Readonly<{ kind: 'config'; nowUs: Micros; files: readonly ConfigFile[] }>
   | Readonly<{ kind: 'policy'; nowUs: Micros; bytes: Uint8Array }>
   | Readonly<{ kind: 'baseline'; nowUs: Micros; rig: string; bytes: Uint8Array }>

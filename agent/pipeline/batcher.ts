@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto'
+import type { DecisionItem } from '../../shared/model/decision.ts'
+import type { Micros } from '../../shared/units.ts'
+import { buildBatch, genesisPrev, type BatchHeader } from '../../shared/protocol/batch.ts'
+import type { Signer } from '../../shared/crypto/sign.ts'
+import type { Clock } from '../../shared/lib/clock.ts'
+import type { Journal, Outbox, OutboxEntry } from '../ports.ts'
+
+/** Who signs, and what every header says the same. */
+export type BatchIdentity = Readonly<{ deployment: string; agent: string; epoch: number; signer: Signer; code: BatchHeader['code']; bootId: string }>
+
+/** What only the evaluator knows at the moment a batch is sealed. */
+export type BatchContext = Readonly<{
+  span: BatchHeader['span']
+  config: Uint8Array
+  baselines: Uint8Array[]
+  counters: BatchHeader['counters']
+  flags: BatchHeader['flags']
+  run: string
+  journalSeq: number
+}>
+
+export type BatcherOptions = Readonly<{
+  identity: BatchIdentity
+  journal: Journal
+  outbox: Outbox
+  clock: Clock
+  itemsMax: number
+  context(): BatchContext
+  sealed(entry: OutboxEntry): void
+  failed(cause: unknown): void
+}>
+
+export interface Batcher {
+  /** Takes an item in order of sequence. Sealed at once when the batch is full. */
+  add(item: DecisionItem): void
+  gap(gap: { fromUs: Micros; toUs: Micros; reason: string }): void
+  /** Signs what has been taken so far and settles when it is durable in the outbox. Does nothing when there is nothing. */
+  flush(): Promise<void>
+  readonly waiting: number
+}
+
+/**
+ * Turns decisions into signed, chained batches in the outbox.
+ *
+ * A batch is durable only after the journal records it was decided from: the journal is synced first, so that no
+ * decision is ever outside the agent whose inputs could still be lost (decisions 13). Batches are sealed one after the
+ * other, because each names the digest of the one before.
+ */
+export function createBatcher(options: BatcherOptions): Batcher {
+  let items: DecisionItem[] = []
+  let gaps: BatchHeader['gaps'] = []
+  let sealing: Promise<void> = Promise.resolve()
+  let firstJournalSeq = options.journal.lastSeq + 1
+
+  async function seal(taken: DecisionItem[], takenGaps: BatchHeader['gaps'], context: BatchContext, journal: { first: number; last: number }): Promise<void> {
+    await options.journal.sync()
+    const entry = sign(options, taken, takenGaps, context, journal)
+    await options.outbox.append(entry)
+    options.sealed(entry)
+  }
+
+  function flush(): Promise<void> {
+    if (items.length > 0) {
+      const [taken, takenGaps] = [items, gaps]
+      const context = options.context()
+      const journal = { first: Math.min(firstJournalSeq, context.journalSeq), last: context.journalSeq }
+      firstJournalSeq = context.journalSeq + 1
+      items = []
+      gaps = []
+      sealing = sealing.then(() => seal(taken, takenGaps, context, journal))
+      // The chain of promises must go on for the next caller; the failure is told once, here.
+      sealing.catch(options.failed)
+    }
+    return sealing
+  }
+
+  return {
+    add(item) {
+      items.push(item)
+      if (items.length >= options.itemsMax) void flush().catch(() => undefined)
+    },
+    gap(gap) {
+      gaps.push(gap)
+    },
+    flush,
+    get waiting() {
+      return items.length
+    },
+  }
+}
+
+function sign(options: BatcherOptions, items: readonly DecisionItem[], gaps: BatchHeader['gaps'], context: BatchContext, journal: { first: number; last: number }): OutboxEntry {
+  const { identity, outbox, clock } = options
+  const { signer } = identity
+  const firstSeq = seqRange(items[0]!).first
+  const count = seqRange(items[items.length - 1]!).last - firstSeq + 1
+  const batchSeq = outbox.lastBatchSeq + 1
+  const prev = outbox.head ?? genesisPrev({ deployment: identity.deployment, agent: identity.agent, epoch: identity.epoch, spki: signer.spki })
+  const madeUs = clock.nowUs()
+  const header: BatchHeader = {
+    deployment: identity.deployment, agent: identity.agent, epoch: identity.epoch, batchSeq, prev, firstSeq, count,
+    span: context.span,
+    clock: { monoUs: clock.monotonicUs(), wallUs: madeUs, bootId: identity.bootId, sync: 'unknown', errorUs: null },
+    code: identity.code, config: context.config, baselines: context.baselines, gaps, counters: context.counters,
+    flags: context.flags, journal: { id: options.journal.id, ...journal }, run: context.run,
+  }
+  const seed = randomBytes(32)
+  const { cose, records } = buildBatch({ header, items: [...items], seed, signer })
+  return { epoch: identity.epoch, batchSeq, firstSeq, count, madeUs, cose, records, seed }
+}
+
+/** First and last sequence number that an item stands for. */
+export function seqRange(item: DecisionItem): { first: number; last: number } {
+  return item.kind === 'record' ? { first: item.seq, last: item.seq } : { first: item.first, last: item.last }
+}

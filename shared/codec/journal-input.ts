@@ -1,0 +1,114 @@
+import type { Canonical } from '../model/decision.ts'
+import { INPUT_KIND, type InputKind } from '../model/input.ts'
+import { PROVENANCES, type Provenance } from '../model/telemetry.ts'
+import { MODES, type Mode } from '../model/verdict.ts'
+import type { Micros } from '../units.ts'
+import { HbError } from '../errors/hb-error.ts'
+import { canonicalBytes } from './canonical.ts'
+import { decodeSigned } from './signed-cbor.ts'
+
+/**
+ * What the body of a journal record holds: an input with its telemetry still in the bytes it arrived in.
+ *
+ * Body = signed-profile CBOR of an array `[kind, version, now_us, …]`, kind as numbered in `INPUT_KIND`. The numbers
+ * and their order are for ever; a kind or version that is not known refuses the journal with its number (decisions 15),
+ * because evaluating past it would silently be another evaluation.
+ */
+export type JournalInput =
+  | Readonly<{ kind: 'frame'; nowUs: Micros; rig: string; origin: string; encoding: 'cbor' | 'json'; provenance: Provenance; messages: readonly Uint8Array[] }>
+  | Readonly<{ kind: 'tick'; nowUs: Micros }>
+  | Readonly<{ kind: 'mode'; nowUs: Micros; rig: string; mode: Mode; reason: string; operator: string; source: string }>
+  | Readonly<{ kind: 'operator'; nowUs: Micros; command: 'agent_start' | 'agent_stop'; bootId: string; version: string }>
+  | Readonly<{ kind: 'config'; nowUs: Micros; files: readonly JournalFile[] }>
+  | Readonly<{ kind: 'run'; nowUs: Micros; rig: string; command: 'start' | 'stop' | 'note'; run: string; article: string; procedure: string; operator: string; note: string }>
+
+/** One configuration file by name and exact bytes. */
+export type JournalFile = Readonly<{ name: string; bytes: Uint8Array }>
+
+const VERSION = 1
+const ENCODINGS = ['cbor', 'json'] as const
+const RUN_COMMANDS = ['start', 'stop', 'note'] as const
+
+/** The bytes of a journal record's body. */
+export function encodeJournalInput(input: JournalInput): Uint8Array {
+  return canonicalBytes([INPUT_KIND[input.kind], VERSION, input.nowUs, ...fieldsOf(input)])
+}
+
+function fieldsOf(input: JournalInput): Canonical[] {
+  switch (input.kind) {
+    case 'frame':
+      return [input.rig, input.origin, ENCODINGS.indexOf(input.encoding), PROVENANCES.indexOf(input.provenance), input.messages]
+    case 'tick':
+      return []
+    case 'mode':
+      return [input.rig, input.mode, input.reason, input.operator, input.source]
+    case 'operator':
+      return [input.command, input.bootId, input.version]
+    case 'config':
+      return [input.files.map((f) => [f.name, f.bytes])]
+    case 'run':
+      return [input.rig, input.command, input.run, input.article, input.procedure, input.operator, input.note]
+  }
+}
+
+/**
+ * Reads the body of a journal record.
+ *
+ * @throws HbError JOURNAL_INPUT_UNKNOWN for a kind or version this program does not know, JOURNAL_INPUT_SHAPE for a
+ * body that is not what its kind says, CBOR_REFUSED for bytes outside the profile.
+ */
+export function decodeJournalInput(body: Uint8Array): JournalInput {
+  const value = decodeSigned(body)
+  if (!Array.isArray(value) || value.length < 3) throw new HbError('JOURNAL_INPUT_SHAPE', { found: 'not an array of at least 3' })
+  const [number, version, nowUs, ...fields] = value as [unknown, unknown, unknown, ...unknown[]]
+  const kind = KIND_BY_NUMBER.get(number as number)
+  if (kind === undefined || version !== VERSION || !(kind in READERS)) throw new HbError('JOURNAL_INPUT_UNKNOWN', { kind: String(number), version: String(version) })
+  const input = Number.isSafeInteger(nowUs) ? READERS[kind as keyof typeof READERS](nowUs as number, fields) : null
+  if (input === null) throw new HbError('JOURNAL_INPUT_SHAPE', { kind, found: 'fields of another shape' })
+  return input
+}
+
+/** Kind and time of a body, without its telemetry: for counting and for the time index. */
+export function peekJournalInput(body: Uint8Array): { kind: InputKind; nowUs: Micros } {
+  const input = decodeJournalInput(body)
+  return { kind: input.kind, nowUs: input.nowUs }
+}
+
+const KIND_BY_NUMBER = new Map<number, InputKind>(Object.entries(INPUT_KIND).map(([kind, number]) => [number, kind as InputKind]))
+
+const READERS = {
+  frame(nowUs: Micros, f: unknown[]): JournalInput | null {
+    const encoding = ENCODINGS[f[2] as number]
+    const provenance = PROVENANCES[f[3] as number]
+    if (!texts(f[0], f[1]) || encoding === undefined || provenance === undefined || !Array.isArray(f[4])) return null
+    if (!f[4].every((m) => m instanceof Uint8Array)) return null
+    return { kind: 'frame', nowUs, rig: f[0] as string, origin: f[1] as string, encoding, provenance, messages: f[4] as Uint8Array[] }
+  },
+  tick(nowUs: Micros, f: unknown[]): JournalInput | null {
+    return f.length === 0 ? { kind: 'tick', nowUs } : null
+  },
+  mode(nowUs: Micros, f: unknown[]): JournalInput | null {
+    if (f.length !== 5 || !texts(...f) || !(MODES as readonly unknown[]).includes(f[1])) return null
+    const [rig, mode, reason, operator, source] = f as [string, Mode, string, string, string]
+    return { kind: 'mode', nowUs, rig, mode, reason, operator, source }
+  },
+  operator(nowUs: Micros, f: unknown[]): JournalInput | null {
+    if (f.length !== 3 || !texts(...f) || (f[0] !== 'agent_start' && f[0] !== 'agent_stop')) return null
+    return { kind: 'operator', nowUs, command: f[0], bootId: f[1] as string, version: f[2] as string }
+  },
+  config(nowUs: Micros, f: unknown[]): JournalInput | null {
+    if (f.length !== 1 || !Array.isArray(f[0])) return null
+    const files = f[0] as unknown[][]
+    if (!files.every((file) => Array.isArray(file) && texts(file[0]) && file[1] instanceof Uint8Array)) return null
+    return { kind: 'config', nowUs, files: files.map((file) => ({ name: file[0] as string, bytes: file[1] as Uint8Array })) }
+  },
+  run(nowUs: Micros, f: unknown[]): JournalInput | null {
+    if (f.length !== 7 || !texts(...f) || !(RUN_COMMANDS as readonly unknown[]).includes(f[1])) return null
+    const [rig, command, run, article, procedure, operator, note] = f as [string, 'start' | 'stop' | 'note', string, string, string, string, string]
+    return { kind: 'run', nowUs, rig, command, run, article, procedure, operator, note }
+  },
+} satisfies Partial<Record<InputKind, (nowUs: Micros, fields: unknown[]) => JournalInput | null>>
+
+function texts(...values: unknown[]): boolean {
+  return values.every((value) => typeof value === 'string')
+}
