@@ -96,7 +96,8 @@ export function createVirtualClock(startUs: Micros): VirtualClock {
   const timers = new Set<Timer>()
 
   function after(ms: Millis, fn: () => void): () => void {
-    const timer: Timer = { dueUs: nowUs + Math.max(0, Math.floor(ms * 1000)), order: (order += 1), fn }
+    const timer: Timer = { dueUs: nowUs + Math.max(0, Math.floor(ms * 1000)), order, fn }
+    order += 1
     timers.add(timer)
     return () => timers.delete(timer)
   }
