@@ -81,5 +81,20 @@ export interface Journal {
   append(bodies: readonly Uint8Array[]): { first: number; last: number }
   sync(): Promise<void>
   read(fromSeq: number, toSeq?: number): AsyncGenerator<JournalRecord | JournalDamage>
+  /** Keeps the records of a span from being deleted when the journal is at its bound. */
+  pin(fromSeq: number, toSeq: number): void
+  readonly bytes: number
   close(): Promise<void>
+}
+
+/** A saved state of the evaluator, after it took in journal record `journalSeq`. */
+export type SavedCheckpoint = Readonly<{ journalSeq: number; body: Uint8Array }>
+
+/** Saved states, the last few of them. Saving is atomic; one that is damaged is not handed out. */
+export interface Checkpoints {
+  save(journalSeq: number, body: Uint8Array): Promise<void>
+  /** Newest first. */
+  newest(): AsyncGenerator<SavedCheckpoint>
+  /** Journal position of the oldest one kept; the journal before it is not needed to start again. */
+  oldestSeq(): number | null
 }

@@ -5,16 +5,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  accessSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import fs from 'node:fs'
 import { constants as os } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -42,13 +33,13 @@ function fail(message) {
 }
 
 const digest = (text) => createHash('sha256').update(text).digest('hex')
-const readJson = (path) => (existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : null)
-const readText = (path) => (existsSync(path) ? readFileSync(path, 'utf8') : '')
+const readJson = (path) => (fs.existsSync(path) ? JSON.parse(fs.readFileSync(path, 'utf8')) : null)
+const readText = (path) => (fs.existsSync(path) ? fs.readFileSync(path, 'utf8') : '')
 
 /** Whether what a bare `npm ci` left behind is what the lock file asks for, native addon included. */
 function matchesLock(lock) {
   const installed = readJson(join(ROOT, 'node_modules', '.package-lock.json'))
-  if (installed === null || !existsSync(join(ROOT, 'node_modules/sqlite3/build/Release/node_sqlite3.node')))
+  if (installed === null || !fs.existsSync(join(ROOT, 'node_modules/sqlite3/build/Release/node_sqlite3.node')))
     return false
   return Object.entries(JSON.parse(lock).packages).every(([path, wanted]) => {
     if (path === '' || wanted.optional || wanted.devOptional || wanted.peer) return true
@@ -63,7 +54,7 @@ function outsideNode() {
     const node = join(folder, 'node')
     if (folder.includes('node_modules')) continue
     try {
-      accessSync(node, constants.X_OK)
+      fs.accessSync(node, fs.constants.X_OK)
       return node
     } catch {
       // Not in this folder; the next one is tried.
@@ -73,7 +64,7 @@ function outsideNode() {
 }
 
 function installWhenNeeded() {
-  const lock = readFileSync(join(ROOT, 'package-lock.json'), 'utf8')
+  const lock = fs.readFileSync(join(ROOT, 'package-lock.json'), 'utf8')
   if (readText(INSTALL_STAMP) === digest(lock)) return
   if (!matchesLock(lock)) {
     process.stderr.write('bootstrap: installing packages (a minute or two, only once)\n')
@@ -81,7 +72,7 @@ function installWhenNeeded() {
     // One compiled addon then loads on every Node from 20 on; headers beside Node spare a download.
     const env = { ...process.env, npm_config_napi_build_version: '6' }
     const prefix = dirname(dirname(node))
-    if (existsSync(join(prefix, 'include', 'node', 'node.h'))) env.npm_config_nodedir = prefix
+    if (fs.existsSync(join(prefix, 'include', 'node', 'node.h'))) env.npm_config_nodedir = prefix
     const npm = process.env.npm_execpath?.endsWith('.js') ? [node, process.env.npm_execpath] : ['npm']
     const done = spawnSync(npm[0], [...npm.slice(1), 'ci', '--no-audit', '--no-fund'], {
       cwd: ROOT,
@@ -90,13 +81,13 @@ function installWhenNeeded() {
     })
     if (done.status !== 0) fail(`npm ci failed (${done.status ?? done.signal ?? done.error?.message})`)
   }
-  writeFileSync(INSTALL_STAMP, digest(lock))
+  fs.writeFileSync(INSTALL_STAMP, digest(lock))
 }
 
 /** The pinned Node when its package fits this machine, otherwise the one that runs already. */
 function findNode() {
   const pinned = join(BIN, 'node')
-  if (existsSync(pinned) && spawnSync(pinned, ['--version']).status === 0) return pinned
+  if (fs.existsSync(pinned) && spawnSync(pinned, ['--version']).status === 0) return pinned
   if (Number(process.versions.node.split('.')[0]) < 20) fail(`Node 20 or newer is needed, this is ${process.version}`)
   return process.execPath
 }
@@ -104,7 +95,7 @@ function findNode() {
 /** Arguments that run a script: as it is where Node strips types itself, else as a bundle of it. */
 function scriptArguments(node, name) {
   const source = join(ROOT, 'scripts', `${name}.ts`)
-  if (!existsSync(source)) fail(`scripts/${name}.ts is not there`)
+  if (!fs.existsSync(source)) fail(`scripts/${name}.ts is not there`)
   if (spawnSync(node, ['-p', 'process.features.typescript']).stdout.toString().trim() === 'strip') return [source]
   const out = join(ROOT, 'scripts', `.${name}.bundle.mjs`)
   const options = ['--bundle', '--platform=node', '--packages=external', '--format=esm', '--log-level=error']
@@ -115,20 +106,23 @@ function scriptArguments(node, name) {
 
 /** Names, sizes and times of all sources: cheap, and it notices a file that is gone. */
 function sourceDigest(path, seen = []) {
-  const stat = statSync(join(ROOT, path), { throwIfNoEntry: false })
+  const stat = fs.statSync(join(ROOT, path), { throwIfNoEntry: false })
   if (stat?.isFile()) seen.push(`${path} ${stat.size} ${stat.mtimeMs}`)
-  if (stat?.isDirectory()) for (const name of readdirSync(join(ROOT, path)).sort()) sourceDigest(join(path, name), seen)
+  if (!stat?.isDirectory()) return seen
+  // Bundles of scripts begin with a dot: they are made, and counting them would make every build stale.
+  const names = fs.readdirSync(join(ROOT, path)).filter((name) => !name.startsWith('.'))
+  for (const name of names.sort()) sourceDigest(join(path, name), seen)
   return seen
 }
 
 function buildWhenStale(node) {
   const now = digest(SOURCES.flatMap((path) => sourceDigest(path)).join('\n'))
-  if (existsSync(join(ROOT, 'dist', 'hb.cjs')) && readText(BUILD_STAMP) === now) return
+  if (fs.existsSync(join(ROOT, 'dist', 'hb.cjs')) && readText(BUILD_STAMP) === now) return
   process.stderr.write('bootstrap: building\n')
   const done = spawnSync(node, scriptArguments(node, 'build'), { cwd: ROOT, stdio: [0, 2, 2] })
   if (done.status !== 0) fail('the build failed')
-  mkdirSync(join(ROOT, 'dist'), { recursive: true })
-  writeFileSync(BUILD_STAMP, now)
+  fs.mkdirSync(join(ROOT, 'dist'), { recursive: true })
+  fs.writeFileSync(BUILD_STAMP, now)
 }
 
 /** Runs the command in the caller's folder; signals go on to it, and its end becomes ours. */

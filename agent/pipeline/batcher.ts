@@ -49,7 +49,7 @@ export interface Batcher {
  */
 export function createBatcher(options: BatcherOptions): Batcher {
   let items: DecisionItem[] = []
-  let gaps: BatchHeader['gaps'] = []
+  let gaps: BatchHeader['gaps'][number][] = []
   let sealing: Promise<void> = Promise.resolve()
   let firstJournalSeq = options.journal.lastSeq + 1
 

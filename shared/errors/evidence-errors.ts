@@ -1,11 +1,59 @@
 import type { ErrorEntry } from './entry.ts'
 
-/** Errors of signed bytes: encoding, signatures, keys, batches. */
+/** Errors of signed bytes: encoding, signatures, keys, batches, baselines. */
 export const EVIDENCE_ERRORS = {
+  CBOR_REFUSED: {
+    exit: 65,
+    retry: false,
+    summary: 'Bytes are not the one permitted encoding of a value.',
+    remedy: 'Keep the bytes. They were damaged, or made by a program that does not keep the profile `signed`.',
+  },
+  COSE_SHAPE: {
+    exit: 65,
+    retry: false,
+    summary: 'A signed message does not have the shape of its type.',
+    remedy: 'Keep the message and find out which program made it; versions that do not know each other refuse each other.',
+  },
   BATCH_SIGNATURE: {
     exit: 65,
     retry: false,
-    summary: 'A decision batch does not match its signature.',
-    remedy: 'Keep the batch. Compare the key on the agent with the key enrolled for it.',
+    summary: 'A signed message does not match its signature.',
+    remedy: 'Keep the message. Compare the key on the agent with the key enrolled for it.',
+  },
+  BATCH_SHAPE: {
+    exit: 65,
+    retry: false,
+    summary: 'A decision batch does not have the shape its version says.',
+    remedy: 'Keep the batch. Compare the versions of agent and collector.',
+  },
+  BATCH_ROOT: {
+    exit: 65,
+    retry: false,
+    summary: 'The records beside a decision batch are not the ones that were signed.',
+    remedy: 'Keep both. The agent still has the records; ask for the batch again.',
+  },
+  BASELINE_SHAPE: {
+    exit: 65,
+    retry: false,
+    summary: 'A baseline file is not a baseline record.',
+    remedy: 'Make it again with `hb baseline create`; a baseline is never repaired by hand.',
+  },
+  KEY_REFUSED: {
+    exit: 78,
+    retry: false,
+    summary: 'A key is not an Ed25519 key that may be used.',
+    remedy: 'Make a new key with `hb keys create`, and enrol its public half at the collector.',
+  },
+  KEY_FILE_OPEN: {
+    exit: 78,
+    retry: false,
+    summary: 'A private key file can be read or written by others.',
+    remedy: 'Run `chmod 600` on the file. If others could have read it, make a new key.',
+  },
+  KEY_FILE_MISSING: {
+    exit: 66,
+    retry: false,
+    summary: 'A key file cannot be read.',
+    remedy: 'Check the path in the configuration; it is relative to the configuration file.',
   },
 } as const satisfies Record<string, ErrorEntry>

@@ -2,10 +2,70 @@ import type { ErrorEntry } from './entry.ts'
 
 /** Errors of running programs: sources, ports, commands, replay. */
 export const RUNTIME_ERRORS = {
+  USAGE: {
+    exit: 64,
+    retry: false,
+    summary: 'The command was not understood.',
+    remedy: 'Run the same command with `--help`.',
+  },
   PORT_TAKEN: {
     exit: 69,
     retry: false,
     summary: 'Another program already listens on a port.',
     remedy: 'Stop the other program or choose another port in the configuration.',
+  },
+  JOURNAL_INPUT_UNKNOWN: {
+    exit: 65,
+    retry: false,
+    summary: 'The journal holds an input of a kind or version that this program does not know.',
+    remedy: 'Use the version of hb that wrote the journal, or a newer one. Evaluating past it would be another evaluation.',
+  },
+  JOURNAL_INPUT_SHAPE: {
+    exit: 65,
+    retry: false,
+    summary: 'An input in the journal does not have the shape of its kind.',
+    remedy: 'Keep the state folder; run `hb journal verify` and compare the versions of the programs that used it.',
+  },
+  STATE_NOT_RECOVERABLE: {
+    exit: 65,
+    retry: false,
+    summary: 'The evaluator cannot be brought back to where it was from this state folder.',
+    remedy: 'Keep the folder as it is, run `hb journal verify --state DIR`, and start the agent with a new state folder.',
+  },
+  REPLAY_DIFFERS: {
+    exit: 65,
+    retry: false,
+    summary: 'Re-running the journal did not give the decisions that were signed.',
+    remedy: 'Keep the state folder. Compare the code and configuration digests in the batch header with those of this program.',
+  },
+  CLOCK_OFF: {
+    exit: 75,
+    retry: true,
+    summary: 'The clock of this machine is years off.',
+    remedy: 'Set the clock (NTP, PTP or `timedatectl`), then start again: event times could not be told from rubbish.',
+  },
+  AGENT_NOT_RUNNING: {
+    exit: 69,
+    retry: true,
+    summary: 'No agent runs with this state folder.',
+    remedy: 'Start it with `hb runtime --config FILE --state DIR`, or name the state folder of the one that runs.',
+  },
+  RIG_UNKNOWN: {
+    exit: 64,
+    retry: false,
+    summary: 'The agent has no rig of this name.',
+    remedy: 'Use one of the rigs listed; `hb doctor --state DIR` shows them.',
+  },
+  RUN_REFUSED: {
+    exit: 64,
+    retry: false,
+    summary: 'A test run cannot be started, noted or stopped now.',
+    remedy: 'Stop the open run first, or start one before noting; `hb runs list` shows what is open.',
+  },
+  BASELINE_TOO_SHORT: {
+    exit: 65,
+    retry: false,
+    summary: 'The recording is too short or too empty to make a baseline.',
+    remedy: 'Record at least ten times the shortest window while nothing is wrong, at the nominal rate of the registry.',
   },
 } as const satisfies Record<string, ErrorEntry>

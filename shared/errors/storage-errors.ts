@@ -1,11 +1,53 @@
 import type { ErrorEntry } from './entry.ts'
 
-/** Errors of what is kept on disk: journal, outbox, checkpoints, databases. */
+/** Errors of what is kept on disk: state folder, journal, outbox, checkpoints, databases. */
 export const STORAGE_ERRORS = {
   DISK_FULL: {
     exit: 75,
     retry: true,
     summary: 'The disk has no room left.',
     remedy: 'Free space on the file system that holds the state folder; writing goes on by itself.',
+  },
+  DISK_READ_ONLY: {
+    exit: 77,
+    retry: true,
+    summary: 'The state folder cannot be written.',
+    remedy: 'Check that the file system is mounted writable and that the folder belongs to this user; writing goes on by itself.',
+  },
+  DISK_FAILED: {
+    exit: 75,
+    retry: true,
+    summary: 'The disk refused an operation.',
+    remedy: 'Look at the system log for errors of the disk, and move the state folder to a sound one.',
+  },
+  STATE_LOCKED: {
+    exit: 75,
+    retry: true,
+    summary: 'Another agent uses this state folder.',
+    remedy: 'Stop the process named, or give this agent a state folder of its own.',
+  },
+  STATE_FOLDER_SHAPE: {
+    exit: 65,
+    retry: false,
+    summary: 'The state folder was not made by this program, or its identity file is damaged.',
+    remedy: 'Name another folder. A folder with data in it is never taken over.',
+  },
+  STATE_MISSING: {
+    exit: 66,
+    retry: false,
+    summary: 'There is no state folder here.',
+    remedy: 'Check the path given with `--state`; it is made by the first `hb runtime`.',
+  },
+  OUTBOX_FULL: {
+    exit: 75,
+    retry: true,
+    summary: 'The outbox is at its bound, and nothing in it has been receipted.',
+    remedy: 'Bring the collector back, or raise `outbox.bytes_max`. Nothing is deleted without a receipt.',
+  },
+  OUTBOX_DAMAGED: {
+    exit: 65,
+    retry: false,
+    summary: 'A signed batch in the outbox cannot be read any more.',
+    remedy: 'Keep the state folder, run `hb journal verify --state DIR`, and start with a new state folder.',
   },
 } as const satisfies Record<string, ErrorEntry>

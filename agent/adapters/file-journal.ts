@@ -1,0 +1,250 @@
+import { encodeRecord, RECORD_OVERHEAD_BYTES, readRecords } from '../../shared/codec/record-file.ts'
+import { invariant } from '../../shared/lib/assert.ts'
+import type { Bytes } from '../../shared/units.ts'
+import type { Journal, JournalDamage, JournalRecord } from '../ports.ts'
+import { diskError, type Files, syncData, syncFolder, writeWhole } from './files.ts'
+
+/** Spans that are kept from being deleted; past it the two nearest are joined into one. */
+export const PINS_MAX = 256
+
+export type JournalOptions = Readonly<{
+  folder: string
+  id: Uint8Array
+  /** A segment is closed when it holds this much. */
+  segmentBytes: Bytes
+  /** All segments together; past it the oldest that is not needed is deleted. */
+  bytesMax: Bytes
+  /** First record that a start from the oldest checkpoint needs: never deleted. */
+  neededFrom(): number
+  /** Nothing is cut, locked or deleted: for commands beside a running agent. */
+  readOnly?: boolean
+}>
+
+/** What was found behind the last whole record when the journal was opened, and cut off. */
+export type TornTail = Readonly<{ segment: string; bytes: Bytes; reason: string }>
+
+type Segment = { firstSeq: number; name: string; bytes: Bytes }
+
+const NAME = /^(\d{16})\.hbj$/
+
+/**
+ * The input journal as files of records, named by the sequence of their first one.
+ *
+ * A write that fails half-way is cut off again at once, so that the next one stands behind a whole record. What a killed
+ * process or a power cut left half-written is put aside as `<segment>.torn` when the journal is opened next.
+ */
+export class FileJournal implements Journal {
+  readonly id: Uint8Array
+  readonly torn: TornTail | null
+  lastSeq: number
+  durableSeq: number
+  private readonly files: Files
+  private readonly options: JournalOptions
+  private readonly segments: Segment[]
+  private readonly pins: { from: number; to: number }[] = []
+  private fd: number | null = null
+  private syncing: Promise<void> | null = null
+
+  constructor(files: Files, options: JournalOptions) {
+    this.files = files
+    this.options = options
+    this.id = options.id
+    this.segments = listSegments(files, options.folder)
+    const { lastSeq, torn } = this.openTail()
+    this.torn = torn
+    this.lastSeq = lastSeq
+    this.durableSeq = lastSeq
+  }
+
+  /** First record from which on none is missing up to the last. */
+  get firstSeq(): number {
+    return this.segments[0]?.firstSeq ?? 1
+  }
+
+  get bytes(): Bytes {
+    return this.segments.reduce((sum, segment) => sum + segment.bytes, 0)
+  }
+
+  append(bodies: readonly Uint8Array[]): { first: number; last: number } {
+    invariant(this.options.readOnly !== true, 'a journal that was opened for reading is never written')
+    const first = this.lastSeq + 1
+    const records = bodies.map((body, k) => encodeRecord(first + k, body))
+    const bytes = records.length === 1 ? records[0]! : concatRecords(records)
+    const segment = this.writable()
+    try {
+      writeWhole(this.files, this.fd!, bytes, segment.bytes)
+    } catch (cause) {
+      this.cutBack(segment)
+      throw diskError(cause, `${this.options.folder}/${segment.name}`)
+    }
+    segment.bytes += bytes.length
+    this.lastSeq += bodies.length
+    return { first, last: this.lastSeq }
+  }
+
+  /** One `fdatasync` for everybody who waits: whoever comes while one is under way shares the next. */
+  async sync(): Promise<void> {
+    while (this.durableSeq < this.lastSeq) {
+      this.syncing ??= this.syncOnce()
+      await this.syncing
+    }
+  }
+
+  async *read(fromSeq: number, toSeq: number = this.lastSeq): AsyncGenerator<JournalRecord | JournalDamage> {
+    let next = fromSeq
+    for (const segment of [...this.segments]) {
+      const after = this.segments.find((s) => s.firstSeq > segment.firstSeq)
+      if (after !== undefined && after.firstSeq <= fromSeq) continue
+      if (segment.firstSeq > toSeq) break
+      for (const record of readRecords(this.content(segment))) {
+        if (record.kind === 'damage' || record.seq < next) continue
+        if (record.seq > toSeq) return
+        if (record.seq > next) yield { kind: 'damage', fromSeq: next, toSeq: record.seq - 1, reason: 'records cannot be read' }
+        yield { kind: 'record', seq: record.seq, body: record.body }
+        next = record.seq + 1
+      }
+    }
+    if (next <= toSeq) yield { kind: 'damage', fromSeq: next, toSeq, reason: 'records cannot be read' }
+  }
+
+  pin(fromSeq: number, toSeq: number): void {
+    const last = this.pins.at(-1)
+    if (last !== undefined && fromSeq <= last.to + 1) last.to = Math.max(last.to, toSeq)
+    else this.pins.push({ from: fromSeq, to: toSeq })
+    if (this.pins.length > PINS_MAX) {
+      const [a, b] = this.pins.splice(0, 2)
+      this.pins.unshift({ from: a!.from, to: b!.to })
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.options.readOnly !== true) await this.sync()
+    if (this.fd !== null) this.files.closeSync(this.fd)
+    this.fd = null
+  }
+
+  private async syncOnce(): Promise<void> {
+    const reached = this.lastSeq
+    const segment = this.segments.at(-1)!
+    try {
+      await syncData(this.files, this.fd!, `${this.options.folder}/${segment.name}`)
+      this.durableSeq = Math.max(this.durableSeq, reached)
+    } finally {
+      this.syncing = null
+    }
+  }
+
+  /** The segment to write into; the one before is synced before a new one begins. */
+  private writable(): Segment {
+    const last = this.segments.at(-1)
+    if (last !== undefined && last.bytes < this.options.segmentBytes) return last
+    try {
+      if (this.fd !== null && this.syncing === null) {
+        this.files.fdatasyncSync(this.fd)
+        this.files.closeSync(this.fd)
+        this.fd = null
+        this.durableSeq = this.lastSeq
+      } else if (this.fd !== null) return last!
+      const segment = { firstSeq: this.lastSeq + 1, name: nameOf(this.lastSeq + 1), bytes: 0 }
+      this.fd = this.files.openSync(`${this.options.folder}/${segment.name}`, 'w+', 0o600)
+      syncFolder(this.files, this.options.folder)
+      this.segments.push(segment)
+      this.deleteOldest()
+      return segment
+    } catch (cause) {
+      throw diskError(cause, this.options.folder)
+    }
+  }
+
+  private cutBack(segment: Segment): void {
+    try {
+      this.files.ftruncateSync(this.fd!, segment.bytes)
+    } catch {
+      // The next write begins at the same place; a tail that is left behind is found as torn at the next start.
+    }
+  }
+
+  private deleteOldest(): void {
+    let total = this.bytes
+    for (const pinned of [false, true]) {
+      for (let k = 0; total > this.options.bytesMax && k < this.segments.length - 1; ) {
+        const segment = this.segments[k]!
+        const lastSeq = this.segments[k + 1]!.firstSeq - 1
+        // Segments go from the oldest on, so that what is left is whole; pins only give way when nothing else is left.
+        if (lastSeq >= this.options.neededFrom() || (!pinned && this.isPinned(segment.firstSeq, lastSeq))) break
+        this.files.unlinkSync(`${this.options.folder}/${segment.name}`)
+        total -= segment.bytes
+        this.segments.splice(k, 1)
+      }
+    }
+  }
+
+  private isPinned(fromSeq: number, toSeq: number): boolean {
+    return this.pins.some((pin) => pin.from <= toSeq && pin.to >= fromSeq)
+  }
+
+  private content(segment: Segment): Uint8Array {
+    try {
+      const bytes = this.files.readFileSync(`${this.options.folder}/${segment.name}`)
+      return segment === this.segments.at(-1) ? bytes.subarray(0, segment.bytes) : bytes
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return new Uint8Array(0)
+      throw diskError(cause, segment.name)
+    }
+  }
+
+  /** Finds the last whole record, and puts aside what stands behind it. */
+  private openTail(): { lastSeq: number; torn: TornTail | null } {
+    const segment = this.segments.at(-1)
+    if (segment === undefined) return { lastSeq: 0, torn: null }
+    const path = `${this.options.folder}/${segment.name}`
+    try {
+      const bytes = new Uint8Array(this.files.readFileSync(path))
+      let lastSeq = segment.firstSeq - 1
+      let end = 0
+      let reason = ''
+      for (const record of readRecords(bytes)) {
+        if (record.kind === 'damage') {
+          reason = record.reason
+          continue
+        }
+        lastSeq = record.seq
+        end = record.end
+      }
+      segment.bytes = end
+      if (this.options.readOnly !== true) {
+        if (end < bytes.length) this.files.writeFileSync(`${path}.torn`, bytes.subarray(end), { mode: 0o600 })
+        this.fd = this.files.openSync(path, 'r+')
+        if (end < bytes.length) this.files.ftruncateSync(this.fd, end)
+        this.files.fdatasyncSync(this.fd)
+      }
+      return { lastSeq, torn: end < bytes.length ? { segment: segment.name, bytes: bytes.length - end, reason } : null }
+    } catch (cause) {
+      throw diskError(cause, path)
+    }
+  }
+}
+
+function listSegments(files: Files, folder: string): Segment[] {
+  const segments: Segment[] = []
+  for (const name of files.readdirSync(folder)) {
+    const firstSeq = Number(NAME.exec(name)?.[1] ?? Number.NaN)
+    if (Number.isSafeInteger(firstSeq)) segments.push({ firstSeq, name, bytes: files.statSync(`${folder}/${name}`).size })
+  }
+  return segments.sort((a, b) => a.firstSeq - b.firstSeq)
+}
+
+function nameOf(firstSeq: number): string {
+  return `${String(firstSeq).padStart(16, '0')}.hbj`
+}
+
+function concatRecords(records: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(records.reduce((sum, record) => sum + record.length, 0))
+  let at = 0
+  for (const record of records) {
+    whole.set(record, at)
+    at += record.length
+  }
+  invariant(whole.length >= records.length * RECORD_OVERHEAD_BYTES, 'records are never shorter than their frame')
+  return whole
+}

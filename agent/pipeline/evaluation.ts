@@ -1,0 +1,55 @@
+import { createState, type EvaluatorState } from '../core/state.ts'
+import { type Effect, step } from '../core/step.ts'
+import { restoreState, snapshotState } from '../core/snapshot.ts'
+import { EVALUATOR_VERSION, STATE_LAYOUT } from '../core/settings.ts'
+import { canonicalBytes } from '../../shared/codec/canonical.ts'
+import type { JournalFile, JournalInput } from '../../shared/codec/journal-input.ts'
+import { decodeSigned } from '../../shared/codec/signed-cbor.ts'
+import { compileSettings } from './compile-settings.ts'
+import { evaluatorDigests } from './digests.ts'
+import { evaluatorInput } from './feed.ts'
+
+/**
+ * The evaluator between two inputs: its state, the configuration files it runs under, and the journal position it has
+ * taken in. Running, recovery and replay are this and nothing else.
+ */
+export type Evaluation = { state: EvaluatorState; files: readonly JournalFile[]; journalSeq: number }
+
+export function createEvaluation(): Evaluation {
+  return { state: createState(), files: [], journalSeq: 0 }
+}
+
+/** Takes the journaled input `journalSeq`. */
+export function evaluate(evaluation: Evaluation, journalSeq: number, input: JournalInput): Effect[] {
+  const effects = step(evaluation.state, evaluatorInput(input), evaluatorDigests)
+  if (input.kind === 'config') evaluation.files = input.files
+  evaluation.journalSeq = journalSeq
+  return effects
+}
+
+/** Last decision that has left the evaluator in an item; those after it are in the open range of the state. */
+export function emittedThrough(state: EvaluatorState): number {
+  return state.range === null ? state.decisionSeq : state.range.first - 1
+}
+
+/**
+ * Body of a checkpoint: signed-profile CBOR of `[state layout, evaluator version, journal seq, [[name, bytes]…], state]`.
+ * It holds the bytes of the configuration, because the record of them may be gone from the journal by then.
+ */
+export function checkpointBody(evaluation: Evaluation): Uint8Array {
+  const files = evaluation.files.map((file) => [file.name, file.bytes] as const)
+  return canonicalBytes([STATE_LAYOUT, EVALUATOR_VERSION, evaluation.journalSeq, files, snapshotState(evaluation.state)])
+}
+
+/** @returns the evaluation a checkpoint holds, or why it cannot be used. Never half of one, never a guess (decisions 5). */
+export function restoreEvaluation(body: Uint8Array): Evaluation | { refused: string } {
+  const value = decodeSigned(body) as unknown
+  if (!Array.isArray(value) || value.length !== 5) return { refused: 'another shape' }
+  const [layout, version, journalSeq, named, snapshot] = value as [number, number, number, [string, Uint8Array][], never]
+  if (layout !== STATE_LAYOUT) return { refused: `state layout ${layout}, this program has ${STATE_LAYOUT}` }
+  if (version !== EVALUATOR_VERSION) return { refused: `evaluator version ${version}, this program has ${EVALUATOR_VERSION}` }
+  const files = named.map(([name, bytes]) => ({ name, bytes }))
+  if (files.length === 0) return { refused: 'no configuration' }
+  const state = restoreState(snapshot, compileSettings(files))
+  return state === null ? { refused: 'a state of another configuration' } : { state, files, journalSeq }
+}

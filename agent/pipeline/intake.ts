@@ -1,0 +1,60 @@
+import type { Effect } from '../core/step.ts'
+import { encodeJournalInput, type JournalInput } from '../../shared/codec/journal-input.ts'
+import { type HbError, isHbError } from '../../shared/errors/hb-error.ts'
+import type { Micros } from '../../shared/units.ts'
+import type { Journal } from '../ports.ts'
+import { type Evaluation, evaluate } from './evaluation.ts'
+
+export type IntakeOptions = Readonly<{
+  evaluation: Evaluation
+  journal: Journal
+  /** What the step asks for, in order, with the input it came from. */
+  effects(effects: readonly Effect[], input: JournalInput, journalSeq: number): void
+  refused(error: HbError, input: JournalInput): void
+}>
+
+/** Inputs that could not be journaled: counted, and the reason of the last one. */
+export type IntakeRefusals = Readonly<{ count: number; last: HbError | null; lastUs: Micros }>
+
+/** The one way into the evaluator: an input is written to the journal, then it is evaluated, then its effects are told. */
+export interface Intake {
+  /**
+   * @returns the journal position of the input, or null when the journal would not take it (disk full, read-only). Such
+   * an input is not evaluated: what is not in the journal has no influence on any decision (K1). The next one is tried
+   * again.
+   */
+  take(input: JournalInput): number | null
+  readonly refusals: IntakeRefusals
+}
+
+export function createIntake({ evaluation, journal, effects, refused }: IntakeOptions): Intake {
+  let count = 0
+  let last: HbError | null = null
+  let lastUs = 0
+
+  function append(input: JournalInput): number | null {
+    try {
+      return journal.append([encodeJournalInput(input)]).first
+    } catch (error) {
+      if (!isHbError(error)) throw error
+      count += 1
+      last = error
+      lastUs = input.nowUs
+      refused(error, input)
+      return null
+    }
+  }
+
+  return {
+    take(input) {
+      const seq = append(input)
+      if (seq === null) return null
+      effects(evaluate(evaluation, seq, input), input, seq)
+      return seq
+    },
+    get refusals() {
+      return { count, last, lastUs }
+    },
+  }
+}
+

@@ -1,0 +1,44 @@
+import { dirname, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { loadCollectorConfig } from '../../shared/config/load.ts'
+import { systemClock } from '../../shared/lib/clock.ts'
+import { createCollector } from '../compose.ts'
+
+/** Exit code when something did not stop in time or failed to (sysexits: try again later). */
+const STOP_INCOMPLETE_EXIT = 75
+
+/** Adds `hb collector` to the program. */
+export function collectorCommands(program: Command): void {
+  program
+    .command('collector')
+    .description('keep what must outlive the rigs: verify, store and receipt decisions, and show the fleet')
+    .requiredOption('--config <file>', 'collector.yaml')
+    .action(async (options: { config: string }) => {
+      process.exitCode = await runCollector(options.config)
+    })
+}
+
+/** Runs until SIGINT or SIGTERM and stops in order; a second signal ends the process at once. @returns the exit code */
+async function runCollector(path: string): Promise<number> {
+  const config = loadCollectorConfig(path)
+  const collector = createCollector({ config, folder: dirname(resolve(path)) }, systemClock())
+  const signalled = nextSignal()
+  await collector.start()
+  collector.events.stopping(await signalled)
+  void nextSignal().then(() => process.exit(STOP_INCOMPLETE_EXIT))
+  const { overdue, failed } = await collector.stop()
+  collector.events.stopped({ overdue, failed: failed.map(({ name }) => name) })
+  return overdue.length === 0 && failed.length === 0 ? 0 : STOP_INCOMPLETE_EXIT
+}
+
+function nextSignal(): Promise<string> {
+  return new Promise((done) => {
+    const end = (signal: string): void => {
+      process.off('SIGINT', end)
+      process.off('SIGTERM', end)
+      done(signal)
+    }
+    process.on('SIGINT', end)
+    process.on('SIGTERM', end)
+  })
+}

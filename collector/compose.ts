@@ -1,0 +1,249 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { CollectorConfig } from '../shared/config/types.ts'
+import { loadSigner, readPrivateFile, readPublicKey, type Signer } from '../shared/crypto/sign.ts'
+import { HbError } from '../shared/errors/hb-error.ts'
+import type { Clock } from '../shared/lib/clock.ts'
+import { createLifecycle, type StopReport } from '../shared/lib/lifecycle.ts'
+import { createLogger, type Logger } from '../shared/log/logger.ts'
+import { signReceipt } from '../shared/protocol/receipt.ts'
+import type { Millis } from '../shared/units.ts'
+import type { EnrolledAgent } from './core/chain.ts'
+import { type CollectorEvents, createCollectorEvents } from './events.ts'
+import { createFleet, type Fleet } from './fleet.ts'
+import { createLiveFeed, type LiveFeed } from './http/live-feed.ts'
+import { createOperators, type OperatorsOptions } from './http/operators.ts'
+import { batchJson, decisionJson, refusalJson } from './http/views.ts'
+import type { BatchDecision, StoredBatch } from './store/batches.ts'
+import { openStores, type Stores } from './store/open.ts'
+import { createVerifyPool, type VerifyPool } from './verify/pool.ts'
+import { type AgentsOptions, createAgentsListener } from './ws/agents.ts'
+import { createIngest, type Ingest } from './ws/ingest.ts'
+
+/** What a collector is made from: its configuration and the folder that paths in it are relative to. */
+export type CollectorSettings = Readonly<{ config: CollectorConfig; folder: string }>
+
+export type CollectorOptions = Readonly<{
+  /** Logs go here; standard output when absent. */
+  logger?: Logger
+  /** File of the verify worker, and folder of the page; both are found by themselves. */
+  workerFile?: string
+  page?: string
+}>
+
+/** A collector. `start` throws what an operator must act on; the ports are known when it has settled. */
+export interface Collector {
+  start(): Promise<void>
+  /** Stops in order: no new sessions, what is on its way is stored, the database is closed. Twice is fine. */
+  stop(): Promise<StopReport>
+  readonly agentsPort: number
+  readonly operatorsPort: number
+  readonly events: CollectorEvents
+}
+
+/** A stop that takes longer goes on to the next part. */
+const STOP_MS: Millis = 10_000
+/** Refusals waiting to be written; more are counted in the log only, so that a flood of them cannot hold up batches. */
+const REFUSALS_WAITING_MAX = 64
+
+type Parts = {
+  stores: Stores
+  pool: VerifyPool
+  fleet: Fleet
+  feed: LiveFeed
+  ingest: Ingest
+  enrolled: ReadonlyMap<string, EnrolledAgent>
+}
+
+export function createCollector(settings: CollectorSettings, clock: Clock, options: CollectorOptions = {}): Collector {
+  const { config } = settings
+  const events = createCollectorEvents(options.logger ?? createLogger({ name: 'collector', level: config.log_level }))
+  const lifecycle = createLifecycle({ clock, stopMs: STOP_MS })
+  let agentsPort = 0
+  let operatorsPort = 0
+
+  return {
+    async start() {
+      // Everything that can be wrong with files is found before anything is opened.
+      const files = readFiles(settings)
+      const parts = await openParts({ settings, clock, options, events, signer: files.signer })
+      lifecycle.add({ name: 'database', stop: () => parts.stores.close() })
+      lifecycle.add({ name: 'verify', stop: () => parts.pool.close() })
+      lifecycle.add({ name: 'ingest', stop: () => parts.ingest.drained() })
+      lifecycle.add({ name: 'live', stop: () => parts.feed.stop() })
+      const operators = createOperators(operatorsOptions({ settings, options, events, parts, files, clock }))
+      lifecycle.add({
+        name: 'operators',
+        start: async () => {
+          operatorsPort = await operators.start()
+        },
+        stop: () => operators.stop(),
+      })
+      const agents = createAgentsListener(agentsOptions({ settings, options, events, parts, files, clock }))
+      lifecycle.add({
+        name: 'agents',
+        start: async () => {
+          agentsPort = await agents.start()
+        },
+        stop: () => agents.stop(),
+      })
+      await lifecycle.start()
+      events.started({
+        agents: `wss://${config.agents_listen.host}:${agentsPort}/agent`,
+        operators: `${config.operators_tls === undefined ? 'http' : 'https'}://${config.operators_listen.host}:${operatorsPort}/`,
+        enrolled: parts.enrolled.size,
+        key: Buffer.from(files.signer.keyId).toString('hex'),
+      })
+    },
+    stop: () => lifecycle.stop(),
+    get agentsPort() {
+      return agentsPort
+    },
+    get operatorsPort() {
+      return operatorsPort
+    },
+    events,
+  }
+}
+
+type Files = Readonly<{
+  signer: Signer
+  agentsTls: AgentsOptions['tls']
+  operatorsTls?: NonNullable<OperatorsOptions['tls']>
+}>
+
+function readFiles({ config, folder }: CollectorSettings): Files {
+  const signer = loadSigner(resolve(folder, config.signing_key_file))
+  const { tls, operators_tls: operatorsTls } = config
+  const key = (file: string): Buffer => Buffer.from(readPrivateFile(resolve(folder, file)))
+  const agentsTls = {
+    ca: readInput(folder, tls.ca_file),
+    cert: readInput(folder, tls.cert_file),
+    key: key(tls.key_file),
+  }
+  if (operatorsTls === undefined) return { signer, agentsTls }
+  return {
+    signer,
+    agentsTls,
+    operatorsTls: { cert: readInput(folder, operatorsTls.cert_file), key: key(operatorsTls.key_file) },
+  }
+}
+
+function readInput(folder: string, file: string): Buffer {
+  const path = resolve(folder, file)
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    throw new HbError('CONFIG_MISSING', { path }, { cause })
+  }
+}
+
+function enrolledAgents({ config, folder }: CollectorSettings): ReadonlyMap<string, EnrolledAgent> {
+  return new Map(
+    config.agents.map((a) => {
+      const { spki } = readPublicKey(readInput(folder, a.public_key_file).toString('utf8'))
+      return [a.agent, { agent: a.agent, deployment: config.deployment, spki, programs: a.programs }]
+    }),
+  )
+}
+
+type Made = Readonly<{ settings: CollectorSettings; clock: Clock; options: CollectorOptions; events: CollectorEvents }>
+
+async function openParts({ settings, clock, options, events, signer }: Made & { signer: Signer }): Promise<Parts> {
+  const { config, folder } = settings
+  const enrolled = enrolledAgents(settings)
+  const stores = await openStores(resolve(folder, config.data_dir), clock)
+  await stores.agents.enrol([...enrolled.values()], clock.nowUs())
+  const file = options.workerFile
+  const pool = createVerifyPool({
+    workers: config.verify_workers,
+    ...(file === undefined ? {} : { file }),
+    failed: events.workerEnded,
+  })
+  const feed = createLiveFeed(clock)
+  const ingest = createIngest({
+    stores,
+    pool,
+    clock,
+    signReceipt: (facts) => signReceipt(facts, signer),
+    stored: (batch, decisions) => publishBatch(feed, batch, decisions),
+    refused: refuser({ stores, feed, events, clock }),
+  })
+  return { stores, pool, fleet: createFleet(clock), feed, ingest, enrolled }
+}
+
+type Common = Made & Readonly<{ parts: Parts; files: Files }>
+
+function operatorsOptions({ settings: { config }, options, events, parts, files, clock }: Common): OperatorsOptions {
+  return {
+    context: { stores: parts.stores, fleet: parts.fleet, clock, deployment: config.deployment },
+    feed: parts.feed,
+    events,
+    listen: config.operators_listen,
+    ...(files.operatorsTls === undefined ? {} : { tls: files.operatorsTls }),
+    ...(options.page === undefined ? {} : { page: options.page }),
+  }
+}
+
+function agentsOptions({ settings: { config }, events, parts, files, clock }: Common): AgentsOptions {
+  const { stores, ingest, fleet, feed, enrolled } = parts
+  return {
+    listen: config.agents_listen,
+    tls: files.agentsTls,
+    deployment: config.deployment,
+    enrolled,
+    clock,
+    events,
+    stores,
+    ingest,
+    fleet,
+    refuse: refuser({ stores, feed, events, clock }),
+    publish: feed.publish,
+  }
+}
+
+/** Records a refusal, shows it on every page, and says it in the log. Never rejects: refusing must not fail. */
+function refuser({
+  stores,
+  feed,
+  events,
+  clock,
+}: Readonly<{ stores: Stores; feed: LiveFeed; events: CollectorEvents; clock: Clock }>): AgentsOptions['refuse'] {
+  let waiting = 0
+  return async (refusal) => {
+    const timeUs = clock.nowUs()
+    events.refused({
+      code: refusal.code,
+      agent: refusal.agent,
+      detail: refusal.detail,
+      epoch: refusal.epoch,
+      batch_seq: refusal.batchSeq,
+    })
+    feed.publish({ type: 'refusal', refusal: refusalJson({ ...refusal, timeUs }) })
+    if (waiting >= REFUSALS_WAITING_MAX) return
+    waiting += 1
+    try {
+      await stores.refusals.record({ ...refusal, timeUs })
+    } catch (error) {
+      events.broken('refusals', error)
+    } finally {
+      waiting -= 1
+    }
+  }
+}
+
+/** What pages are told of a stored batch: the batch, its records one by one, and that it was receipted. */
+function publishBatch(feed: LiveFeed, batch: StoredBatch, decisions: readonly BatchDecision[]): void {
+  if (feed.clients === 0) return
+  const bytes = batch.cose.length + batch.records.length
+  feed.publish({ type: 'batch', batch: { ...batchJson({ ...batch, bytes }), receipt_us: null } })
+  for (const d of decisions) {
+    if (d.kind !== 'record') continue
+    const { agent, epoch, batchSeq, recvUs: receiptUs } = batch
+    feed.publish({
+      type: 'decision',
+      decision: decisionJson({ ...d, agent, epoch, batchSeq, receiptUs, body: JSON.parse(d.body) }),
+    })
+  }
+  feed.publish({ type: 'receipt', receipt: batchJson({ ...batch, bytes }) })
+}

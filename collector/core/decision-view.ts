@@ -1,0 +1,157 @@
+import type { Canonical, DecisionItem } from '../../shared/model/decision.ts'
+import type { Micros } from '../../shared/units.ts'
+
+/** A value as JSON shows it: maps become objects, bytes become hex, integers beyond 2^53 become text. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+
+/** One row of the decision table, made from a verified item. */
+export type DecisionRow = Readonly<{
+  kind: 'record' | 'range'
+  /** First and last decision this stands for; equal for a record. */
+  seq: number
+  lastSeq: number
+  /** null for a range, which may be about several rigs. */
+  rig: string | null
+  run: string | null
+  verdict: string | null
+  timeUs: Micros
+  /** JSON text of everything that was disclosed: the six class values and what they say of each finding. */
+  body: string
+  /** Rigs that this is about. */
+  rigs: readonly string[]
+}>
+
+/** Turns a verified item into the row that is stored and searched; null when its core is not of a shape this program knows. */
+export function decisionRow(item: DecisionItem): DecisionRow | null {
+  const core = asObject(item.values[0])
+  return item.kind === 'record' ? recordRow(item, core) : rangeRow(item, core)
+}
+
+function recordRow(item: Extract<DecisionItem, { kind: 'record' }>, core: Fields): DecisionRow | null {
+  const { rig, verdict, run, t_us: timeUs, seq } = core
+  if (typeof rig !== 'string' || typeof verdict !== 'string' || typeof timeUs !== 'number' || seq !== item.seq)
+    return null
+  if (run !== null && typeof run !== 'string') return null
+  const body: Json = {
+    mode: toJson(core['mode'] ?? null),
+    limits_only: core['limits_only'] === true,
+    action: toJson(core['action'] ?? null),
+    findings: findingsOf(item.values, core),
+    more: toJson(core['more'] ?? 0),
+    chain: hex(item.chain),
+    values: item.values.map(toJson),
+  }
+  return {
+    kind: 'record',
+    seq: item.seq,
+    lastSeq: item.seq,
+    rig,
+    run,
+    verdict,
+    timeUs,
+    body: JSON.stringify(body),
+    rigs: [rig],
+  }
+}
+
+function rangeRow(item: Extract<DecisionItem, { kind: 'range' }>, core: Fields): DecisionRow | null {
+  const unchanged = asList(core['unchanged'])
+  const timeUs = core['t_last_us']
+  const rigs = unchanged.map((entry) => asList(entry)[0])
+  if (
+    typeof timeUs !== 'number' ||
+    unchanged.length === 0 ||
+    !rigs.every((rig): rig is string => typeof rig === 'string')
+  )
+    return null
+  const body: Json = {
+    unchanged: unchanged.map(toJson),
+    count: item.count,
+    t_first_us: toJson(core['t_first_us'] ?? null),
+    chain: hex(item.chain),
+  }
+  return {
+    kind: 'range',
+    seq: item.first,
+    lastSeq: item.last,
+    rig: null,
+    run: null,
+    verdict: null,
+    timeUs,
+    body: JSON.stringify(body),
+    rigs,
+  }
+}
+
+/** Findings in the words of the page, put together again from their classes. What was not disclosed is null. */
+function findingsOf(values: DecisionItem['values'], core: Fields): Json[] {
+  const measurements = asList(values[1])
+  const limits = asList(values[3])
+  const channels = asList(asObject(values[2])['channels'])
+  return asList(core['drivers']).map((entry, index) => {
+    const driver = asList(entry)
+    const measured = asList(measurements[index])
+    const limit = asList(limits[index])
+    const at = (list: readonly Canonical[], place: number): Json => toJson(list[place] ?? null)
+    return {
+      metric: at(driver, 0),
+      channel: toJson(channels[index] ?? ''),
+      verdict: at(driver, 1),
+      window_us: at(driver, 3),
+      ground: at(driver, 2),
+      unit: at(limit, 1),
+      count: at(measured, 1),
+      mean: at(measured, 2),
+      min: at(measured, 3),
+      max: at(measured, 4),
+      limit: at(limit, 2),
+      baseline_mean: at(limit, 3),
+      baseline_spread: at(limit, 4),
+      deviation: at(limit, 5),
+      ratio: at(limit, 6),
+      age_us: at(measured, 5),
+    }
+  })
+}
+
+type Fields = { readonly [key: string]: Canonical }
+
+function asObject(value: Canonical | undefined): Fields {
+  if (value instanceof Map) {
+    const fields: [string, Canonical][] = []
+    for (const [key, field] of value) fields.push([String(key), field as Canonical])
+    return Object.fromEntries(fields)
+  }
+  return isPlain(value) ? value : {}
+}
+
+function asList(value: Canonical | undefined): readonly Canonical[] {
+  return Array.isArray(value) ? (value as readonly Canonical[]) : []
+}
+
+function isPlain(value: Canonical | undefined): value is Fields {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Uint8Array) &&
+    !(value instanceof Map)
+  )
+}
+
+/** JSON of a signed value. Own keys only, so a key named `__proto__` is a key like any other. */
+export function toJson(value: Canonical): Json {
+  if (typeof value === 'bigint') return value.toString()
+  if (value === null || typeof value !== 'object') return value
+  if (value instanceof Uint8Array) return hex(value)
+  if (Array.isArray(value)) return (value as readonly Canonical[]).map(toJson)
+  return Object.fromEntries(Object.entries(asObject(value)).map(([key, field]) => [key, toJson(field)]))
+}
+
+const HEX = '0123456789abcdef'
+
+function hex(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += HEX[byte >> 4]! + HEX[byte & 15]!
+  return text
+}

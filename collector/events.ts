@@ -1,0 +1,40 @@
+import { isHbError } from '../shared/errors/hb-error.ts'
+import type { Logger } from '../shared/log/logger.ts'
+
+/** Everything the collector says in its log, in one place. At rest it says nothing. */
+export interface CollectorEvents {
+  started(facts: Readonly<{ agents: string; operators: string; enrolled: number; key: string }>): void
+  stopping(signal: string): void
+  stopped(report: Readonly<{ overdue: readonly string[]; failed: readonly string[] }>): void
+  agentConnected(
+    facts: Readonly<{ agent: string; version: string; epoch: number; batch_seq: number; session: string }>,
+  ): void
+  agentLeft(facts: Readonly<{ agent: string; session: string; reason: string }>): void
+  refused(
+    facts: Readonly<{ code: string; agent: string; detail: string; epoch: number | null; batch_seq: number | null }>,
+  ): void
+  unavailable(facts: Readonly<{ code: string; agent: string; detail: string }>): void
+  workerEnded(cause: unknown): void
+  broken(where: string, cause: unknown): void
+}
+
+export function createCollectorEvents(log: Logger): CollectorEvents {
+  return {
+    started: (facts) => log.info({ event: 'collector_started', ...facts }, 'collector is ready'),
+    stopping: (signal) => log.info({ event: 'collector_stopping', signal }, 'collector stops'),
+    stopped: (report) => log.info({ event: 'collector_stopped', ...report }, 'collector has stopped'),
+    agentConnected: (facts) => log.info({ event: 'agent_connected', ...facts }, 'agent connected'),
+    agentLeft: (facts) => log.info({ event: 'agent_left', ...facts }, 'agent left'),
+    refused: (facts) => log.warn({ event: 'refused', ...facts }, 'refused'),
+    unavailable: (facts) => log.error({ event: 'unavailable', ...facts }, 'a batch could not be stored'),
+    workerEnded: (cause) => log.error({ event: 'verify_worker_ended', ...describe(cause) }, 'a verify worker ended'),
+    broken: (where, cause) => log.error({ event: 'broken', where, ...describe(cause) }, 'an error nobody expected'),
+  }
+}
+
+function describe(cause: unknown): { code?: string; error: string; stack?: string } {
+  if (isHbError(cause)) return { code: cause.code, error: cause.message }
+  if (cause instanceof Error)
+    return { error: cause.message, ...(cause.stack === undefined ? {} : { stack: cause.stack }) }
+  return { error: String(cause) }
+}

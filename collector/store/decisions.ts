@@ -1,0 +1,75 @@
+import type { Database, SqlRow, SqlValue } from '../../shared/sqlite/database.ts'
+import type { Micros } from '../../shared/units.ts'
+
+/** A stored decision, or a range of decisions that said the same as the record before them. */
+export type StoredDecision = Readonly<{
+  agent: string
+  seq: number
+  lastSeq: number
+  kind: 'record' | 'range'
+  rig: string | null
+  program: string | null
+  run: string | null
+  verdict: string | null
+  timeUs: Micros
+  body: Readonly<Record<string, unknown>>
+  epoch: number
+  batchSeq: number
+  receiptUs: Micros
+}>
+
+export type DecisionQuery = Readonly<{ rig?: string; run?: string; verdict?: string; beforeUs?: Micros; limit: number }>
+
+/** Decisions of verified batches, to be looked for. */
+export interface DecisionStore {
+  /** Full records, newest first by event time. */
+  list(query: DecisionQuery): Promise<readonly StoredDecision[]>
+  /** What is stored for one decision: its record, or the range it lies in. */
+  get(agent: string, seq: number): Promise<StoredDecision | undefined>
+}
+
+const FROM = `FROM decisions d JOIN batches b ON b.agent = d.agent AND b.epoch = d.epoch AND b.batch_seq = d.batch_seq`
+const SELECT = `SELECT d.*, b.recv_us AS receipt_us ${FROM}`
+
+export function createDecisionStore(db: Database): DecisionStore {
+  return {
+    async list({ rig, run, verdict, beforeUs, limit }) {
+      const conditions = [`d.kind = 'record'`]
+      const values: SqlValue[] = []
+      const where = (condition: string, value: SqlValue | undefined): void => {
+        if (value === undefined) return
+        conditions.push(condition)
+        values.push(value)
+      }
+      where('d.rig = ?', rig)
+      where('d.run = ?', run)
+      where('d.verdict = ?', verdict)
+      where('d.time_us < ?', beforeUs)
+      const sql = `${SELECT} WHERE ${conditions.join(' AND ')} ORDER BY d.time_us DESC, d.agent, d.seq DESC LIMIT ?`
+      return (await db.all(sql, [...values, limit])).map(decisionOf)
+    },
+    async get(agent, seq) {
+      const row = await db.get(`${SELECT} WHERE d.agent = ? AND d.seq <= ? ORDER BY d.seq DESC LIMIT 1`, [agent, seq])
+      if (row === undefined || !((row['last_seq'] as number) >= seq)) return undefined
+      return decisionOf(row)
+    },
+  }
+}
+
+function decisionOf(row: SqlRow): StoredDecision {
+  return {
+    agent: row['agent'] as string,
+    seq: row['seq'] as number,
+    lastSeq: row['last_seq'] as number,
+    kind: row['kind'] as 'record' | 'range',
+    rig: row['rig'] as string | null,
+    program: row['program'] as string | null,
+    run: row['run'] as string | null,
+    verdict: row['verdict'] as string | null,
+    timeUs: row['time_us'] as number,
+    body: JSON.parse(row['body'] as string) as Record<string, unknown>,
+    epoch: row['epoch'] as number,
+    batchSeq: row['batch_seq'] as number,
+    receiptUs: row['receipt_us'] as number,
+  }
+}

@@ -1,0 +1,54 @@
+import type { Migration } from '../../shared/sqlite/migrations.ts'
+
+/** The collector's database, step by step. A step that was released is never changed: its digest is checked at every start. */
+export const COLLECTOR_MIGRATIONS: readonly Migration[] = [
+  {
+    number: 1,
+    name: 'first light',
+    sql: `
+CREATE TABLE agents (
+  agent TEXT PRIMARY KEY, deployment TEXT NOT NULL, spki BLOB NOT NULL, programs TEXT NOT NULL, enrolled_us INTEGER NOT NULL,
+  version TEXT NOT NULL DEFAULT '', boot_id TEXT NOT NULL DEFAULT '', seen_us INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE rigs (
+  agent TEXT NOT NULL REFERENCES agents(agent), rig TEXT NOT NULL, program TEXT NOT NULL, PRIMARY KEY (agent, rig)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE batches (
+  agent TEXT NOT NULL REFERENCES agents(agent), epoch INTEGER NOT NULL, batch_seq INTEGER NOT NULL,
+  identity BLOB NOT NULL, prev BLOB NOT NULL, first_seq INTEGER NOT NULL, count INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  run TEXT NOT NULL, header TEXT NOT NULL, recv_us INTEGER NOT NULL,
+  cose BLOB NOT NULL, records BLOB NOT NULL, receipt BLOB NOT NULL,
+  PRIMARY KEY (agent, epoch, batch_seq)
+) STRICT;
+CREATE INDEX batches_by_identity ON batches (identity);
+
+CREATE TABLE decisions (
+  agent TEXT NOT NULL REFERENCES agents(agent), seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, kind TEXT NOT NULL,
+  rig TEXT, program TEXT, run TEXT, verdict TEXT, time_us INTEGER NOT NULL, body TEXT NOT NULL,
+  epoch INTEGER NOT NULL, batch_seq INTEGER NOT NULL,
+  PRIMARY KEY (agent, seq),
+  FOREIGN KEY (agent, epoch, batch_seq) REFERENCES batches(agent, epoch, batch_seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX decisions_by_time ON decisions (time_us DESC, agent, seq) WHERE kind = 'record';
+CREATE INDEX decisions_by_rig ON decisions (rig, time_us DESC) WHERE kind = 'record';
+CREATE INDEX decisions_by_run ON decisions (run, time_us DESC) WHERE kind = 'record' AND run IS NOT NULL;
+CREATE INDEX decisions_by_verdict ON decisions (verdict, time_us DESC) WHERE kind = 'record';
+
+CREATE TABLE refusals (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT NOT NULL, agent TEXT NOT NULL, detail TEXT NOT NULL,
+  epoch INTEGER, batch_seq INTEGER, first_us INTEGER NOT NULL, time_us INTEGER NOT NULL, count INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX refusals_of_a_kind ON refusals (agent, code, detail, coalesce(epoch, -1), coalesce(batch_seq, -1));
+CREATE INDEX refusals_by_time ON refusals (time_us DESC);
+
+CREATE TABLE slices (
+  agent TEXT NOT NULL, seq INTEGER NOT NULL, rig TEXT NOT NULL, from_us INTEGER NOT NULL, to_us INTEGER NOT NULL,
+  state TEXT NOT NULL, reason TEXT, body TEXT, asked_us INTEGER NOT NULL, answered_us INTEGER,
+  PRIMARY KEY (agent, seq)
+) STRICT;
+CREATE INDEX slices_by_state ON slices (agent, state);
+`,
+  },
+]

@@ -1,0 +1,55 @@
+import { readPublicKey, type VerifyKey } from '../../shared/crypto/sign.ts'
+import { isHbError } from '../../shared/errors/hb-error.ts'
+import type { Canonical } from '../../shared/model/decision.ts'
+import { type BatchHeader, openBatch } from '../../shared/protocol/batch.ts'
+import { type DecisionRow, decisionRow, toJson } from '../core/decision-view.ts'
+
+export type VerifyTask = Readonly<{ cose: Uint8Array; records: Uint8Array; spki: Uint8Array }>
+
+/** Only plain data: it crosses a thread, and an error object would arrive without its code. */
+export type VerifyResult =
+  | Readonly<{
+      ok: true
+      header: BatchHeader
+      headerJson: string
+      identity: Uint8Array
+      decisions: readonly DecisionRow[]
+    }>
+  | Readonly<{ ok: false; code: string; detail: string }>
+
+/** Keys read so far; reading one costs more than verifying with it. When full all are forgotten. */
+const KEYS_MAX = 1_024
+const keys = new Map<string, VerifyKey>()
+
+/** Verifies one batch off the event loop and turns its decisions into rows. Never throws for what a batch contains. */
+export function verifyBatch({ cose, records, spki }: VerifyTask): VerifyResult {
+  try {
+    const { header, items, identity } = openBatch({ cose, records, key: keyOf(spki) })
+    const decisions: DecisionRow[] = []
+    for (const item of items) {
+      const row = decisionRow(item)
+      if (row === null)
+        return {
+          ok: false,
+          code: 'BATCH_SHAPE',
+          detail: `decision ${item.kind === 'record' ? item.seq : item.first} has another shape`,
+        }
+      decisions.push(row)
+    }
+    return { ok: true, header, headerJson: JSON.stringify(toJson(header as unknown as Canonical)), identity, decisions }
+  } catch (error) {
+    if (isHbError(error)) return { ok: false, code: error.code, detail: error.message }
+    // A bug in reading must cost the sender of these bytes its batch, not the collector its worker.
+    return { ok: false, code: 'VERIFY_FAILED', detail: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+function keyOf(spki: Uint8Array): VerifyKey {
+  const name = Buffer.from(spki).toString('hex')
+  const known = keys.get(name)
+  if (known !== undefined) return known
+  if (keys.size >= KEYS_MAX) keys.clear()
+  const key = readPublicKey(spki)
+  keys.set(name, key)
+  return key
+}

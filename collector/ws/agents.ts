@@ -1,0 +1,198 @@
+import { randomUUID } from 'node:crypto'
+import type { TLSSocket } from 'node:tls'
+import fastifyWebsocket from '@fastify/websocket'
+import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
+import type { WebSocket } from 'ws'
+import type { ErrorCode } from '../../shared/errors/catalog.ts'
+import type { Clock } from '../../shared/lib/clock.ts'
+import { ID_PATTERN } from '../../shared/model/ids.ts'
+import type { Millis } from '../../shared/units.ts'
+import type { EnrolledAgent } from '../core/chain.ts'
+import type { CollectorEvents } from '../events.ts'
+import { listenOn } from '../http/operators.ts'
+import { type AgentSession, createSession, type SessionOptions } from './session.ts'
+
+export type AgentsOptions = Readonly<{
+  listen: Readonly<{ host: string; port: number }>
+  tls: Readonly<{ ca: Buffer; cert: Buffer; key: Buffer }>
+  deployment: string
+  enrolled: ReadonlyMap<string, EnrolledAgent>
+  clock: Clock
+  events: CollectorEvents
+  refuse: SessionOptions['refuse']
+}> &
+  Pick<SessionOptions, 'stores' | 'ingest' | 'fleet' | 'publish'>
+
+/** The listener of agents: TLS 1.3 with a client certificate, WebSocket at `/agent`. */
+export interface AgentsListener {
+  /** @returns the port that is listened on. Throws `PORT_TAKEN`. */
+  start(): Promise<number>
+  /** Tells every agent that the collector goes away, then closes. */
+  stop(): Promise<void>
+}
+
+/** Connections at once, those included that have not said who they are. */
+export const SESSIONS_MAX = 512
+/** One message: a full batch of 4 096 items with its records is a few MiB. */
+export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+/** Bytes that may wait to go out to one agent; an agent that does not read its receipts is let go. */
+const OUT_BYTES_MAX = 64 * 1024 * 1024
+const PING_MS: Millis = 10_000
+/** How long a goodbye may take before the connection is cut. */
+const GOODBYE_MS: Millis = 500
+/** Close code of a collector that has no room: try again later. */
+const TRY_LATER = 1013
+
+/** `alive`: something came since the last ping. */
+type Live = { readonly session: AgentSession; readonly socket: WebSocket; readonly agent: string; alive: boolean }
+
+export function createAgentsListener(options: AgentsOptions): AgentsListener {
+  const live = new Set<Live>()
+  let app: FastifyInstance | undefined
+  let cancelPing = (): void => {}
+  return {
+    async start() {
+      app = await buildApp(options, live)
+      cancelPing = options.clock.every(PING_MS, () => pingAll(live))
+      return listenOn(app, options.listen)
+    },
+    async stop() {
+      cancelPing()
+      for (const { session } of live) session.end('stopping')
+      if (live.size > 0) await options.clock.sleep(GOODBYE_MS)
+      for (const { socket } of live) socket.terminate()
+      await app?.close()
+    },
+  }
+}
+
+async function buildApp(options: AgentsOptions, live: Set<Live>): Promise<FastifyInstance> {
+  const { ca, cert, key } = options.tls
+  const app = fastify({
+    https: { ca, cert, key, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' },
+    logger: false,
+    forceCloseConnections: true,
+    bodyLimit: 1,
+  } as Parameters<typeof fastify>[0]) as unknown as FastifyInstance
+  app.server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
+    // A connection that was cut says nothing about anybody; a certificate that was refused does.
+    if (error.code?.startsWith('ERR_SSL') !== true && error.code?.includes('CERT') !== true) return
+    void options.refuse({ code: 'AGENT_CERTIFICATE', agent: '', detail: error.code, epoch: null, batchSeq: null })
+  })
+  await app.register(fastifyWebsocket, {
+    options: { maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false },
+    // The plugin waits for every client to say goodbye; ours have been told and cut by then.
+    preClose: (done) => done(),
+  })
+  await app.register(async (scope) => {
+    scope.get(
+      '/agent',
+      {
+        websocket: true,
+        // Before the upgrade: a stranger never gets a socket.
+        preValidation: async (request, reply) => {
+          if (certifiedAgent(request, options.deployment) !== null) return
+          await refuseCertificate(options, request)
+          await reply.code(403).send({ code: 'AGENT_CERTIFICATE' })
+        },
+      },
+      (socket, request) => accept(options, { socket, agent: certifiedAgent(request, options.deployment), live }),
+    )
+  })
+  return app
+}
+
+function accept(
+  options: AgentsOptions,
+  { socket, agent, live }: { socket: WebSocket; agent: string | null; live: Set<Live> },
+): void {
+  if (agent === null || live.size >= SESSIONS_MAX) {
+    void options.refuse({
+      code: 'SESSIONS_FULL',
+      agent: agent ?? '',
+      detail: `more than ${SESSIONS_MAX} connections`,
+      epoch: null,
+      batchSeq: null,
+    })
+    socket.close(TRY_LATER, 'SESSIONS_FULL')
+    return
+  }
+  const session = createSession({
+    ...options,
+    id: randomUUID(),
+    certified: agent,
+    enrolled: options.enrolled.get(agent) ?? null,
+    socket: socketOf(socket),
+    opened: async () => {
+      // A new connection of the same agent: the old one hangs half-open somewhere and would never end by itself.
+      for (const other of live) if (other.agent === agent && other !== entry) other.session.end('replaced')
+    },
+  })
+  const entry: Live = { session, socket, agent, alive: true }
+  live.add(entry)
+  let reason = ''
+  socket.on('message', (data: Buffer, isBinary: boolean) => {
+    entry.alive = true
+    // Text is not of this protocol; as no bytes at all it is refused like any other nonsense.
+    void session.receive(isBinary ? data : new Uint8Array(0))
+  })
+  socket.on('pong', () => {
+    entry.alive = true
+  })
+  socket.on('error', (error) => {
+    reason = error.message
+  })
+  socket.on('close', (code) => {
+    live.delete(entry)
+    session.closed(reason === '' ? `closed with ${code}` : reason)
+  })
+}
+
+function socketOf(socket: WebSocket): SessionOptions['socket'] {
+  return {
+    send(bytes) {
+      if (socket.bufferedAmount > OUT_BYTES_MAX) socket.terminate()
+      else socket.send(bytes)
+    },
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
+    close: (code, reason) => socket.close(code, reason),
+  }
+}
+
+/** An agent that answered nothing since the last ping is gone, whatever its socket says. */
+function pingAll(live: ReadonlySet<Live>): void {
+  for (const entry of live) {
+    if (!entry.alive) entry.socket.terminate()
+    entry.alive = false
+    entry.socket.ping()
+  }
+}
+
+const AGENT_URI = new RegExp(`^URI:spiffe://([a-z0-9][a-z0-9-]{0,62})/agent/(${ID_PATTERN.slice(1, -1)})$`)
+
+/**
+ * The agent of this deployment that a subject-alternative-name text (as Node writes it) names; null unless it names
+ * exactly one. Text with quotes is refused: inside of them a comma does not part names.
+ */
+export function agentOfNames(names: string, deployment: string): string | null {
+  if (names.includes('"')) return null
+  const uris = names.split(', ').filter((name) => name.startsWith('URI:'))
+  const match = uris.length === 1 ? AGENT_URI.exec(uris[0]!) : null
+  return match !== null && match[1] === deployment ? match[2]! : null
+}
+
+function certifiedAgent(request: FastifyRequest, deployment: string): string | null {
+  return agentOfNames(namesOf(request), deployment)
+}
+
+function namesOf(request: FastifyRequest): string {
+  const socket = request.raw.socket as TLSSocket
+  if (socket.authorized !== true) return ''
+  return socket.getPeerX509Certificate()?.subjectAltName ?? ''
+}
+
+async function refuseCertificate(options: AgentsOptions, request: FastifyRequest): Promise<void> {
+  const code: ErrorCode = 'AGENT_CERTIFICATE'
+  await options.refuse({ code, agent: '', detail: `names: ${namesOf(request)}`, epoch: null, batchSeq: null })
+}

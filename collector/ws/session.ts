@@ -1,0 +1,293 @@
+import type { ErrorCode } from '../../shared/errors/catalog.ts'
+import type { Clock } from '../../shared/lib/clock.ts'
+import {
+  type AgentMessage,
+  type CollectorMessage,
+  type HelloMessage,
+  readAgentMessage,
+  type SliceMessage,
+  writeMessage,
+} from '../../shared/protocol/messages.ts'
+import { type EnrolledAgent, judgeSession, type SessionVerdict } from '../core/chain.ts'
+import type { CollectorEvents } from '../events.ts'
+import type { Fleet, RigVitals } from '../fleet.ts'
+import { decisionId, parseDecisionId } from '../http/views.ts'
+import type { Stores } from '../store/open.ts'
+import type { Ingest, Offerer } from './ingest.ts'
+
+/** The connection of one agent, without the socket: what it needs of one. */
+export type SessionSocket = Readonly<{
+  send(bytes: Uint8Array): void
+  /** Stops and goes on reading, so that what has not been dealt with stays with the agent. */
+  pause(): void
+  resume(): void
+  close(code: number, reason: string): void
+}>
+
+export type SessionOptions = Readonly<{
+  id: string
+  /** Agent that the certificate names. */
+  certified: string
+  enrolled: EnrolledAgent | null
+  socket: SessionSocket
+  stores: Stores
+  ingest: Ingest
+  fleet: Fleet
+  clock: Pick<Clock, 'nowUs' | 'after'>
+  events: CollectorEvents
+  refuse(
+    refusal: Readonly<{
+      code: ErrorCode
+      agent: string
+      detail: string
+      epoch: number | null
+      batchSeq: number | null
+    }>,
+  ): Promise<void>
+  publish(message: Readonly<Record<string, unknown>>): void
+  /** The hello was good: this session is now the one of its agent. */
+  opened(): Promise<void>
+}>
+
+export interface AgentSession {
+  /** One binary message. Never rejects. */
+  receive(bytes: Uint8Array): Promise<void>
+  /** Another session of the same agent has come, or the collector stops. */
+  end(reason: 'replaced' | 'stopping'): void
+  /** The socket has closed. */
+  closed(reason: string): void
+}
+
+/** Batches an agent may have on the way. Given back one for one as they are dealt with. */
+export const CREDIT_BATCHES = 64
+/** Bytes of batches being dealt with; beyond it the socket is not read. */
+const IN_HAND_BYTES_MAX = 32 * 1024 * 1024
+const HELLO_WITHIN_MS = 10_000
+const SLICES_ASKED_AGAIN_MAX = 16
+/** Longer vitals are passed over. */
+const VITALS_CHARS_MAX = 512 * 1024
+
+/** WebSocket close codes: policy, try again later, going away, and ours for a session that another one replaced. */
+const CLOSE = { refused: 1008, later: 1013, stopping: 1001, replaced: 4001 } as const
+
+const CODE_OF: Readonly<Record<Exclude<SessionVerdict['verdict'], 'accept'>, ErrorCode>> = {
+  unknown_agent: 'AGENT_UNKNOWN',
+  wrong_deployment: 'AGENT_WRONG_DEPLOYMENT',
+  wrong_key: 'AGENT_WRONG_KEY',
+  wrong_program: 'AGENT_WRONG_PROGRAM',
+  replay: 'CHAIN_REPLAY',
+}
+
+type State = { hello: HelloMessage | null; offerer: Offerer | null; credit: number; inHandBytes: number; over: boolean }
+
+/** hello → resume → batches within credit → receipts; vitals and slices beside them (decisions 19, 20). */
+export function createSession(options: SessionOptions): AgentSession {
+  const state: State = { hello: null, offerer: null, credit: 0, inHandBytes: 0, over: false }
+  let queue: Promise<void> = Promise.resolve()
+  const cancelHello = options.clock.after(HELLO_WITHIN_MS, () => {
+    if (state.hello === null) finish(options, state, CLOSE.refused, 'no hello')
+  })
+
+  return {
+    receive(bytes) {
+      // One after the other: the hello must be answered before what follows it is looked at.
+      queue = queue
+        .then(() => handle(options, state, bytes))
+        .catch((error: unknown) => {
+          options.events.broken('session', error)
+          finish(options, state, CLOSE.later, 'error')
+        })
+      return queue
+    },
+    end(reason) {
+      finish(options, state, CLOSE[reason], reason)
+    },
+    closed(reason) {
+      cancelHello()
+      state.over = true
+      if (state.offerer !== null) state.offerer.open = false
+      if (!options.fleet.left(options.certified, options.id)) return
+      options.events.agentLeft({ agent: options.certified, session: options.id, reason })
+      options.publish({ type: 'agent', agent: agentState(options, state, false) })
+    },
+  }
+}
+
+async function handle(options: SessionOptions, state: State, bytes: Uint8Array): Promise<void> {
+  if (state.over) return
+  const read = readAgentMessage(bytes)
+  if (!read.ok) {
+    await refuse(options, state, { code: 'SESSION_PROTOCOL', detail: read.reason })
+    return
+  }
+  const { message } = read
+  if (message.t === 'hello') await hello(options, state, message)
+  else if (state.hello === null)
+    await refuse(options, state, { code: 'SESSION_PROTOCOL', detail: `${message.t} before hello` })
+  else await serve(options, state, message)
+}
+
+async function hello(options: SessionOptions, state: State, message: HelloMessage): Promise<void> {
+  const { enrolled, certified, stores, clock } = options
+  if (state.hello !== null) {
+    await refuse(options, state, { code: 'SESSION_PROTOCOL', detail: 'a second hello' })
+    return
+  }
+  const head = enrolled === null ? null : await stores.agents.head(enrolled.agent)
+  const verdict = judgeSession({ enrolled, certified, head }, message)
+  if (verdict.verdict !== 'accept') {
+    await refuse(options, state, { code: CODE_OF[verdict.verdict], detail: verdict.detail, epoch: message.epoch })
+    return
+  }
+  await stores.agents.declare(certified, {
+    version: message.version,
+    bootId: message.boot_id,
+    rigs: message.rigs,
+    nowUs: clock.nowUs(),
+  })
+  await options.opened()
+  if (state.over) return
+  state.hello = message
+  state.offerer = { agent: enrolled!, open: true }
+  state.credit = CREDIT_BATCHES
+  const at = { epoch: head?.epoch ?? message.epoch, batch_seq: head?.batchSeq ?? 0 }
+  send(options, state, { t: 'resume', ...at, credit: CREDIT_BATCHES })
+  options.fleet.connected(certified, {
+    session: options.id,
+    version: message.version,
+    epoch: message.epoch,
+    askSlice: (q) =>
+      send(options, state, {
+        t: 'slice_request',
+        id: decisionId(q.agent, q.seq),
+        rig: q.rig,
+        from_us: q.fromUs,
+        to_us: q.toUs,
+      }),
+  })
+  options.events.agentConnected({ agent: certified, version: message.version, session: options.id, ...at })
+  options.publish({ type: 'agent', agent: agentState(options, state, true) })
+  for (const open of await stores.slices.open(certified, SLICES_ASKED_AGAIN_MAX))
+    options.fleet.link(certified)?.askSlice(open)
+}
+
+async function serve(
+  options: SessionOptions,
+  state: State,
+  message: Exclude<AgentMessage, HelloMessage>,
+): Promise<void> {
+  switch (message.t) {
+    case 'batch':
+      if (state.credit <= 0) {
+        await refuse(options, state, {
+          code: 'SESSION_CREDIT',
+          detail: `more than ${CREDIT_BATCHES} batches on the way`,
+        })
+        return
+      }
+      state.credit -= 1
+      take(options, state, message)
+      return
+    case 'vitals':
+      heard(options, state, message.vitals)
+      return
+    case 'slice':
+      await answered(options, state, message)
+      return
+  }
+}
+
+/** Not awaited by the reader: the next batch is verified while this one is. Order is kept by the ingest. */
+function take(options: SessionOptions, state: State, message: Extract<AgentMessage, { t: 'batch' }>): void {
+  const bytes = message.cose.length + message.records.length
+  state.inHandBytes += bytes
+  if (state.inHandBytes > IN_HAND_BYTES_MAX) options.socket.pause()
+  const place = { epoch: message.epoch, batch_seq: message.batch_seq }
+  const offered = { epoch: message.epoch, batchSeq: message.batch_seq, cose: message.cose, records: message.records }
+  options.ingest.offer(state.offerer!, offered).then((outcome) => {
+    state.inHandBytes -= bytes
+    if (state.inHandBytes <= IN_HAND_BYTES_MAX) options.socket.resume()
+    state.credit += 1
+    if (outcome.result === 'receipt') {
+      send(options, state, { t: 'receipt', ...place, receipt: outcome.receipt })
+      send(options, state, { t: 'credit', batches: 1 })
+    } else if (outcome.result === 'refused') {
+      send(options, state, { t: 'refusal', code: outcome.code, detail: outcome.detail, ...place })
+      finish(options, state, CLOSE.refused, outcome.code)
+    } else if (outcome.result === 'unavailable') {
+      options.events.unavailable({ code: outcome.code, agent: options.certified, detail: outcome.detail })
+      finish(options, state, CLOSE.later, outcome.code)
+    }
+  })
+}
+
+/** Vitals are for looking only: what is wrong with them costs only themselves. */
+function heard(options: SessionOptions, state: State, text: string): void {
+  if (text.length > VITALS_CHARS_MAX) return
+  let vitals: unknown
+  try {
+    vitals = JSON.parse(text)
+  } catch {
+    // Not JSON: nothing can be shown of it, and the next one comes in half a second.
+    return
+  }
+  if (typeof vitals !== 'object' || vitals === null) return
+  const { rig } = vitals as { rig?: unknown }
+  const declared = state.hello?.rigs.find((known) => known.rig === rig)
+  if (declared === undefined) return
+  const mine: RigVitals = { ...vitals, rig: declared.rig, agent: options.certified, program: declared.program }
+  options.fleet.heard(mine)
+  options.publish({ type: 'vitals', vitals: mine })
+}
+
+async function answered(options: SessionOptions, state: State, message: SliceMessage): Promise<void> {
+  const place = parseDecisionId(message.id)
+  if (place === null || place.agent !== options.certified) {
+    await refuse(options, state, { code: 'SESSION_PROTOCOL', detail: 'a slice nobody asked this agent for' })
+    return
+  }
+  const body = message.ok ? JSON.stringify(message.channels.map(channelJson)) : null
+  const reason = message.ok ? null : (message.reason ?? 'no reason given')
+  const known = await options.stores.slices.answer(place.agent, place.seq, {
+    body,
+    reason,
+    nowUs: options.clock.nowUs(),
+  })
+  if (known) options.publish({ type: 'slice', decision: message.id, ok: message.ok })
+}
+
+function channelJson(channel: SliceMessage['channels'][number]): Record<string, unknown> {
+  const value = Array.from(channel.value, (v) => (Number.isFinite(v) ? v : null))
+  return { channel: channel.channel, unit: channel.unit, t_us: Array.from(channel.time_us), value }
+}
+
+type Fault = Readonly<{ code: ErrorCode; detail: string; epoch?: number }>
+
+async function refuse(options: SessionOptions, state: State, { code, detail, epoch }: Fault): Promise<void> {
+  if (state.over) return
+  await options.refuse({ code, agent: options.certified, detail, epoch: epoch ?? null, batchSeq: null })
+  send(options, state, { t: 'refusal', code, detail, ...(epoch === undefined ? {} : { epoch }) })
+  finish(options, state, CLOSE.refused, code)
+}
+
+function finish(options: SessionOptions, state: State, code: number, reason: string): void {
+  if (state.over) return
+  state.over = true
+  if (state.offerer !== null) state.offerer.open = false
+  options.socket.close(code, reason)
+}
+
+function send(options: SessionOptions, state: State, message: CollectorMessage): void {
+  if (!state.over) options.socket.send(writeMessage(message))
+}
+
+function agentState(options: SessionOptions, state: State, connected: boolean): Record<string, unknown> {
+  const { hello } = state
+  return {
+    agent: options.certified,
+    program: hello?.programs[0] ?? options.enrolled?.programs[0] ?? '',
+    connected,
+    version: hello?.version ?? '',
+    rigs: hello?.rigs ?? [],
+  }
+}
