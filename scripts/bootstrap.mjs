@@ -97,7 +97,8 @@ function scriptArguments(node, name) {
   const source = join(ROOT, 'scripts', `${name}.ts`)
   if (!fs.existsSync(source)) fail(`scripts/${name}.ts is not there`)
   if (spawnSync(node, ['-p', 'process.features.typescript']).stdout.toString().trim() === 'strip') return [source]
-  const out = join(ROOT, 'scripts', `.${name}.bundle.mjs`)
+  // Beside the sources it would count as one; one folder below the root all its paths are as in the sources.
+  const out = join(ROOT, 'dist', `.${name}.bundle.mjs`)
   const options = ['--bundle', '--platform=node', '--packages=external', '--format=esm', '--log-level=error']
   const built = spawnSync(join(BIN, 'esbuild'), [source, ...options, `--outfile=${out}`], { stdio: [0, 2, 2] })
   if (built.status !== 0) fail(`scripts/${name}.ts could not be bundled for ${process.version}`)
@@ -109,9 +110,7 @@ function sourceDigest(path, seen = []) {
   const stat = fs.statSync(join(ROOT, path), { throwIfNoEntry: false })
   if (stat?.isFile()) seen.push(`${path} ${stat.size} ${stat.mtimeMs}`)
   if (!stat?.isDirectory()) return seen
-  // Bundles of scripts begin with a dot: they are made, and counting them would make every build stale.
-  const names = fs.readdirSync(join(ROOT, path)).filter((name) => !name.startsWith('.'))
-  for (const name of names.sort()) sourceDigest(join(path, name), seen)
+  for (const name of fs.readdirSync(join(ROOT, path)).sort()) sourceDigest(join(path, name), seen)
   return seen
 }
 

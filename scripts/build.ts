@@ -28,7 +28,12 @@ async function buildPrograms(version: string): Promise<string[]> {
     target: 'node20',
     format: 'cjs',
     external: EXTERNAL,
-    define: { HB_VERSION: JSON.stringify(version), HB_EVALUATOR_SOURCES: JSON.stringify(evaluatorDigest()) },
+    define: {
+      HB_VERSION: JSON.stringify(version),
+      HB_EVALUATOR_SOURCES: JSON.stringify(evaluatorDigest()),
+      // cbor-x reads it, in a branch that a bundle never takes.
+      'import.meta.url': 'undefined',
+    },
     sourcemap: 'linked',
     legalComments: 'none',
     // In a bundle it is empty: what reads it would work from the sources only.

@@ -27,7 +27,9 @@ export async function runCommandLine(program: Command, args: readonly string[]):
   const usage: string[] = []
   takeOver(program, (text) => usage.push(text))
   const end = (error: unknown): void => {
-    const failure = failureOf(error, usage)
+    const failure = failureOf(error)
+    // `hb` and `hb decisions` alone are answered with their help, which is what is wanted then.
+    if (isHelpInstead(error) && !json) process.stderr.write(`${usage.join('')}\n`)
     if (failure !== null) process.stderr.write(json ? failureJson(failure) : failureText(failure))
     process.exit(failure === null ? 0 : failure.exit)
   }
@@ -48,10 +50,10 @@ export async function runCommandLine(program: Command, args: readonly string[]):
 }
 
 /** Turns anything thrown into what is shown, or null where the end is a good one (help, version). */
-export function failureOf(error: unknown, usage: readonly string[] = []): Failure | null {
+export function failureOf(error: unknown): Failure | null {
   if (error instanceof CommanderError) {
     const helped = ['commander.helpDisplayed', 'commander.version'].includes(error.code)
-    return helped || error.exitCode === 0 ? null : usageFailure(error, usage)
+    return helped || error.exitCode === 0 ? null : usageFailure(error)
   }
   if (error instanceof HbError) return knownFailure(error)
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -96,12 +98,15 @@ function problemLines(problem: Record<string, unknown>): string[] {
   return [`${place} ${String(problem['key'] ?? '')}`.trim(), ...['found', 'expected', 'hint', 'code'].flatMap(say)]
 }
 
-function usageFailure(error: CommanderError, usage: readonly string[]): Failure {
+function usageFailure(error: CommanderError): Failure {
   const { summary, remedy, exit } = ERRORS.USAGE
-  const said = usage.join('').trim()
-  // `hb` and `hb decisions` alone print their help: it is the best answer, but not what was asked for.
-  const text = error.code === 'commander.help' ? said : error.message.replace(/^error: /, '')
+  const text = isHelpInstead(error) ? 'no command' : error.message.replace(/^error: /, '')
   return { code: 'USAGE', summary, found: text.split('\n'), remedy, exit }
+}
+
+/** Whether commander answered a missing command with the help. */
+function isHelpInstead(error: unknown): boolean {
+  return error instanceof CommanderError && error.code === 'commander.help' && error.exitCode !== 0
 }
 
 /** Commander would print and exit by itself; here both are ours, on every command however it was added. */

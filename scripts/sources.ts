@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 
-/** Folder of the project. The bundle that old versions of Node run lies in the same folder as this file. */
+/** Folder of the project. The bundle of a script that old versions of Node run lies one folder below it as well. */
 export const ROOT = dirname(import.meta.dirname)
 
 /** Folders that hold code of ours. */

@@ -10,10 +10,8 @@ const NOT_OURS = /^package-lock\.json$|^test\/vectors\//
 
 const isCode = (file: string): boolean =>
   CODE_FOLDERS.some((folder) => file.startsWith(`${folder}/`)) && /\.(ts|tsx|mjs|css|html)$/.test(file)
-/** The bundles in which older versions of Node run the scripts. */
-const isMade = (file: string): boolean => /^scripts\/\.[a-z]+\.bundle\.mjs$/.test(file)
 
-const files = listFiles('.').filter((file) => TEXT.test(file) && !NOT_OURS.test(file) && !isMade(file))
+const files = listFiles('.').filter((file) => TEXT.test(file) && !NOT_OURS.test(file))
 const found = files.flatMap((file) => {
   const text = readFileSync(join(ROOT, file), 'utf8')
   return isCode(file) ? [...checkText(file, text), ...checkSource(file, text)] : checkText(file, text)

@@ -78,7 +78,7 @@ function compileMetric(m: RegistryMetric, windowsUs: readonly number[]): MetricS
       invariantMax: m.invariant_max,
       invariantEq: m.invariant_eq,
       failMin: m.fail_min,
-      failMax: m.fail_max,
+      failMax: m.fail_max ?? m.fail_threshold,
       driftThreshold: m.drift_threshold,
       driftRatio: m.drift_percent === undefined ? undefined : m.drift_percent / 100,
       minEffect: m.min_effect,

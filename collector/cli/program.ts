@@ -1,4 +1,3 @@
-import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { loadCollectorConfig } from '../../shared/config/load.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
@@ -20,8 +19,7 @@ export function collectorCommands(program: Command): void {
 
 /** Runs until SIGINT or SIGTERM and stops in order; a second signal ends the process at once. @returns the exit code */
 async function runCollector(path: string): Promise<number> {
-  const config = loadCollectorConfig(path)
-  const collector = createCollector({ config, folder: dirname(resolve(path)) }, systemClock())
+  const collector = createCollector(loadCollectorConfig(path), systemClock())
   const signalled = nextSignal()
   await collector.start()
   collector.events.stopping(await signalled)

@@ -3,7 +3,7 @@ import { isHbError } from '../../shared/errors/hb-error.ts'
 import { invariant } from '../../shared/lib/assert.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import { genesisPrev } from '../../shared/protocol/batch.ts'
-import type { Micros } from '../../shared/units.ts'
+import type { ReceiptFacts } from '../../shared/protocol/receipt.ts'
 import { type ChainHead, type ChainRefusal, type EnrolledAgent, judgeBatch, sameBytes } from '../core/chain.ts'
 import type { BatchDecision, StoredBatch } from '../store/batches.ts'
 import type { Stores } from '../store/open.ts'
@@ -23,14 +23,6 @@ export type IngestOutcome =
   /** The collector is at fault: nothing is stored, nothing recorded, and the agent should send it again later. */
   | Readonly<{ result: 'unavailable'; code: string; detail: string }>
   | Readonly<{ result: 'ignored' }>
-
-export type ReceiptFacts = Readonly<{
-  agent: string
-  epoch: number
-  batchSeq: number
-  identity: Uint8Array
-  recvUs: Micros
-}>
 
 export type IngestOptions = Readonly<{
   stores: Stores

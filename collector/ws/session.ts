@@ -64,6 +64,8 @@ export const CREDIT_BATCHES = 64
 const IN_HAND_BYTES_MAX = 32 * 1024 * 1024
 const HELLO_WITHIN_MS = 10_000
 const SLICES_ASKED_AGAIN_MAX = 16
+/** Longest text a refusal may carry. */
+const DETAIL_CHARS_MAX = 512
 /** Longer vitals are passed over. */
 const VITALS_CHARS_MAX = 512 * 1024
 
@@ -212,7 +214,12 @@ function take(options: SessionOptions, state: State, message: Extract<AgentMessa
       send(options, state, { t: 'receipt', ...place, receipt: outcome.receipt })
       send(options, state, { t: 'credit', batches: 1 })
     } else if (outcome.result === 'refused') {
-      send(options, state, { t: 'refusal', code: outcome.code, detail: outcome.detail, ...place })
+      send(options, state, {
+        t: 'refusal',
+        code: outcome.code,
+        detail: outcome.detail.slice(0, DETAIL_CHARS_MAX),
+        ...place,
+      })
       finish(options, state, CLOSE.refused, outcome.code)
     } else if (outcome.result === 'unavailable') {
       options.events.unavailable({ code: outcome.code, agent: options.certified, detail: outcome.detail })
@@ -246,6 +253,13 @@ async function answered(options: SessionOptions, state: State, message: SliceMes
     await refuse(options, state, { code: 'SESSION_PROTOCOL', detail: 'a slice nobody asked this agent for' })
     return
   }
+  if (message.channels.some((c) => c.time_us.length !== c.value.length)) {
+    await refuse(options, state, {
+      code: 'SESSION_PROTOCOL',
+      detail: 'a slice whose times and values do not fit together',
+    })
+    return
+  }
   const body = message.ok ? JSON.stringify(message.channels.map(channelJson)) : null
   const reason = message.ok ? null : (message.reason ?? 'no reason given')
   const known = await options.stores.slices.answer(place.agent, place.seq, {
@@ -266,7 +280,12 @@ type Fault = Readonly<{ code: ErrorCode; detail: string; epoch?: number }>
 async function refuse(options: SessionOptions, state: State, { code, detail, epoch }: Fault): Promise<void> {
   if (state.over) return
   await options.refuse({ code, agent: options.certified, detail, epoch: epoch ?? null, batchSeq: null })
-  send(options, state, { t: 'refusal', code, detail, ...(epoch === undefined ? {} : { epoch }) })
+  send(options, state, {
+    t: 'refusal',
+    code,
+    detail: detail.slice(0, DETAIL_CHARS_MAX),
+    ...(epoch === undefined ? {} : { epoch }),
+  })
   finish(options, state, CLOSE.refused, code)
 }
 

@@ -6,19 +6,22 @@ export const SESSION_ERRORS = {
     exit: 69,
     retry: true,
     summary: 'The collector cannot be reached.',
-    remedy: 'Check the address, the network and that the collector runs. The agent goes on and sends what it kept afterwards.',
+    remedy:
+      'Check the address, the network and that the collector runs. The agent goes on and sends what it kept afterwards.',
   },
   DATABASE_BUSY: {
     exit: 75,
     retry: true,
     summary: 'The database is in use by another program, or more is waiting to be written than it can take.',
-    remedy: 'Check that only one collector uses this data folder and that its disk keeps up. Agents send again by themselves.',
+    remedy:
+      'Check that only one collector uses this data folder and that its disk keeps up. Agents send again by themselves.',
   },
   DATABASE_DAMAGED: {
     exit: 65,
     retry: false,
     summary: 'The database is damaged.',
-    remedy: 'Stop the collector, keep the file, and restore the data folder from a backup. Agents keep what has no receipt.',
+    remedy:
+      'Stop the collector, keep the file, and restore the data folder from a backup. Agents keep what has no receipt.',
   },
   DATABASE_FAILED: {
     exit: 69,
@@ -36,7 +39,8 @@ export const SESSION_ERRORS = {
     exit: 78,
     retry: false,
     summary: 'The page for operators may only listen on this machine.',
-    remedy: 'Set `operators_listen.host` to 127.0.0.1 or ::1 and reach it through a tunnel: there are no operator accounts yet.',
+    remedy:
+      'Set `operators_listen.host` to 127.0.0.1 or ::1 and reach it through a tunnel: there are no operator accounts yet.',
   },
   AGENT_CERTIFICATE: {
     exit: 77,
@@ -60,7 +64,8 @@ export const SESSION_ERRORS = {
     exit: 77,
     retry: false,
     summary: 'An agent signs with a key that is not the enrolled one.',
-    remedy: 'Compare the key on the agent with `public_key_file`. If nobody changed it, treat the rig as tampered with.',
+    remedy:
+      'Compare the key on the agent with `public_key_file`. If nobody changed it, treat the rig as tampered with.',
   },
   AGENT_WRONG_PROGRAM: {
     exit: 77,
@@ -72,13 +77,15 @@ export const SESSION_ERRORS = {
     exit: 65,
     retry: false,
     summary: 'An agent signed two different batches with the same number.',
-    remedy: 'Keep both. Two agents share a key, or a state folder was restored from a copy: investigate before enrolling it anew.',
+    remedy:
+      'Keep both. Two agents share a key, or a state folder was restored from a copy: investigate before enrolling it anew.',
   },
   CHAIN_GAP: {
     exit: 65,
     retry: false,
     summary: 'Batches are missing between the last receipted one and the one offered.',
-    remedy: 'Look for the missing batches in the outbox of the agent. A collector that lost its data must get it back from a backup.',
+    remedy:
+      'Look for the missing batches in the outbox of the agent. A collector that lost its data must get it back from a backup.',
   },
   CHAIN_WRONG_PREV: {
     exit: 65,

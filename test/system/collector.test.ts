@@ -1,13 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Writable } from 'node:stream'
 import t from 'tap'
 import { WebSocket } from 'ws'
 import { type Collector, createCollector } from '../../collector/compose.ts'
-import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
-import { generateSigner, readPublicKey } from '../../shared/crypto/sign.ts'
+import { readPublicKey } from '../../shared/crypto/sign.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { createLogger } from '../../shared/log/logger.ts'
 import type { AgentMessage } from '../../shared/protocol/messages.ts'
@@ -20,47 +18,9 @@ import {
   type LinkTls,
   type MadeBatch,
 } from '../support/agent-double.ts'
+import { createCollectorFolder } from '../support/collector-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'hb-collector-'))
-const ca = createDevCa()
-const otherCa = createDevCa()
-const server = issueCertificate({
-  ca,
-  subjectUri: 'spiffe://demo/collector/main',
-  dnsNames: ['localhost'],
-  ipAddresses: ['127.0.0.1'],
-  use: 'server',
-  days: 1,
-})
-const receipts = generateSigner()
-const bench = generateSigner()
-const rack = generateSigner()
-
-writeFileSync(join(folder, 'ca.pem'), ca.certPem)
-writeFileSync(join(folder, 'server.pem'), server.certPem)
-writeFileSync(join(folder, 'server.key'), server.keyPem, { mode: 0o600 })
-writeFileSync(join(folder, 'sign.pem'), receipts.privatePem, { mode: 0o600 })
-writeFileSync(join(folder, 'bench-1.pub.pem'), bench.publicPem)
-writeFileSync(join(folder, 'rack-2.pub.pem'), rack.publicPem)
-mkdirSync(join(folder, 'page'))
-writeFileSync(join(folder, 'page', 'index.html'), '<!doctype html><title>fleet</title>')
-
-const config = {
-  version: 1 as const,
-  deployment: 'demo',
-  signing_key_file: 'sign.pem',
-  data_dir: 'data',
-  agents_listen: { host: '127.0.0.1', port: 0 },
-  tls: { ca_file: 'ca.pem', cert_file: 'server.pem', key_file: 'server.key' },
-  operators_listen: { host: '127.0.0.1', port: 0 },
-  agents: [
-    { agent: 'bench-1', public_key_file: 'bench-1.pub.pem', programs: ['demo'] },
-    { agent: 'rack-2', public_key_file: 'rack-2.pub.pem', programs: ['demo'] },
-  ],
-  verify_workers: 1,
-  log_level: 'info' as const,
-}
-
+const { folder, ca, otherCa, receipts, bench, rack, config, certificateOf } = createCollectorFolder()
 const logged: string[] = []
 const destination = new Writable({
   write: (chunk, _encoding, done) => {
@@ -85,18 +45,6 @@ t.teardown(async () => {
   await collector.stop()
   rmSync(folder, { recursive: true, force: true })
 })
-
-function certificateOf(agent: string, by = ca, deployment = 'demo'): LinkTls {
-  const { certPem, keyPem } = issueCertificate({
-    ca: by,
-    subjectUri: `spiffe://${deployment}/agent/${agent}`,
-    dnsNames: [],
-    ipAddresses: [],
-    use: 'client',
-    days: 1,
-  })
-  return { ca: ca.certPem, cert: certPem, key: keyPem }
-}
 
 function helloOf(
   agent: string,
@@ -145,8 +93,8 @@ t.test('a batch is verified, stored and receipted, and a page can find and prove
   for (const batch of sent) {
     const message = await agent.next('receipt')
     const receipt = openReceipt(message.receipt, readPublicKey(receipts.publicPem))
-    t.match(receipt, { agent: 'bench-1', epoch: 1, seq: batch.batchSeq, logIndex: null })
-    t.same(Buffer.from(receipt.batchHash), Buffer.from(batch.identity))
+    t.match(receipt, { agent: 'bench-1', epoch: 1, batchSeq: batch.batchSeq })
+    t.same(Buffer.from(receipt.identity), Buffer.from(batch.identity))
   }
   const { decisions } = await getJson('/api/decisions?verdict=FAIL&rig=water-loop')
   t.match(decisions, [

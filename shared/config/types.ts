@@ -1,0 +1,13 @@
+import type { Static } from 'typebox'
+import type { CollectorSchema, CsvSourceSchema, HostSourceSchema, MetricSchema, RegistrySchema, RigSchema, RuntimeSchema, ZmqSourceSchema } from './schema.ts'
+
+/** A configuration with every default filled in, in the words of its file. */
+export type RuntimeConfig = Static<typeof RuntimeSchema>
+export type RigConfig = Static<typeof RigSchema>
+export type ZmqSourceConfig = Static<typeof ZmqSourceSchema>
+export type CsvSourceConfig = Static<typeof CsvSourceSchema>
+export type HostSourceConfig = Static<typeof HostSourceSchema>
+export type SourceConfig = RigConfig['sources'][number]
+export type CollectorConfig = Static<typeof CollectorSchema>
+export type RegistryConfig = Static<typeof RegistrySchema>
+export type MetricConfig = Static<typeof MetricSchema>
