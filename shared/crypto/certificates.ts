@@ -68,7 +68,7 @@ export function issueCertificate(request: CertificateRequest & { nowMs?: number 
   const names = [
     context(6, subjectUri),
     ...dnsNames.map((name) => context(2, name)),
-    ...ipAddresses.map((address) => context(7, forge.util.bytesFromIP(address) as string)),
+    ...ipAddresses.map((address) => context(7, addressBytes(address))),
   ]
   const extensions = [
     extension(OID.basicConstraints, true, sequence()),
@@ -119,6 +119,11 @@ function keyPair(): { key: KeyObject; keyPem: string; spki: Buffer } {
 /** First 20 bytes of SHA-256 over the key (RFC 7093 section 2, method 1, over the whole SPKI). */
 function keyId(spki: Buffer): string {
   return createHash('sha256').update(spki).digest().subarray(0, 20).toString('latin1')
+}
+
+/** The four or sixteen bytes of an address; the types of node-forge do not know this function of it. */
+function addressBytes(address: string): string {
+  return (forge.util as unknown as { bytesFromIP(ip: string): string }).bytesFromIP(address)
 }
 
 function sequence(...parts: Asn1[]): Asn1 {

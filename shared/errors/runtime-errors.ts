@@ -14,6 +14,12 @@ export const RUNTIME_ERRORS = {
     summary: 'Another program already listens on a port.',
     remedy: 'Stop the other program or choose another port in the configuration.',
   },
+  CSV_HEADER: {
+    exit: 65,
+    retry: false,
+    summary: 'The first line of a recording does not name its columns as the configuration does.',
+    remedy: 'Correct `time_column`, `delimiter` or `ignore_columns` of the source, or the first line of the file.',
+  },
   JOURNAL_INPUT_UNKNOWN: {
     exit: 65,
     retry: false,

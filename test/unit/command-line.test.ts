@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import t from 'tap'
 import { failureJson, failureOf, failureText } from '../../scripts/command-line.ts'
+import type { Ended } from '../../scripts/process-group.ts'
 import { outcomeOfStep, outcomeOfTests } from '../../scripts/test-outcome.ts'
 import { ERRORS } from '../../shared/errors/catalog.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
@@ -66,10 +67,10 @@ t.test('anything else is a defect of ours, shown with its stack', (t) => {
 })
 
 t.test('a test program counts by its assertions and by how it ended', (t) => {
-  const ended = { output: '', code: 0, signal: null, timedOut: false, leftOthers: false, seconds: 1 }
+  const ended: Ended = { output: '', code: 0, signal: null, timedOut: false, leftOthers: false, seconds: 1 }
   const summed = (line: string): string =>
     `TAP version 14\n    # { total: 9, pass: 9 }\n1..2\n# { ${line} }\n# time=3ms\n`
-  const of = (change: Partial<typeof ended> | { signal: NodeJS.Signals }) => outcomeOfTests({ ...ended, ...change })
+  const of = (change: Partial<Ended>) => outcomeOfTests({ ...ended, ...change })
   t.match(of({ output: summed('total: 4, pass: 4') }), { passed: 4, failed: 0, skipped: 0 })
   t.match(of({ output: summed('total: 4, pass: 1, fail: 2, skip: 1'), code: 1 }), { passed: 1, failed: 2, skipped: 1 })
   t.match(of({ output: summed('total: 4, pass: 4'), code: 1 }), { passed: 4, failed: 1, reason: 'exit code 1' })

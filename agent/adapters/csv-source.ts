@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto'
+import { closeSync, createReadStream, existsSync, openSync, readSync, statSync } from 'node:fs'
+import { parse } from 'csv-parse'
+import { encodeFrame } from '../../shared/codec/telemetry.ts'
+import type { CsvSourceConfig } from '../../shared/config/types.ts'
+import { HbError } from '../../shared/errors/hb-error.ts'
+import type { Clock } from '../../shared/lib/clock.ts'
+import { isChannelName } from '../../shared/model/ids.ts'
+import type { Micros } from '../../shared/units.ts'
+import type { RawTelemetry, SourceSink, TelemetrySource } from '../ports.ts'
+
+/** Longest header line, and longest row. */
+const LINE_BYTES_MAX = 1024 * 1024
+const DELIMITERS = [';', ',', '\t', '|'] as const
+
+export type CsvSourceOptions = Readonly<{
+  rig: string
+  config: CsvSourceConfig
+  /** Path of the file. */
+  path: string
+  clock: Clock
+  /** Frames up to this sequence number were journaled before; they are read over. −1 for none. */
+  resumeAfter: (source: string, epoch: string) => number
+}>
+
+/**
+ * A recorded rig: every row becomes a frame, at the pace of its own times, and these times are the clock. A row that
+ * cannot be read is handed on as it is, so that the ledger counts it with the others.
+ *
+ * The life of the source is named by the file's digest, and frames by their row: after a stop the same rows are the same
+ * frames, and none is taken twice.
+ */
+export function createCsvSource(options: CsvSourceOptions): TelemetrySource {
+  const { config, path } = options
+  let stopping = new AbortController()
+  let done: Promise<void> = Promise.resolve()
+  return {
+    name: config.name,
+    async start(sink) {
+      if (!existsSync(path)) throw new HbError('CONFIG_MISSING', { path, reason: 'there is no such file' })
+      stopping = new AbortController()
+      const header = readHeader(path, config)
+      done = play(options, { header, sink, signal: stopping.signal })
+    },
+    async stop() {
+      stopping.abort()
+      await done
+    },
+  }
+}
+
+type Header = Readonly<{ delimiter: string; names: readonly string[]; time: number; channels: readonly { column: number; name: string }[] }>
+
+function readHeader(path: string, config: CsvSourceConfig): Header {
+  const buffer = Buffer.alloc(Math.min(LINE_BYTES_MAX, statSync(path).size))
+  const fd = openSync(path, 'r')
+  readSync(fd, buffer, 0, buffer.length, 0)
+  closeSync(fd)
+  const line = buffer.toString('utf8').replace(/^\uFEFF/, '').split(/\r?\n/, 1)[0] ?? ''
+  const delimiter = config.delimiter ?? DELIMITERS.find((d) => line.includes(d)) ?? ','
+  const names = line.split(delimiter).map((name) => name.trim().replace(/^"|"$/g, ''))
+  const time = names.indexOf(config.time_column)
+  if (time < 0) throw new HbError('CSV_HEADER', { path, time_column: config.time_column, found: names.join(', ').slice(0, 200) })
+  const channels = names.flatMap((name, column) => (column !== time && !config.ignore_columns.includes(name) && isChannelName(name) ? [{ column, name }] : []))
+  if (channels.length === 0) throw new HbError('CSV_HEADER', { path, found: 'no channel beside the time' })
+  return { delimiter, names, time, channels }
+}
+
+type Playing = Readonly<{ header: Header; sink: SourceSink; signal: AbortSignal }>
+
+async function play(options: CsvSourceOptions, { header, sink, signal }: Playing): Promise<void> {
+  const { rig, config, clock } = options
+  const epoch = await digestOfFile(options.path)
+  const resumeAfter = options.resumeAfter(config.name, epoch)
+  const about = { rig, origin: config.name, encoding: 'cbor' as const, provenance: 'replay' as const }
+  const pace = createPace(config.speed, clock)
+  let row = -1
+  let lastUs = 0
+  for await (const cells of rowsOf(options.path, header.delimiter)) {
+    if (signal.aborted) return
+    row += 1
+    if (row < config.rows_from || row <= resumeAfter) continue
+    if (config.rows_to !== undefined && row >= config.rows_to) break
+    const timeUs = parseTime(cells[header.time] ?? '')
+    const message = timeUs === null ? badRow(cells) : encodeFrame(frameOf(cells, { rig, source: config.name, epoch, seq: row, timeUs, header }))
+    lastUs = Math.max(lastUs, timeUs ?? 0)
+    if (!(await pace(lastUs, signal))) return
+    await sink.deliver({ ...about, messages: [message], ...(lastUs > 0 ? { nowUs: lastUs } : {}) } satisfies RawTelemetry)
+  }
+  sink.ended()
+}
+
+async function* rowsOf(path: string, delimiter: string): AsyncGenerator<string[]> {
+  const parser = createReadStream(path).pipe(
+    parse({ delimiter, from_line: 2, bom: true, relax_column_count: true, relax_quotes: true, skip_empty_lines: true, max_record_size: LINE_BYTES_MAX }),
+  )
+  for await (const cells of parser) yield cells as string[]
+}
+
+/** Waits until a recorded time is due. @returns false when it was stopped meanwhile. */
+function createPace(speed: number | 'max', clock: Clock): (timeUs: Micros, signal: AbortSignal) => Promise<boolean> {
+  let first: { recordedUs: Micros; startedUs: Micros } | null = null
+  return async (timeUs, signal) => {
+    if (speed === 'max') return !signal.aborted
+    first ??= { recordedUs: timeUs, startedUs: clock.monotonicUs() }
+    const dueUs = first.startedUs + (timeUs - first.recordedUs) / speed
+    const waitMs = (dueUs - clock.monotonicUs()) / 1000
+    if (waitMs > 1) await clock.sleep(waitMs, signal).catch(() => undefined)
+    return !signal.aborted
+  }
+}
+
+type Row = Readonly<{ rig: string; source: string; epoch: string; seq: number; timeUs: Micros; header: Header }>
+
+function frameOf(cells: readonly string[], { rig, source, epoch, seq, timeUs, header }: Row): Parameters<typeof encodeFrame>[0] {
+  // A blank cell is no sample: the channel is left out of this frame.
+  const present = header.channels.filter(({ column }) => (cells[column] ?? '').trim() !== '')
+  const used = present.length === 0 ? header.channels : present
+  return {
+    rig, source, epoch, seq, cid: null,
+    channels: used.map(({ name }) => name),
+    timeUs: present.length === 0 ? new Float64Array(0) : Float64Array.of(timeUs),
+    value: present.length === 0 ? new Float64Array(0) : Float64Array.from(used, ({ column }) => numberOf(cells[column]!)),
+  }
+}
+
+/** A number as it is written, otherwise NaN: the evaluator counts it as one. */
+function numberOf(cell: string): number {
+  const text = cell.trim()
+  return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : Number.NaN
+}
+
+/** Text of a row whose time cannot be read; it is refused as no frame, and kept as the example. */
+function badRow(cells: readonly string[]): Uint8Array {
+  return new TextEncoder().encode(cells.join(';').slice(0, 200))
+}
+
+const CALENDAR = /^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6})\d*)?(?:Z|\+00:?00)?$/
+
+/** Event time in µs of `YYYY-MM-DD HH:MM:SS[.ffffff]` (taken as UTC) or of whole microseconds; null for anything else. */
+export function parseTime(cell: string): Micros | null {
+  const text = cell.trim()
+  if (/^\d{1,16}$/.test(text)) return Number(text)
+  const match = CALENDAR.exec(text)
+  if (match === null) return null
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [number, number, number, number, number, number]
+  const date = Date.UTC(year, month - 1, day, hour, minute, second)
+  // 31 February is a day in March to the calendar of the machine; here it is a mistake.
+  if (new Date(date).getUTCDate() !== day || month > 12 || hour > 23 || minute > 59 || second > 59) return null
+  return date * 1000 + Number((match[7] ?? '').padEnd(6, '0'))
+}
+
+/** First 16 hex digits of SHA-256 over the file: the name of this recording. */
+async function digestOfFile(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array)
+  return hash.digest('hex').slice(0, 16)
+}

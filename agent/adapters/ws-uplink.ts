@@ -1,0 +1,285 @@
+import { WebSocket } from 'ws'
+import { coseIdentity } from '../../shared/crypto/cose.ts'
+import { equalBytes } from '../../shared/crypto/digest.ts'
+import type { VerifyKey } from '../../shared/crypto/sign.ts'
+import { createBreaker } from '../../shared/lib/circuit-breaker.ts'
+import type { Clock } from '../../shared/lib/clock.ts'
+import { createRetrySchedule } from '../../shared/lib/retry-schedule.ts'
+import {
+  type CollectorMessage, type HelloMessage, type ReceiptMessage, type ResumeMessage, readCollectorMessage, type SliceMessage, type SliceRequestMessage,
+  writeMessage,
+} from '../../shared/protocol/messages.ts'
+import { openReceipt } from '../../shared/protocol/receipt.ts'
+import { nextSessionState, type SessionEvent, type SessionState } from '../../shared/protocol/session.ts'
+import type { Bytes, Millis } from '../../shared/units.ts'
+import type { Outbox } from '../ports.ts'
+
+export type UplinkTls = Readonly<{ ca: string; cert: string; key: string }>
+
+/** What the uplink tells of itself; nothing of it changes what is decided. */
+export type UplinkEvents = Readonly<{
+  connected(at: { epoch: number; batchSeq: number }): void
+  lost(reason: string): void
+  refused(refusal: { code: string; detail: string }): void
+  badReceipt(batchSeq: number, reason: string): void
+  receipted(batchSeq: number, recvUs: number): void
+  failed(error: unknown): void
+}>
+
+export type UplinkOptions = Readonly<{
+  url: string
+  tls: UplinkTls
+  /** The only key whose receipts count. */
+  collectorKey: VerifyKey
+  hello: HelloMessage
+  outbox: Outbox
+  clock: Clock
+  /** Uniform in [0, 1): spreads the returns of many agents. */
+  random(): number
+  slice(request: SliceRequestMessage): Promise<SliceMessage>
+  events: UplinkEvents
+}>
+
+/** The way of signed batches to the collector. It never holds up the evaluation: what cannot go waits in the outbox. */
+export interface Uplink {
+  readonly state: SessionState
+  start(): void
+  /** Says goodbye and stops trying. What was not receipted stays in the outbox. */
+  stop(): Promise<void>
+  /** A batch is in the outbox. */
+  notify(): void
+  /** Sent when connected and not congested, else dropped: vitals are for looking only. */
+  sendVitals(json: string): void
+}
+
+/** Delays between tries, and the breaker around the whole link (decisions 27). */
+const RETRY = { firstMs: 250, maxMs: 15_000, factor: 2, jitter: 0.5 } as const
+const BREAKER = { failures: 8, windowMs: 60_000, openMs: 20_000, jitter: 0.5 } as const
+/** A collector that refused needs a person; asking again fast would only fill its log. */
+const REFUSED_RETRY_MS: Millis = 30_000
+const CONNECT_MS: Millis = 5000
+const HELLO_MS: Millis = 10_000
+const PING_MS: Millis = 5000
+/** Pings without any answer before the peer counts as gone. */
+const PINGS_UNANSWERED_MAX = 3
+const MESSAGE_BYTES_MAX: Bytes = 16 * 1024 * 1024
+/** Bytes that may wait in the socket: above it batches stay on disk, and vitals are dropped. */
+const BATCH_BUFFER_MAX: Bytes = 8 * 1024 * 1024
+const VITALS_BUFFER_MAX: Bytes = 1024 * 1024
+const BATCHES_AT_ONCE = 16
+const GOODBYE_MS: Millis = 500
+
+export function createUplink(options: UplinkOptions): Uplink {
+  return new WsUplink(options)
+}
+
+class WsUplink implements Uplink {
+  state: SessionState = 'closed'
+  private readonly options: UplinkOptions
+  private readonly retry
+  private readonly breaker
+  private socket: WebSocket | null = null
+  private stopped = false
+  private credit = 0
+  private nextSeq = 1
+  private pumping = false
+  private pumpAgain = false
+  private unanswered = 0
+  private readonly inFlight = new Map<number, Uint8Array>()
+  private readonly cancels = new Map<'retry' | 'hello' | 'ping', () => void>()
+
+  constructor(options: UplinkOptions) {
+    this.options = options
+    this.retry = createRetrySchedule({ ...RETRY, random: options.random })
+    this.breaker = createBreaker({ ...BREAKER, random: options.random })
+  }
+
+  start(): void {
+    this.connect()
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true
+    for (const cancel of this.cancels.values()) cancel()
+    const socket = this.socket
+    if (socket === null) return
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+    socket.close(1000, 'stopping')
+    await Promise.race([closed, this.options.clock.sleep(GOODBYE_MS)])
+    socket.terminate()
+  }
+
+  notify(): void {
+    if (this.state === 'open') void this.pump()
+  }
+
+  sendVitals(json: string): void {
+    if (this.state !== 'open' || this.socket === null || this.socket.bufferedAmount > VITALS_BUFFER_MAX) return
+    this.socket.send(writeMessage({ t: 'vitals', vitals: json }))
+  }
+
+  private connect(): void {
+    if (this.stopped) return
+    const { clock, url, tls } = this.options
+    if (!this.breaker.mayTry(clock.monotonicUs())) {
+      this.connectLater(this.retry.next())
+      return
+    }
+    this.move('connect')
+    const socket = new WebSocket(url, { ...tls, minVersion: 'TLSv1.3', handshakeTimeout: CONNECT_MS, perMessageDeflate: false, maxPayload: MESSAGE_BYTES_MAX })
+    this.socket = socket
+    let reason = ''
+    socket.on('open', () => this.opened(socket))
+    socket.on('message', (data: Buffer) => {
+      this.unanswered = 0
+      this.receive(socket, new Uint8Array(data))
+    })
+    socket.on('pong', () => {
+      this.unanswered = 0
+    })
+    socket.on('error', (error) => {
+      reason = error.message
+    })
+    socket.on('close', (code, text) => this.closed(socket, reason !== '' ? reason : `${code} ${text.toString('utf8')}`.trim()))
+  }
+
+  private opened(socket: WebSocket): void {
+    if (!this.move('opened')) return
+    const { clock, hello } = this.options
+    socket.send(writeMessage(hello))
+    this.cancels.set('hello', clock.after(HELLO_MS, () => this.state === 'greeting' && socket.terminate()))
+    this.unanswered = 0
+    this.cancels.set('ping', clock.every(PING_MS, () => {
+      this.unanswered += 1
+      if (this.unanswered > PINGS_UNANSWERED_MAX) socket.terminate()
+      else if (socket.readyState === WebSocket.OPEN) socket.ping()
+    }))
+  }
+
+  private receive(socket: WebSocket, bytes: Uint8Array): void {
+    if (socket !== this.socket) return
+    const read = readCollectorMessage(bytes)
+    if (!read.ok || !this.move(read.message.t)) {
+      this.options.events.refused({ code: 'SESSION_PROTOCOL', detail: read.ok ? `${read.message.t} in state ${this.state}` : read.reason })
+      socket.close(1002, 'protocol')
+      return
+    }
+    this.handle(read.message)
+  }
+
+  private handle(message: CollectorMessage): void {
+    switch (message.t) {
+      case 'resume':
+        this.resume(message)
+        return
+      case 'credit':
+        this.credit += message.batches
+        void this.pump()
+        return
+      case 'receipt':
+        void this.receipt(message)
+        return
+      case 'refusal':
+        this.options.events.refused(message)
+        this.socket?.close(1000, 'refused')
+        return
+      case 'slice_request':
+        void this.options.slice(message).then((slice) => this.socket?.send(writeMessage(slice)), this.options.events.failed)
+        return
+    }
+  }
+
+  /** Everything without a receipt here is offered again: the collector gives the same receipt for what it has. */
+  private resume({ epoch, batch_seq: batchSeq, credit }: ResumeMessage): void {
+    this.cancels.get('hello')?.()
+    this.retry.reset()
+    this.breaker.succeeded(this.options.clock.monotonicUs())
+    const { outbox, hello, events } = this.options
+    if (epoch > hello.epoch || (epoch === hello.epoch && batchSeq > outbox.lastBatchSeq)) {
+      events.refused({ code: 'CHAIN_REPLAY', detail: `the collector has batch ${batchSeq} of epoch ${epoch}, this state folder ends at ${outbox.lastBatchSeq} of ${hello.epoch}` })
+    }
+    this.credit = credit
+    this.nextSeq = outbox.receiptedThrough + 1
+    this.inFlight.clear()
+    events.connected({ epoch, batchSeq })
+    void this.pump()
+  }
+
+  /** Sends what there is while there is credit. One at a time: a call while it runs makes it look once more. */
+  private async pump(): Promise<void> {
+    if (this.pumping) {
+      this.pumpAgain = true
+      return
+    }
+    this.pumping = true
+    try {
+      do {
+        this.pumpAgain = false
+        await this.sendBatches()
+      } while (this.pumpAgain)
+    } catch (error) {
+      this.options.events.failed(error)
+    } finally {
+      this.pumping = false
+    }
+  }
+
+  private async sendBatches(): Promise<void> {
+    while (this.state === 'open' && this.credit > 0 && this.socket !== null && this.socket.bufferedAmount < BATCH_BUFFER_MAX) {
+      const { socket } = this
+      const entries = await this.options.outbox.read(this.nextSeq, Math.min(this.credit, BATCHES_AT_ONCE))
+      if (entries.length === 0 || socket !== this.socket || this.state !== 'open') return
+      for (const { epoch, batchSeq, cose, records } of entries) {
+        this.inFlight.set(batchSeq, coseIdentity(cose))
+        socket.send(writeMessage({ t: 'batch', epoch, batch_seq: batchSeq, cose, records }))
+        this.credit -= 1
+        this.nextSeq = batchSeq + 1
+      }
+    }
+  }
+
+  private async receipt(message: ReceiptMessage): Promise<void> {
+    const { outbox, collectorKey, hello, events } = this.options
+    const batchSeq = message.batch_seq
+    try {
+      const facts = openReceipt(message.receipt, collectorKey)
+      const identity = this.inFlight.get(batchSeq)
+      const mine = facts.agent === hello.agent && facts.epoch === hello.epoch && facts.batchSeq === batchSeq
+      if (!mine || identity === undefined || !equalBytes(facts.identity, identity)) {
+        events.badReceipt(batchSeq, 'a receipt of another batch')
+        this.socket?.close(1002, 'receipt')
+        return
+      }
+      this.inFlight.delete(batchSeq)
+      await outbox.receipted(batchSeq, message.receipt)
+      events.receipted(batchSeq, facts.recvUs)
+    } catch (error) {
+      events.badReceipt(batchSeq, (error as Error).message)
+      this.socket?.close(1002, 'receipt')
+    }
+  }
+
+  private closed(socket: WebSocket, reason: string): void {
+    if (socket !== this.socket) return
+    const refused = this.state === 'refused'
+    const wasOpen = this.state === 'open'
+    this.move('lost')
+    this.socket = null
+    this.cancels.get('hello')?.()
+    this.cancels.get('ping')?.()
+    if (this.stopped) return
+    if (!wasOpen) this.breaker.failed(this.options.clock.monotonicUs())
+    this.options.events.lost(reason)
+    this.connectLater(refused ? REFUSED_RETRY_MS : this.retry.next())
+  }
+
+  private connectLater(delayMs: Millis): void {
+    this.cancels.set('retry', this.options.clock.after(delayMs, () => this.connect()))
+  }
+
+  private move(event: SessionEvent): boolean {
+    const next = nextSessionState(this.state, event)
+    if (next !== null) this.state = next
+    return next !== null
+  }
+}

@@ -1,0 +1,73 @@
+import { Pull, Subscriber } from 'zeromq'
+import type { ZmqSourceConfig } from '../../shared/config/types.ts'
+import { HbError } from '../../shared/errors/hb-error.ts'
+import type { Clock } from '../../shared/lib/clock.ts'
+import type { RawTelemetry, SourceSink, TelemetrySource } from '../ports.ts'
+
+/** Messages waiting inside ZeroMQ; a publisher that pushes waits beyond it, one that publishes loses them (seen as gaps in `seq`). */
+const RECEIVE_HIGH_WATER_MARK = 10_000
+/** Messages handed on together, and how long one waits for company. */
+const MESSAGES_AT_ONCE = 256
+const MESSAGES_WITHIN_MS = 5
+
+/**
+ * Telemetry over ZeroMQ. The payload is the last part of a message; parts before it (the topic of a publisher) are for
+ * routing only, because a frame says itself which rig it is of.
+ */
+export function createZmqSource({ rig, config, clock }: { rig: string; config: ZmqSourceConfig; clock: Clock }): TelemetrySource {
+  let socket: Pull | Subscriber | null = null
+  let done: Promise<void> = Promise.resolve()
+  return {
+    name: config.name,
+    async start(sink) {
+      const opened = open(rig, config)
+      try {
+        if (config.bind ?? config.pattern === 'pull') await opened.bind(config.endpoint)
+        else opened.connect(config.endpoint)
+      } catch (cause) {
+        opened.close()
+        throw new HbError('PORT_TAKEN', { endpoint: config.endpoint, source: config.name, rig, reason: (cause as Error).message }, { cause })
+      }
+      socket = opened
+      done = receive(opened, { rig, config, clock, sink })
+    },
+    async stop() {
+      socket?.close()
+      socket = null
+      await done
+    },
+  }
+}
+
+function open(rig: string, config: ZmqSourceConfig): Pull | Subscriber {
+  const options = { receiveHighWaterMark: RECEIVE_HIGH_WATER_MARK, linger: 0 }
+  if (config.pattern === 'pull') return new Pull(options)
+  const subscriber = new Subscriber(options)
+  subscriber.subscribe(rig)
+  return subscriber
+}
+
+type Reception = Readonly<{ rig: string; config: ZmqSourceConfig; clock: Clock; sink: SourceSink }>
+
+async function receive(socket: Pull | Subscriber, { rig, config, clock, sink }: Reception): Promise<void> {
+  const about = { rig, origin: config.name, encoding: config.encoding, provenance: config.provenance }
+  let waiting: Uint8Array[] = []
+  let cancel: (() => void) | null = null
+  const flush = async (): Promise<void> => {
+    cancel?.()
+    cancel = null
+    const messages = waiting
+    waiting = []
+    if (messages.length > 0) await sink.deliver({ ...about, messages } satisfies RawTelemetry)
+  }
+  try {
+    for await (const parts of socket) {
+      waiting.push(new Uint8Array(parts.at(-1)!))
+      // Waiting for room holds back the socket, and ZeroMQ's own bound applies.
+      if (waiting.length >= MESSAGES_AT_ONCE) await flush()
+      else cancel ??= clock.after(MESSAGES_WITHIN_MS, () => void flush())
+    }
+  } finally {
+    await flush()
+  }
+}
