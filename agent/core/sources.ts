@@ -100,3 +100,8 @@ function setBit(bits: Uint8Array, seq: number, on: boolean): void {
   const mask = 1 << (at & 7)
   bits[at >> 3] = on ? bits[at >> 3]! | mask : bits[at >> 3]! & ~mask
 }
+
+/** Highest sequence number heard of a publisher's life; −1 for none. */
+export function highestSeq(sources: Sources, name: string): number {
+  return sources.slots[sources.names.indexOf(name)]?.highest ?? -1
+}

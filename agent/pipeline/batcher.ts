@@ -50,35 +50,42 @@ export interface Batcher {
 export function createBatcher(options: BatcherOptions): Batcher {
   let items: DecisionItem[] = []
   let gaps: BatchHeader['gaps'][number][] = []
-  let sealing: Promise<void> = Promise.resolve()
+  let draining: Promise<void> | null = null
   let firstJournalSeq = options.journal.lastSeq + 1
 
-  async function seal(taken: DecisionItem[], takenGaps: BatchHeader['gaps'], context: BatchContext, journal: { first: number; last: number }): Promise<void> {
-    await options.journal.sync()
-    const entry = sign(options, taken, takenGaps, context, journal)
-    await options.outbox.append(entry)
-    options.sealed(entry)
+  /** Seals until nothing waits. What could not be sealed goes back to the front: the sequence must stay whole. */
+  async function drain(): Promise<void> {
+    while (items.length > 0) {
+      const taken = items.splice(0, options.itemsMax)
+      const takenGaps = gaps.splice(0)
+      const context = options.context()
+      try {
+        await options.journal.sync()
+        const entry = sign(options, taken, takenGaps, context, { first: Math.min(firstJournalSeq, context.journalSeq), last: context.journalSeq })
+        await options.outbox.append(entry)
+        firstJournalSeq = context.journalSeq + 1
+        options.sealed(entry)
+      } catch (cause) {
+        items = [...taken, ...items]
+        gaps = [...takenGaps, ...gaps]
+        options.failed(cause)
+        throw cause
+      }
+    }
   }
 
   function flush(): Promise<void> {
-    if (items.length > 0) {
-      const [taken, takenGaps] = [items, gaps]
-      const context = options.context()
-      const journal = { first: Math.min(firstJournalSeq, context.journalSeq), last: context.journalSeq }
-      firstJournalSeq = context.journalSeq + 1
-      items = []
-      gaps = []
-      sealing = sealing.then(() => seal(taken, takenGaps, context, journal))
-      // The chain of promises must go on for the next caller; the failure is told once, here.
-      sealing.catch(options.failed)
-    }
-    return sealing
+    draining ??= drain().finally(() => {
+      draining = null
+    })
+    return draining
   }
 
   return {
     add(item) {
       items.push(item)
-      if (items.length >= options.itemsMax) void flush().catch(() => undefined)
+      // A failure is told through `failed` and tried again by the next flush.
+      if (items.length >= options.itemsMax) flush().catch(() => undefined)
     },
     gap(gap) {
       gaps.push(gap)

@@ -11,6 +11,8 @@ export type IntakeOptions = Readonly<{
   /** What the step asks for, in order, with the input it came from. */
   effects(effects: readonly Effect[], input: JournalInput, journalSeq: number): void
   refused(error: HbError, input: JournalInput): void
+  /** Why nothing may be taken now, such as an outbox at its bound; null when all is well. */
+  blocked(): HbError | null
 }>
 
 /** Inputs that could not be journaled: counted, and the reason of the last one. */
@@ -27,13 +29,15 @@ export interface Intake {
   readonly refusals: IntakeRefusals
 }
 
-export function createIntake({ evaluation, journal, effects, refused }: IntakeOptions): Intake {
+export function createIntake({ evaluation, journal, effects, refused, blocked }: IntakeOptions): Intake {
   let count = 0
   let last: HbError | null = null
   let lastUs = 0
 
   function append(input: JournalInput): number | null {
     try {
+      const why = blocked()
+      if (why !== null) throw why
       return journal.append([encodeJournalInput(input)]).first
     } catch (error) {
       if (!isHbError(error)) throw error

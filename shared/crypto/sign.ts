@@ -1,5 +1,4 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
 import { HbError } from '../errors/hb-error.ts'
 import { sha256 } from './digest.ts'
 
@@ -79,28 +78,6 @@ export function readPublicKey(from: string | Uint8Array): VerifyKey {
 /** First 16 bytes of SHA-256 over the SPKI: what `kid` names (evidence.md 4.4). */
 export function keyIdOf(spki: Uint8Array): Uint8Array {
   return sha256(spki).slice(0, 16)
-}
-
-/**
- * Reads the private key of a program.
- *
- * @throws HbError KEY_FILE_MISSING, KEY_FILE_OPEN when group or others have any right to it, KEY_REFUSED.
- */
-export function loadSigner(path: string): Signer {
-  const pem = readPrivateFile(path)
-  return signerFromPem(pem)
-}
-
-/** Text of a file that only its owner may read. */
-export function readPrivateFile(path: string): string {
-  try {
-    const mode = statSync(path).mode & 0o777
-    if ((mode & 0o077) !== 0) throw new HbError('KEY_FILE_OPEN', { path, mode: mode.toString(8), expected: '600' })
-    return readFileSync(path, 'utf8')
-  } catch (cause) {
-    if (cause instanceof HbError) throw cause
-    throw new HbError('KEY_FILE_MISSING', { path }, { cause })
-  }
 }
 
 /** A signature whose scalar is not reduced would be a second signature of the same bytes (RFC 8032 section 5.1.7). */

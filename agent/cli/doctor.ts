@@ -1,0 +1,119 @@
+import { statfsSync } from 'node:fs'
+import { connect } from 'node:net'
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { type LoadedRuntime, loadRuntimeConfig } from '../../shared/config/load.ts'
+import { ConfigError } from '../../shared/config/problems.ts'
+import { loadSigner, readPrivateFile } from '../../shared/crypto/key-file.ts'
+import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
+import { lockHolder } from '../adapters/state-folder.ts'
+import { systemFiles } from '../adapters/files.ts'
+import { viewStorage } from '../storage.ts'
+import { printResult, table } from './output.ts'
+
+type DoctorOptions = Readonly<{ config?: string; state?: string; json?: boolean }>
+type Finding = Readonly<{ check: string; ok: boolean; detail: string; remedy?: string }>
+
+/** Free space below which a disk is worth a warning. */
+const FREE_BYTES_MIN = 1_073_741_824
+const REACH_WITHIN_MS = 3000
+
+/** Adds `hb doctor`. */
+export function doctorCommand(program: Command): void {
+  program
+    .command('doctor')
+    .description('look for what would keep an agent from working: clock, disk, keys, configuration, state, collector')
+    .option('--config <file>', 'runtime.yaml to look at')
+    .option('--state <dir>', 'state folder to look at')
+    .option('--json', 'one JSON object')
+    .action(examine)
+}
+
+/** Every check is made whatever the others found. Exit 1 when any failed. */
+async function examine(options: DoctorOptions): Promise<void> {
+  const findings: Finding[] = [
+    check('node', () => {
+      const major = Number(process.versions.node.split('.')[0])
+      if (major < 20) throw new HbError('USAGE', { found: process.version, expected: 'Node 20 or newer' })
+      return process.version
+    }),
+    clockFinding(),
+  ]
+  if (options.config !== undefined) findings.push(...(await configFindings(options.config)))
+  if (options.state !== undefined) findings.push(...stateFindings(options.state))
+  const failed = findings.filter((f) => !f.ok).length
+  const rows = findings.map((f) => [f.ok ? 'ok  ' : 'FAIL', f.check, f.detail])
+  printResult(options.json, { ok: failed === 0, findings }, [...table(rows), ...findings.flatMap((f) => (f.remedy === undefined ? [] : [`remedy for ${f.check}: ${f.remedy}`])), failed === 0 ? 'all well' : `${failed} of ${findings.length} failed`])
+  if (failed > 0) process.exitCode = 1
+}
+
+function check(name: string, look: () => string): Finding {
+  try {
+    return { check: name, ok: true, detail: look() }
+  } catch (error) {
+    if (error instanceof ConfigError) return { check: name, ok: false, detail: `${error.problems.length} mistakes`, remedy: 'run `hb config check` with this file' }
+    if (isHbError(error)) return { check: name, ok: false, detail: error.message, remedy: error.remedy }
+    throw error
+  }
+}
+
+function clockFinding(): Finding {
+  const year = new Date().getUTCFullYear()
+  const ok = year >= 2026 && year < 2100
+  return { check: 'clock', ok, detail: new Date().toISOString(), ...(ok ? {} : { remedy: 'set the clock (NTP, PTP or `timedatectl`)' }) }
+}
+
+async function configFindings(path: string): Promise<Finding[]> {
+  let loaded: LoadedRuntime | null = null
+  const findings = [check('configuration', () => {
+    loaded = loadRuntimeConfig(path)
+    return `${loaded.config.rigs.length} rigs`
+  })]
+  if (loaded === null) return findings
+  const { config, folder } = loaded as LoadedRuntime
+  findings.push(check('signing key', () => {
+    loadSigner(resolve(folder, config.signing_key_file))
+    return config.signing_key_file
+  }))
+  const { collector } = config
+  if (collector === undefined) return findings
+  findings.push(check('tls key', () => {
+    readPrivateFile(resolve(folder, collector.key_file))
+    return collector.key_file
+  }))
+  const { hostname, port } = new URL(collector.url)
+  const reached = await reach(hostname, Number(port === '' ? 443 : port))
+  findings.push(reached === null
+    ? { check: 'collector', ok: true, detail: collector.url }
+    : { check: 'collector', ok: false, detail: `${collector.url}: ${reached}`, remedy: 'check the address, the network and that the collector runs; an agent works without it' })
+  return findings
+}
+
+/** @returns null when something listens there, otherwise why not */
+function reach(host: string, port: number): Promise<string | null> {
+  return new Promise((done) => {
+    const socket = connect({ host, port, timeout: REACH_WITHIN_MS })
+    const end = (why: string | null): void => {
+      socket.destroy()
+      done(why)
+    }
+    socket.on('connect', () => end(null))
+    socket.on('timeout', () => end('no answer'))
+    socket.on('error', (error) => end(error.message))
+  })
+}
+
+function stateFindings(path: string): Finding[] {
+  return [
+    check('state folder', () => {
+      const view = viewStorage(path)
+      const holder = lockHolder(systemFiles, path)
+      return `agent ${view.identity.agent}, epoch ${view.identity.epoch}, journal ${view.journal.firstSeq}–${view.journal.lastSeq}, ${view.outbox.pending().batches} batches wait, ${holder === null ? 'not in use' : `used by process ${holder}`}`
+    }),
+    check('disk', () => {
+      const { bavail, bsize } = statfsSync(path)
+      if (bavail * bsize < FREE_BYTES_MIN) throw new HbError('DISK_FULL', { path, free_bytes: bavail * bsize, expected: FREE_BYTES_MIN })
+      return `${Math.floor((bavail * bsize) / 1_048_576)} MiB free`
+    }),
+  ]
+}

@@ -1,0 +1,109 @@
+import type { Command } from 'commander'
+import { decodeJournalInput, type JournalInput } from '../../shared/codec/journal-input.ts'
+import { toHex } from '../../shared/crypto/digest.ts'
+import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
+import { decodeTelemetry } from '../../shared/codec/telemetry.ts'
+import { viewStorage } from '../storage.ts'
+import { printResult, progress, utc } from './output.ts'
+
+type VerifyOptions = Readonly<{ state: string; json?: boolean }>
+type ExportOptions = Readonly<{ state: string; from?: string; to?: string }>
+
+/** Spans of damage that are listed; the rest is counted. */
+const DAMAGE_MAX = 100
+
+/** Adds `hb journal verify|export`. */
+export function journalCommands(program: Command): void {
+  const group = program.command('journal').description('the input journal: everything that influenced a decision')
+  group
+    .command('verify')
+    .description('read every record of journal and outbox and list what is damaged or missing')
+    .requiredOption('--state <dir>', 'state folder')
+    .option('--json', 'one JSON object')
+    .action(verify)
+  group
+    .command('export')
+    .description('journal records as JSON lines, telemetry decoded')
+    .requiredOption('--state <dir>', 'state folder')
+    .option('--from <seq>', 'first record')
+    .option('--to <seq>', 'last record')
+    .action(exportLines)
+}
+
+async function verify(options: VerifyOptions): Promise<void> {
+  const view = viewStorage(options.state)
+  const { journal, outbox } = view
+  const report = progress('reading')
+  const kinds: Record<string, number> = {}
+  const damage: { from_seq: number; to_seq: number; reason: string }[] = []
+  let [records, firstUs, lastUs] = [0, -1, -1]
+  for await (const record of journal.read(journal.firstSeq)) {
+    if (record.kind === 'damage') {
+      damage.push({ from_seq: record.fromSeq, to_seq: record.toSeq, reason: record.reason })
+      continue
+    }
+    report(record.seq, journal.lastSeq)
+    const input = inputOf(record.body)
+    if (typeof input === 'string') {
+      damage.push({ from_seq: record.seq, to_seq: record.seq, reason: input })
+      continue
+    }
+    records += 1
+    kinds[input.kind] = (kinds[input.kind] ?? 0) + 1
+    firstUs = firstUs < 0 ? input.nowUs : firstUs
+    lastUs = input.nowUs
+  }
+  let batches = 0
+  for (const _ of outbox.all()) batches += 1
+  const result = { ok: damage.length === 0, records, first_seq: journal.firstSeq, last_seq: journal.lastSeq, from_us: firstUs, to_us: lastUs, kinds, damage: damage.slice(0, DAMAGE_MAX), damaged_spans: damage.length, torn_tail: journal.torn, batches, receipted_through: outbox.receiptedThrough }
+  printResult(options.json, result, [
+    `journal ${toHex(view.identity.journalId)}: ${records} records ${journal.firstSeq}–${journal.lastSeq}, ${utc(firstUs)} to ${utc(lastUs)}`,
+    `inputs  ${Object.entries(kinds).map(([kind, n]) => `${kind} ${n}`).join(', ')}`,
+    `outbox  ${batches} batches, receipted through ${outbox.receiptedThrough} of ${outbox.lastBatchSeq}`,
+    ...(journal.torn === null ? [] : [`tail    ${journal.torn.bytes} bytes behind the last record are half a record (an agent is writing, or was killed)`]),
+    ...damage.slice(0, DAMAGE_MAX).map((d) => `DAMAGE  records ${d.from_seq}–${d.to_seq}: ${d.reason}`),
+    damage.length === 0 ? 'whole' : `${damage.length} spans are damaged`,
+  ])
+  if (damage.length > 0) process.exitCode = 65
+}
+
+async function exportLines(options: ExportOptions): Promise<void> {
+  const { journal } = viewStorage(options.state)
+  const from = seqOption(options.from, '--from', journal.firstSeq)
+  const to = seqOption(options.to, '--to', journal.lastSeq)
+  for await (const record of journal.read(from, to)) {
+    const line = record.kind === 'damage' ? { damage: { from_seq: record.fromSeq, to_seq: record.toSeq, reason: record.reason } } : { seq: record.seq, ...inputJson(decodeJournalInput(record.body)) }
+    if (!process.stdout.write(`${JSON.stringify(line)}\n`)) await new Promise((resolve) => process.stdout.once('drain', resolve))
+  }
+}
+
+function inputOf(body: Uint8Array): JournalInput | string {
+  try {
+    return decodeJournalInput(body)
+  } catch (error) {
+    if (isHbError(error)) return error.code
+    throw error
+  }
+}
+
+function inputJson(input: JournalInput): Record<string, unknown> {
+  const { nowUs, ...rest } = input
+  const about = { now_us: nowUs, now: utc(nowUs) }
+  if (input.kind === 'config') return { kind: input.kind, ...about, files: input.files.map((f) => ({ name: f.name, bytes: f.bytes.length })) }
+  if (input.kind !== 'frame') return { ...rest, ...about }
+  const { rig, origin, encoding, provenance } = input
+  const frames = input.messages.map((message) => {
+    const result = decodeTelemetry({ rig, origin, encoding, provenance, message, nowUs })
+    if (!result.ok) return { refused: result.reason, detail: result.detail }
+    const { source, epoch, seq, channels, cid, timeUs, value, quality, unit } = result.frame
+    return { source, epoch, seq, channels, cid, time_us: [...timeUs], value: [...value], quality: quality === undefined ? undefined : [...quality], unit }
+  })
+  return { kind: input.kind, ...about, rig, origin, encoding, provenance, frames }
+}
+
+function seqOption(text: string | undefined, option: string, otherwise: number): number {
+  if (text === undefined) return otherwise
+  const number = Number(text)
+  if (!(Number.isSafeInteger(number) && number >= 1)) throw new HbError('USAGE', { option, found: text, expected: 'the number of a journal record' })
+  return number
+}

@@ -1,0 +1,28 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { toHex } from '../../shared/crypto/digest.ts'
+import { generateSigner } from '../../shared/crypto/sign.ts'
+import { HbError } from '../../shared/errors/hb-error.ts'
+import { printResult } from './output.ts'
+
+/** Adds `hb keys create`. */
+export function keysCommands(program: Command): void {
+  program
+    .command('keys')
+    .description('signing keys')
+    .command('create')
+    .description('make an Ed25519 key pair: FILE (private, readable by its owner only) and FILE.pub')
+    .argument('<file>', 'private key to write; an existing file is refused')
+    .option('--json', 'one JSON object')
+    .action(create)
+}
+
+async function create(file: string, options: Readonly<{ json?: boolean }>): Promise<void> {
+  const publicFile = `${file}.pub`
+  for (const path of [file, publicFile]) if (existsSync(path)) throw new HbError('USAGE', { argument: 'file', found: `${path} exists`, expected: 'a new file; a key is never overwritten' })
+  const { signer, privatePem, publicPem } = generateSigner()
+  writeFileSync(file, privatePem, { flag: 'wx', mode: 0o600 })
+  writeFileSync(publicFile, publicPem, { flag: 'wx', mode: 0o644 })
+  const keyId = toHex(signer.keyId)
+  printResult(options.json, { private_key_file: file, public_key_file: publicFile, key_id: keyId }, [`key ${keyId}`, `private ${file}`, `public  ${publicFile}: enrol it at the collector`])
+}

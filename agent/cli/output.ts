@@ -1,0 +1,28 @@
+import type { Micros } from '../../shared/units.ts'
+
+/** A result: as one JSON object with `--json`, else as lines for people. */
+export function printResult(json: boolean | undefined, result: Readonly<Record<string, unknown>>, lines: readonly string[]): void {
+  process.stdout.write(json === true ? `${JSON.stringify(result)}\n` : `${lines.join('\n')}\n`)
+}
+
+/** UTC to the millisecond. Event times before the first input are −1 and have none. */
+export function utc(us: Micros): string {
+  return us < 0 ? '-' : new Date(us / 1000).toISOString()
+}
+
+/** Columns of equal width; numbers are given as text already. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd())
+}
+
+/** Progress of long work, on stderr and only for somebody who looks at it. */
+export function progress(what: string): (done: number, of: number) => void {
+  let shown = -1
+  return (done, of) => {
+    const percent = of === 0 ? 100 : Math.floor((done * 100) / of)
+    if (!process.stderr.isTTY || percent === shown) return
+    shown = percent
+    process.stderr.write(`\r${what}: ${percent} %${percent >= 100 ? '\n' : ''}`)
+  }
+}

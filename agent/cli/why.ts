@@ -1,0 +1,41 @@
+import type { Finding } from '../../shared/model/decision.ts'
+
+/** Why a metric is not PASS, as a person would say it: channel, what was seen in which window, and what it was held against. */
+export function whyLine(finding: Finding | undefined): string {
+  if (finding === undefined) return ''
+  const f = finding
+  const unit = f.unit === '1' ? '' : ` ${f.unit}`
+  const window = f.windowUs > 0 ? ` over ${span(f.windowUs)}` : ''
+  switch (f.ground) {
+    case 'invariant_max':
+      return `${f.channel} reached ${number(f.max)}${unit}${window}, never above ${number(f.limit)}${unit}`
+    case 'invariant_min':
+      return `${f.channel} fell to ${number(f.min)}${unit}${window}, never below ${number(f.limit)}${unit}`
+    case 'invariant_eq':
+      return `${f.channel} was ${number(f.min)} to ${number(f.max)}${unit}${window}, always ${number(f.limit)}${unit}`
+    case 'fail_threshold':
+      return `${f.channel} was ${number(f.mean)}${unit}${window}, limit ${number(f.limit)}${unit}`
+    case 'deviation':
+    case 'drift_threshold':
+    case 'drift_percent':
+      return `${f.channel} was ${number(f.mean)}${unit}${window}, baseline ${number(f.baselineMean)}${unit}: ${number(f.deviation)} spreads off, ${number(f.ratio)} times what is tolerated`
+    case 'silent':
+      return `${f.channel} has been silent for ${f.ageUs === null ? 'as long as it was watched' : span(f.ageUs)}`
+    case 'invalid_samples':
+      return `${f.channel} sent values that are no measurement${window}`
+    case 'window_not_filled':
+      return `${f.channel} sent only ${f.count} samples${window}`
+    case 'no_baseline':
+      return `${f.channel} has no baseline to compare with`
+    default:
+      return `${f.channel}: ${f.ground}`
+  }
+}
+
+function number(value: number | null): string {
+  return value === null ? '?' : String(Number(value.toPrecision(4)))
+}
+
+function span(us: number): string {
+  return us < 1_000_000 ? `${us / 1000} ms` : `${Number((us / 1_000_000).toPrecision(3))} s`
+}

@@ -1,0 +1,226 @@
+import { randomBytes, randomInt, randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { LoadedRuntime } from '../shared/config/load.ts'
+import type { SourceConfig } from '../shared/config/types.ts'
+import { loadSigner, readPrivateFile } from '../shared/crypto/key-file.ts'
+import { readPublicKey, type Signer } from '../shared/crypto/sign.ts'
+import { HbError } from '../shared/errors/hb-error.ts'
+import type { Clock } from '../shared/lib/clock.ts'
+import { createLifecycle, type Lifecycle, type StopReport } from '../shared/lib/lifecycle.ts'
+import { createLogger, type Logger } from '../shared/log/logger.ts'
+import type { Micros } from '../shared/units.ts'
+import { createControlServer } from './adapters/control-server.ts'
+import { createCsvSource } from './adapters/csv-source.ts'
+import { createHealthServer } from './adapters/health-server.ts'
+import { createHostSource } from './adapters/host-source.ts'
+import { createUplink, type UplinkOptions } from './adapters/ws-uplink.ts'
+import { createZmqSource } from './adapters/zmq-source.ts'
+import { type AgentEvents, createAgentEvents } from './events.ts'
+import { type AgentLoop, createAgentLoop } from './loop.ts'
+import { agentMetrics } from './metrics.ts'
+import { readCode, type CodeIdentity } from './code-identity.ts'
+import { recover } from './pipeline/recovery.ts'
+import { readSlice } from './pipeline/slice.ts'
+import type { TelemetrySource } from './ports.ts'
+import { type AgentStorage, openStorage } from './storage.ts'
+
+export type AgentOptions = Readonly<{
+  loaded: LoadedRuntime
+  statePath: string
+  clock: Clock
+  /** Logs go here; standard output when absent. */
+  logger?: Logger
+}>
+
+/** A running agent. `start` throws what an operator must act on, before any telemetry is taken. */
+export interface Agent {
+  start(): Promise<void>
+  stop(signal: string): Promise<StopReport>
+  /** Settles when every recording is at its end; never for live rigs. */
+  readonly ended: Promise<void>
+  readonly healthAddress: string | null
+}
+
+/** A stop that takes longer goes on to the next part. */
+const STOP_MS = 10_000
+/** Before this there was no such program: a clock that says so was never set. After the other, certificates make no sense. */
+const EARLIEST_US: Micros = Date.UTC(2026, 0, 1) * 1000
+const LATEST_US: Micros = Date.UTC(2100, 0, 1) * 1000
+/** How far behind its own last input a clock may be at a start: a year. */
+const BEHIND_MAX_US: Micros = 365 * 86_400_000_000
+
+export function createAgent(options: AgentOptions): Agent {
+  const { loaded, clock } = options
+  const events = createAgentEvents(options.logger ?? createLogger({ name: `agent ${loaded.config.agent}`, level: loaded.config.log_level }))
+  const lifecycle = createLifecycle({ clock, stopMs: STOP_MS })
+  let healthAddress: string | null = null
+  let loop: AgentLoop | null = null
+  let finish = (): void => {}
+  const ended = new Promise<void>((resolve) => {
+    finish = resolve
+  })
+  return {
+    ended,
+    get healthAddress() {
+      return healthAddress
+    },
+    async start() {
+      const keys = readKeys(loaded)
+      checkClock(loaded, clock.nowUs())
+      const code = await readCode()
+      const storage = openStorage(options.statePath, loaded, { signer: keys.signer, nowUs: clock.nowUs() })
+      lifecycle.add({ name: 'state folder', stop: () => storage.close() })
+      try {
+        loop = await openLoop({ loaded, clock, events, storage, keys, code })
+      } catch (error) {
+        await storage.close()
+        throw error
+      }
+      const at = { loaded, clock, events, storage, keys, loop, lifecycle }
+      lifecycle.add({ name: 'loop', stop: () => at.loop.stop() })
+      addServers(at, (address) => {
+        healthAddress = address
+      })
+      lifecycle.add({ name: 'begin', start: () => at.loop.begin() })
+      addSources(at, finish)
+      await lifecycle.start()
+      events.started({ agent: loaded.config.agent, rigs: loaded.config.rigs.length, epoch: storage.folder.identity.epoch, health: healthAddress, state: options.statePath })
+    },
+    async stop(signal) {
+      events.stopping(signal)
+      const report = await lifecycle.stop()
+      events.stopped({ overdue: report.overdue, failed: report.failed.map(({ name }) => name), decisions: loop?.evaluation.state.decisionSeq ?? 0 })
+      return report
+    },
+  }
+}
+
+type Keys = Readonly<{ signer: Signer; uplink: Pick<UplinkOptions, 'url' | 'tls' | 'collectorKey'> | null }>
+type Parts = Readonly<{ loaded: LoadedRuntime; clock: Clock; events: AgentEvents; storage: AgentStorage; keys: Keys }>
+type Running = Parts & Readonly<{ loop: AgentLoop; lifecycle: Lifecycle }>
+
+/** Every file that can be wrong is read before anything is opened. */
+function readKeys({ config, folder }: LoadedRuntime): Keys {
+  const signer = loadSigner(resolve(folder, config.signing_key_file))
+  const { collector } = config
+  if (collector === undefined) return { signer, uplink: null }
+  const tls = {
+    ca: readInput(resolve(folder, collector.ca_file)),
+    cert: readInput(resolve(folder, collector.cert_file)),
+    key: readPrivateFile(resolve(folder, collector.key_file)),
+  }
+  return { signer, uplink: { url: collector.url, tls, collectorKey: readPublicKey(readInput(resolve(folder, collector.collector_key_file))) } }
+}
+
+function readInput(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new HbError('KEY_FILE_MISSING', { path }, { cause })
+  }
+}
+
+function checkClock({ config }: LoadedRuntime, nowUs: Micros): void {
+  if (config.clock === 'recording' || (nowUs >= EARLIEST_US && nowUs <= LATEST_US)) return
+  throw new HbError('CLOCK_OFF', { found: new Date(nowUs / 1000).toISOString(), expected: `${new Date(EARLIEST_US / 1000).toISOString()} or later` })
+}
+
+async function openLoop(parts: Parts & { code: CodeIdentity }): Promise<AgentLoop> {
+  const { loaded, clock, events, storage, keys, code } = parts
+  const { journal, outbox, checkpoints } = storage
+  if (journal.torn !== null) events.tornTail(journal.torn)
+  const recovered = await recover({ journal, checkpoints, lastDecisionSeq: outbox.lastDecisionSeq })
+  const { nowUs } = recovered.evaluation.state
+  if (loaded.config.clock === 'system' && clock.nowUs() < nowUs - BEHIND_MAX_US) {
+    throw new HbError('CLOCK_OFF', { found: new Date(clock.nowUs() / 1000).toISOString(), expected: `${new Date(nowUs / 1000).toISOString()}, when this agent last ran, or later` })
+  }
+  if (recovered.replayed > 0 || recovered.fromSeq > 0) {
+    events.recovered({
+      from_seq: recovered.fromSeq, replayed: recovered.replayed, unsigned: recovered.items.length,
+      decisions: recovered.evaluation.state.decisionSeq, passed_over: recovered.passedOver.length,
+    })
+  }
+  const { config } = loaded
+  return createAgentLoop({
+    loaded, clock, events, storage, recovered,
+    identity: { deployment: config.deployment, agent: config.agent, epoch: storage.folder.identity.epoch, signer: keys.signer, code, bootId: randomUUID() },
+  })
+}
+
+function addServers(at: Running, listening: (address: string) => void): void {
+  const { loaded: { config }, loop, lifecycle, storage } = at
+  const uplink = at.keys.uplink === null ? null : createUplink(uplinkOptions(at, at.keys.uplink))
+  if (uplink !== null) lifecycle.add({ name: 'uplink', start: () => uplink.start(), stop: () => uplink.stop() })
+  loop.connect(uplink)
+  const { health } = config
+  if (health !== undefined) {
+    const server = createHealthServer({ ...health, ready: loop.ready, status: loop.status, metrics: agentMetrics(loop, storage, uplink) })
+    lifecycle.add({ name: 'health', start: async () => listening(await server.start()), stop: () => server.stop() })
+  }
+  const control = createControlServer(storage.folder.path, { run: (order) => loop.run(order, randomInt(0x10000)), status: loop.status })
+  lifecycle.add({ name: 'control', start: () => control.start(), stop: () => control.stop() })
+}
+
+function uplinkOptions({ loaded, clock, events, storage, loop }: Running, link: NonNullable<Keys['uplink']>): UplinkOptions {
+  const { config } = loaded
+  const { identity } = loop
+  return {
+    ...link,
+    clock,
+    outbox: storage.outbox,
+    random: () => randomBytes(4).readUInt32LE() / 0x1_0000_0000,
+    hello: {
+      t: 'hello', v: 1, agent: config.agent, deployment: config.deployment, epoch: identity.epoch, spki: identity.signer.spki,
+      boot_id: identity.bootId, version: identity.code.version,
+      programs: [...new Set(config.rigs.map((rig) => rig.program))],
+      rigs: config.rigs.map(({ rig, program }) => ({ rig, program })),
+    },
+    async slice({ id, rig, from_us: fromUs, to_us: toUs }) {
+      const settings = loop.evaluation.state.settings
+      const fromSeq = loop.timeIndex.before(fromUs, storage.journal.firstSeq)
+      const slice = settings === null ? { ok: false as const, reason: 'not_started' } : await readSlice(storage.journal, settings, { rig, fromUs, toUs, fromSeq, untilNowUs: toUs + SLICE_LATE_US })
+      return slice.ok ? { t: 'slice', id, ok: true, rig, channels: slice.channels } : { t: 'slice', id, ok: false, rig, channels: [], reason: slice.reason }
+    },
+    events: {
+      connected: ({ epoch, batchSeq }) => events.uplinkConnected({ epoch, batch_seq: batchSeq }),
+      lost: events.uplinkLost,
+      refused: events.uplinkRefused,
+      badReceipt: (batch, reason) => events.badReceipt({ batch, reason }),
+      receipted: (batchSeq) => loop.receipted(batchSeq),
+      failed: (error) => events.broken('uplink', error),
+    },
+  }
+}
+
+/** Samples of a span arrive a little after it. */
+const SLICE_LATE_US: Micros = 10_000_000
+
+function addSources(at: Running, finish: () => void): void {
+  const { loaded: { config }, loop, lifecycle, events } = at
+  let open = 0
+  for (const rig of config.rigs) {
+    for (const source of rig.sources) {
+      const adapter = createSource(at, rig.rig, source)
+      const sink = loop.sinkFor(rig.rig, () => {
+        events.sourceEnded({ rig: rig.rig, source: source.name })
+        open -= 1
+        if (open === 0) void loop.endRecording().then(finish)
+      })
+      open += 1
+      lifecycle.add({ name: `source ${rig.rig}/${source.name}`, start: () => adapter.start(sink), stop: () => adapter.stop() })
+    }
+  }
+}
+
+function createSource({ loaded, clock, loop }: Running, rig: string, source: SourceConfig): TelemetrySource {
+  switch (source.type) {
+    case 'zmq':
+      return createZmqSource({ rig, config: source, clock })
+    case 'host':
+      return createHostSource({ rig, config: source, clock, epoch: loop.identity.bootId })
+    case 'csv':
+      return createCsvSource({ rig, config: source, clock, path: resolve(loaded.folder, source.file), resumeAfter: (name, epoch) => loop.highestFrame(rig, name, epoch) })
+  }
+}
+

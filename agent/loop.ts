@@ -1,0 +1,278 @@
+import type { JournalInput } from '../shared/codec/journal-input.ts'
+import type { LoadedRuntime } from '../shared/config/load.ts'
+import { HbError, isHbError } from '../shared/errors/hb-error.ts'
+import type { Clock } from '../shared/lib/clock.ts'
+import type { OverallVerdict } from '../shared/model/verdict.ts'
+import type { Micros } from '../shared/units.ts'
+import type { Uplink } from './adapters/ws-uplink.ts'
+import type { Effect } from './core/step.ts'
+import { highestSeq } from './core/sources.ts'
+import { totalCounts } from './core/totals.ts'
+import type { AgentEvents } from './events.ts'
+import { type Batcher, type BatchIdentity, createBatcher } from './pipeline/batcher.ts'
+import { batchContext } from './pipeline/batch-context.ts'
+import { configDigest } from './pipeline/compile-settings.ts'
+import { checkpointBody, emittedThrough, type Evaluation } from './pipeline/evaluation.ts'
+import { createIntake, type Intake } from './pipeline/intake.ts'
+import { createLiveView, type LiveView } from './pipeline/live-view.ts'
+import type { Recovered } from './pipeline/recovery.ts'
+import { type RunOrder, runId, runInputs } from './pipeline/runs.ts'
+import { createTimeIndex, type TimeIndex } from './pipeline/time-index.ts'
+import { equalBytes } from '../shared/crypto/digest.ts'
+import type { RawTelemetry, SourceSink } from './ports.ts'
+import type { AgentStorage } from './storage.ts'
+
+export type LoopOptions = Readonly<{
+  loaded: LoadedRuntime
+  clock: Clock
+  events: AgentEvents
+  storage: AgentStorage
+  recovered: Recovered
+  identity: BatchIdentity
+}>
+
+/** Decisions that may wait to be signed; past it nothing more is taken in until the outbox takes them. */
+const ITEMS_WAITING_MAX = 100_000
+/** A refusal of the journal makes the agent unready for this long after the last one. */
+const REFUSED_LATELY_US: Micros = 5_000_000
+/** Inputs a recording hands over before others get a turn. */
+const INPUTS_AT_ONCE = 64
+/** How long a recording waits before it offers an input again that the journal refused. */
+const RETRY_MS = 500
+/** Journal kept around what is not PASS: this long before. What comes after is pinned while it lasts and this long on. */
+const PIN_AROUND_US: Micros = 30_000_000
+
+/**
+ * The agent between its edges: everything that comes in is journaled and evaluated one after the other in one thread,
+ * and what the evaluator asks for is done here. Signing, disk syncs and sending never hold it up.
+ */
+export class AgentLoop {
+  readonly evaluation: Evaluation
+  readonly identity: BatchIdentity
+  readonly timeIndex: TimeIndex = createTimeIndex()
+  readonly live: LiveView
+  readonly intake: Intake
+  readonly batcher: Batcher
+  gaps = 0
+  batchFailure: HbError | null = null
+  private readonly options: LoopOptions
+  private readonly cancels: (() => void)[] = []
+  private uplink: Uplink | null = null
+  private inputs = 0
+  private pinUntilUs = 0
+  private stopped = false
+  private saving: Promise<void> = Promise.resolve()
+
+  constructor(options: LoopOptions) {
+    const { loaded: { config }, storage, clock, recovered, identity } = options
+    this.options = options
+    this.identity = identity
+    this.evaluation = recovered.evaluation
+    this.batcher = createBatcher({
+      identity, journal: storage.journal, outbox: storage.outbox, clock, itemsMax: config.decisions.batch_items_max,
+      context: () => batchContext(this.evaluation, config),
+      sealed: () => {
+        this.batchFailure = null
+        this.uplink?.notify()
+      },
+      failed: (cause) => this.batchFailed(cause),
+    })
+    this.live = createLiveView({
+      program: (rig) => config.rigs.find((r) => r.rig === rig)?.program ?? '',
+      clock: config.clock, nowUs: () => clock.nowUs(), pending: () => storage.outbox.pending(),
+      vitals: (vitals) => this.uplink?.sendVitals(JSON.stringify(vitals)),
+      changed: ({ decided, was }) => this.verdictChanged(decided, was),
+    })
+    this.intake = createIntake({
+      evaluation: this.evaluation, journal: storage.journal,
+      effects: (effects, input, seq) => this.carryOut(effects, input, seq),
+      refused: (error) => options.events.notJournaled(error),
+      blocked: () => (this.batcher.waiting < ITEMS_WAITING_MAX ? null : (this.batchFailure ?? new HbError('OUTBOX_FULL', { waiting: this.batcher.waiting }))),
+    })
+    for (const item of recovered.items) this.batcher.add(item)
+    for (const gap of recovered.gaps) this.batcher.gap(gap)
+  }
+
+  connect(uplink: Uplink | null): void {
+    this.uplink = uplink
+  }
+
+  /** First inputs of a start, then the timers. */
+  async begin(): Promise<void> {
+    const { loaded, clock, identity } = this.options
+    const { config, files } = loaded
+    const nowUs = this.nowUs()
+    const must = (input: JournalInput): void => {
+      if (this.intake.take(input) === null) throw this.intake.refusals.last!
+    }
+    must({ kind: 'operator', nowUs, command: 'agent_start', bootId: identity.bootId, version: identity.code.version })
+    const inForce = this.evaluation.state.settings?.configDigest
+    if (inForce === undefined || !equalBytes(inForce, configDigest(files))) must({ kind: 'config', nowUs, files })
+    if (config.clock === 'system') {
+      const slideMs = Math.min(...config.rigs.map((rig) => rig.slide_ms))
+      this.cancels.push(clock.every(slideMs, () => void this.intake.take({ kind: 'tick', nowUs: clock.nowUs() })))
+    }
+    this.cancels.push(clock.every(config.decisions.batch_ms, () => void this.flush().catch(() => undefined)))
+    this.cancels.push(clock.every(config.checkpoint.every_ms, () => void this.saveCheckpoint()))
+  }
+
+  /** Where a source of a rig puts what it receives. */
+  sinkFor(rig: string, ended: () => void): SourceSink {
+    return {
+      deliver: (raw) => this.deliver(raw),
+      tick: async (nowUs) => {
+        this.intake.take({ kind: 'tick', nowUs })
+      },
+      ended: () => {
+        if (this.options.loaded.config.rigs.some((r) => r.rig === rig)) ended()
+      },
+    }
+  }
+
+  private async deliver(raw: RawTelemetry): Promise<void> {
+    const { clock } = this.options
+    const { rig, origin, encoding, provenance, messages } = raw
+    const input = (): JournalInput => ({ kind: 'frame', nowUs: raw.nowUs ?? this.nowUs(), rig, origin, encoding, provenance, messages })
+    let seq = this.intake.take(input())
+    if (raw.nowUs === undefined) return
+    // A recording can wait: nothing of it is lost while the disk is full.
+    while (seq === null && !this.stopped) {
+      await clock.sleep(RETRY_MS)
+      seq = this.intake.take(input())
+    }
+    this.inputs += 1
+    if (this.inputs % INPUTS_AT_ONCE !== 0) return
+    if (this.batcher.waiting > this.options.loaded.config.decisions.batch_items_max) await this.batcher.flush().catch(() => undefined)
+    await clock.sleep(0)
+  }
+
+  /** The end of a recording is a moment too: time moves past lateness, so that its last slides are decided. */
+  async endRecording(): Promise<void> {
+    const { config } = this.options.loaded
+    const pastMs = Math.max(...config.rigs.map((rig) => rig.lateness_ms + 2 * rig.slide_ms))
+    this.intake.take({ kind: 'tick', nowUs: this.nowUs() + pastMs * 1000 })
+    await this.flush().catch(() => undefined)
+  }
+
+  /** Starts, notes or stops a test run. @throws HbError RIG_UNKNOWN, RUN_REFUSED, DISK_… */
+  run(order: RunOrder, digits: number): Record<string, unknown> {
+    const nowUs = this.nowUs()
+    const inputs = runInputs(this.evaluation.state, order, { nowUs, run: runId(nowUs, digits) })
+    for (const input of inputs) {
+      if (this.intake.take(input) === null) throw this.intake.refusals.last!
+      this.options.events.run({ rig: input.rig, command: order.command, run: input.run })
+    }
+    return { run: inputs[0]!.run, command: order.command, rigs: inputs.map(({ rig }) => rig), t_us: nowUs }
+  }
+
+  /** Highest frame of a recording that was journaled before; −1 for none. */
+  highestFrame(rig: string, source: string, epoch: string): number {
+    const state = this.evaluation.state.rigs.find((r) => r.settings.rig === rig)
+    return state === undefined ? -1 : highestSeq(state.sources, `${source}/${epoch}`)
+  }
+
+  receipted(_batchSeq: number): void {
+    this.uplink?.notify()
+  }
+
+  readonly ready = (): { code: string; detail: string }[] => {
+    const reasons: { code: string; detail: string }[] = []
+    const { last, lastUs } = this.intake.refusals
+    if (last !== null && this.nowUs() - lastUs < REFUSED_LATELY_US) reasons.push({ code: last.code, detail: last.message })
+    if (this.batchFailure !== null) reasons.push({ code: this.batchFailure.code, detail: this.batchFailure.message })
+    if (this.evaluation.state.settings === null) reasons.push({ code: 'STARTING', detail: 'no configuration is in force yet' })
+    return reasons
+  }
+
+  readonly status = (): Record<string, unknown> => {
+    const { state } = this.evaluation
+    const { journal, outbox } = this.options.storage
+    return {
+      agent: this.identity.agent, version: this.identity.code.version, node: this.identity.code.node, epoch: this.identity.epoch,
+      decision_seq: state.decisionSeq, journal_seq: journal.lastSeq, journal_bytes: journal.bytes, not_journaled: this.intake.refusals.count,
+      outbox: outbox.pending(), uplink: this.uplink?.state ?? null, clock_back: state.clockBack.count, gaps: this.gaps,
+      rigs: state.rigs.map((rig) => ({
+        rig: rig.settings.rig, mode: rig.mode, run: rig.run?.run ?? null, verdict: this.live.verdictOf(rig.settings.rig),
+        evaluated_through_us: rig.closedUs, counters: totalCounts(rig),
+        refused: [...rig.ledger.refusals.entries()].map(([reason, { count, firstUs, example }]) => ({ reason, count, first_us: firstUs, example })),
+      })),
+    }
+  }
+
+  /** Ends in order: the open range is closed, everything is signed, the state is saved. */
+  async stop(): Promise<void> {
+    this.stopped = true
+    for (const cancel of this.cancels) cancel()
+    const { identity } = this.options
+    this.intake.take({ kind: 'operator', nowUs: this.nowUs(), command: 'agent_stop', bootId: identity.bootId, version: identity.code.version })
+    await this.flush().catch(() => undefined)
+    await this.saveCheckpoint()
+  }
+
+  private flush(): Promise<void> {
+    return this.batcher.flush()
+  }
+
+  /** Time of an input that brings none of its own: under `recording` it stands still between rows. */
+  private nowUs(): Micros {
+    return this.options.loaded.config.clock === 'system' ? this.options.clock.nowUs() : this.evaluation.state.nowUs
+  }
+
+  private carryOut(effects: readonly Effect[], input: JournalInput, seq: number): void {
+    const { events, storage } = this.options
+    this.timeIndex.note(input.nowUs, seq)
+    for (const effect of effects) {
+      if (effect.kind === 'item') this.batcher.add(effect.item)
+      else if (effect.kind === 'decided') {
+        this.live.decided(this.evaluation.state, effect)
+        if (effect.decision.verdict !== 'PASS') this.pinUntilUs = input.nowUs + PIN_AROUND_US
+      } else if (effect.kind === 'gap') {
+        this.gaps += 1
+        this.batcher.gap(effect)
+        events.gap({ rig: effect.rig, from_us: effect.fromUs, to_us: effect.toUs, reason: effect.reason, dropped: effect.dropped })
+      } else events.wouldHaveDone({ rig: effect.rig, decision: effect.seq, action: effect.action })
+    }
+    if (input.nowUs < this.pinUntilUs) storage.journal.pin(this.timeIndex.before(input.nowUs - PIN_AROUND_US, storage.journal.firstSeq), seq)
+  }
+
+  private verdictChanged({ decision }: Extract<Effect, { kind: 'decided' }>, was: OverallVerdict | null): void {
+    const driver = decision.findings[0]
+    this.options.events.verdict({
+      rig: decision.rig, decision: decision.seq, verdict: decision.verdict, was: was ?? 'none', t_us: decision.timeUs,
+      driver: driver === undefined ? null : `${driver.channel}: ${driver.ground}`,
+    })
+  }
+
+  private batchFailed(cause: unknown): void {
+    if (isHbError(cause) && cause.code !== this.batchFailure?.code) this.options.events.batchFailed(cause)
+    if (!isHbError(cause)) this.options.events.broken('batch', cause)
+    this.batchFailure = isHbError(cause) ? cause : new HbError('DISK_FAILED', { reason: String(cause) }, { cause })
+  }
+
+  /**
+   * Saves the state once everything decided up to it is durable in batches: a start from it must not have to know what
+   * was in a batch that never came to be.
+   */
+  private saveCheckpoint(): Promise<void> {
+    this.saving = this.saving.then(async () => {
+      const { storage, events } = this.options
+      if (this.evaluation.state.settings === null) return
+      const body = checkpointBody(this.evaluation)
+      const { journalSeq } = this.evaluation
+      const emitted = emittedThrough(this.evaluation.state)
+      try {
+        await this.flush()
+        await storage.journal.sync()
+        if (emitted <= storage.outbox.lastDecisionSeq || emitted === 0) await storage.checkpoints.save(journalSeq, body)
+      } catch (error) {
+        if (!isHbError(error)) throw error
+        events.checkpointFailed(error)
+      }
+    })
+    return this.saving
+  }
+}
+
+export function createAgentLoop(options: LoopOptions): AgentLoop {
+  return new AgentLoop(options)
+}

@@ -1,0 +1,137 @@
+import { canonicalBytes } from '../../shared/codec/canonical.ts'
+import { decodeJournalInput, type JournalInput } from '../../shared/codec/journal-input.ts'
+import { equalBytes } from '../../shared/crypto/digest.ts'
+import { HbError } from '../../shared/errors/hb-error.ts'
+import type { Canonical, DecisionItem } from '../../shared/model/decision.ts'
+import { readRecordMap } from '../../shared/protocol/batch-records.ts'
+import type { Effect } from '../core/step.ts'
+import type { Checkpoints, Journal, OutboxEntry } from '../ports.ts'
+import { seqRange } from './batcher.ts'
+import { createEvaluation, type Evaluation, evaluate, restoreEvaluation } from './evaluation.ts'
+
+/** One journaled input and what the evaluator made of it. `evaluation` is its state after it, the same object every time. */
+export type Replayed = Readonly<{ seq: number; input: JournalInput; effects: readonly Effect[]; evaluation: Evaluation }>
+
+export type ReplaySource = Readonly<{ journal: Journal; checkpoints: Checkpoints }>
+
+/**
+ * Runs the journal again from as early as it reaches: its beginning, or the oldest saved state that it still follows on.
+ *
+ * @throws HbError STATE_NOT_RECOVERABLE when records are missing in between.
+ */
+export async function* replay({ journal, checkpoints }: ReplaySource): AsyncGenerator<Replayed> {
+  const evaluation = journal.firstSeq <= 1 ? createEvaluation() : await oldestUsable(journal, checkpoints)
+  let next = evaluation.journalSeq + 1
+  for await (const record of journal.read(next)) {
+    if (record.kind === 'damage' || record.seq !== next) {
+      throw new HbError('STATE_NOT_RECOVERABLE', { missing_from: next, reason: record.kind === 'damage' ? record.reason : 'records are missing' })
+    }
+    const input = decodeJournalInput(record.body)
+    yield { seq: record.seq, input, effects: evaluate(evaluation, record.seq, input), evaluation }
+    next += 1
+  }
+}
+
+async function oldestUsable(journal: Journal, checkpoints: Checkpoints): Promise<Evaluation> {
+  let oldest: Evaluation | null = null
+  for await (const { journalSeq, body } of checkpoints.newest()) {
+    if (journalSeq + 1 < journal.firstSeq || journalSeq > journal.lastSeq) continue
+    const restored = restoreEvaluation(body)
+    if (!('refused' in restored)) oldest = restored
+  }
+  if (oldest === null) throw new HbError('STATE_NOT_RECOVERABLE', { first_record: journal.firstSeq, reason: 'no saved state that the journal follows on' })
+  return oldest
+}
+
+/** Where re-running gave something else than what was signed. */
+export type Difference = Readonly<{ seq: number; batchSeq: number; where: string; signed: string; replayed: string }>
+
+/** What a comparison came to. `unsigned` are decisions that no batch here holds (yet, or any more). */
+export type Comparison = { compared: number; batches: number; unsigned: number; missing: number; difference: Difference | null }
+
+/** Compares items of a replay with those of signed batches, one after the other, byte for byte. */
+export class ItemComparison {
+  readonly result: Comparison = { compared: 0, batches: 0, unsigned: 0, missing: 0, difference: null }
+  private readonly signed: Generator<{ item: DecisionItem; batchSeq: number }>
+  private head: { item: DecisionItem; batchSeq: number } | undefined
+
+  constructor(batches: Iterable<OutboxEntry>) {
+    this.signed = this.items(batches)
+    this.head = this.signed.next().value as typeof this.head
+  }
+
+  take(item: DecisionItem): void {
+    const { first, last } = seqRange(item)
+    // Signed before the earliest point this replay could begin at.
+    while (this.head !== undefined && seqRange(this.head.item).last < first) {
+      if (this.result.compared > 0) this.result.missing += 1
+      this.advance()
+    }
+    if (this.head === undefined || seqRange(this.head.item).first > last) {
+      this.result.unsigned += last - first + 1
+      return
+    }
+    this.result.difference ??= differenceOf(this.head, item)
+    this.result.compared += last - first + 1
+    this.advance()
+  }
+
+  /** @returns the result; what was signed and never came again counts as missing. */
+  finish(): Comparison {
+    while (this.head !== undefined) {
+      this.result.missing += 1
+      this.advance()
+    }
+    return this.result
+  }
+
+  private advance(): void {
+    this.head = this.signed.next().value as typeof this.head
+  }
+
+  private *items(batches: Iterable<OutboxEntry>): Generator<{ item: DecisionItem; batchSeq: number }> {
+    for (const { batchSeq, records } of batches) {
+      this.result.batches += 1
+      for (const item of readRecordMap(records).items) yield { item, batchSeq }
+    }
+  }
+}
+
+const CLASS_NAMES = ['core', 'measurements', 'identifiers', 'limits', 'persons', 'text'] as const
+
+function differenceOf({ item: signed, batchSeq }: { item: DecisionItem; batchSeq: number }, replayed: DecisionItem): Difference | null {
+  const { first: seq } = seqRange(replayed)
+  const at = (where: string, a: unknown, b: unknown): Difference => ({ seq, batchSeq, where, signed: brief(a), replayed: brief(b) })
+  const [a, b] = [seqRange(signed), seqRange(replayed)]
+  if (signed.kind !== replayed.kind || a.first !== b.first || a.last !== b.last) return at('span', [signed.kind, a.first, a.last], [replayed.kind, b.first, b.last])
+  for (let k = 0; k < CLASS_NAMES.length; k += 1) {
+    const [was, now] = [signed.values[k]!, replayed.values[k]!]
+    if (!equalBytes(canonicalBytes(was), canonicalBytes(now))) return at(`${CLASS_NAMES[k]}${pathOf(was, now)}`, was, now)
+  }
+  return equalBytes(signed.chain, replayed.chain) ? null : at('chain', signed.chain, replayed.chain)
+}
+
+/** Path to the first part that differs, for a person to look at. */
+function pathOf(was: Canonical, now: Canonical): string {
+  const [a, b] = [entriesOf(was), entriesOf(now)]
+  if (a === null || b === null) return ''
+  for (const [key, value] of a) {
+    const other = b.get(key)
+    if (other === undefined || !equalBytes(canonicalBytes(value), canonicalBytes(other))) return `.${key}${other === undefined ? '' : pathOf(value, other)}`
+  }
+  return ''
+}
+
+function entriesOf(value: Canonical): Map<string, Canonical> | null {
+  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return null
+  if (value instanceof Map) return new Map([...value].map(([key, part]) => [String(key), part]))
+  return new Map(Object.entries(value as { [key: string]: Canonical }))
+}
+
+function brief(value: unknown): string {
+  const text = JSON.stringify(value, (_key, part: unknown) => {
+    if (part instanceof Uint8Array) return Buffer.from(part).toString('hex')
+    return part instanceof Map ? Object.fromEntries(part) : part
+  })
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text
+}
