@@ -78,11 +78,11 @@ export function createAgent(options: AgentOptions): Agent {
         throw error
       }
       const at = { loaded, clock, events, storage, keys, loop, lifecycle }
-      lifecycle.add({ name: 'loop', stop: () => at.loop.stop() })
       addServers(at, (address) => {
         healthAddress = address
       })
-      lifecycle.add({ name: 'begin', start: () => at.loop.begin() })
+      // Stopped before the uplink: what is signed last still goes out when the collector is there.
+      lifecycle.add({ name: 'loop', start: () => at.loop.begin(), stop: () => at.loop.stop() })
       addSources(at, finish)
       await lifecycle.start()
       events.started({ agent: loaded.config.agent, rigs: loaded.config.rigs.length, epoch: storage.folder.identity.epoch, health: healthAddress, state: options.statePath })

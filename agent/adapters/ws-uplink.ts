@@ -68,6 +68,8 @@ const BATCH_BUFFER_MAX: Bytes = 8 * 1024 * 1024
 const VITALS_BUFFER_MAX: Bytes = 1024 * 1024
 const BATCHES_AT_ONCE = 16
 const GOODBYE_MS: Millis = 500
+const DRAIN_MS: Millis = 3000
+const DRAIN_POLL_MS: Millis = 20
 
 export function createUplink(options: UplinkOptions): Uplink {
   return new WsUplink(options)
@@ -99,6 +101,7 @@ class WsUplink implements Uplink {
   }
 
   async stop(): Promise<void> {
+    await this.drain()
     this.stopped = true
     for (const cancel of this.cancels.values()) cancel()
     const socket = this.socket
@@ -107,6 +110,13 @@ class WsUplink implements Uplink {
     socket.close(1000, 'stopping')
     await Promise.race([closed, this.options.clock.sleep(GOODBYE_MS)])
     socket.terminate()
+  }
+
+  /** What was signed last goes out while the collector is there to take it; the rest is sent after the next start. */
+  private async drain(): Promise<void> {
+    for (let waitedMs = 0; waitedMs < DRAIN_MS && this.state === 'open' && this.options.outbox.pending().batches > 0; waitedMs += DRAIN_POLL_MS) {
+      await this.options.clock.sleep(DRAIN_POLL_MS)
+    }
   }
 
   notify(): void {

@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import { toHex } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import type { Decision } from '../../shared/model/decision.ts'
+import type { Decision, Finding } from '../../shared/model/decision.ts'
 import type { OverallVerdict } from '../../shared/model/verdict.ts'
 import { replay } from '../pipeline/replay.ts'
 import { findingJson } from '../pipeline/vitals.ts'
 import { viewStorage } from '../storage.ts'
-import { whyLine } from './why.ts'
+import { whyFinding } from '../../shared/protocol/why.ts'
 import { printResult, progress, table, utc } from './output.ts'
 
 type ListOptions = Readonly<{ state: string; rig?: string; verdict?: string; limit: string; json?: boolean }>
@@ -54,7 +54,7 @@ async function list(options: ListOptions): Promise<void> {
     kept.push(decision)
     if (kept.length > limit) kept.shift()
   }
-  const rows = [['DECISION', 'TIME (UTC)', 'RIG', 'VERDICT', 'WHY'], ...kept.map((d) => [String(d.seq), utc(d.timeUs), d.rig, d.verdict, whyLine(d.findings[0])])]
+  const rows = [['DECISION', 'TIME (UTC)', 'RIG', 'VERDICT', 'WHY'], ...kept.map((d) => [String(d.seq), utc(d.timeUs), d.rig, d.verdict, whyOf(d.findings[0])])]
   printResult(options.json, { found, shown: kept.length, decisions: kept.map(decisionJson) }, [...table(rows), ...(found > kept.length ? [`${found - kept.length} earlier ones are not shown`] : [])])
 }
 
@@ -66,7 +66,7 @@ async function show(id: string, options: Readonly<{ state: string; json?: boolea
       `decision ${decision.seq} of rig ${decision.rig} at ${utc(decision.timeUs)}`,
       `verdict  ${decision.verdict}${decision.limitsOnly ? '  (LIMITS ONLY)' : ''}   mode ${decision.mode}   run ${decision.run?.run ?? '-'}`,
     ]
-    printResult(options.json, decisionJson(decision), [...head, ...decision.findings.map((f) => `  ${f.verdict.padEnd(12)} ${whyLine(f)}`)])
+    printResult(options.json, decisionJson(decision), [...head, ...decision.findings.map((f) => `  ${f.verdict.padEnd(12)} ${whyOf(f)}`)])
     return
   }
   throw new HbError('DECISION_UNKNOWN', { id, state: options.state })
@@ -97,4 +97,8 @@ async function* decisionsOf(state: string): AsyncGenerator<Decision> {
 
 function decisionJson(d: Decision): Record<string, unknown> {
   return { seq: d.seq, rig: d.rig, time_us: d.timeUs, time: utc(d.timeUs), verdict: d.verdict, mode: d.mode, limits_only: d.limitsOnly, run: d.run?.run ?? null, findings: d.findings.map(findingJson) }
+}
+
+function whyOf(finding: Finding | undefined): string {
+  return finding === undefined ? '' : whyFinding(findingJson(finding))
 }

@@ -37,7 +37,7 @@ export function fitSlide(fit: BaselineFit, rig: RigState, pane: Float64Array): v
     for (const w of m.windows) {
       const widthUs = rig.settings.windowsUs[w]!
       const rows = rig.windowRows[w]!
-      if (rig.closedUs - rig.originUs < widthUs || rows[at + 7]! > 0 || !isFilled(m, widthUs, rows[at]!)) continue
+      if (rig.closedUs - Math.max(rig.originUs, rig.firstUs[index]!) < widthUs || rows[at + 7]! > 0 || !isFilled(m, widthUs, rows[at]!)) continue
       addMean(fit.fits[index * fit.windows + w]!, rows[at + 1]!, rig.closedUs)
     }
     joinSamples(fit.samples[index]!, pane, at)

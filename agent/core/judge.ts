@@ -100,7 +100,7 @@ function about(rig: RigState, w: number, row: Moments): Partial<Finding> {
 function firstUnfilled(rig: RigState, metric: number, settings: MetricSettings, endUs: number): number | null {
   for (const w of settings.windows) {
     const widthUs = rig.settings.windowsUs[w]!
-    if (w !== settings.windows[0] && endUs - rig.originUs < widthUs) continue
+    if (w !== settings.windows[0] && endUs - Math.max(rig.originUs, rig.firstUs[metric]!) < widthUs) continue
     if (!isFilled(settings, widthUs, rig.windowRows[w]![metric * MOMENTS_FIELDS]!)) return w
   }
   return null

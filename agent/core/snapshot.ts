@@ -43,7 +43,7 @@ export function restoreState(value: Canonical, settings: EvaluatorSettings): Eva
 function snapshotRig(rig: RigState): Canonical {
   return [
     rig.settings.rig, rig.mode, rig.run, rig.closedUs, rig.originUs, rig.recordKey, rig.recordSeq, rig.recordUs,
-    [bytesOf(rig.newestSeenUs), bytesOf(rig.newestUs), bytesOf(rig.invalidPane), bytesOf(rig.departures)],
+    [bytesOf(rig.newestSeenUs), bytesOf(rig.newestUs), bytesOf(rig.invalidPane), bytesOf(rig.departures), bytesOf(rig.firstUs)],
     PANE_ARRAYS.map((name) => bytesOf(rig.panes[name])),
     rig.panes.samples.map(snapshotSamples),
     rig.tree.levels.map((level) => [bytesOf(level.rows), level.digests.slice()]),
@@ -60,7 +60,7 @@ function restoreRig(value: Canonical, settings: RigSettings): RigState | null {
   if (name !== settings.rig) return null
   const rig = createRigState(settings)
   const wholes: [ArrayBufferView, Uint8Array | undefined][] = [
-    [rig.newestSeenUs, arrays[0]], [rig.newestUs, arrays[1]], [rig.invalidPane, arrays[2]], [rig.departures, arrays[3]],
+    [rig.newestSeenUs, arrays[0]], [rig.newestUs, arrays[1]], [rig.invalidPane, arrays[2]], [rig.departures, arrays[3]], [rig.firstUs, arrays[4]],
     ...PANE_ARRAYS.map((field, k): [ArrayBufferView, Uint8Array | undefined] => [rig.panes[field], panes[k]]),
     ...rig.tree.levels.flatMap((level, k): [ArrayBufferView, Uint8Array | undefined][] => [[level.rows, levels[k]?.[0]], [level.digests, levels[k]?.[1]]]),
   ]

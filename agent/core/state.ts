@@ -26,6 +26,8 @@ export type RigState = {
   newestSeenUs: Float64Array
   /** Newest evaluated event time per metric, in closed panes only; −1 for none. Age and staleness are judged by it. */
   newestUs: Float64Array
+  /** Where evaluated samples of each metric began, since {@link originUs}; −1 for none. Longer windows fill from here. */
+  firstUs: Float64Array
   /** Last pane of each metric that held an invalid sample; −1 for none. */
   invalidPane: Float64Array
   /** Slides in a row that metric `m` departed from its baseline in window `w`, at `m · windows + w`. */
@@ -80,6 +82,7 @@ export function createRigState(settings: RigSettings): RigState {
     tree: createPaneTree(metrics, panesMax),
     newestSeenUs: new Float64Array(metrics).fill(-1),
     newestUs: new Float64Array(metrics).fill(-1),
+    firstUs: new Float64Array(metrics).fill(-1),
     invalidPane: new Float64Array(metrics).fill(-1),
     departures: new Int32Array(metrics * settings.windowsUs.length),
     sources: createSources(), ledger: createLedger(metrics), settled: { received: 0, evaluated: 0, late: 0, duplicate: 0, rejected: 0, shed: 0, pending: 0 },

@@ -81,8 +81,8 @@ function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Tim
     // had, do not; nor does what became of its samples so far.
     for (const dropped of emptyAll(old.panes).entries()) book(old.ledger, dropped[0], 'shed', dropped[1])
     rig.settled = totalCounts(old)
-    Object.assign(rig, { mode: old.mode, run: old.run, sources: old.sources, closedUs: old.closedUs, originUs: old.closedUs })
-    if (time.gap !== null && old.closedUs >= 0) jumpGap(rig, startOf(rig, time.nowUs), time.gap, effects)
+    Object.assign(rig, { mode: old.mode, run: old.run, sources: old.sources, closedUs: old.closedUs, originUs: originOf(rig, time.nowUs) })
+    if (time.gap !== null && old.closedUs >= 0) jumpGap(rig, { toUs: startOf(rig, time.nowUs), originUs: rig.originUs, reason: time.gap }, effects)
     return rig
   })
 }
@@ -92,20 +92,26 @@ function startOf(rig: RigState, nowUs: Micros): Micros {
   return Math.floor((nowUs - latenessUs - slideUs) / slideUs) * slideUs
 }
 
+/** From when on samples can be there: windows are due when they reach back no further than this. */
+function originOf(rig: RigState, nowUs: Micros): Micros {
+  const { slideUs } = rig.settings
+  return Math.floor((nowUs + slideUs - 1) / slideUs) * slideUs
+}
+
 /** Starts a rig at its first frame or tick, jumps over a gap, and closes the slides whose time is up. */
 function prepareRig(state: EvaluatorState, rig: RigState, time: Time, effects: Effect[], digests: Digests): void {
   const { slideUs, latenessUs } = rig.settings
   if (rig.closedUs < 0) {
     if (!time.starts) return
     rig.closedUs = startOf(rig, time.nowUs)
-    rig.originUs = rig.closedUs
+    rig.originUs = originOf(rig, time.nowUs)
   } else if (time.gap !== null) {
-    jumpGap(rig, Math.max(rig.closedUs, startOf(rig, time.nowUs)), time.gap, effects)
+    jumpGap(rig, { toUs: Math.max(rig.closedUs, startOf(rig, time.nowUs)), originUs: originOf(rig, time.nowUs), reason: time.gap }, effects)
   }
   while (rig.closedUs + slideUs + latenessUs + slideUs <= time.nowUs) closeSlide(state, rig, effects, digests)
 }
 
-function jumpGap(rig: RigState, toUs: Micros, reason: string, effects: Effect[]): void {
+function jumpGap(rig: RigState, { toUs, originUs, reason }: { toUs: Micros; originUs: Micros; reason: string }, effects: Effect[]): void {
   const dropped = emptyAll(rig.panes)
   let total = 0
   for (let m = 0; m < dropped.length; m += 1) {
@@ -114,9 +120,10 @@ function jumpGap(rig: RigState, toUs: Micros, reason: string, effects: Effect[])
   }
   clearTree(rig.tree)
   rig.departures.fill(0)
+  rig.firstUs.fill(-1)
   effects.push({ kind: 'gap', rig: rig.settings.rig, fromUs: rig.closedUs, toUs, reason, dropped: total })
   rig.closedUs = toUs
-  rig.originUs = toUs
+  rig.originUs = originUs
 }
 
 /** Closes slides while every channel that is not idle has promised to send nothing older (decisions 3). */
@@ -141,6 +148,7 @@ function closeSlide(state: EvaluatorState, rig: RigState, effects: Effect[], dig
   for (let m = 0; m < metrics.length; m += 1) {
     book(rig.ledger, m, 'evaluated', rows[m * MOMENTS_FIELDS]!)
     if (rows[m * MOMENTS_FIELDS + 7]! > 0) rig.invalidPane[m] = pane
+    if (rig.firstUs[m]! < 0 && rows[m * MOMENTS_FIELDS]! > 0) rig.firstUs[m] = rig.closedUs
   }
   growTree(rig.tree, pane, digests)
   rig.closedUs += slideUs

@@ -13,49 +13,98 @@ export type Problem = Readonly<{
   hint?: string
 }>
 
-/** Mistakes listed at once; the rest is counted. */
-export const PROBLEMS_MAX = 100
+/** Mistakes that are kept of one file; whoever has more sees the rest on the next try. */
+export const PROBLEMS_MAX = 1000
+/** Mistakes shown at once in {@link formatProblems}; the rest is counted. */
+export const PROBLEMS_SHOWN_MAX = 100
+/** Longer words than this are not compared with the known ones: it would take long and help nobody. */
+const WORD_MAX = 64
 
 /** All mistakes of a configuration in one error; the program has not touched anything yet. */
 export class ConfigError extends HbError {
+  /** In order of file, line and column; never empty. */
   readonly problems: readonly Problem[]
 
   constructor(problems: readonly Problem[]) {
-    super('CONFIG_INVALID', { mistakes: problems.length, first: `${problems[0]!.file}:${problems[0]!.line}` })
-    this.problems = problems
+    const sorted = [...problems].sort(inOrder)
+    const first = sorted[0]
+    super('CONFIG_INVALID', { mistakes: sorted.length, first: first && `${first.file}:${first.line}:${first.column}` })
+    this.problems = sorted
   }
 }
 
 /** The mistakes as text, one after the other, in order of file and line. */
 export function formatProblems(problems: readonly Problem[]): string {
-  const sorted = [...problems].sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line || a.column - b.column))
-  const lines = sorted.slice(0, PROBLEMS_MAX).map((p) => {
+  const sorted = [...problems].sort(inOrder)
+  const lines = sorted.slice(0, PROBLEMS_SHOWN_MAX).map((p) => {
     const hint = p.hint === undefined ? '' : `\n    hint:     ${p.hint}`
-    return `${p.file}:${p.line}:${p.column}  ${p.key === '' ? '(file)' : p.key}\n    found:    ${p.found}\n    expected: ${p.expected}${hint}`
+    const place = `${p.file}:${p.line}:${p.column}  ${p.key === '' ? '(file)' : p.key}`
+    return `${place}\n    found:    ${p.found}\n    expected: ${p.expected}${hint}`
   })
-  if (sorted.length > PROBLEMS_MAX) lines.push(`… and ${sorted.length - PROBLEMS_MAX} more`)
+  if (sorted.length > PROBLEMS_SHOWN_MAX) lines.push(`… and ${sorted.length - PROBLEMS_SHOWN_MAX} more`)
   return lines.join('\n')
 }
 
-/** A known word that an unknown one was probably meant to be; undefined when none is near. */
+/** Leaves out what was said before: two rigs that share a registry share its mistakes. */
+export function withoutRepeats(problems: readonly Problem[]): Problem[] {
+  const said = new Set<string>()
+  return problems.filter((p) => {
+    const text = JSON.stringify([p.file, p.line, p.column, p.key, p.found])
+    return !said.has(text) && said.add(text)
+  })
+}
+
+/** A known word that an unknown one was probably meant to be, as a sentence; undefined when none is near. */
 export function didYouMean(word: string, known: readonly string[]): string | undefined {
-  const renamed = renamedKey(word, known)
-  if (renamed !== undefined) return renamed
+  if (known.length === 0 || word.length > WORD_MAX) return undefined
+  const near = nearest(word, known)
+  return near === undefined ? undefined : `did you mean \`${near}\`?`
+}
+
+/** The same for a key: knows the names the predecessor gave them, other units and `camelCase`. */
+export function keyHint(key: string, known: readonly string[]): string | undefined {
+  const gone = GONE.get(key)
+  if (gone !== undefined) return gone
+  if (key.length > WORD_MAX) return undefined
+  const snake = key.replace(/(?<=[a-z0-9])[A-Z]/g, '_$&').replaceAll('-', '_').toLowerCase()
+  if (known.includes(snake)) return `did you mean \`${snake}\`?`
+  const inSeconds = IN_SECONDS.exec(snake)
+  if (inSeconds !== null) return secondsHint(RENAMED.get(snake) ?? `${inSeconds[1]}_ms`, known)
+  const withUnit = known.filter((name) => name.startsWith(`${snake}_`))
+  return withUnit.length === 1 ? `did you mean \`${withUnit[0]}\`?` : didYouMean(snake, known)
+}
+
+const IN_SECONDS = /^(.+?)_(s|sec|secs|seconds)$/
+
+/** Keys of the predecessor, in seconds, that are called otherwise here and not only in another unit (decisions 22). */
+const RENAMED: ReadonlyMap<string, string> = new Map([
+  ['allowed_lateness_sec', 'lateness_ms'],
+  ['max_lateness_sec', 'lateness_ms'],
+  ['window_size_sec', 'windows_ms'],
+  ['window_sec', 'windows_ms'],
+  ['interval_sec', 'every_ms'],
+  ['stale_after_sec', 'idle_after_ms'],
+])
+
+const GONE: ReadonlyMap<string, string> = new Map([
+  ['distribution_drift', 'distributions of samples are not compared; leave it out'],
+  ['watermark_interval_sec', 'the watermark moves with every sample; leave it out'],
+])
+
+/** Every time is in milliseconds here, and its name says so. */
+function secondsHint(name: string, known: readonly string[]): string {
+  const now = known.includes(name) ? name : nearest(name, known)
+  if (now === undefined) return 'times are in milliseconds here, in keys that end in `_ms`'
+  return `write \`${now}\`, in milliseconds: a value in seconds times 1000`
+}
+
+function nearest(word: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined
   const near = closest(word, known)
-  return distance(word, near) <= Math.max(1, Math.floor(word.length / 3)) ? `did you mean \`${near}\`?` : undefined
+  return distance(word, near) <= Math.max(1, Math.floor(word.length / 3)) ? near : undefined
 }
 
-/** The predecessor wrote seconds; every time is in milliseconds here, and its name says so (decisions 22). */
-function renamedKey(word: string, known: readonly string[]): string | undefined {
-  const now = PREDECESSOR_KEYS.get(word) ?? (word.endsWith('_sec') ? word.replace(/_sec$/, '_ms') : undefined)
-  if (now === undefined) return undefined
-  const near = known.includes(now) ? now : known.length === 0 ? now : closest(now, known)
-  return `write \`${near}\`, in milliseconds: a value in seconds times 1000`
+function inOrder(a: Problem, b: Problem): number {
+  if (a.file !== b.file) return a.file < b.file ? -1 : 1
+  return a.line - b.line || a.column - b.column
 }
-
-const PREDECESSOR_KEYS: ReadonlyMap<string, string> = new Map([
-  ['allowed_lateness_sec', 'lateness_ms'],
-  ['window_size_sec', 'windows_ms'],
-  ['slide_sec', 'slide_ms'],
-])

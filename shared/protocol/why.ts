@@ -1,11 +1,9 @@
-import type { Finding } from '../../shared/model/decision.ts'
+import type { FindingJson } from './messages.ts'
 
 /** Why a metric is not PASS, as a person would say it: channel, what was seen in which window, and what it was held against. */
-export function whyLine(finding: Finding | undefined): string {
-  if (finding === undefined) return ''
-  const f = finding
+export function whyFinding(f: FindingJson): string {
   const unit = f.unit === '1' ? '' : ` ${f.unit}`
-  const window = f.windowUs > 0 ? ` over ${span(f.windowUs)}` : ''
+  const window = f.window_us > 0 ? ` over ${span(f.window_us)}` : ''
   switch (f.ground) {
     case 'invariant_max':
       return `${f.channel} reached ${number(f.max)}${unit}${window}, never above ${number(f.limit)}${unit}`
@@ -18,9 +16,9 @@ export function whyLine(finding: Finding | undefined): string {
     case 'deviation':
     case 'drift_threshold':
     case 'drift_percent':
-      return `${f.channel} was ${number(f.mean)}${unit}${window}, baseline ${number(f.baselineMean)}${unit}: ${number(f.deviation)} spreads off, ${number(f.ratio)} times what is tolerated`
+      return `${f.channel} was ${number(f.mean)}${unit}${window}, baseline ${number(f.baseline_mean)}${unit}: ${number(f.deviation)} spreads off, ${number(f.ratio)} times what is tolerated`
     case 'silent':
-      return `${f.channel} has been silent for ${f.ageUs === null ? 'as long as it was watched' : span(f.ageUs)}`
+      return `${f.channel} has been silent for ${f.age_us === null ? 'as long as it was watched' : span(f.age_us)}`
     case 'invalid_samples':
       return `${f.channel} sent values that are no measurement${window}`
     case 'window_not_filled':
