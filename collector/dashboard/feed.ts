@@ -29,6 +29,8 @@ export function absorb(model: PageModel, message: unknown, nowMs: number): boole
     case 'fleet':
       return absorbFleet(model, fields, nowMs) || first
     case 'heartbeat':
+    // Raw samples have come; whoever shows them asks for them itself.
+    case 'slice':
       return first
     case 'vitals': {
       const vitals = parseVitals(fieldsOf(fields['vitals']) ?? fields)

@@ -1,47 +1,43 @@
-import { readFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { HbError } from '../errors/hb-error.ts'
-import { checkYaml, type CheckedFile, type Schema, YAML_BYTES_MAX } from './document.ts'
-import { ConfigError, type Problem } from './problems.ts'
-import { metricsFor, type RegistryMetric, registryProblems } from './registry.ts'
+import { type CheckedFile, checkYaml, type Path } from './document.ts'
+import { BASELINE_BYTES_MAX, type NoFile, noFile, readBytes } from './files.ts'
+import { ConfigError, type Problem, withoutRepeats } from './problems.ts'
+import { type InForce, mergedProblems, metricsFor, type RegistryMetric, registryProblems } from './registry.ts'
+import { type Loose, memoryProblems, rateProblems, runtimeProblems } from './rig-problems.ts'
 import { CollectorSchema, RegistrySchema, RuntimeSchema } from './schema.ts'
+import type { Schema } from './schema-terms.ts'
 import type { CollectorConfig, RegistryConfig, RigConfig, RuntimeConfig } from './types.ts'
-
-/** Samples that the widest window of a rig must be able to hold for a metric to be judged at all. */
-const SAMPLES_MIN = 5
-/** Baseline files are opaque here; this bounds what is read. */
-export const BASELINE_BYTES_MAX = 64 * 1024 * 1024
+import { YAML_BYTES_MAX } from './yaml-text.ts'
 
 /** A file by the name it has in the configuration, and exactly the bytes that were read. The first is the configuration. */
 export type ConfigBytes = Readonly<{ name: string; bytes: Uint8Array }>
+/** Metrics in force by rig, each sorted by name. All of it is frozen. */
 export type ParsedRuntime = Readonly<{ config: RuntimeConfig; registries: ReadonlyMap<string, readonly RegistryMetric[]> }>
+/** `folder` is what relative paths of the configuration start from. */
 export type LoadedRuntime = ParsedRuntime & Readonly<{ files: readonly ConfigBytes[]; folder: string }>
+export type LoadedCollector = Readonly<{ config: CollectorConfig; folder: string }>
+
+/** Gives the bytes of a file that the configuration names, or why there are none. */
+type ReadNamed = (name: string, bytesMax: number) => Uint8Array | NoFile
 
 /**
- * Reads the configuration of an agent with every file it names, and checks all of it before anything is touched.
+ * Reads the configuration of an agent with every file it names, and checks all of it before anything is touched. Keys,
+ * certificates and recordings are only looked for.
  *
- * @throws HbError CONFIG_MISSING when the file itself cannot be read; ConfigError with every mistake of every file.
+ * @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE for the file itself; ConfigError with every mistake of every file.
  */
 export function loadRuntimeConfig(path: string): LoadedRuntime {
   const folder = dirname(resolve(path))
-  const main = { name: nameOf(path), bytes: readInput(path) }
-  const checked = checkYaml(main.name, main.bytes, RuntimeSchema as Schema)
-  const problems = [...checked.problems]
+  const main = { name: basename(path), bytes: readMain(path) }
   const files: ConfigBytes[] = [main]
-  if (problems.length === 0) {
-    const config = checked.value as RuntimeConfig
-    config.rigs.forEach((rig, k) => {
-      for (const key of ['registry_file', 'baseline_file'] as const) {
-        const name = rig[key]
-        if (name === undefined || files.some((f) => f.name === name)) continue
-        const bytes = readNamed(resolve(folder, name), key === 'baseline_file' ? BASELINE_BYTES_MAX : YAML_BYTES_MAX)
-        if (typeof bytes === 'string') problems.push({ ...checked.at(['rigs', k, key]), found: `${name}: ${bytes}`, expected: 'a file that can be read', hint: 'paths are relative to the file they stand in' })
-        else files.push({ name, bytes })
-      }
-    })
-  }
-  const parsed = parseFiles(files, problems)
-  return { ...parsed, files, folder }
+  const found = parseRuntime(main, (name, bytesMax) => {
+    const bytes = readBytes(resolve(folder, name), bytesMax)
+    if (bytes instanceof Uint8Array && !files.some((file) => file.name === name)) files.push({ name, bytes })
+    return bytes
+  })
+  const problems = [...found.problems, ...absentFiles(found.main, runtimePaths(found.main), folder)]
+  return { ...sound(found, fromHere(problems, path)), files, folder }
 }
 
 /**
@@ -50,129 +46,157 @@ export function loadRuntimeConfig(path: string): LoadedRuntime {
  * @throws ConfigError with every mistake.
  */
 export function parseRuntimeFiles(files: readonly ConfigBytes[]): ParsedRuntime {
-  return parseFiles(files, [])
-}
-
-export function loadCollectorConfig(path: string): { config: CollectorConfig; folder: string } {
-  const checked = checkYaml(nameOf(path), readInput(path), CollectorSchema as Schema)
-  const problems = [...checked.problems]
-  if (problems.length === 0) problems.push(...collectorProblems(checked, checked.value as CollectorConfig))
-  if (problems.length > 0) throw new ConfigError(problems)
-  return { config: checked.value as CollectorConfig, folder: dirname(resolve(path)) }
-}
-
-function parseFiles(files: readonly ConfigBytes[], found: readonly Problem[]): ParsedRuntime {
   const main = files[0]
   if (main === undefined) throw new HbError('CONFIG_MISSING', { path: '(none)' })
-  const checked = checkYaml(main.name, main.bytes, RuntimeSchema as Schema)
-  const problems = found.length > 0 ? [...found] : [...checked.problems]
+  const found = parseRuntime(main, (name) => {
+    const file = files.find((one) => one.name === name)
+    return file?.bytes ?? { reason: 'it was not recorded with the others', isTooLarge: false }
+  })
+  return sound(found, found.problems)
+}
+
+/** @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE for the file itself; ConfigError with every mistake. */
+export function loadCollectorConfig(path: string): LoadedCollector {
+  const folder = dirname(resolve(path))
+  const file = checkYaml(basename(path), readMain(path), CollectorSchema as unknown as Schema)
+  const problems = [...file.problems, ...collectorProblems(file), ...absentFiles(file, collectorPaths(file), folder)]
+  if (problems.length > 0) throw new ConfigError(fromHere(problems, path))
+  return { config: deepFreeze(file.value as CollectorConfig), folder }
+}
+
+type Found = Readonly<{ main: CheckedFile; problems: readonly Problem[]; registries: ReadonlyMap<string, readonly RegistryMetric[]> }>
+
+function sound({ main, registries }: Found, problems: readonly Problem[]): ParsedRuntime {
+  if (problems.length > 0) throw new ConfigError(withoutRepeats(problems))
+  return { config: deepFreeze(main.value as RuntimeConfig), registries }
+}
+
+function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
+  const main = checkYaml(name, bytes, RuntimeSchema as unknown as Schema)
+  const problems = [...main.problems, ...runtimeProblems(main)]
   const registries = new Map<string, readonly RegistryMetric[]>()
-  const config = checked.value as RuntimeConfig
-  if (checked.problems.length === 0) {
-    problems.push(...runtimeProblems(checked, config))
-    const seen = new Map<string, CheckedFile>()
-    config.rigs.forEach((rig, k) => {
-      const bytes = files.find((f) => f.name === rig.registry_file)?.bytes
-      if (bytes === undefined) return
-      const registry = seen.get(rig.registry_file) ?? checkRegistry(rig.registry_file, bytes)
-      if (!seen.has(rig.registry_file)) problems.push(...registry.problems)
-      seen.set(rig.registry_file, registry)
-      if (registry.problems.length > 0) return
-      const metrics = metricsFor(registry.value as RegistryConfig, rig)
-      problems.push(...rateProblems(registry, rig, metrics), ...windowProblems(checked, k, rig))
-      registries.set(rig.rig, metrics)
-    })
-  }
-  if (problems.length > 0) throw new ConfigError(problems)
-  return { config, registries }
-}
-
-function checkRegistry(name: string, bytes: Uint8Array): CheckedFile {
-  const checked = checkYaml(name, bytes, RegistrySchema as unknown as Schema)
-  if (checked.problems.length > 0) return checked
-  return { ...checked, problems: registryProblems(checked, checked.value as RegistryConfig) }
-}
-
-function runtimeProblems(file: CheckedFile, config: RuntimeConfig): Problem[] {
-  const problems: Problem[] = []
-  const rigs = new Set<string>()
-  const endpoints = new Set<string>()
-  config.rigs.forEach((rig, k) => {
-    if (rigs.has(rig.rig)) problems.push({ ...file.at(['rigs', k, 'rig']), found: `\`${rig.rig}\` a second time`, expected: 'every rig once' })
-    rigs.add(rig.rig)
-    const names = new Set<string>()
-    rig.sources.forEach((source, s) => {
-      const at = file.at(['rigs', k, 'sources', s])
-      if (names.has(source.name)) problems.push({ ...at, found: `source \`${source.name}\` a second time`, expected: 'every source of a rig once' })
-      names.add(source.name)
-      if (source.type === 'csv' && source.rows_to !== undefined && source.rows_to <= source.rows_from) problems.push({ ...at, found: `rows ${source.rows_from} to ${source.rows_to}`, expected: '`rows_to` above `rows_from`' })
-      if (source.type === 'csv' && config.clock !== 'recording') problems.push({ ...at, found: 'a recording under `clock: system`', expected: '`clock: recording`', hint: 'the times in the file are long past for this machine\'s clock' })
-      if (source.type === 'host' && config.clock === 'recording') problems.push({ ...at, found: 'live sensors under `clock: recording`', expected: '`clock: system`', hint: 'give the recording an agent of its own' })
-      if (source.type === 'zmq' && (source.bind ?? source.pattern === 'pull')) {
-        if (endpoints.has(source.endpoint)) problems.push({ ...at, found: `\`${source.endpoint}\` a second time`, expected: 'every endpoint listened on once' })
-        endpoints.add(source.endpoint)
-      }
-    })
-  })
-  return problems
-}
-
-function windowProblems(file: CheckedFile, k: number, rig: RigConfig): Problem[] {
-  const problems: Problem[] = []
-  rig.windows_ms.forEach((widthMs, w) => {
-    const at = file.at(['rigs', k, 'windows_ms', w])
-    if (widthMs % rig.slide_ms !== 0) problems.push({ ...at, found: `${widthMs}`, expected: `a whole multiple of \`slide_ms\` ${rig.slide_ms}` })
-    if (rig.windows_ms.indexOf(widthMs) !== w) problems.push({ ...at, found: `${widthMs} a second time`, expected: 'every width once' })
-  })
-  return problems
-}
-
-function rateProblems(file: CheckedFile, rig: RigConfig, metrics: readonly RegistryMetric[]): Problem[] {
-  const problems: Problem[] = []
-  for (const m of metrics) {
-    const widths = m.windows_ms ?? rig.windows_ms
-    const strange = widths.find((widthMs) => !rig.windows_ms.includes(widthMs))
-    if (strange !== undefined) problems.push({ ...file.at(['metrics', m.metric, 'windows_ms']), found: `${strange}`, expected: `windows of rig \`${rig.rig}\`: ${rig.windows_ms.join(', ')}` })
-    const widest = Math.max(...widths)
-    if (!((m.nominal_rate_hz * widest) / 1000 >= SAMPLES_MIN)) {
-      problems.push({ ...file.at(['metrics', m.metric, 'nominal_rate_hz']), found: `${m.nominal_rate_hz} Hz and a widest window of ${widest} ms`, expected: `at least ${SAMPLES_MIN} samples in it`, hint: 'a wider window, or the true rate' })
+  const seen = new Map<string, CheckedFile | null>()
+  const rigs = ((main.value as Loose<RuntimeConfig> | undefined)?.rigs ?? []) as readonly (Loose<RigConfig> | undefined)[]
+  rigs.forEach((rig, k) => {
+    const missing = (key: string, { reason }: NoFile): void => {
+      problems.push({ ...main.at(['rigs', k, key]), ...cannotRead(rig?.[key as keyof RigConfig] as string, reason) })
     }
+    if (rig?.baseline_file !== undefined) {
+      const baseline = read(rig.baseline_file, BASELINE_BYTES_MAX)
+      if (!(baseline instanceof Uint8Array)) missing('baseline_file', baseline)
+    }
+    if (rig?.registry_file === undefined) return
+    const read1 = seen.get(rig.registry_file)
+    const registry = read1 === undefined ? readRegistry(rig.registry_file, read) : read1
+    if (registry !== null && 'reason' in registry) missing('registry_file', registry)
+    seen.set(rig.registry_file, registry !== null && 'reason' in registry ? null : registry)
+    if (registry === null || 'reason' in registry) return
+    if (read1 === undefined) problems.push(...registry.problems)
+    const metrics = inForce({ main, registry, problems }, rig, k)
+    if (metrics !== null && rig.rig !== undefined) registries.set(rig.rig, deepFreeze(metrics))
+  })
+  return { main, problems, registries }
+}
+
+function readRegistry(name: string, read: ReadNamed): CheckedFile | NoFile {
+  const bytes = read(name, YAML_BYTES_MAX)
+  if (!(bytes instanceof Uint8Array)) return bytes
+  const file = checkYaml(name, bytes, RegistrySchema as unknown as Schema)
+  const registry = (file.value ?? {}) as Partial<RegistryConfig>
+  return { ...file, problems: [...file.problems, ...(file.value === undefined ? [] : registryProblems(file, registry))] }
+}
+
+/** Metrics of a rig with what is wrong with them; null where too much is wrong to tell. */
+function inForce(
+  { main, registry, problems }: { main: CheckedFile; registry: CheckedFile; problems: Problem[] }, rig: Loose<RigConfig>, k: number,
+): RegistryMetric[] | null {
+  if (!registry.isSound([])) return null
+  if (!['program', 'mode'].every((key) => main.isSound(['rigs', k, key]))) return null
+  const whose = rig as InForce
+  const metrics = metricsFor(registry.value as RegistryConfig, whose)
+  problems.push(...mergedProblems(registry, metrics, whose))
+  const counts = ['windows_ms', 'slide_ms', 'lateness_ms', 'max_future_ms']
+  if (counts.every((key) => main.isSound(['rigs', k, key]))) {
+    problems.push(...rateProblems({ main, registry }, rig as RigConfig, metrics))
+    problems.push(...memoryProblems(main, k, { rig: rig as RigConfig, metrics: metrics.length }))
   }
-  return problems
+  return metrics
 }
 
 const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/
 
-function collectorProblems(file: CheckedFile, config: CollectorConfig): Problem[] {
+function collectorProblems(file: CheckedFile): Problem[] {
   const problems: Problem[] = []
-  if (config.operators_tls === undefined && !LOOPBACK.test(config.operators_listen.host)) {
-    problems.push({ ...file.at(['operators_listen', 'host']), found: config.operators_listen.host, expected: '`operators_tls`, or a loopback address', hint: 'plain HTTP leaves this machine only over a tunnel of yours' })
+  const config = (file.value ?? {}) as Loose<CollectorConfig>
+  const host = config.operators_listen?.host
+  if (host !== undefined && !LOOPBACK.test(host) && !file.has(['operators_tls'])) {
+    const hint = 'plain HTTP leaves this machine only over a tunnel of yours'
+    problems.push({ ...file.at(['operators_listen', 'host']), found: host, expected: '`operators_tls`, or a loopback address', hint })
   }
-  const agents = new Set<string>()
-  config.agents.forEach((a, k) => {
-    if (agents.has(a.agent)) problems.push({ ...file.at(['agents', k, 'agent']), found: `\`${a.agent}\` a second time`, expected: 'every agent once' })
-    agents.add(a.agent)
-  })
+  const { agents_listen: forAgents, operators_listen: forOperators } = config
+  if (forAgents?.port !== undefined && forAgents.port !== 0 && forAgents.port === forOperators?.port && forAgents.host === host) {
+    problems.push({ ...file.at(['operators_listen', 'port']), found: `${forAgents.port}, as in \`agents_listen\``, expected: 'a port of its own' })
+  }
+  for (const key of ['agent', 'public_key_file'] as const) {
+    const seen = new Set<string>()
+    config.agents?.forEach((agent, k) => {
+      const value = agent?.[key]
+      if (value === undefined) return
+      const expected = key === 'agent' ? 'every agent once' : 'a key of its own for every agent'
+      if (seen.has(value)) problems.push({ ...file.at(['agents', k, key]), found: `\`${value}\` a second time`, expected })
+      seen.add(value)
+    })
+  }
   return problems
 }
 
-function readInput(path: string): Uint8Array {
-  const bytes = readNamed(path, YAML_BYTES_MAX)
-  if (typeof bytes === 'string') throw new HbError('CONFIG_MISSING', { path, reason: bytes })
-  return bytes
+/** Keys of files that are used later, but must be there now: whatever is missing is told before anything starts. */
+function runtimePaths(file: CheckedFile): Path[] {
+  const rigs = (file.value as Loose<RuntimeConfig> | undefined)?.rigs ?? []
+  const sources = rigs.flatMap((rig, k) => (rig?.sources ?? []).map((_, s): Path => ['rigs', k, 'sources', s, 'file']))
+  const link = ['ca_file', 'cert_file', 'key_file', 'collector_key_file'].map((key): Path => ['collector', key])
+  return [['signing_key_file'], ...link, ...sources]
 }
 
-/** Bytes of a file, or in words why there are none. */
-function readNamed(path: string, bytesMax: number): Uint8Array | string {
-  try {
-    const bytes = new Uint8Array(readFileSync(path))
-    return bytes.length <= bytesMax ? bytes : `${bytes.length} bytes, at most ${bytesMax}`
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    return code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'this user may not read it' : `cannot be read (${code ?? 'unknown'})`
-  }
+function collectorPaths(file: CheckedFile): Path[] {
+  const agents = (file.value as Loose<CollectorConfig> | undefined)?.agents ?? []
+  const tls = ['ca_file', 'cert_file', 'key_file'].map((key): Path => ['tls', key])
+  const forOperators = ['cert_file', 'key_file'].map((key): Path => ['operators_tls', key])
+  return [['signing_key_file'], ...tls, ...forOperators, ...agents.map((_, k): Path => ['agents', k, 'public_key_file'])]
 }
 
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1)
+function absentFiles(file: CheckedFile, paths: readonly Path[], folder: string): Problem[] {
+  return paths.flatMap((path) => {
+    const name = valueAt(file.value, path)
+    if (typeof name !== 'string' || !file.isSound(path)) return []
+    const absent = noFile(resolve(folder, name))
+    return absent === null ? [] : [{ ...file.at(path), ...cannotRead(name, absent.reason) }]
+  })
+}
+
+function cannotRead(name: string, reason: string): Pick<Problem, 'found' | 'expected' | 'hint'> {
+  const hint = 'relative paths start from the folder of this configuration'
+  return { found: `${JSON.stringify(name)}: ${reason}`, expected: 'a file that can be read', hint }
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>((at, part) => (typeof at === 'object' && at !== null ? Reflect.get(at, part) : undefined), value)
+}
+
+function readMain(path: string): Uint8Array {
+  const bytes = readBytes(path, YAML_BYTES_MAX)
+  if (bytes instanceof Uint8Array) return bytes
+  throw new HbError(bytes.isTooLarge ? 'CONFIG_TOO_LARGE' : 'CONFIG_MISSING', { path, reason: bytes.reason })
+}
+
+/** Names of files as a person at the same prompt would write them, so that an editor finds them. */
+function fromHere(problems: readonly Problem[], path: string): Problem[] {
+  return problems.map((p) => ({ ...p, file: p.file.startsWith('/') ? p.file : join(dirname(path), p.file) }))
+}
+
+/** A configuration never changes while a program runs. */
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  for (const part of Object.values(value)) deepFreeze(part)
+  return Object.freeze(value)
 }

@@ -1,62 +1,172 @@
-import type { CheckedFile } from './document.ts'
+import { isId, isChannelName } from '../model/ids.ts'
+import { MODES } from '../model/verdict.ts'
+import type { CheckedFile, Path } from './document.ts'
+import { didYouMean, type Problem } from './problems.ts'
 import { METRICS_MAX } from './schema.ts'
-import type { Problem } from './problems.ts'
 import type { MetricConfig, RegistryConfig } from './types.ts'
-import { isChannelName } from '../model/ids.ts'
 
-/** A metric in force for a rig: base, then the changes of its programme, then those of its mode. */
+/** A metric in force for a rig: base, then the changes of its programme, then those of its mode. Units are trimmed. */
 export type RegistryMetric = MetricConfig & Readonly<{ metric: string }>
 
-/** Merges the overrides key by key, as the predecessor does, and sorts by name. */
-export function metricsFor(registry: RegistryConfig, { program, mode }: { program: string; mode: string }): RegistryMetric[] {
-  const forProgram = registry.programs?.[program]?.metrics ?? {}
-  const forMode = registry.mode_overrides?.[mode]?.metrics ?? {}
-  const metrics = Object.entries(registry.metrics).map(([metric, base]) => ({ ...base, ...forProgram[metric], ...forMode[metric], metric }))
+/** Whose overrides apply. */
+export type InForce = Readonly<{ program: string; mode: string }>
+
+type Overrides = RegistryConfig['programs']
+type Add = (path: Path, found: string, expected: string, hint?: string) => void
+
+/**
+ * Merges the overrides key by key, as the predecessor does, and sorts by name (by code unit). A list or a map in an
+ * override takes the place of the whole one below. Pure.
+ */
+export function metricsFor(registry: RegistryConfig, { program, mode }: InForce): RegistryMetric[] {
+  const forProgram = changesOf(registry.programs, program)
+  const forMode = changesOf(registry.mode_overrides, mode)
+  const metrics = Object.entries(registry.metrics).map(([metric, base]): RegistryMetric => {
+    const layers = [base, own(forProgram, metric), own(forMode, metric)].map(withFailMax)
+    return { ...withTrimmedUnits(Object.assign({}, ...layers) as MetricConfig), metric }
+  })
   return metrics.sort((a, b) => (a.metric < b.metric ? -1 : 1))
 }
 
-/** Mistakes of a registry that no single key shows. */
-export function registryProblems(file: CheckedFile, registry: RegistryConfig): Problem[] {
+/** Mistakes of a registry that no single key shows: of its names, and of what is declared without any override. */
+export function registryProblems(file: CheckedFile, registry: Partial<RegistryConfig>): Problem[] {
   const problems: Problem[] = []
-  const names = Object.keys(registry.metrics)
-  const add = (path: string[], found: string, expected: string, hint?: string) => {
-    problems.push({ ...file.at(path), found, expected, ...(hint === undefined ? {} : { hint }) })
-  }
-  if (names.length === 0 || names.length > METRICS_MAX) add(['metrics'], `${names.length} metrics`, `1 to ${METRICS_MAX}`)
-  const owners = new Map<string, string>()
+  const add = collect(file, problems)
+  const metrics = registry.metrics ?? {}
+  const names = Object.keys(metrics)
+  if (file.isSound(['metrics']) && names.length === 0) add(['metrics'], 'no metric', `1 to ${METRICS_MAX} metrics`)
+  if (names.length > METRICS_MAX) add(['metrics'], `${names.length} metrics`, `1 to ${METRICS_MAX} metrics`)
   for (const metric of names) {
-    const config = registry.metrics[metric]!
-    if (!isChannelName(metric)) add(['metrics', metric], 'a name with blanks at its ends or control characters', '1 to 128 printable characters')
-    for (const channel of [metric, ...(config.aliases ?? []), ...(config.source_columns ?? [])]) {
-      const owner = owners.get(normaliseAlias(channel))
-      if (owner !== undefined && owner !== metric) add(['metrics', metric], `\`${channel}\`, which also feeds \`${owner}\``, 'every channel feeds one metric', 'names that differ only in case or punctuation count as the same')
-      owners.set(normaliseAlias(channel), metric)
-    }
-    for (const problem of contradictions(config)) add(['metrics', metric, problem.key], problem.found, problem.expected)
+    if (!isChannelName(metric)) add(['metrics', metric], 'a name that no channel can have', 'printable characters, at most 128, no blank at the ends')
   }
-  for (const [group, key] of [[registry.programs, 'programs'], [registry.mode_overrides, 'mode_overrides']] as const) {
-    for (const [name, { metrics }] of Object.entries(group ?? {})) {
-      for (const metric of Object.keys(metrics)) if (!names.includes(metric)) add([key, name, 'metrics', metric], 'a metric that is not declared above', 'a name from `metrics`')
+  for (const metric of names) {
+    const units = file.isSound(['metrics', metric]) ? Object.keys(metrics[metric]!.unit_map ?? {}).map((unit) => unit.trim()) : []
+    const twice = units.find((unit, k) => units.indexOf(unit) !== k)
+    if (twice !== undefined) add(['metrics', metric, 'unit_map'], `\`${twice}\` a second time`, 'every unit once, without blanks at its ends')
+  }
+  const base = names.flatMap((metric) => (file.isSound(['metrics', metric]) ? [{ ...metrics[metric]!, metric }] : []))
+  problems.push(...contradictions(file, base.map((m) => ({ ...withTrimmedUnits(m), metric: m.metric })), []))
+  overrideProblems(registry.programs, { key: 'programs', names, add, isName: isId, expected: 'the id of a program' })
+  const modes = { isName: (name: string) => MODES.some((mode) => mode === name), expected: `one of ${MODES.join(', ')}` }
+  overrideProblems(registry.mode_overrides, { key: 'mode_overrides', names, add, ...modes })
+  return problems
+}
+
+/** Mistakes that come about only by the overrides in force for a rig. The registry itself must be without any. */
+export function mergedProblems(file: CheckedFile, metrics: readonly RegistryMetric[], { program, mode }: InForce): Problem[] {
+  return contradictions(file, metrics, [
+    ['mode_overrides', mode],
+    ['programs', program],
+  ])
+}
+
+/**
+ * A channel name without case, blanks and punctuation: two channels that look the same in a log must not be two metrics.
+ * Only compared here; telemetry is matched letter for letter.
+ */
+export function normaliseAlias(name: string): string {
+  const plain = name.normalize('NFKC').toLowerCase().replace(/[^\p{L}\p{N}]/gu, '')
+  return plain === '' ? name : plain
+}
+
+type Rules = Readonly<{ key: string; names: readonly string[]; add: Add; isName: (name: string) => boolean; expected: string }>
+
+function overrideProblems(overrides: Overrides, { key, names, add, isName, expected }: Rules): void {
+  for (const [name, changes] of Object.entries(overrides ?? {})) {
+    const hint = key === 'mode_overrides' ? didYouMean(name.toLowerCase(), MODES) : undefined
+    if (!isName(name)) add([key, name], 'a name that never applies', expected, hint)
+    for (const metric of Object.keys(changes?.metrics ?? {})) {
+      if (!names.includes(metric)) {
+        add([key, name, 'metrics', metric], 'a metric that is not declared', 'a name from `metrics`', didYouMean(metric, names))
+      }
     }
+  }
+}
+
+/** Checks metrics as they are in force. `layers` are the overrides, the last one first: where a wrong value was given. */
+function contradictions(file: CheckedFile, metrics: readonly RegistryMetric[], layers: readonly Path[]): Problem[] {
+  const problems: Problem[] = []
+  const add = collect(file, problems)
+  const owners = new Map<string, string>()
+  for (const m of metrics) {
+    const givenAt = (key: string): Path => {
+      const places = layers.map((layer): Path => [...layer, 'metrics', m.metric, key])
+      return places.find((path) => file.has(path)) ?? ['metrics', m.metric, key]
+    }
+    const names = [
+      [m.metric, ['metrics', m.metric] as Path],
+      ...(m.aliases ?? []).map((name, k) => [name, [...givenAt('aliases'), k] as Path] as const),
+      ...(m.source_columns ?? []).map((name, k) => [name, [...givenAt('source_columns'), k] as Path] as const),
+    ] as const
+    for (const [name, path] of names) {
+      const owner = owners.get(normaliseAlias(name))
+      if (owner === undefined) owners.set(normaliseAlias(name), m.metric)
+      else if (owner !== m.metric) {
+        add(path, `\`${name}\` for \`${m.metric}\` and for \`${owner}\``, 'every channel feeds one metric', 'names that differ only in case or punctuation count as the same')
+      }
+    }
+    limitProblems(m, (key, found, expected, hint) => add(givenAt(key), found, expected, hint))
+    unitProblems(m, (key, found, expected, hint) => add(givenAt(key), found, expected, hint))
   }
   return problems
 }
 
-/** Lower case, letters and digits only: two channels that look the same in a log must not be two metrics. */
-export function normaliseAlias(name: string): string {
-  const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '')
-  return plain === '' ? name : plain
+type AddKey = (key: keyof MetricConfig, found: string, expected: string, hint?: string) => void
+
+function limitProblems(m: MetricConfig, add: AddKey): void {
+  const { fail_min: failMin, invariant_min: min, invariant_max: max, invariant_eq: eq } = m
+  const failMax = m.fail_max ?? m.fail_threshold
+  if (m.fail_max !== undefined && m.fail_threshold !== undefined) {
+    add('fail_threshold', '`fail_threshold` and `fail_max`', 'one of them; they mean the same')
+  }
+  if (failMin !== undefined && failMax !== undefined && failMin >= failMax) {
+    add('fail_min', `${failMin}`, `less than the upper limit ${failMax}`)
+  }
+  if (min !== undefined && max !== undefined && min > max) add('invariant_min', `${min}`, `at most \`invariant_max\` ${max}`)
+  if (eq !== undefined && ((min !== undefined && eq < min) || (max !== undefined && eq > max))) {
+    add('invariant_eq', `${eq}`, 'a value that `invariant_min` and `invariant_max` permit')
+  }
+  const hasLimit = [eq, min, max, failMin, failMax].some((limit) => limit !== undefined)
+  if (m.critical === true && !hasLimit) add('critical', 'critical without any limit', 'an `invariant_*`, `fail_min` or `fail_max` beside it')
+  if (m.baseline_required === false && !hasLimit) {
+    add('baseline_required', 'neither a baseline nor a limit', 'an `invariant_*`, `fail_min` or `fail_max` to judge it by')
+  }
 }
 
-function contradictions(m: MetricConfig): { key: string; found: string; expected: string }[] {
-  const wrong: { key: string; found: string; expected: string }[] = []
-  const failMax = m.fail_max ?? m.fail_threshold
-  if (m.fail_max !== undefined && m.fail_threshold !== undefined) wrong.push({ key: 'fail_threshold', found: 'both `fail_threshold` and `fail_max`', expected: 'one of them' })
-  if (m.fail_min !== undefined && failMax !== undefined && m.fail_min >= failMax) wrong.push({ key: 'fail_min', found: `${m.fail_min}`, expected: `less than the upper limit ${failMax}` })
-  if (m.invariant_min !== undefined && m.invariant_max !== undefined && m.invariant_min > m.invariant_max) wrong.push({ key: 'invariant_min', found: `${m.invariant_min}`, expected: `at most \`invariant_max\` ${m.invariant_max}` })
-  const limits = [m.invariant_eq, m.invariant_min, m.invariant_max, m.fail_min, failMax]
-  if (m.critical === true && limits.every((limit) => limit === undefined)) wrong.push({ key: 'critical', found: 'critical without any limit', expected: 'an `invariant_*`, `fail_min` or `fail_max` beside it' })
-  if (!m.baseline_required && limits.every((limit) => limit === undefined)) wrong.push({ key: 'baseline_required', found: 'neither a baseline nor a limit', expected: 'a limit to judge it by' })
-  if (m.unit_map !== undefined && Object.hasOwn(m.unit_map, m.unit) && m.unit_map[m.unit] !== 1) wrong.push({ key: 'unit_map', found: `factor ${m.unit_map[m.unit]} for its own unit`, expected: '1' })
-  return wrong
+function unitProblems(m: MetricConfig, add: AddKey): void {
+  if (m.unit === '') add('unit', 'blanks', 'a unit; `1` for a count or a ratio')
+  const factors = Object.entries(m.unit_map ?? {})
+  for (const [unit, factor] of factors) {
+    if (unit === '') add('unit_map', 'a unit of blanks', 'the name of a unit')
+    if (factor === 0) add('unit_map', `factor 0 for \`${unit}\``, 'a factor that keeps the value')
+    if (unit === m.unit && factor !== 1) add('unit_map', `factor ${factor} for its own unit \`${unit}\``, '1, or nothing: it is its own unit')
+  }
+}
+
+/** The predecessor's word gives way to ours, so that an override may use either whatever stands below. */
+function withFailMax(layer: Partial<MetricConfig> | undefined): Partial<MetricConfig> {
+  if (layer?.fail_threshold === undefined || layer.fail_max !== undefined) return layer ?? {}
+  const { fail_threshold, ...rest } = layer
+  return { ...rest, fail_max: fail_threshold }
+}
+
+function withTrimmedUnits<T extends MetricConfig>(m: T): T {
+  const trimmed = { ...m, unit: m.unit.trim() }
+  if (m.unit_map === undefined) return trimmed
+  return { ...trimmed, unit_map: Object.fromEntries(Object.entries(m.unit_map).map(([unit, factor]) => [unit.trim(), factor])) }
+}
+
+function changesOf(overrides: Overrides, name: string): Readonly<Record<string, Partial<MetricConfig>>> {
+  return own(overrides, name)?.metrics ?? {}
+}
+
+/** `constructor` and its like are names of every object, and of no metric unless somebody declares one. */
+function own<T>(of: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+  return of !== undefined && Object.hasOwn(of, name) ? of[name] : undefined
+}
+
+function collect(file: CheckedFile, problems: Problem[]): Add {
+  return (path, found, expected, hint) => {
+    problems.push({ ...file.at(path), found, expected, ...(hint === undefined ? {} : { hint }) })
+  }
 }

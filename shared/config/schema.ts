@@ -24,6 +24,7 @@ export const SOURCES_MAX = 32
 export const METRICS_MAX = 4096
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug'] as const
 const LOOPBACK = '127.0.0.1'
+const ENDPOINT = '^(tcp://(\\*|[^\\s:@/]+|\\[[0-9a-fA-F:.]+\\]):(\\d{1,5}|\\*)|ipc://[^\\s@]+)$'
 
 const sourceName = id('Name of the source; JSON samples that name none are from it.')
 
@@ -31,7 +32,7 @@ export const ZmqSourceSchema = closed({
   name: sourceName,
   type: Type.Literal('zmq', { description: 'Frames or JSON samples over ZeroMQ.' }),
   pattern: oneOf(['pull', 'sub'] as const, 'Socket type. `sub` subscribes to the topic that is the id of the rig.', 'pull'),
-  endpoint: Type.String({ pattern: '^(tcp|ipc)://.+$', description: 'ZeroMQ endpoint, such as `tcp://127.0.0.1:5555`.' }),
+  endpoint: Type.String({ pattern: ENDPOINT, form: 'tcp://HOST:PORT or ipc://PATH', description: 'ZeroMQ endpoint. Frames are not encrypted: beyond this machine only on a network of the bench alone.' }),
   bind: Type.Optional(Type.Boolean({ description: 'Listen instead of connect; a `pull` listens and a `sub` connects unless this says otherwise.' })),
   encoding: oneOf(['cbor', 'json'] as const, 'Frames in CBOR, or single samples in JSON.', 'cbor'),
   provenance: oneOf(PROVENANCES, 'What the samples are; only `live` will ever count for a hard action.', 'live'),
@@ -78,7 +79,7 @@ export const RuntimeSchema = closed({
   clock: oneOf(['system', 'recording'] as const, 'Where time comes from: this machine, or the recording a `csv` source reads.', 'system'),
   signing_key_file: file('Ed25519 private key in PEM that signs batches; readable by its owner only.'),
   collector: Type.Optional(closed({
-    url: Type.String({ pattern: '^wss://.+$', description: 'Address of the collector, `wss://HOST:PORT/agent`.' }),
+    url: Type.String({ pattern: '^wss://[^\\s/@]+/\\S*$', form: 'wss://HOST:PORT/agent', description: 'Address of the collector.' }),
     ca_file: file('Certificate authority of the collector.'),
     cert_file: file('Certificate of this agent.'),
     key_file: file('Private key of that certificate; readable by its owner only.'),
@@ -140,21 +141,22 @@ export const CollectorSchema = closed({
 })
 
 const limit = (description: string) => Type.Optional(Type.Number({ minimum: -1e300, maximum: 1e300, description }))
+const size = (description: string) => Type.Optional(Type.Number({ minimum: 0, maximum: 1e300, description }))
 const names = (description: string) => Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { description, maxItems: 64 }))
 
 export const MetricSchema = closed({
   aliases: names('Other channel names that feed it, letter for letter.'),
   source_columns: names('Columns of recordings that feed it, letter for letter.'),
-  unit: Type.String({ minLength: 1, maxLength: 32, description: 'Unit of every number here. A sample without a unit is taken to be in it.' }),
-  unit_map: Type.Optional(Type.Record(Type.String(), Type.Number({ minimum: -1e300, maximum: 1e300 }), { description: 'Other units: value × factor is the value in `unit`. A unit that is in neither makes the sample unusable.' })),
+  unit: Type.String({ minLength: 1, maxLength: 32, description: 'Unit of every number here, compared letter for letter (`mW` is not `MW`); only blanks at its ends are left out. A sample without a unit is taken to be in it.' }),
+  unit_map: Type.Optional(Type.Record(Type.String(), Type.Number({ minimum: -1e300, maximum: 1e300 }), { description: 'Other units by name, letter for letter: value × factor is the value in `unit`. A unit that is in neither makes the sample unusable.' })),
   nominal_rate_hz: Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000, description: 'Samples a second when all is well; below 80 % of it a window is INSUFFICIENT.' }),
   required: Type.Boolean({ default: true, description: 'Whether the rig is NO_TEST when nothing is known of it.' }),
   baseline_required: Type.Boolean({ default: true, description: 'Whether it is NO_BASELINE without a baseline; `false` judges it by limits alone.' }),
   idle_after_ms: Type.Optional(ms('Silence after which it is STALE; by default five nominal intervals and at least a second.', { minimum: 10, maximum: HOUR_MS })),
   windows_ms: Type.Optional(Type.Array(ms('Width.', { minimum: 1, maximum: HOUR_MS }), { description: 'Windows of the rig it is judged by; by default all that hold five samples.', minItems: 1, maxItems: 8 })),
-  drift_threshold: limit('DRIFT when a window mean is further than this from the baseline.'),
-  drift_percent: limit('DRIFT when it is further than this share of the baseline.'),
-  min_effect: limit('A smaller difference is never DRIFT.'),
+  drift_threshold: size('DRIFT when a window mean is further than this from the baseline.'),
+  drift_percent: size('DRIFT when it is further than this share of the baseline, in percent of it.'),
+  min_effect: size('A smaller difference is never DRIFT.'),
   deviation_limit: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e6, description: 'DRIFT beyond this many spreads of window means; by default what the baseline says.' })),
   drift_persistence: Type.Integer({ minimum: 1, maximum: 100_000, default: 5, description: 'Slides in a row a departure must last.' }),
   critical: Type.Optional(Type.Boolean({ description: 'Needs an `invariant_*` or a fail limit.' })),

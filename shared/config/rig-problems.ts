@@ -1,0 +1,111 @@
+import type { CheckedFile, Path } from './document.ts'
+import type { Problem } from './problems.ts'
+import type { RegistryMetric } from './registry.ts'
+import type { RigConfig, RuntimeConfig, SourceConfig } from './types.ts'
+
+/** Samples that the widest window of a rig must be able to hold for a metric to be judged at all. */
+const SAMPLES_MIN = 5
+/** Slides × metrics that a rig may keep; each takes about 150 bytes, so a rig stays below 1.2 GB. */
+const CELLS_MAX = 8_000_000
+
+/** Configuration of an agent that may have holes where something is wrong. */
+export type Loose<T> = T extends readonly (infer E)[] ? readonly (Loose<E> | undefined)[] : T extends object ? { [K in keyof T]?: Loose<T[K]> } : T
+
+type Add = (path: Path, found: string, expected: string, hint?: string) => void
+
+/** Mistakes of `runtime.yaml` that no single key shows. Whatever is wrong by itself is passed over. */
+export function runtimeProblems(file: CheckedFile): Problem[] {
+  const problems: Problem[] = []
+  const config = (file.value ?? {}) as Loose<RuntimeConfig>
+  const add: Add = (path, found, expected, hint) => {
+    problems.push({ ...file.at(path), found, expected, ...(hint === undefined ? {} : { hint }) })
+  }
+  const rigs = new Set<string>()
+  const endpoints = new Set<string>()
+  config.rigs?.forEach((rig, k) => {
+    if (rig?.rig !== undefined && rigs.has(rig.rig)) add(['rigs', k, 'rig'], `\`${rig.rig}\` a second time`, 'every rig once')
+    if (rig?.rig !== undefined) rigs.add(rig.rig)
+    if (file.isSound(['rigs', k, 'windows_ms']) && file.isSound(['rigs', k, 'slide_ms'])) windowProblems(rig as RigConfig, k, add)
+    const names = new Set<string>()
+    rig?.sources?.forEach((source, s) => {
+      const path = ['rigs', k, 'sources', s]
+      const name = (source as SourceConfig | undefined)?.name
+      if (name !== undefined && names.has(name)) add([...path, 'name'], `\`${name}\` a second time`, 'every source of a rig once')
+      if (name !== undefined) names.add(name)
+      if (file.isSound(path)) sourceProblems(source as SourceConfig, { path, endpoints, clock: config.clock, add })
+    })
+  })
+  return problems
+}
+
+function windowProblems(rig: RigConfig, k: number, add: Add): void {
+  rig.windows_ms.forEach((widthMs, w) => {
+    const path = ['rigs', k, 'windows_ms', w]
+    if (widthMs % rig.slide_ms !== 0) {
+      const below = Math.floor(widthMs / rig.slide_ms) * rig.slide_ms
+      const near = [below, below + rig.slide_ms].filter((ms) => ms > 0).join(' or ')
+      add(path, `${widthMs}`, `a whole multiple of \`slide_ms\` (${rig.slide_ms})`, `such as ${near}`)
+    }
+    if (rig.windows_ms.indexOf(widthMs) !== w) add(path, `${widthMs} a second time`, 'every width once')
+  })
+}
+
+type Around = Readonly<{ path: Path; endpoints: Set<string>; clock: RuntimeConfig['clock'] | undefined; add: Add }>
+
+function sourceProblems(source: SourceConfig, { path, endpoints, clock, add }: Around): void {
+  if (source.type === 'csv') {
+    const { rows_from: from, rows_to: to } = source
+    if (to !== undefined && to <= from) add([...path, 'rows_to'], `${to}`, `more than \`rows_from\` (${from})`)
+    if (source.ignore_columns.includes(source.time_column)) {
+      add([...path, 'ignore_columns'], `\`${source.time_column}\`, which is also \`time_column\``, 'columns without a meaning here')
+    }
+    if (clock === 'system') {
+      add([...path, 'type'], 'a recording under `clock: system`', '`clock: recording`', 'the times in the file are long past for the clock of this machine')
+    }
+  }
+  if (source.type === 'host' && clock === 'recording') {
+    add([...path, 'type'], 'live sensors under `clock: recording`', '`clock: system`', 'give the recording an agent of its own')
+  }
+  if (source.type === 'zmq') {
+    const port = /^tcp:.*:(\d+)$/.exec(source.endpoint)?.[1]
+    if (port !== undefined && Number(port) > 65_535) add([...path, 'endpoint'], `port ${port}`, 'a port up to 65535')
+    if (!(source.bind ?? source.pattern === 'pull')) return
+    if (endpoints.has(source.endpoint)) add([...path, 'endpoint'], `\`${source.endpoint}\` a second time`, 'every endpoint listened on once')
+    // Any free port is another one each time.
+    if (!source.endpoint.endsWith(':*')) endpoints.add(source.endpoint)
+  }
+}
+
+/** Mistakes of a rig together with the metrics in force for it. Both must be sound. */
+export function rateProblems(files: { main: CheckedFile; registry: CheckedFile }, rig: RigConfig, metrics: readonly RegistryMetric[]): Problem[] {
+  const problems: Problem[] = []
+  for (const m of metrics) {
+    const widths = m.windows_ms ?? rig.windows_ms
+    const strange = widths.filter((widthMs) => !rig.windows_ms.includes(widthMs))
+    if (strange.length > 0) {
+      const expected = `windows of rig \`${rig.rig}\`: ${rig.windows_ms.join(', ')}`
+      problems.push({ ...files.registry.at(['metrics', m.metric, 'windows_ms']), found: strange.join(', '), expected })
+    }
+    const widest = Math.max(...widths)
+    if (!((m.nominal_rate_hz * widest) / 1000 >= SAMPLES_MIN)) {
+      const found = `${m.nominal_rate_hz} Hz, in a widest window of ${widest} ms`
+      const expected = `at least ${SAMPLES_MIN} samples in one window`
+      const place = files.registry.at(['metrics', m.metric, 'nominal_rate_hz'])
+      problems.push({ ...place, found, expected, hint: `a window of rig \`${rig.rig}\` from ${Math.ceil((SAMPLES_MIN * 1000) / m.nominal_rate_hz)} ms, or the true rate` })
+    }
+  }
+  return problems
+}
+
+/** Whether the slides a rig keeps fit into memory: its place is `slide_ms`, the easiest to change. */
+export function memoryProblems(main: CheckedFile, k: number, { rig, metrics }: { rig: RigConfig; metrics: number }): Problem[] {
+  const keptMs = Math.max(...rig.windows_ms) + rig.lateness_ms + rig.max_future_ms
+  const slides = Math.ceil(keptMs / rig.slide_ms)
+  if (slides * metrics <= CELLS_MAX) return []
+  return [{
+    ...main.at(['rigs', k, 'slide_ms']),
+    found: `${slides} slides of ${metrics} metrics in memory`,
+    expected: `at most ${CELLS_MAX} together`,
+    hint: 'a longer `slide_ms`, or narrower windows',
+  }]
+}
