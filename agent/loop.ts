@@ -10,7 +10,7 @@ import { highestSeq } from './core/sources.ts'
 import { totalCounts } from './core/totals.ts'
 import type { AgentEvents } from './events.ts'
 import { type Batcher, type BatchIdentity, createBatcher } from './pipeline/batcher.ts'
-import { batchContext } from './pipeline/batch-context.ts'
+import { batchContext, isSimulated } from './pipeline/batch-context.ts'
 import { configDigest } from './pipeline/compile-settings.ts'
 import { checkpointBody, emittedThrough, type Evaluation } from './pipeline/evaluation.ts'
 import { createIntake, type Intake } from './pipeline/intake.ts'
@@ -79,6 +79,7 @@ export class AgentLoop {
     })
     this.live = createLiveView({
       program: (rig) => config.rigs.find((r) => r.rig === rig)?.program ?? '',
+      simulation: (rig) => config.rigs.some((r) => r.rig === rig && isSimulated(r)),
       clock: config.clock, nowUs: () => clock.nowUs(), pending: () => storage.outbox.pending(),
       vitals: (vitals) => this.uplink?.sendVitals(JSON.stringify(vitals)),
       changed: ({ decided, was }) => this.verdictChanged(decided, was),

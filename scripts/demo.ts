@@ -65,13 +65,17 @@ async function prepare(folder: DemoFolder, options: Options): Promise<void> {
   writeFileSync(join(path, 'recorded-1.yaml'), agentYaml(folder, 'recorded-1', { clock: 'recording', rigs: recorded(`rows_from: ${BASELINE_ROWS}`, options.speed, 'recorded.hbb') }))
 }
 
+function agentsOf({ csv }: Options): DemoAgent[] {
+  return csv === null ? ['bench-1', 'host-1'] : ['bench-1', 'host-1', 'recorded-1']
+}
+
 /** What runs: `halt` ends the rig and then the agents, `stop` whatever is left. */
 type Started = Readonly<{ agents: readonly DemoAgent[]; operators: string; timeline: Timeline; halt(): Promise<void>; stop(): Promise<void> }>
 
 async function startPrograms(folder: DemoFolder, options: Options, faultInjected: (timeUs: number) => void): Promise<Started> {
   const { path } = folder
   const programs: Program[] = []
-  const agents: DemoAgent[] = options.csv === null ? ['bench-1', 'host-1'] : ['bench-1', 'host-1', 'recorded-1']
+  const agents = agentsOf(options)
   const stopDownTo = async (left: number): Promise<void> => {
     while (programs.length > left) {
       const program = programs.pop()!
@@ -133,7 +137,7 @@ async function main(): Promise<number> {
   })
   process.on('exit', killAll)
   say('Harmony Bridge demo: keys, certificates and baselines are made for this run only')
-  const folder = await makeFolder()
+  const folder = await makeFolder(agentsOf(options))
   await prepare(folder, options)
   const fault: { us: number | null } = { us: null }
   const started = await startPrograms(folder, options, (us) => {

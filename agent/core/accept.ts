@@ -2,6 +2,7 @@ import { QUALITY, suspectUnit, type Frame, type SampleRefusal } from '../../shar
 import { book, refuse } from './ledger.ts'
 import { paneNewest, paneOf, putInvalid, putRun, putSample } from './panes.ts'
 import { missingFrames, noteFrame, noteList } from './sources.ts'
+import { VALUE_MAX } from './settings.ts'
 import type { RigState } from './state.ts'
 
 /** Takes the samples of one decoded frame into the open panes of its rig, and books each of them in the loss ledger. */
@@ -87,12 +88,17 @@ function runEnd(rig: RigState, part: ChannelPart, i: number): number {
   while (end < time.length) {
     const t = time[end]!
     const v = value[base + end]!
-    // v − v is 0 only for finite values; a NaN or an infinity ends the run and is refused one by one.
-    if (!(t > before && t < paneEnd && v - v === 0)) break
+    // What cannot be used, by value or time, ends the run and is refused one by one.
+    if (!(t > before && t < paneEnd && isUsable(v) && Number.isSafeInteger(t))) break
     before = t
     end += 1
   }
   return before <= part.nowUs + rig.settings.maxFutureUs ? end : i
+}
+
+/** Tells whether a value is a number that can be squared and summed. NaN and the infinities are not. */
+function isUsable(value: number): boolean {
+  return value >= -VALUE_MAX && value <= VALUE_MAX
 }
 
 function isOpen(rig: RigState, timeUs: number, nowUs: number): boolean {
@@ -127,11 +133,12 @@ function acceptSample(rig: RigState, part: ChannelPart, i: number, value: number
 }
 
 function sampleRefusal(rig: RigState, frame: Frame, at: number, timeUs: number, value: number, nowUs: number): SampleRefusal | 'late' | null {
-  if (!Number.isSafeInteger(timeUs)) return 'bad_time'
+  // Nanoseconds since 1970 are no safe integers any more, and seconds have decimals: ask for the unit first.
+  if (!Number.isSafeInteger(timeUs)) return suspectUnit(timeUs, nowUs) ?? 'bad_time'
   if (timeUs > nowUs + rig.settings.maxFutureUs) return suspectUnit(timeUs, nowUs) ?? 'future'
   if (timeUs < rig.closedUs) return suspectUnit(timeUs, nowUs) ?? 'late'
   const quality = frame.quality === undefined ? QUALITY.good : frame.quality[at]
   if (quality === QUALITY.missing) return 'quality_missing'
   if (quality !== QUALITY.good && quality !== QUALITY.suspect) return 'quality_bad'
-  return Number.isFinite(value) ? null : 'not_a_number'
+  return isUsable(value) ? null : 'not_a_number'
 }

@@ -74,7 +74,7 @@ function passedLimit(rig: RigState, metric: number, settings: MetricSettings): P
     if (!isFilled(settings, rig.settings.windowsUs[w]!, window.count)) continue
     const above = failMax !== undefined && !(window.mean <= failMax)
     const below = failMin !== undefined && !(window.mean >= failMin)
-    if (above || below) return { ground: 'fail_threshold', more: { ...about(rig, w, window), limit: above ? failMax : failMin!, ratio: outside(window.mean, failMin, failMax) } }
+    if (above || below) return { ground: above ? 'fail_max' : 'fail_min', more: { ...about(rig, w, window), limit: above ? failMax : failMin!, ratio: outside(window.mean, failMin, failMax) } }
   }
   return null
 }

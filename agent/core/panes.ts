@@ -52,7 +52,9 @@ export type OpenSample = { channel: number; timeUs: number; value: number; seq: 
 
 /** Adds one finite sample to its pane. `ranks` orders sources by name where times are equal. */
 export function putSample(panes: OpenPanes, sample: OpenSample, sources: readonly string[]): PutResult {
-  const { channel, timeUs, value, seq, source } = sample
+  const { channel, timeUs, seq, source } = sample
+  // One zero: which of two repeats of a sample comes first must not show, and −0 repeats 0.
+  const value = sample.value + 0
   const at = slotOf(panes, channel, paneOf(timeUs, panes.slideUs))
   const open = panes.samples[channel]!
   const behind = panes.count[at]! > 0 && !(timeUs > panes.lastTime[at]!)
@@ -89,15 +91,15 @@ export function putRun(panes: OpenPanes, run: { channel: number; pane: number; s
   let sumSquares = panes.sumSquares[at]!
   let count = panes.count[at]!
   if (count === 0) {
-    panes.shift[at] = value[valueAt + from]!
-    panes.min[at] = value[valueAt + from]!
-    panes.max[at] = value[valueAt + from]!
+    panes.shift[at] = value[valueAt + from]! + 0
+    panes.min[at] = value[valueAt + from]! + 0
+    panes.max[at] = value[valueAt + from]! + 0
   }
   const shift = panes.shift[at]!
   let min = panes.min[at]!
   let max = panes.max[at]!
   for (let i = from; i < to; i += 1) {
-    const v = value[valueAt + i]!
+    const v = value[valueAt + i]! + 0
     if (!pushOpen(open, time[i]!, v, run.seq, run.source)) break
     const d = v - shift
     sum += d
@@ -108,7 +110,7 @@ export function putRun(panes: OpenPanes, run: { channel: number; pane: number; s
     kept += 1
   }
   if (kept > 0) {
-    panes.last[at] = value[valueAt + from + kept - 1]!
+    panes.last[at] = value[valueAt + from + kept - 1]! + 0
     panes.lastTime[at] = time[from + kept - 1]!
     panes.lastSeq[at] = run.seq
     panes.lastSource[at] = run.source

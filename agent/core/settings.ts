@@ -15,6 +15,11 @@ export const WINDOW_FILL_RATIO = 0.8
 export const WINDOW_SAMPLES_MIN = 5
 /** Open samples kept per channel to put late arrivals in order; past it samples are shed and counted. */
 export const OPEN_SAMPLES_MAX = 65_536
+/**
+ * Largest magnitude of a sample, in the unit of its metric. Beyond it squares of a window's differences would overflow,
+ * and a decision cannot hold an infinity; no sensor is near it. What is beyond is refused as `not_a_number`.
+ */
+export const VALUE_MAX = 1e140
 /** Lives of publishers remembered per rig; the one not heard of for longest makes room. */
 export const SOURCES_MAX = 64
 /** Frames back in which a repeated sequence number is recognised as a duplicate (decisions 18). */

@@ -89,7 +89,8 @@ function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Tim
 
 function startOf(rig: RigState, nowUs: Micros): Micros {
   const { slideUs, latenessUs } = rig.settings
-  return Math.floor((nowUs - latenessUs - slideUs) / slideUs) * slideUs
+  // A recording may begin at time zero; a negative time would mean a rig that has not begun.
+  return Math.max(0, Math.floor((nowUs - latenessUs - slideUs) / slideUs) * slideUs)
 }
 
 /** From when on samples can be there: windows are due when they reach back no further than this. */
@@ -154,7 +155,7 @@ function closeSlide(state: EvaluatorState, rig: RigState, effects: Effect[], dig
   rig.closedUs += slideUs
   let cover: number[] = []
   windowsUs.forEach((widthUs, w) => {
-    const covered = coverOf(rig.tree, pane + 1 - Math.floor(widthUs / slideUs), pane + 1)
+    const covered = coverOf(rig.tree, Math.max(0, pane + 1 - Math.floor(widthUs / slideUs)), pane + 1)
     joinCover(rig.tree, covered, rig.windowRows[w]!)
     if (covered.length > 0 && widthUs === rig.settings.windowsUs[rig.settings.windowsUs.length - 1]) cover = covered
   })

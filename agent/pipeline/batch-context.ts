@@ -27,6 +27,7 @@ export function batchContext({ state, journalSeq }: Evaluation, config: RuntimeC
   }
 }
 
-function isSimulated({ sources }: RuntimeConfig['rigs'][number]): boolean {
-  return sources.some((source) => source.type === 'zmq' && source.provenance !== 'live')
+/** Tells whether samples of a rig were measured by no sensor. */
+export function isSimulated({ sources }: RuntimeConfig['rigs'][number]): boolean {
+  return sources.some((source) => source.type === 'zmq' && ['simulated', 'injected', 'overridden'].includes(source.provenance))
 }

@@ -15,6 +15,7 @@ export type VerdictChange = Readonly<{ decided: Decided; was: OverallVerdict | n
 
 export type LiveViewOptions = Readonly<{
   program(rig: string): string
+  simulation(rig: string): boolean
   clock: 'system' | 'recording'
   nowUs(): Micros
   pending(): OutboxPending
@@ -54,7 +55,7 @@ export function createLiveView(options: LiveViewOptions): LiveView {
       const samplesPerS = known.sentUs === 0 || spanUs <= 0 ? 0 : ((received - known.received) * 1_000_000) / spanUs
       known.sentUs = wallUs
       known.received = received
-      options.vitals(vitalsOf(rig, decision, judgements, { program: options.program(decision.rig), wallUs, clock: options.clock, samplesPerS, outbox: options.pending() }))
+      options.vitals(vitalsOf(rig, decision, judgements, { program: options.program(decision.rig), wallUs, clock: options.clock, simulation: options.simulation(decision.rig), samplesPerS, outbox: options.pending() }))
     },
   }
 }

@@ -11,7 +11,7 @@ import type { OutboxPending } from '../ports.ts'
 /** Findings that travel with vitals; the decision itself has them all. */
 const VITAL_FINDINGS_MAX = 8
 
-export type VitalsContext = Readonly<{ program: string; wallUs: number; clock: 'system' | 'recording'; samplesPerS: number; outbox: OutboxPending }>
+export type VitalsContext = Readonly<{ program: string; wallUs: number; clock: 'system' | 'recording'; simulation: boolean; samplesPerS: number; outbox: OutboxPending }>
 
 /**
  * What a person wants to see of a rig now: every channel with its windows, limits and baseline band. Unsigned and
@@ -24,7 +24,7 @@ export function vitalsOf(rig: RigState, decision: Decision, judgements: readonly
     verdict: decision.verdict, limits_only: decision.limitsOnly, mode: decision.mode,
     run: decision.run === null ? null : { run: decision.run.run, article: decision.run.article, procedure: decision.run.procedure, operator: decision.run.operator },
     decision_seq: decision.seq, findings: decision.findings.slice(0, VITAL_FINDINGS_MAX).map(findingJson),
-    clock: context.clock, samples_per_s: context.samplesPerS, counters: countersOf(rig),
+    clock: context.clock, simulation: context.simulation, samples_per_s: context.samplesPerS, counters: countersOf(rig),
     outbox: { batches: context.outbox.batches, bytes: context.outbox.bytes, oldest_us: context.outbox.oldestUs },
     channels: settings.metrics.map((m, index) => channelVitals(rig, m, index, judgements[index]!, decision.timeUs)),
   }

@@ -3,6 +3,7 @@ import { RIG_STATES, type RigState, rigLook } from './look.ts'
 import { countStates, watermarkLagMs } from './page-model.ts'
 import { formatAge, formatCount, formatUtc, formatUtcExact } from './quantities.ts'
 import type { View } from './view.ts'
+import type { Vitals } from './wire-types.ts'
 
 type BannerProps = Readonly<{
   view: View
@@ -56,17 +57,26 @@ export function Banner(props: BannerProps) {
   )
 }
 
-/** LIVE, REPLAY or TESTBED: from the collector when it says so, else from the clocks that the rigs run on. */
+/** LIVE, REPLAY or TESTBED, whichever of them is on this screen, and the installation it is of. */
 function SourceLabel({ view }: { view: View }) {
-  const clocks = new Set(view.rigs.map(({ row }) => row.vitals?.clock))
-  const derived = clocks.has('recording') ? (clocks.has('system') ? 'LIVE + REPLAY' : 'REPLAY') : 'LIVE'
-  const label = view.model.heardMs === null ? 'NO DATA' : view.model.label || derived
-  const tone = label === 'LIVE' ? 'live' : view.model.heardMs === null ? 'unknown' : 'other'
+  const kinds = new Set(view.rigs.map(({ row }) => (row.vitals === null ? 'LOST' : kindOf(row.vitals))))
+  const label = view.rigs.length === 0 ? 'NO DATA' : KINDS.filter((kind) => kinds.has(kind)).join(' + ') || 'NO DATA'
+  const tone = label === 'LIVE' ? 'live' : label === 'NO DATA' ? 'unknown' : 'other'
   return (
-    <span class={`source source-${tone}`} title="what kind of data is on this screen">
-      {label}
-    </span>
+    <>
+      <span class={`source source-${tone}`} title="what kind of data is on this screen">
+        {label}
+      </span>
+      {view.model.label !== '' && <b>{view.model.label}</b>}
+    </>
   )
+}
+
+const KINDS = ['LIVE', 'REPLAY', 'TESTBED'] as const
+
+function kindOf(vitals: Vitals): (typeof KINDS)[number] {
+  if (vitals.clock === 'recording') return 'REPLAY'
+  return vitals.simulation ? 'TESTBED' : 'LIVE'
 }
 
 function WatermarkLag({ view }: { view: View }) {

@@ -55,6 +55,8 @@ function Tile({ row, state, nowMs, small }: TileProps) {
         <span class="tile-name" title={`${row.rig} · program ${row.program || 'not stated'} · agent ${row.agent || 'not stated'}`}>
           {row.rig}
         </span>
+        {vitals?.clock === 'recording' && <span class="badge">REPLAY</span>}
+        {vitals?.simulation && vitals.clock !== 'recording' && <span class="badge">{small ? 'SIM' : 'TESTBED'}</span>}
         {vitals?.limits_only && <span class="badge">{small ? 'LIM' : 'LIMITS ONLY'}</span>}
         <ModeMark mode={vitals?.mode ?? '?'} small={small} />
       </span>

@@ -1,7 +1,7 @@
 import { Chip, Glyph } from './glyph.tsx'
 import { verdictLook } from './look.ts'
 import { batchOf, type BatchRow, type PageModel } from './page-model.ts'
-import { formatBytes, formatCount, formatUtc, formatUtcExact } from './quantities.ts'
+import { formatCount, formatUtc, formatUtcExact } from './quantities.ts'
 import { hrefOfRig } from './route.ts'
 import type { View } from './view.ts'
 import type { DecisionJson } from './wire-types.ts'
@@ -40,7 +40,7 @@ export function Foot({ view }: { view: View }) {
 }
 
 /** Decisions whose rig said something else than in its decision before; a repetition is no news. */
-function changesOf(decisions: readonly DecisionJson[]): DecisionJson[] {
+export function changesOf(decisions: readonly DecisionJson[]): DecisionJson[] {
   return decisions.filter((decision, at) => {
     const before = decisions.slice(at + 1).find((other) => other.rig === decision.rig && other.agent === decision.agent)
     return before === undefined || before.verdict !== decision.verdict || driverOf(before) !== driverOf(decision)
@@ -88,7 +88,7 @@ function Batches({ batches }: { batches: readonly BatchRow[] }) {
       {batches.map((batch) => (
         <li key={`${batch.agent}/${batch.epoch}/${batch.batchSeq}`}>
           <time title={formatUtcExact(batch.receiptUs ?? batch.receivedUs)}>{formatUtc(batch.receiptUs ?? batch.receivedUs)}</time> <b>{batch.agent}</b> batch{' '}
-          <span class="num">{batch.batchSeq}</span> <span class="quiet">decisions {formatCount(batch.firstSeq)}–{formatCount(batch.firstSeq + Math.max(0, batch.count - 1))} · {formatBytes(batch.bytes)}</span>{' '}
+          <span class="num">{batch.batchSeq}</span> <span class="quiet">of {formatCount(batch.firstSeq)}–{formatCount(batch.firstSeq + Math.max(0, batch.count - 1))}</span>{' '}
           {batch.receiptUs === null ? <span class="amber">verifying</span> : <span class="quiet">receipted ✓</span>}
         </li>
       ))}

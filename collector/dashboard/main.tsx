@@ -11,12 +11,14 @@ import { createPageModel } from './page-model.ts'
 const DRAW_EVERY_MS = 250
 
 const clock = createPageClock()
+const root = document.getElementById('page')
+// What stands there is for browsers that run none of this.
+root?.replaceChildren()
 const model = createPageModel()
 let wanted = false
 
 function draw(): void {
   wanted = false
-  const root = document.getElementById('page')
   if (root !== null) render(<App model={model} clock={clock} link={link.state()} onChange={drawSoon} />, root)
 }
 

@@ -1,7 +1,7 @@
 import { useEffect } from 'preact/hooks'
 import { ChannelTable } from './channel-table.tsx'
 import { ModeMark } from './fleet-wall.tsx'
-import { DecisionList } from './foot.tsx'
+import { changesOf, DecisionList } from './foot.tsx'
 import { Chip } from './glyph.tsx'
 import { metricLook, rigLook } from './look.ts'
 import type { PageClock } from './page-clock.ts'
@@ -23,7 +23,8 @@ export function RigView({ view, route, clock, onChange }: RigViewProps) {
   const { model } = view
   const row = model.rigs.get(rigKey(route.program, route.rig))
   const decisions = model.decisions.filter((decision) => decision.rig === route.rig && (route.program === '' || decision.program === route.program || decision.program === ''))
-  const chosen = decisions.find((decision) => decision.id === route.decision) ?? (route.decision === null ? flagged(decisions) : undefined)
+  const changes = changesOf(decisions)
+  const chosen = decisions.find((decision) => decision.id === route.decision) ?? (route.decision === null ? flagged(changes) : undefined)
   useEffect(() => {
     if (row !== undefined) row.seen = true
   })
@@ -37,28 +38,30 @@ export function RigView({ view, route, clock, onChange }: RigViewProps) {
   return (
     <article class="rig">
       <Head row={row} view={view} />
+      <section class="panel" aria-label="channels">
+        <h2>Channels</h2>
+        {row.vitals === null ? <p class="quiet">No values yet.</p> : <ChannelTable vitals={row.vitals} />}
+      </section>
       <div class="rig-columns">
-        <section class="panel" aria-label="channels">
-          <h2>Channels</h2>
-          {row.vitals === null ? <p class="quiet">No values yet.</p> : <ChannelTable vitals={row.vitals} />}
-        </section>
-        <section class="panel" aria-label="findings">
+        <section class="panel" aria-label="findings now">
           <h2>Now</h2>
           <Findings findings={row.vitals?.findings ?? []} none={row.vitals === null ? 'Nothing is known yet.' : 'Nothing to report: every judged window holds.'} />
+        </section>
+        <section class="panel" aria-label="why">
           <h2>{chosen === undefined ? 'No finding yet' : `Why: decision ${chosen.id}`}</h2>
           {chosen !== undefined && <Chosen decision={chosen} clock={clock} vitals={row.vitals} onChange={onChange} />}
           {chosen === undefined && route.decision !== null && <p class="quiet">Decision {route.decision} is not among the last ones this page has heard of.</p>}
         </section>
       </div>
       <section class="panel" aria-label="decisions of this rig">
-        <h2>Decisions of this rig</h2>
-        <DecisionList model={model} decisions={decisions.slice(0, DECISIONS_SHOWN)} />
+        <h2>Changes of this rig</h2>
+        <DecisionList model={model} decisions={changes.slice(0, DECISIONS_SHOWN)} />
       </section>
     </article>
   )
 }
 
-/** The newest decision that flags something; without one, none: a PASS needs no explanation. */
+/** Where the present finding began: the newest change that flags something. Without one, none: a PASS needs no explanation. */
 function flagged(decisions: readonly DecisionJson[]): DecisionJson | undefined {
   return decisions.find((decision) => decision.verdict === 'FAIL' || decision.verdict === 'PASS_WITH_DRIFT') ?? decisions.find((decision) => decision.findings.length > 0)
 }

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 import type { PageClock } from './page-clock.ts'
-import { formatCount, formatValue } from './quantities.ts'
+import { formatCount, formatUtc, formatValue } from './quantities.ts'
 import { fetchSlice, type SliceChannel, type SliceState } from './slice.ts'
 import type { ChannelVitals, DecisionJson, FindingJson } from './wire-types.ts'
 
@@ -54,7 +54,7 @@ function optionsFor({ decision, finding, channel, samples, width }: Drawn): uPlo
     legend: { show: false },
     cursor: { y: false },
     scales: { y: { range: (_plot, min, max) => padded([min, max, ...shownLevels(finding)]) } },
-    axes: [axis, { ...axis, size: 64, values: (_plot, ticks) => ticks.map((tick) => formatValue(tick)), label: samples.unit, labelSize: 16, labelFont: '11px system-ui, sans-serif' }],
+    axes: [{ ...axis, values: (_plot, ticks) => ticks.map((tick) => formatUtc(tick * 1_000_000, 0)) }, { ...axis, size: 64, values: (_plot, ticks) => ticks.map((tick) => formatValue(tick)), label: samples.unit, labelSize: 16, labelFont: '11px system-ui, sans-serif' }],
     series: [{}, { stroke: LINE, width: 1.25, points: { show: samples.value.length < 200, size: 4 } }],
     hooks: { drawClear: [(plot) => drawBand(plot, bandOf(finding, channel))], draw: [(plot) => drawMarks(plot, decision.time_us / 1_000_000, finding)] },
   }
@@ -71,7 +71,7 @@ function bandOf(finding: FindingJson, channel: ChannelVitals | null): readonly [
 
 /** A limit is drawn when the finding is about it; one far away would flatten the samples. */
 function limitOf(finding: FindingJson): number | null {
-  return ['invariant_max', 'invariant_min', 'invariant_eq', 'fail_threshold'].includes(finding.ground) ? finding.limit : null
+  return ['invariant_max', 'invariant_min', 'invariant_eq', 'fail_max', 'fail_min'].includes(finding.ground) ? finding.limit : null
 }
 
 function shownLevels(finding: FindingJson): number[] {

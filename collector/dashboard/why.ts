@@ -33,8 +33,11 @@ function measured(finding: FindingJson): string {
 function groundOf(finding: FindingJson): string {
   const limit = withUnit(finding.limit, finding.unit)
   switch (finding.ground) {
+    case 'fail_max':
+      return `${measured(finding)}: ${beyond(finding, finding.mean, 'above')} its upper limit of ${limit}`
+    case 'fail_min':
+      return `${measured(finding)}: ${beyond(finding, finding.mean, 'below')} its lower limit of ${limit}`
     case 'invariant_max':
-    case 'fail_threshold':
       return `${measured(finding)} and reached ${withUnit(finding.max ?? finding.mean, finding.unit)}: ${beyond(finding, finding.max ?? finding.mean, 'above')} its upper limit of ${limit}`
     case 'invariant_min':
       return `${measured(finding)} and reached ${withUnit(finding.min ?? finding.mean, finding.unit)}: ${beyond(finding, finding.min ?? finding.mean, 'below')} its lower limit of ${limit}`

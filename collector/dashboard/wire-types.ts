@@ -71,6 +71,7 @@ export type Vitals = Readonly<{
   decision_seq: number
   findings: readonly FindingJson[]
   clock: 'system' | 'recording'
+  simulation: boolean
   samples_per_s: number
   counters: LossCounts
   outbox: Readonly<{ batches: number; bytes: number; oldest_us: number | null }>

@@ -52,6 +52,8 @@ export function parseVitals(value: unknown): Vitals | undefined {
     decision_seq: numberOf(fields['decision_seq']) ?? 0,
     findings: listOf(fields['findings'], FINDINGS_MAX).flatMap(parseFinding),
     clock: fields['clock'] === 'recording' ? 'recording' : 'system',
+    // What is not said to be measured is not shown as measured.
+    simulation: fields['simulation'] !== false,
     samples_per_s: numberOf(fields['samples_per_s']) ?? 0,
     counters: parseCounters(fields['counters']),
     outbox: { batches: numberOf(outbox['batches']) ?? 0, bytes: numberOf(outbox['bytes']) ?? 0, oldest_us: numberOf(outbox['oldest_us']) },

@@ -14,18 +14,18 @@ export type DemoAgent = 'bench-1' | 'host-1' | 'recorded-1'
 export type DemoFolder = Readonly<{ path: string; ports: Readonly<{ agents: number; operators: number; rig: number; health: Readonly<Record<DemoAgent, number>> }> }>
 
 /** Makes the folder of a demo anew: throw-away keys and certificates, registries, and every configuration but the rigs' baselines. */
-export async function makeFolder(): Promise<DemoFolder> {
+export async function makeFolder(enrolled: readonly DemoAgent[]): Promise<DemoFolder> {
   const path = join(ROOT, '.demo')
   rmSync(path, { recursive: true, force: true })
   mkdirSync(path, { mode: 0o700 })
   const [agents, operators, rig, bench, host, recorded] = await freePorts([7443, 7444, 7445, 9464, 9465, 9466])
   const folder = { path, ports: { agents: agents!, operators: operators!, rig: rig!, health: { 'bench-1': bench!, 'host-1': host!, 'recorded-1': recorded! } } }
   for (const name of ['water-loop', 'host', 'skab']) copyFileSync(join(ROOT, 'hil-testbed', 'rigs', `${name}.registry.yaml`), join(path, `${name}.registry.yaml`))
-  writeKeys(folder)
+  writeKeys(folder, enrolled)
   return folder
 }
 
-function writeKeys({ path, ports }: DemoFolder): void {
+function writeKeys({ path, ports }: DemoFolder, agents: readonly DemoAgent[]): void {
   const put = (name: string, text: string, mode = 0o600): void => writeFileSync(join(path, name), text, { mode })
   const ca = createDevCa()
   const names = { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'], days: CERTIFICATE_DAYS }
@@ -36,7 +36,6 @@ function writeKeys({ path, ports }: DemoFolder): void {
   put('collector.key', server.keyPem)
   put('receipts.pem', receipts.privatePem)
   put('receipts.pub.pem', receipts.publicPem, 0o644)
-  const agents: DemoAgent[] = ['bench-1', 'host-1', 'recorded-1']
   for (const agent of agents) {
     const signing = generateSigner()
     const client = issueCertificate({ ca, subjectUri: `spiffe://${DEPLOYMENT}/agent/${agent}`, use: 'client', dnsNames: [], ipAddresses: [], days: CERTIFICATE_DAYS })

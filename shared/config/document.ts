@@ -1,5 +1,15 @@
-import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type Scalar, type YAMLMap } from 'yaml'
-import { didYouMean, keyHint, type Problem, PROBLEMS_MAX } from './problems.ts'
+import {
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type Scalar,
+  type YAMLMap,
+} from 'yaml'
+import { didYouMean, keyHint, PROBLEMS_MAX, type Problem } from './problems.ts'
 import { defaultOf, expectedOf, fits, type Schema } from './schema-terms.ts'
 import { isSecretKey, isSecretText, NOT_SHOWN, SECRET_EXPECTED, SECRET_HINT } from './secrets.ts'
 import { unwantedIn, YAML_BYTES_MAX } from './yaml-text.ts'
@@ -166,7 +176,10 @@ class Check {
       const first = named.get(key)
       if (first !== undefined) {
         const found = `\`${shown(key)}\` a second time`
-        this.add(pair.key, here, { found, expected: `it once; the first is on line ${this.lines.linePos(startOf(first)).line}` })
+        this.add(pair.key, here, {
+          found,
+          expected: `it once; the first is on line ${this.lines.linePos(startOf(first)).line}`,
+        })
         continue
       }
       named.set(key, pair.key)
@@ -174,12 +187,16 @@ class Check {
       if (known === undefined || key === '__proto__') this.unknownKey(schema, pair.key, here)
       else value[key] = this.value(known, pair.value, here)
     }
-    for (const key of schema.required ?? []) if (!named.has(key)) this.leftOut(schema, { node, value, path: [...path, key] })
+    for (const key of schema.required ?? [])
+      if (!named.has(key)) this.leftOut(schema, { node, value, path: [...path, key] })
     return value
   }
 
   /** Fills in the default of a key that is not there, or notes that there is none. */
-  private leftOut(schema: Schema, { node, value, path }: { node: Node; value: Record<string, unknown>; path: Path }): void {
+  private leftOut(
+    schema: Schema,
+    { node, value, path }: { node: Node; value: Record<string, unknown>; path: Path },
+  ): void {
     const key = String(path.at(-1))
     const missing = schema.properties![key]!
     const initial = defaultOf(missing)
@@ -214,7 +231,8 @@ class Check {
 
   private scalar(schema: Schema, node: Node | null | undefined, path: Path): unknown {
     const value = isScalar(node) ? node.value : undefined
-    if (isSecretText(value)) return this.add(node, path, { found: NOT_SHOWN, expected: SECRET_EXPECTED, hint: SECRET_HINT })
+    if (isSecretText(value))
+      return this.add(node, path, { found: NOT_SHOWN, expected: SECRET_EXPECTED, hint: SECRET_HINT })
     if (isScalar(node) && fits(schema, value)) return value
     return this.add(node, path, { ...foundIn(node), expected: expectedOf(schema), hint: valueHint([schema], value) })
   }
@@ -222,11 +240,14 @@ class Check {
 
 /** What a value was probably meant to be, where its kind tells. */
 function valueHint(choices: readonly Schema[], value: unknown): string | undefined {
-  const wants = (...types: string[]): boolean => choices.some((choice) => choice.type !== undefined && types.includes(choice.type))
+  const wants = (...types: string[]): boolean =>
+    choices.some((choice) => choice.type !== undefined && types.includes(choice.type))
   if (typeof value === 'string') {
     if (wants('boolean') && /^(y|yes|on|n|no|off)$/i.test(value)) return `\`${/^(y|on)/i.test(value)}\``
-    if (wants('integer', 'number') && /^[+-]?\d[\d_]*(\.\d+)?$/.test(value)) return `\`${value.replaceAll('_', '')}\`, without quotes or underscores`
-    if (wants('integer') && /^\d+(\.\d+)?\s*(ms|s|sec|m|min|h)$/.test(value)) return 'a number alone; its unit stands in the name of the key'
+    if (wants('integer', 'number') && /^[+-]?\d[\d_]*(\.\d+)?$/.test(value))
+      return `\`${value.replaceAll('_', '')}\`, without quotes or underscores`
+    if (wants('integer') && /^\d+(\.\d+)?\s*(ms|s|sec|m|min|h)$/.test(value))
+      return 'a number alone; its unit stands in the name of the key'
     return undefined
   }
   if (wants('string') && (typeof value === 'number' || typeof value === 'boolean')) return `\`"${value}"\`, in quotes`
@@ -255,7 +276,9 @@ function shown(text: string): string {
 }
 
 function keyOf(path: Path): string {
-  return path.map((part, k) => (typeof part === 'number' ? `[${part}]` : `${k === 0 ? '' : '.'}${shown(part)}`)).join('')
+  return path
+    .map((part, k) => (typeof part === 'number' ? `[${part}]` : `${k === 0 ? '' : '.'}${shown(part)}`))
+    .join('')
 }
 
 function pairOf(map: YAMLMap, key: string): Pair<Scalar, Node> | undefined {

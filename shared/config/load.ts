@@ -1,5 +1,6 @@
 import { basename, dirname, join, resolve } from 'node:path'
 import { HbError } from '../errors/hb-error.ts'
+import { collectorProblems } from './collector-problems.ts'
 import { type CheckedFile, checkYaml, type Path } from './document.ts'
 import { BASELINE_BYTES_MAX, type NoFile, noFile, readBytes } from './files.ts'
 import { ConfigError, type Problem, withoutRepeats } from './problems.ts'
@@ -13,7 +14,10 @@ import { YAML_BYTES_MAX } from './yaml-text.ts'
 /** A file by the name it has in the configuration, and exactly the bytes that were read. The first is the configuration. */
 export type ConfigBytes = Readonly<{ name: string; bytes: Uint8Array }>
 /** Metrics in force by rig, each sorted by name. All of it is frozen. */
-export type ParsedRuntime = Readonly<{ config: RuntimeConfig; registries: ReadonlyMap<string, readonly RegistryMetric[]> }>
+export type ParsedRuntime = Readonly<{
+  config: RuntimeConfig
+  registries: ReadonlyMap<string, readonly RegistryMetric[]>
+}>
 /** `folder` is what relative paths of the configuration start from. */
 export type LoadedRuntime = ParsedRuntime & Readonly<{ files: readonly ConfigBytes[]; folder: string }>
 export type LoadedCollector = Readonly<{ config: CollectorConfig; folder: string }>
@@ -64,7 +68,11 @@ export function loadCollectorConfig(path: string): LoadedCollector {
   return { config: deepFreeze(file.value as CollectorConfig), folder }
 }
 
-type Found = Readonly<{ main: CheckedFile; problems: readonly Problem[]; registries: ReadonlyMap<string, readonly RegistryMetric[]> }>
+type Found = Readonly<{
+  main: CheckedFile
+  problems: readonly Problem[]
+  registries: ReadonlyMap<string, readonly RegistryMetric[]>
+}>
 
 function sound({ main, registries }: Found, problems: readonly Problem[]): ParsedRuntime {
   if (problems.length > 0) throw new ConfigError(withoutRepeats(problems))
@@ -75,41 +83,46 @@ function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
   const main = checkYaml(name, bytes, RuntimeSchema as unknown as Schema)
   const problems = [...main.problems, ...runtimeProblems(main)]
   const registries = new Map<string, readonly RegistryMetric[]>()
-  const seen = new Map<string, CheckedFile | null>()
-  const rigs = ((main.value as Loose<RuntimeConfig> | undefined)?.rigs ?? []) as readonly (Loose<RigConfig> | undefined)[]
+  const registryOf = registryReader(read, problems)
+  const missing = (path: Path, file: string, { reason }: NoFile): void => {
+    problems.push({ ...main.at(path), ...cannotRead(file, reason) })
+  }
+  const { rigs = [] } = (main.value ?? {}) as Loose<RuntimeConfig>
   rigs.forEach((rig, k) => {
-    const missing = (key: string, { reason }: NoFile): void => {
-      problems.push({ ...main.at(['rigs', k, key]), ...cannotRead(rig?.[key as keyof RigConfig] as string, reason) })
+    if (rig?.registry_file !== undefined) {
+      const registry = registryOf(rig.registry_file)
+      if ('reason' in registry) missing(['rigs', k, 'registry_file'], rig.registry_file, registry)
+      else {
+        const metrics = inForce({ main, registry, problems }, rig, k)
+        if (metrics !== null && rig.rig !== undefined) registries.set(rig.rig, deepFreeze(metrics))
+      }
     }
     if (rig?.baseline_file !== undefined) {
       const baseline = read(rig.baseline_file, BASELINE_BYTES_MAX)
-      if (!(baseline instanceof Uint8Array)) missing('baseline_file', baseline)
+      if (!(baseline instanceof Uint8Array)) missing(['rigs', k, 'baseline_file'], rig.baseline_file, baseline)
     }
-    if (rig?.registry_file === undefined) return
-    const read1 = seen.get(rig.registry_file)
-    const registry = read1 === undefined ? readRegistry(rig.registry_file, read) : read1
-    if (registry !== null && 'reason' in registry) missing('registry_file', registry)
-    seen.set(rig.registry_file, registry !== null && 'reason' in registry ? null : registry)
-    if (registry === null || 'reason' in registry) return
-    if (read1 === undefined) problems.push(...registry.problems)
-    const metrics = inForce({ main, registry, problems }, rig, k)
-    if (metrics !== null && rig.rig !== undefined) registries.set(rig.rig, deepFreeze(metrics))
   })
   return { main, problems, registries }
 }
 
-function readRegistry(name: string, read: ReadNamed): CheckedFile | NoFile {
-  const bytes = read(name, YAML_BYTES_MAX)
-  if (!(bytes instanceof Uint8Array)) return bytes
-  const file = checkYaml(name, bytes, RegistrySchema as unknown as Schema)
-  const registry = (file.value ?? {}) as Partial<RegistryConfig>
-  return { ...file, problems: [...file.problems, ...(file.value === undefined ? [] : registryProblems(file, registry))] }
+/** Reads every registry once, however many rigs share it, and notes its mistakes. */
+function registryReader(read: ReadNamed, problems: Problem[]): (name: string) => CheckedFile | NoFile {
+  const seen = new Map<string, CheckedFile | NoFile>()
+  return (name) => {
+    const before = seen.get(name)
+    if (before !== undefined) return before
+    const bytes = read(name, YAML_BYTES_MAX)
+    const file = bytes instanceof Uint8Array ? checkYaml(name, bytes, RegistrySchema as unknown as Schema) : bytes
+    seen.set(name, file)
+    if (!('reason' in file)) problems.push(...file.problems, ...registryProblems(file))
+    return file
+  }
 }
 
+type Checking = Readonly<{ main: CheckedFile; registry: CheckedFile; problems: Problem[] }>
+
 /** Metrics of a rig with what is wrong with them; null where too much is wrong to tell. */
-function inForce(
-  { main, registry, problems }: { main: CheckedFile; registry: CheckedFile; problems: Problem[] }, rig: Loose<RigConfig>, k: number,
-): RegistryMetric[] | null {
+function inForce({ main, registry, problems }: Checking, rig: Loose<RigConfig>, k: number): RegistryMetric[] | null {
   if (!registry.isSound([])) return null
   if (!['program', 'mode'].every((key) => main.isSound(['rigs', k, key]))) return null
   const whose = rig as InForce
@@ -121,33 +134,6 @@ function inForce(
     problems.push(...memoryProblems(main, k, { rig: rig as RigConfig, metrics: metrics.length }))
   }
   return metrics
-}
-
-const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/
-
-function collectorProblems(file: CheckedFile): Problem[] {
-  const problems: Problem[] = []
-  const config = (file.value ?? {}) as Loose<CollectorConfig>
-  const host = config.operators_listen?.host
-  if (host !== undefined && !LOOPBACK.test(host) && !file.has(['operators_tls'])) {
-    const hint = 'plain HTTP leaves this machine only over a tunnel of yours'
-    problems.push({ ...file.at(['operators_listen', 'host']), found: host, expected: '`operators_tls`, or a loopback address', hint })
-  }
-  const { agents_listen: forAgents, operators_listen: forOperators } = config
-  if (forAgents?.port !== undefined && forAgents.port !== 0 && forAgents.port === forOperators?.port && forAgents.host === host) {
-    problems.push({ ...file.at(['operators_listen', 'port']), found: `${forAgents.port}, as in \`agents_listen\``, expected: 'a port of its own' })
-  }
-  for (const key of ['agent', 'public_key_file'] as const) {
-    const seen = new Set<string>()
-    config.agents?.forEach((agent, k) => {
-      const value = agent?.[key]
-      if (value === undefined) return
-      const expected = key === 'agent' ? 'every agent once' : 'a key of its own for every agent'
-      if (seen.has(value)) problems.push({ ...file.at(['agents', k, key]), found: `\`${value}\` a second time`, expected })
-      seen.add(value)
-    })
-  }
-  return problems
 }
 
 /** Keys of files that are used later, but must be there now: whatever is missing is told before anything starts. */
@@ -162,7 +148,12 @@ function collectorPaths(file: CheckedFile): Path[] {
   const agents = (file.value as Loose<CollectorConfig> | undefined)?.agents ?? []
   const tls = ['ca_file', 'cert_file', 'key_file'].map((key): Path => ['tls', key])
   const forOperators = ['cert_file', 'key_file'].map((key): Path => ['operators_tls', key])
-  return [['signing_key_file'], ...tls, ...forOperators, ...agents.map((_, k): Path => ['agents', k, 'public_key_file'])]
+  return [
+    ['signing_key_file'],
+    ...tls,
+    ...forOperators,
+    ...agents.map((_, k): Path => ['agents', k, 'public_key_file']),
+  ]
 }
 
 function absentFiles(file: CheckedFile, paths: readonly Path[], folder: string): Problem[] {
@@ -180,7 +171,10 @@ function cannotRead(name: string, reason: string): Pick<Problem, 'found' | 'expe
 }
 
 function valueAt(value: unknown, path: Path): unknown {
-  return path.reduce<unknown>((at, part) => (typeof at === 'object' && at !== null ? Reflect.get(at, part) : undefined), value)
+  return path.reduce<unknown>(
+    (at, part) => (typeof at === 'object' && at !== null ? Reflect.get(at, part) : undefined),
+    value,
+  )
 }
 
 function readMain(path: string): Uint8Array {

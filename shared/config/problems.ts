@@ -66,7 +66,10 @@ export function keyHint(key: string, known: readonly string[]): string | undefin
   const gone = GONE.get(key)
   if (gone !== undefined) return gone
   if (key.length > WORD_MAX) return undefined
-  const snake = key.replace(/(?<=[a-z0-9])[A-Z]/g, '_$&').replaceAll('-', '_').toLowerCase()
+  const snake = key
+    .replace(/(?<=[a-z0-9])[A-Z]/g, '_$&')
+    .replaceAll('-', '_')
+    .toLowerCase()
   if (known.includes(snake)) return `did you mean \`${snake}\`?`
   const inSeconds = IN_SECONDS.exec(snake)
   if (inSeconds !== null) return secondsHint(RENAMED.get(snake) ?? `${inSeconds[1]}_ms`, known)
@@ -101,7 +104,13 @@ function secondsHint(name: string, known: readonly string[]): string {
 function nearest(word: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined
   const near = closest(word, known)
-  return distance(word, near) <= Math.max(1, Math.floor(word.length / 3)) ? near : undefined
+  if (distance(word, near) <= Math.max(1, Math.floor(word.length / 3))) return near
+  // Two letters the wrong way round are two edits, and the commonest slip in a short word.
+  return known.find((name) => lettersOf(name) === lettersOf(word))
+}
+
+function lettersOf(word: string): string {
+  return [...word].sort().join('')
 }
 
 function inOrder(a: Problem, b: Problem): number {

@@ -1,4 +1,4 @@
-import { isId, isChannelName } from '../model/ids.ts'
+import { isChannelName, isId } from '../model/ids.ts'
 import { MODES } from '../model/verdict.ts'
 import type { CheckedFile, Path } from './document.ts'
 import { didYouMean, type Problem } from './problems.ts'
@@ -29,32 +29,57 @@ export function metricsFor(registry: RegistryConfig, { program, mode }: InForce)
 }
 
 /** Mistakes of a registry that no single key shows: of its names, and of what is declared without any override. */
-export function registryProblems(file: CheckedFile, registry: Partial<RegistryConfig>): Problem[] {
+export function registryProblems(file: CheckedFile): Problem[] {
   const problems: Problem[] = []
+  const registry = (file.value ?? {}) as Partial<RegistryConfig>
   const add = collect(file, problems)
   const metrics = registry.metrics ?? {}
   const names = Object.keys(metrics)
   if (file.isSound(['metrics']) && names.length === 0) add(['metrics'], 'no metric', `1 to ${METRICS_MAX} metrics`)
   if (names.length > METRICS_MAX) add(['metrics'], `${names.length} metrics`, `1 to ${METRICS_MAX} metrics`)
   for (const metric of names) {
-    if (!isChannelName(metric)) add(['metrics', metric], 'a name that no channel can have', 'printable characters, at most 128, no blank at the ends')
+    if (!isChannelName(metric))
+      add(
+        ['metrics', metric],
+        'a name that no channel can have',
+        'printable characters, at most 128, no blank at the ends',
+      )
   }
   for (const metric of names) {
-    const units = file.isSound(['metrics', metric]) ? Object.keys(metrics[metric]!.unit_map ?? {}).map((unit) => unit.trim()) : []
+    const units = file.isSound(['metrics', metric])
+      ? Object.keys(metrics[metric]!.unit_map ?? {}).map((unit) => unit.trim())
+      : []
     const twice = units.find((unit, k) => units.indexOf(unit) !== k)
-    if (twice !== undefined) add(['metrics', metric, 'unit_map'], `\`${twice}\` a second time`, 'every unit once, without blanks at its ends')
+    if (twice !== undefined)
+      add(['metrics', metric, 'unit_map'], `\`${twice}\` a second time`, 'every unit once, without blanks at its ends')
   }
   const base = names.flatMap((metric) => (file.isSound(['metrics', metric]) ? [{ ...metrics[metric]!, metric }] : []))
-  problems.push(...contradictions(file, base.map((m) => ({ ...withTrimmedUnits(m), metric: m.metric })), []))
+  problems.push(
+    ...contradictions(
+      file,
+      base.map((m) => ({ ...withTrimmedUnits(m), metric: m.metric })),
+      [],
+    ),
+  )
   overrideProblems(registry.programs, { key: 'programs', names, add, isName: isId, expected: 'the id of a program' })
-  const modes = { isName: (name: string) => MODES.some((mode) => mode === name), expected: `one of ${MODES.join(', ')}` }
+  const modes = {
+    isName: (name: string) => MODES.some((mode) => mode === name),
+    expected: `one of ${MODES.join(', ')}`,
+  }
   overrideProblems(registry.mode_overrides, { key: 'mode_overrides', names, add, ...modes })
   return problems
 }
 
-/** Mistakes that come about only by the overrides in force for a rig. The registry itself must be without any. */
-export function mergedProblems(file: CheckedFile, metrics: readonly RegistryMetric[], { program, mode }: InForce): Problem[] {
-  return contradictions(file, metrics, [
+/** Mistakes of the metrics in force for a rig. The file must be sound. */
+export function mergedProblems(
+  file: CheckedFile,
+  metrics: readonly RegistryMetric[],
+  { program, mode }: InForce,
+): Problem[] {
+  // In the order of the file, so that what the registry says without any override is the same mistake again.
+  const declared = new Map(Object.keys((file.value as RegistryConfig).metrics).map((metric, k) => [metric, k]))
+  const inOrder = [...metrics].sort((a, b) => declared.get(a.metric)! - declared.get(b.metric)!)
+  return contradictions(file, inOrder, [
     ['mode_overrides', mode],
     ['programs', program],
   ])
@@ -65,11 +90,20 @@ export function mergedProblems(file: CheckedFile, metrics: readonly RegistryMetr
  * Only compared here; telemetry is matched letter for letter.
  */
 export function normaliseAlias(name: string): string {
-  const plain = name.normalize('NFKC').toLowerCase().replace(/[^\p{L}\p{N}]/gu, '')
+  const plain = name
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]/gu, '')
   return plain === '' ? name : plain
 }
 
-type Rules = Readonly<{ key: string; names: readonly string[]; add: Add; isName: (name: string) => boolean; expected: string }>
+type Rules = Readonly<{
+  key: string
+  names: readonly string[]
+  add: Add
+  isName: (name: string) => boolean
+  expected: string
+}>
 
 function overrideProblems(overrides: Overrides, { key, names, add, isName, expected }: Rules): void {
   for (const [name, changes] of Object.entries(overrides ?? {})) {
@@ -77,7 +111,12 @@ function overrideProblems(overrides: Overrides, { key, names, add, isName, expec
     if (!isName(name)) add([key, name], 'a name that never applies', expected, hint)
     for (const metric of Object.keys(changes?.metrics ?? {})) {
       if (!names.includes(metric)) {
-        add([key, name, 'metrics', metric], 'a metric that is not declared', 'a name from `metrics`', didYouMean(metric, names))
+        add(
+          [key, name, 'metrics', metric],
+          'a metric that is not declared',
+          'a name from `metrics`',
+          didYouMean(metric, names),
+        )
       }
     }
   }
@@ -102,7 +141,12 @@ function contradictions(file: CheckedFile, metrics: readonly RegistryMetric[], l
       const owner = owners.get(normaliseAlias(name))
       if (owner === undefined) owners.set(normaliseAlias(name), m.metric)
       else if (owner !== m.metric) {
-        add(path, `\`${name}\` for \`${m.metric}\` and for \`${owner}\``, 'every channel feeds one metric', 'names that differ only in case or punctuation count as the same')
+        add(
+          path,
+          `\`${name}\` for \`${m.metric}\` and for \`${owner}\``,
+          'every channel feeds one metric',
+          'names that differ only in case or punctuation count as the same',
+        )
       }
     }
     limitProblems(m, (key, found, expected, hint) => add(givenAt(key), found, expected, hint))
@@ -122,14 +166,20 @@ function limitProblems(m: MetricConfig, add: AddKey): void {
   if (failMin !== undefined && failMax !== undefined && failMin >= failMax) {
     add('fail_min', `${failMin}`, `less than the upper limit ${failMax}`)
   }
-  if (min !== undefined && max !== undefined && min > max) add('invariant_min', `${min}`, `at most \`invariant_max\` ${max}`)
+  if (min !== undefined && max !== undefined && min > max)
+    add('invariant_min', `${min}`, `at most \`invariant_max\` ${max}`)
   if (eq !== undefined && ((min !== undefined && eq < min) || (max !== undefined && eq > max))) {
     add('invariant_eq', `${eq}`, 'a value that `invariant_min` and `invariant_max` permit')
   }
   const hasLimit = [eq, min, max, failMin, failMax].some((limit) => limit !== undefined)
-  if (m.critical === true && !hasLimit) add('critical', 'critical without any limit', 'an `invariant_*`, `fail_min` or `fail_max` beside it')
+  if (m.critical === true && !hasLimit)
+    add('critical', 'critical without any limit', 'an `invariant_*`, `fail_min` or `fail_max` beside it')
   if (m.baseline_required === false && !hasLimit) {
-    add('baseline_required', 'neither a baseline nor a limit', 'an `invariant_*`, `fail_min` or `fail_max` to judge it by')
+    add(
+      'baseline_required',
+      'neither a baseline nor a limit',
+      'an `invariant_*`, `fail_min` or `fail_max` to judge it by',
+    )
   }
 }
 
@@ -139,7 +189,8 @@ function unitProblems(m: MetricConfig, add: AddKey): void {
   for (const [unit, factor] of factors) {
     if (unit === '') add('unit_map', 'a unit of blanks', 'the name of a unit')
     if (factor === 0) add('unit_map', `factor 0 for \`${unit}\``, 'a factor that keeps the value')
-    if (unit === m.unit && factor !== 1) add('unit_map', `factor ${factor} for its own unit \`${unit}\``, '1, or nothing: it is its own unit')
+    if (unit === m.unit && factor !== 1)
+      add('unit_map', `factor ${factor} for its own unit \`${unit}\``, '1, or nothing: it is its own unit')
   }
 }
 
@@ -153,7 +204,10 @@ function withFailMax(layer: Partial<MetricConfig> | undefined): Partial<MetricCo
 function withTrimmedUnits<T extends MetricConfig>(m: T): T {
   const trimmed = { ...m, unit: m.unit.trim() }
   if (m.unit_map === undefined) return trimmed
-  return { ...trimmed, unit_map: Object.fromEntries(Object.entries(m.unit_map).map(([unit, factor]) => [unit.trim(), factor])) }
+  return {
+    ...trimmed,
+    unit_map: Object.fromEntries(Object.entries(m.unit_map).map(([unit, factor]) => [unit.trim(), factor])),
+  }
 }
 
 function changesOf(overrides: Overrides, name: string): Readonly<Record<string, Partial<MetricConfig>>> {

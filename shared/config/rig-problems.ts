@@ -9,7 +9,11 @@ const SAMPLES_MIN = 5
 const CELLS_MAX = 8_000_000
 
 /** Configuration of an agent that may have holes where something is wrong. */
-export type Loose<T> = T extends readonly (infer E)[] ? readonly (Loose<E> | undefined)[] : T extends object ? { [K in keyof T]?: Loose<T[K]> } : T
+export type Loose<T> = T extends readonly (infer E)[]
+  ? readonly (Loose<E> | undefined)[]
+  : T extends object
+    ? { [K in keyof T]?: Loose<T[K]> }
+    : T
 
 type Add = (path: Path, found: string, expected: string, hint?: string) => void
 
@@ -23,14 +27,17 @@ export function runtimeProblems(file: CheckedFile): Problem[] {
   const rigs = new Set<string>()
   const endpoints = new Set<string>()
   config.rigs?.forEach((rig, k) => {
-    if (rig?.rig !== undefined && rigs.has(rig.rig)) add(['rigs', k, 'rig'], `\`${rig.rig}\` a second time`, 'every rig once')
+    if (rig?.rig !== undefined && rigs.has(rig.rig))
+      add(['rigs', k, 'rig'], `\`${rig.rig}\` a second time`, 'every rig once')
     if (rig?.rig !== undefined) rigs.add(rig.rig)
-    if (file.isSound(['rigs', k, 'windows_ms']) && file.isSound(['rigs', k, 'slide_ms'])) windowProblems(rig as RigConfig, k, add)
+    if (file.isSound(['rigs', k, 'windows_ms']) && file.isSound(['rigs', k, 'slide_ms']))
+      windowProblems(rig as RigConfig, k, add)
     const names = new Set<string>()
     rig?.sources?.forEach((source, s) => {
       const path = ['rigs', k, 'sources', s]
       const name = (source as SourceConfig | undefined)?.name
-      if (name !== undefined && names.has(name)) add([...path, 'name'], `\`${name}\` a second time`, 'every source of a rig once')
+      if (name !== undefined && names.has(name))
+        add([...path, 'name'], `\`${name}\` a second time`, 'every source of a rig once')
       if (name !== undefined) names.add(name)
       if (file.isSound(path)) sourceProblems(source as SourceConfig, { path, endpoints, clock: config.clock, add })
     })
@@ -57,27 +64,46 @@ function sourceProblems(source: SourceConfig, { path, endpoints, clock, add }: A
     const { rows_from: from, rows_to: to } = source
     if (to !== undefined && to <= from) add([...path, 'rows_to'], `${to}`, `more than \`rows_from\` (${from})`)
     if (source.ignore_columns.includes(source.time_column)) {
-      add([...path, 'ignore_columns'], `\`${source.time_column}\`, which is also \`time_column\``, 'columns without a meaning here')
+      add(
+        [...path, 'ignore_columns'],
+        `\`${source.time_column}\`, which is also \`time_column\``,
+        'columns without a meaning here',
+      )
     }
     if (clock === 'system') {
-      add([...path, 'type'], 'a recording under `clock: system`', '`clock: recording`', 'the times in the file are long past for the clock of this machine')
+      add(
+        [...path, 'type'],
+        'a recording under `clock: system`',
+        '`clock: recording`',
+        'the times in the file are long past for the clock of this machine',
+      )
     }
   }
   if (source.type === 'host' && clock === 'recording') {
-    add([...path, 'type'], 'live sensors under `clock: recording`', '`clock: system`', 'give the recording an agent of its own')
+    add(
+      [...path, 'type'],
+      'live sensors under `clock: recording`',
+      '`clock: system`',
+      'give the recording an agent of its own',
+    )
   }
   if (source.type === 'zmq') {
     const port = /^tcp:.*:(\d+)$/.exec(source.endpoint)?.[1]
     if (port !== undefined && Number(port) > 65_535) add([...path, 'endpoint'], `port ${port}`, 'a port up to 65535')
     if (!(source.bind ?? source.pattern === 'pull')) return
-    if (endpoints.has(source.endpoint)) add([...path, 'endpoint'], `\`${source.endpoint}\` a second time`, 'every endpoint listened on once')
+    if (endpoints.has(source.endpoint))
+      add([...path, 'endpoint'], `\`${source.endpoint}\` a second time`, 'every endpoint listened on once')
     // Any free port is another one each time.
     if (!source.endpoint.endsWith(':*')) endpoints.add(source.endpoint)
   }
 }
 
 /** Mistakes of a rig together with the metrics in force for it. Both must be sound. */
-export function rateProblems(files: { main: CheckedFile; registry: CheckedFile }, rig: RigConfig, metrics: readonly RegistryMetric[]): Problem[] {
+export function rateProblems(
+  files: { main: CheckedFile; registry: CheckedFile },
+  rig: RigConfig,
+  metrics: readonly RegistryMetric[],
+): Problem[] {
   const problems: Problem[] = []
   for (const m of metrics) {
     const widths = m.windows_ms ?? rig.windows_ms
@@ -91,21 +117,32 @@ export function rateProblems(files: { main: CheckedFile; registry: CheckedFile }
       const found = `${m.nominal_rate_hz} Hz, in a widest window of ${widest} ms`
       const expected = `at least ${SAMPLES_MIN} samples in one window`
       const place = files.registry.at(['metrics', m.metric, 'nominal_rate_hz'])
-      problems.push({ ...place, found, expected, hint: `a window of rig \`${rig.rig}\` from ${Math.ceil((SAMPLES_MIN * 1000) / m.nominal_rate_hz)} ms, or the true rate` })
+      problems.push({
+        ...place,
+        found,
+        expected,
+        hint: `a window of rig \`${rig.rig}\` from ${Math.ceil((SAMPLES_MIN * 1000) / m.nominal_rate_hz)} ms, or the true rate`,
+      })
     }
   }
   return problems
 }
 
 /** Whether the slides a rig keeps fit into memory: its place is `slide_ms`, the easiest to change. */
-export function memoryProblems(main: CheckedFile, k: number, { rig, metrics }: { rig: RigConfig; metrics: number }): Problem[] {
+export function memoryProblems(
+  main: CheckedFile,
+  k: number,
+  { rig, metrics }: { rig: RigConfig; metrics: number },
+): Problem[] {
   const keptMs = Math.max(...rig.windows_ms) + rig.lateness_ms + rig.max_future_ms
   const slides = Math.ceil(keptMs / rig.slide_ms)
   if (slides * metrics <= CELLS_MAX) return []
-  return [{
-    ...main.at(['rigs', k, 'slide_ms']),
-    found: `${slides} slides of ${metrics} metrics in memory`,
-    expected: `at most ${CELLS_MAX} together`,
-    hint: 'a longer `slide_ms`, or narrower windows',
-  }]
+  return [
+    {
+      ...main.at(['rigs', k, 'slide_ms']),
+      found: `${slides} slides of ${metrics} metrics in memory`,
+      expected: `at most ${CELLS_MAX} together`,
+      hint: 'a longer `slide_ms`, or narrower windows',
+    },
+  ]
 }

@@ -79,14 +79,22 @@ export function rangeOf(schema: Schema): string {
   if (schema.type === 'array') {
     const { items, minItems, maxItems } = schema
     const each = items === undefined || items.type === 'object' || items.anyOf !== undefined ? '' : rangeOf(items)
-    return [each === '' ? '' : `each ${each}`, span(minItems, maxItems, 'item')].filter((part) => part !== '').join('; ')
+    return [each === '' ? '' : `each ${each}`, span(minItems, maxItems, 'item')]
+      .filter((part) => part !== '')
+      .join('; ')
   }
   if (schema.type === 'string') return span(schema.minLength, schema.maxLength, 'character')
-  if (schema.anyOf !== undefined) return schema.anyOf.map(rangeOf).filter((part) => part !== '').join(' or ')
+  if (schema.anyOf !== undefined)
+    return schema.anyOf
+      .map(rangeOf)
+      .filter((part) => part !== '')
+      .join(' or ')
   const { minimum, maximum, exclusiveMinimum } = schema
-  if (exclusiveMinimum !== undefined) return `above ${exclusiveMinimum}${maximum === undefined ? '' : ` up to ${maximum}`}`
+  if (exclusiveMinimum !== undefined)
+    return `above ${exclusiveMinimum}${maximum === undefined ? '' : ` up to ${maximum}`}`
   // A bound that only keeps infinity out is not worth reading.
-  if (maximum !== undefined && maximum >= 1e300) return minimum === undefined || minimum <= -1e300 ? '' : `from ${minimum}`
+  if (maximum !== undefined && maximum >= 1e300)
+    return minimum === undefined || minimum <= -1e300 ? '' : `from ${minimum}`
   if (minimum === undefined) return maximum === undefined ? '' : `up to ${maximum}`
   return maximum === undefined ? `from ${minimum}` : `from ${minimum} to ${maximum}`
 }

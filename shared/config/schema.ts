@@ -1,17 +1,24 @@
 import { Type } from 'typebox'
 import { ID_PATTERN } from '../model/ids.ts'
-import { MODES } from '../model/verdict.ts'
 import { PROVENANCES } from '../model/telemetry.ts'
+import { MODES } from '../model/verdict.ts'
 
 /**
  * Every key of every configuration file: its type, range, default and meaning. The types of the code, the checks of the
  * loader and `docs/reference/config.md` all come from here. Units stand in the names.
  */
 const id = (description: string) => Type.String({ pattern: ID_PATTERN, description })
-const file = (description: string) => Type.String({ minLength: 1, description: `${description} Relative to this file.` })
-const ms = (description: string, range: { minimum: number; maximum: number; default?: number }) => Type.Integer({ description, ...range })
+const file = (description: string) =>
+  Type.String({ minLength: 1, description: `${description} Relative to this file.` })
+const ms = (description: string, range: { minimum: number; maximum: number; default?: number }) =>
+  Type.Integer({ description, ...range })
 const oneOf = <T extends string>(values: readonly T[], description: string, initial?: NoInfer<T>) =>
-  Type.Unsafe<T>(Type.Union(values.map((value) => Type.Literal(value)), { description, ...(initial === undefined ? {} : { default: initial }) }))
+  Type.Unsafe<T>(
+    Type.Union(
+      values.map((value) => Type.Literal(value)),
+      { description, ...(initial === undefined ? {} : { default: initial }) },
+    ),
+  )
 const closed = <T extends Parameters<typeof Type.Object>[0]>(properties: T, description?: string) =>
   Type.Object(properties, { additionalProperties: false, ...(description === undefined ? {} : { description }) })
 
@@ -31,9 +38,21 @@ const sourceName = id('Name of the source; JSON samples that name none are from 
 export const ZmqSourceSchema = closed({
   name: sourceName,
   type: Type.Literal('zmq', { description: 'Frames or JSON samples over ZeroMQ.' }),
-  pattern: oneOf(['pull', 'sub'] as const, 'Socket type. `sub` subscribes to the topic that is the id of the rig.', 'pull'),
-  endpoint: Type.String({ pattern: ENDPOINT, form: 'tcp://HOST:PORT or ipc://PATH', description: 'ZeroMQ endpoint. Frames are not encrypted: beyond this machine only on a network of the bench alone.' }),
-  bind: Type.Optional(Type.Boolean({ description: 'Listen instead of connect; a `pull` listens and a `sub` connects unless this says otherwise.' })),
+  pattern: oneOf(
+    ['pull', 'sub'] as const,
+    'Socket type. `sub` subscribes to the topic that is the id of the rig.',
+    'pull',
+  ),
+  endpoint: Type.String({
+    pattern: ENDPOINT,
+    form: 'tcp://HOST:PORT or ipc://PATH',
+    description: 'ZeroMQ endpoint. Frames are not encrypted: beyond this machine only on a network of the bench alone.',
+  }),
+  bind: Type.Optional(
+    Type.Boolean({
+      description: 'Listen instead of connect; a `pull` listens and a `sub` connects unless this says otherwise.',
+    }),
+  ),
   encoding: oneOf(['cbor', 'json'] as const, 'Frames in CBOR, or single samples in JSON.', 'cbor'),
   provenance: oneOf(PROVENANCES, 'What the samples are; only `live` will ever count for a hard action.', 'live'),
 })
@@ -42,17 +61,36 @@ export const CsvSourceSchema = closed({
   name: sourceName,
   type: Type.Literal('csv', { description: 'A recorded rig in a file; its own times are the clock.' }),
   file: file('Text file with one header line.'),
-  delimiter: Type.Optional(Type.String({ minLength: 1, maxLength: 1, description: 'Found from the header line when absent.' })),
-  time_column: Type.String({ minLength: 1, description: 'Column of the event time: `YYYY-MM-DD HH:MM:SS[.ffffff]` in UTC, ISO 8601, or whole microseconds.' }),
-  ignore_columns: Type.Array(Type.String(), { description: 'Columns that are no channels.', default: [], maxItems: METRICS_MAX }),
-  speed: Type.Union([Type.Literal('max'), Type.Number({ exclusiveMinimum: 0, maximum: 100_000 })], { description: 'Times real time, or `max`.', default: 1 }),
-  rows_from: Type.Integer({ minimum: 0, maximum: 1e12, default: 0, description: 'First data row that is read, from 0.' }),
+  delimiter: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 1, description: 'Found from the header line when absent.' }),
+  ),
+  time_column: Type.String({
+    minLength: 1,
+    description: 'Column of the event time: `YYYY-MM-DD HH:MM:SS[.ffffff]` in UTC, ISO 8601, or whole microseconds.',
+  }),
+  ignore_columns: Type.Array(Type.String(), {
+    description: 'Columns that are no channels.',
+    default: [],
+    maxItems: METRICS_MAX,
+  }),
+  speed: Type.Union([Type.Literal('max'), Type.Number({ exclusiveMinimum: 0, maximum: 100_000 })], {
+    description: 'Times real time, or `max`.',
+    default: 1,
+  }),
+  rows_from: Type.Integer({
+    minimum: 0,
+    maximum: 1e12,
+    default: 0,
+    description: 'First data row that is read, from 0.',
+  }),
   rows_to: Type.Optional(Type.Integer({ minimum: 1, maximum: 1e12, description: 'Row before which reading ends.' })),
 })
 
 export const HostSourceSchema = closed({
   name: sourceName,
-  type: Type.Literal('host', { description: 'The sensors of this machine: `/proc`, and hwmon and thermal zones where they exist.' }),
+  type: Type.Literal('host', {
+    description: 'The sensors of this machine: `/proc`, and hwmon and thermal zones where they exist.',
+  }),
   every_ms: ms('Time between two readings.', { minimum: 100, maximum: 60_000, default: 1000 }),
 })
 
@@ -63,57 +101,146 @@ export const RigSchema = closed({
   baseline_file: Type.Optional(file('Baseline record (`.hbb`) to compare with.')),
   mode: oneOf(MODES, 'Operational mode at the start.', 'nominal'),
   windows_ms: Type.Array(ms('Width of a window.', { minimum: 1, maximum: HOUR_MS }), {
-    description: 'Widths that are evaluated; whole multiples of `slide_ms`.', default: [250, 1000, 10_000, 60_000], minItems: 1, maxItems: 8,
+    description: 'Widths that are evaluated; whole multiples of `slide_ms`.',
+    default: [250, 1000, 10_000, 60_000],
+    minItems: 1,
+    maxItems: 8,
   }),
   slide_ms: ms('Time between two decisions.', { minimum: 10, maximum: 60_000, default: 50 }),
-  lateness_ms: ms('How late a sample may arrive and still be evaluated.', { minimum: 0, maximum: 60_000, default: 200 }),
-  max_future_ms: ms('How far ahead of the clock a sample may claim to be.', { minimum: 0, maximum: 60_000, default: 5000 }),
-  late_policy: oneOf(['drop'] as const, 'What becomes of samples that come too late: counted and not evaluated.', 'drop'),
-  sources: Type.Array(Type.Union([ZmqSourceSchema, CsvSourceSchema, HostSourceSchema]), { description: 'Where its telemetry comes from.', minItems: 1, maxItems: SOURCES_MAX }),
+  lateness_ms: ms('How late a sample may arrive and still be evaluated.', {
+    minimum: 0,
+    maximum: 60_000,
+    default: 200,
+  }),
+  max_future_ms: ms('How far ahead of the clock a sample may claim to be.', {
+    minimum: 0,
+    maximum: 60_000,
+    default: 5000,
+  }),
+  late_policy: oneOf(
+    ['drop'] as const,
+    'What becomes of samples that come too late: counted and not evaluated.',
+    'drop',
+  ),
+  sources: Type.Array(Type.Union([ZmqSourceSchema, CsvSourceSchema, HostSourceSchema]), {
+    description: 'Where its telemetry comes from.',
+    minItems: 1,
+    maxItems: SOURCES_MAX,
+  }),
 })
 
 export const RuntimeSchema = closed({
   version: Type.Literal(1, { description: 'Version of this file.' }),
   deployment: id('Name of the installation; the trust domain of certificates.'),
   agent: id('Name of this agent.'),
-  clock: oneOf(['system', 'recording'] as const, 'Where time comes from: this machine, or the recording a `csv` source reads.', 'system'),
+  clock: oneOf(
+    ['system', 'recording'] as const,
+    'Where time comes from: this machine, or the recording a `csv` source reads.',
+    'system',
+  ),
   signing_key_file: file('Ed25519 private key in PEM that signs batches; readable by its owner only.'),
-  collector: Type.Optional(closed({
-    url: Type.String({ pattern: '^wss://[^\\s/@]+/\\S*$', form: 'wss://HOST:PORT/agent', description: 'Address of the collector.' }),
-    ca_file: file('Certificate authority of the collector.'),
-    cert_file: file('Certificate of this agent.'),
-    key_file: file('Private key of that certificate; readable by its owner only.'),
-    collector_key_file: file('Public key that signs receipts.'),
-  }, 'Where batches go. Absent: they stay in the outbox.')),
-  health: Type.Optional(closed({
-    host: Type.String({ minLength: 1, default: LOOPBACK, description: 'Address to listen on.' }),
-    port: Type.Integer({ minimum: 0, maximum: 65_535, default: 9464, description: 'Port of `/live`, `/ready` and `/metrics`; 0 takes any free one.' }),
-  }, 'Health server. Absent: none.')),
+  collector: Type.Optional(
+    closed(
+      {
+        url: Type.String({
+          pattern: '^wss://[^\\s/@]+/\\S*$',
+          form: 'wss://HOST:PORT/agent',
+          description: 'Address of the collector.',
+        }),
+        ca_file: file('Certificate authority of the collector.'),
+        cert_file: file('Certificate of this agent.'),
+        key_file: file('Private key of that certificate; readable by its owner only.'),
+        collector_key_file: file('Public key that signs receipts.'),
+      },
+      'Where batches go. Absent: they stay in the outbox.',
+    ),
+  ),
+  health: Type.Optional(
+    closed(
+      {
+        host: Type.String({ minLength: 1, default: LOOPBACK, description: 'Address to listen on.' }),
+        port: Type.Integer({
+          minimum: 0,
+          maximum: 65_535,
+          default: 9464,
+          description: 'Port of `/live`, `/ready` and `/metrics`; 0 takes any free one.',
+        }),
+      },
+      'Health server. Absent: none.',
+    ),
+  ),
   log_level: oneOf(LOG_LEVELS, 'Least important level that is logged.', 'info'),
-  decisions: closed({
-    batch_ms: ms('A batch is signed at the latest after this time.', { minimum: 50, maximum: 60_000, default: 1000 }),
-    batch_items_max: Type.Integer({ minimum: 1, maximum: 65_536, default: 4096, description: 'A batch is signed at once with this many records.' }),
-    pass_record_every_ms: ms('Longest time between two full records while a rig is PASS.', { minimum: 50, maximum: HOUR_MS, default: 10_000 }),
-    not_pass_record_every_ms: ms('The same while it is anything else.', { minimum: 50, maximum: HOUR_MS, default: 1000 }),
-  }, 'How decisions are recorded and signed.'),
-  checkpoint: closed({
-    every_ms: ms('Time between two saved states.', { minimum: 1000, maximum: HOUR_MS, default: 30_000 }),
-    keep: Type.Integer({ minimum: 2, maximum: 64, default: 4, description: 'Saved states that are kept.' }),
-  }, 'Saved states, from which a start goes on.'),
-  journal: closed({
-    bytes_max: Type.Integer({ minimum: 16_777_216, maximum: 1024 * GIB, default: 2 * GIB, description: 'Bound of the input journal; the oldest segment is deleted past it.' }),
-    segment_bytes: Type.Integer({ minimum: 65_536, maximum: 268_435_456, default: 67_108_864, description: 'Size at which a new segment begins.' }),
-  }, 'Input journal.'),
-  outbox: closed({
-    bytes_max: Type.Integer({ minimum: 33_554_432, maximum: 1024 * GIB, default: GIB, description: 'Bound of the outbox. Receipted batches make room; without a receipt nothing is deleted and evaluation waits.' }),
-  }, 'Signed batches.'),
+  decisions: closed(
+    {
+      batch_ms: ms('A batch is signed at the latest after this time.', { minimum: 50, maximum: 60_000, default: 1000 }),
+      batch_items_max: Type.Integer({
+        minimum: 1,
+        maximum: 65_536,
+        default: 4096,
+        description: 'A batch is signed at once with this many records.',
+      }),
+      pass_record_every_ms: ms('Longest time between two full records while a rig is PASS.', {
+        minimum: 50,
+        maximum: HOUR_MS,
+        default: 10_000,
+      }),
+      not_pass_record_every_ms: ms('The same while it is anything else.', {
+        minimum: 50,
+        maximum: HOUR_MS,
+        default: 1000,
+      }),
+    },
+    'How decisions are recorded and signed.',
+  ),
+  checkpoint: closed(
+    {
+      every_ms: ms('Time between two saved states.', { minimum: 1000, maximum: HOUR_MS, default: 30_000 }),
+      keep: Type.Integer({ minimum: 2, maximum: 64, default: 4, description: 'Saved states that are kept.' }),
+    },
+    'Saved states, from which a start goes on.',
+  ),
+  journal: closed(
+    {
+      bytes_max: Type.Integer({
+        minimum: 16_777_216,
+        maximum: 1024 * GIB,
+        default: 2 * GIB,
+        description: 'Bound of the input journal; the oldest segment is deleted past it.',
+      }),
+      segment_bytes: Type.Integer({
+        minimum: 65_536,
+        maximum: 268_435_456,
+        default: 67_108_864,
+        description: 'Size at which a new segment begins.',
+      }),
+    },
+    'Input journal.',
+  ),
+  outbox: closed(
+    {
+      bytes_max: Type.Integer({
+        minimum: 33_554_432,
+        maximum: 1024 * GIB,
+        default: GIB,
+        description:
+          'Bound of the outbox. Receipted batches make room; without a receipt nothing is deleted and evaluation waits.',
+      }),
+    },
+    'Signed batches.',
+  ),
   rigs: Type.Array(RigSchema, { description: 'Rigs this agent watches.', minItems: 1, maxItems: RIGS_MAX }),
 })
 
-const listenOn = (port: number) => closed({
-  host: Type.String({ minLength: 1, default: LOOPBACK, description: 'Address to listen on.' }),
-  port: Type.Integer({ minimum: 0, maximum: 65_535, default: port, description: 'Port to listen on; 0 takes any free one.' }),
-})
+const listenOn = (port: number) =>
+  closed({
+    host: Type.String({ minLength: 1, default: LOOPBACK, description: 'Address to listen on.' }),
+    port: Type.Integer({
+      minimum: 0,
+      maximum: 65_535,
+      default: port,
+      description: 'Port to listen on; 0 takes any free one.',
+    }),
+  })
 
 export const CollectorSchema = closed({
   version: Type.Literal(1, { description: 'Version of this file.' }),
@@ -121,46 +248,101 @@ export const CollectorSchema = closed({
   signing_key_file: file('Ed25519 private key in PEM that signs receipts; readable by its owner only.'),
   data_dir: file('Folder of the database.'),
   agents_listen: listenOn(7443),
-  tls: closed({
-    ca_file: file('Authority that issues agent certificates.'),
-    cert_file: file('Certificate of the listener for agents.'),
-    key_file: file('Its private key; readable by its owner only.'),
-  }, 'TLS 1.3 with client certificates, for agents.'),
+  tls: closed(
+    {
+      ca_file: file('Authority that issues agent certificates.'),
+      cert_file: file('Certificate of the listener for agents.'),
+      key_file: file('Its private key; readable by its owner only.'),
+    },
+    'TLS 1.3 with client certificates, for agents.',
+  ),
   operators_listen: listenOn(7444),
-  operators_tls: Type.Optional(closed({
-    cert_file: file('Certificate of the listener for operators.'),
-    key_file: file('Its private key; readable by its owner only.'),
-  }, 'Absent: plain HTTP, which is permitted on loopback only.')),
-  agents: Type.Array(closed({
-    agent: id('Name of an agent.'),
-    public_key_file: file('Ed25519 public key in PEM that its batches are signed with.'),
-    programs: Type.Array(id('Programme.'), { description: 'Programmes its rigs may belong to.', minItems: 1, maxItems: RIGS_MAX }),
-  }), { description: 'Agents that are enrolled.', maxItems: 10_000 }),
+  operators_tls: Type.Optional(
+    closed(
+      {
+        cert_file: file('Certificate of the listener for operators.'),
+        key_file: file('Its private key; readable by its owner only.'),
+      },
+      'Absent: plain HTTP, which is permitted on loopback only.',
+    ),
+  ),
+  agents: Type.Array(
+    closed({
+      agent: id('Name of an agent.'),
+      public_key_file: file('Ed25519 public key in PEM that its batches are signed with.'),
+      programs: Type.Array(id('Programme.'), {
+        description: 'Programmes its rigs may belong to.',
+        minItems: 1,
+        maxItems: RIGS_MAX,
+      }),
+    }),
+    { description: 'Agents that are enrolled.', maxItems: 10_000 },
+  ),
   verify_workers: Type.Integer({ minimum: 1, maximum: 64, default: 1, description: 'Threads that verify batches.' }),
   log_level: oneOf(LOG_LEVELS, 'Least important level that is logged.', 'info'),
 })
 
 const limit = (description: string) => Type.Optional(Type.Number({ minimum: -1e300, maximum: 1e300, description }))
 const size = (description: string) => Type.Optional(Type.Number({ minimum: 0, maximum: 1e300, description }))
-const names = (description: string) => Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { description, maxItems: 64 }))
+const names = (description: string) =>
+  Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { description, maxItems: 64 }))
 
 export const MetricSchema = closed({
   aliases: names('Other channel names that feed it, letter for letter.'),
   source_columns: names('Columns of recordings that feed it, letter for letter.'),
-  unit: Type.String({ minLength: 1, maxLength: 32, description: 'Unit of every number here, compared letter for letter (`mW` is not `MW`); only blanks at its ends are left out. A sample without a unit is taken to be in it.' }),
-  unit_map: Type.Optional(Type.Record(Type.String(), Type.Number({ minimum: -1e300, maximum: 1e300 }), { description: 'Other units by name, letter for letter: value × factor is the value in `unit`. A unit that is in neither makes the sample unusable.' })),
-  nominal_rate_hz: Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000, description: 'Samples a second when all is well; below 80 % of it a window is INSUFFICIENT.' }),
+  unit: Type.String({
+    minLength: 1,
+    maxLength: 32,
+    description:
+      'Unit of every number here, compared letter for letter (`mW` is not `MW`); only blanks at its ends are left out. A sample without a unit is taken to be in it.',
+  }),
+  unit_map: Type.Optional(
+    Type.Record(Type.String(), Type.Number({ minimum: -1e300, maximum: 1e300 }), {
+      description:
+        'Other units by name, letter for letter: value × factor is the value in `unit`. A unit that is in neither makes the sample unusable.',
+    }),
+  ),
+  nominal_rate_hz: Type.Number({
+    exclusiveMinimum: 0,
+    maximum: 1_000_000,
+    description: 'Samples a second when all is well; below 80 % of it a window is INSUFFICIENT.',
+  }),
   required: Type.Boolean({ default: true, description: 'Whether the rig is NO_TEST when nothing is known of it.' }),
-  baseline_required: Type.Boolean({ default: true, description: 'Whether it is NO_BASELINE without a baseline; `false` judges it by limits alone.' }),
-  idle_after_ms: Type.Optional(ms('Silence after which it is STALE; by default five nominal intervals and at least a second.', { minimum: 10, maximum: HOUR_MS })),
-  windows_ms: Type.Optional(Type.Array(ms('Width.', { minimum: 1, maximum: HOUR_MS }), { description: 'Windows of the rig it is judged by; by default all that hold five samples.', minItems: 1, maxItems: 8 })),
+  baseline_required: Type.Boolean({
+    default: true,
+    description: 'Whether it is NO_BASELINE without a baseline; `false` judges it by limits alone.',
+  }),
+  idle_after_ms: Type.Optional(
+    ms('Silence after which it is STALE; by default five nominal intervals and at least a second.', {
+      minimum: 10,
+      maximum: HOUR_MS,
+    }),
+  ),
+  windows_ms: Type.Optional(
+    Type.Array(ms('Width.', { minimum: 1, maximum: HOUR_MS }), {
+      description: 'Windows of the rig it is judged by; by default all that hold five samples.',
+      minItems: 1,
+      maxItems: 8,
+    }),
+  ),
   drift_threshold: size('DRIFT when a window mean is further than this from the baseline.'),
   drift_percent: size('DRIFT when it is further than this share of the baseline, in percent of it.'),
   min_effect: size('A smaller difference is never DRIFT.'),
-  deviation_limit: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e6, description: 'DRIFT beyond this many spreads of window means; by default what the baseline says.' })),
-  drift_persistence: Type.Integer({ minimum: 1, maximum: 100_000, default: 5, description: 'Slides in a row a departure must last.' }),
+  deviation_limit: Type.Optional(
+    Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 1e6,
+      description: 'DRIFT beyond this many spreads of window means; by default what the baseline says.',
+    }),
+  ),
+  drift_persistence: Type.Integer({
+    minimum: 1,
+    maximum: 100_000,
+    default: 5,
+    description: 'Slides in a row a departure must last.',
+  }),
   critical: Type.Optional(Type.Boolean({ description: 'Needs an `invariant_*` or a fail limit.' })),
-  fail_threshold: limit('The predecessor\'s word for `fail_max`.'),
+  fail_threshold: limit("The predecessor's word for `fail_max`."),
   fail_min: limit('FAIL when a window mean is below.'),
   fail_max: limit('FAIL when a window mean is above.'),
   invariant_eq: limit('FAIL when any sample is not this.'),
@@ -171,7 +353,9 @@ export const MetricSchema = closed({
 /** An override names only what it changes. */
 const OverrideSchema = Type.Partial(MetricSchema, { additionalProperties: false })
 const overrides = (description: string) =>
-  Type.Optional(Type.Record(Type.String(), closed({ metrics: Type.Record(Type.String(), OverrideSchema) }), { description }))
+  Type.Optional(
+    Type.Record(Type.String(), closed({ metrics: Type.Record(Type.String(), OverrideSchema) }), { description }),
+  )
 
 export const RegistrySchema = closed({
   version: Type.Literal('1.0', { description: 'Version of this file.' }),

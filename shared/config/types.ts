@@ -1,5 +1,14 @@
 import type { Static } from 'typebox'
-import type { CollectorSchema, CsvSourceSchema, HostSourceSchema, MetricSchema, RegistrySchema, RigSchema, RuntimeSchema, ZmqSourceSchema } from './schema.ts'
+import type {
+  CollectorSchema,
+  CsvSourceSchema,
+  HostSourceSchema,
+  MetricSchema,
+  RegistrySchema,
+  RigSchema,
+  RuntimeSchema,
+  ZmqSourceSchema,
+} from './schema.ts'
 
 /** A configuration with every default filled in, in the words of its file. */
 export type RuntimeConfig = Static<typeof RuntimeSchema>

@@ -33,7 +33,8 @@ const WORDS: Readonly<Record<string, Omit<Unwanted, 'offset'>>> = {
  */
 export function unwantedIn(text: string, max: number): Unwanted[] {
   const control = CONTROL.exec(text)
-  if (control !== null) return [{ offset: control.index, found: `the control character ${code(control[0])}`, expected: 'text' }]
+  if (control !== null)
+    return [{ offset: control.index, found: `the control character ${code(control[0])}`, expected: 'text' }]
   const wide = INDENTED_TOO_FAR.exec(text)
   if (wide !== null) {
     return [{ offset: wide.index, found: `an indent wider than ${INDENT_MAX}`, expected: 'two blanks an indent' }]
@@ -48,7 +49,7 @@ function unwantedWords(text: string, max: number): Unwanted[] {
   let isText = false
   for (const word of new Lexer().lex(text)) {
     // What follows the mark of a scalar is its text, whatever it looks like.
-    const type = isText ? 'text' : CST.tokenType(word)
+    const type: string | null = isText ? 'text' : CST.tokenType(word)
     isText = type === 'scalar'
     if (type !== null && MARKS.has(type)) continue
     const unwanted = type === null ? undefined : WORDS[type]

@@ -18,13 +18,6 @@ export const CONFIG_ERRORS = {
     exit: 78,
     retry: false,
     summary: 'A configuration file is larger than any real one.',
-    remedy: 'Check that the path names the right file; the limit is 4 MiB for YAML and 64 MiB for a baseline.',
-  },
-  SECRET_MISSING: {
-    exit: 78,
-    retry: false,
-    summary: 'A secret that the configuration refers to cannot be read.',
-    remedy:
-      'Create the file or set the variable that the reference names. The secret itself never goes into the configuration.',
+    remedy: 'Check that the path names the right file; the limit is 4 MiB.',
   },
 } as const satisfies Record<string, ErrorEntry>

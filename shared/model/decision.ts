@@ -25,7 +25,7 @@ export type Finding = Readonly<{
   verdict: MetricVerdict
   /** Width of the window that shows it; 0 when no window does (STALE, NO_BASELINE). */
   windowUs: Micros
-  /** Machine-readable ground: `invariant_max`, `invariant_min`, `invariant_eq`, `fail_threshold`, `deviation`, `drift_threshold`,
+  /** Machine-readable ground: `invariant_max`, `invariant_min`, `invariant_eq`, `fail_max`, `fail_min`, `deviation`, `drift_threshold`,
    * `drift_percent`, `silent`, `invalid_samples`, `unit_mismatch`, `window_not_filled`, `no_baseline`, `alias_collision`. */
   ground: string
   unit: string

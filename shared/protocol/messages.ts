@@ -192,6 +192,8 @@ export type Vitals = Readonly<{
   decision_seq: number
   findings: readonly FindingJson[]
   clock: 'system' | 'recording'
+  /** Samples that no sensor measured: a simulator or a fault injector made them. */
+  simulation: boolean
   samples_per_s: number
   counters: Readonly<{ received: number; evaluated: number; late: number; duplicate: number; rejected: number; shed: number; missing: number }>
   outbox: Readonly<{ batches: number; bytes: Bytes; oldest_us: Micros | null }>

@@ -11,8 +11,10 @@ export function whyFinding(f: FindingJson): string {
       return `${f.channel} fell to ${number(f.min)}${unit}${window}, never below ${number(f.limit)}${unit}`
     case 'invariant_eq':
       return `${f.channel} was ${number(f.min)} to ${number(f.max)}${unit}${window}, always ${number(f.limit)}${unit}`
-    case 'fail_threshold':
-      return `${f.channel} was ${number(f.mean)}${unit}${window}, limit ${number(f.limit)}${unit}`
+    case 'fail_max':
+      return `${f.channel} was ${number(f.mean)}${unit}${window}, above its limit of ${number(f.limit)}${unit}`
+    case 'fail_min':
+      return `${f.channel} was ${number(f.mean)}${unit}${window}, below its limit of ${number(f.limit)}${unit}`
     case 'deviation':
     case 'drift_threshold':
     case 'drift_percent':
