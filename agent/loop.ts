@@ -147,11 +147,17 @@ export class AgentLoop {
     await clock.sleep(0)
   }
 
-  /** The end of a recording is a moment too: time moves past lateness, so that its last slides are decided. */
+  /**
+   * The end of a recording is a moment too: time moves past lateness, so that its last slides are decided. Counted from
+   * the newest sample, so that a start after the end does not move it once more.
+   */
   async endRecording(): Promise<void> {
-    const { config } = this.options.loaded
-    const pastMs = Math.max(...config.rigs.map((rig) => rig.lateness_ms + 2 * rig.slide_ms))
-    this.intake.take({ kind: 'tick', nowUs: this.nowUs() + pastMs * 1000 })
+    let endUs = 0
+    for (const { newestSeenUs, settings } of this.evaluation.state.rigs) {
+      const newest = newestSeenUs.reduce((a, b) => Math.max(a, b), 0)
+      if (newest > 0) endUs = Math.max(endUs, newest + settings.latenessUs + 2 * settings.slideUs)
+    }
+    if (endUs > this.evaluation.state.nowUs) this.intake.take({ kind: 'tick', nowUs: endUs })
     await this.flush().catch(() => undefined)
   }
 

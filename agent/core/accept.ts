@@ -16,10 +16,10 @@ export function acceptFrame(rig: RigState, frame: Frame, nowUs: number): void {
   if (samples * names.length !== frame.value.length) {
     return refuseFrame(rig, 'wrong_shape', nowUs, `${frame.value.length} values for ${names.length} channels at ${samples} times`)
   }
-  const name = `${frame.source}/${frame.epoch}`
+  const name = `${frame.source}/${frame.epoch}`.normalize('NFC')
   const arrival = noteFrame(rig.sources, name, frame.seq, nowUs)
   for (let c = 0; c < names.length; c += 1) {
-    const metric = rig.channelIndex.get(names[c]!)
+    const metric = rig.channelIndex.get(names[c]!.normalize('NFC'))
     const row = metric ?? rig.ledger.metrics
     book(rig.ledger, row, 'received', samples)
     if (arrival.duplicate) book(rig.ledger, row, 'duplicate', samples)

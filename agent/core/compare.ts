@@ -16,7 +16,8 @@ export type Departure = Readonly<{ ground: 'deviation' | 'drift_threshold' | 'dr
 export function compareWindow(window: Moments, baseline: WindowBaseline, settings: MetricSettings): Departure | null {
   const delta = window.mean - baseline.mean
   const size = Math.abs(delta)
-  const deviation = baseline.spread > 0 ? delta / baseline.spread : null
+  const spreads = delta / baseline.spread
+  const deviation = baseline.spread > 0 && Number.isFinite(spreads) ? spreads : null
   if (settings.minEffect !== undefined && size < settings.minEffect) return null
   const allowed = (settings.deviationLimit ?? baseline.limit) * baseline.spread
   const rules: Departure[] = []

@@ -45,10 +45,10 @@ export function rankFindings(judgements: readonly Judgement[]): Finding[] {
   return findings
 }
 
-/** Text that is equal exactly when two slides of a rig say the same: verdict, drivers with window and ground, mode, run, configuration. */
+/** Text, in the Unicode form that snapshots keep, that is equal exactly when two slides of a rig say the same: verdict, drivers with window and ground, mode, run, configuration. */
 export function sayingKey(rig: RigState, verdict: OverallVerdict, findings: readonly Finding[]): string {
   const drivers = findings.map((f) => `${f.metric}\u0000${f.verdict}\u0000${f.ground}\u0000${f.windowUs}`).sort()
-  return JSON.stringify([verdict, rig.mode, rig.run?.run ?? '', rig.run?.note ?? '', drivers])
+  return JSON.stringify([verdict, rig.mode, rig.run?.run ?? '', rig.run?.note ?? '', drivers]).normalize('NFC')
 }
 
 export type Saying = Readonly<{

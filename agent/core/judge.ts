@@ -25,14 +25,12 @@ export function judgeMetric(rig: RigState, metric: number, endUs: number): Judge
 
   const limits = passedLimit(rig, metric, settings)
   if (limits !== null) return find('FAIL', limits.ground, limits.more)
-  const silentUs = endUs - Math.max(newest, rig.originUs)
-  if (!(silentUs <= settings.idleAfterUs)) return find('STALE', 'silent', { limit: settings.idleAfterUs, ratio: silentUs / settings.idleAfterUs })
-  const shortest = settings.windows[0]!
-  const shortestRow = momentsAt(rig.windowRows[shortest]!, metric)
-  if (shortestRow.invalid > 0) return find('INVALID', 'invalid_samples', about(rig, shortest, shortestRow))
-  const unfilled = firstUnfilled(rig, metric, settings, endUs)
-  if (unfilled !== null) return find('INSUFFICIENT', 'window_not_filled', about(rig, unfilled, momentsAt(rig.windowRows[unfilled]!, metric)))
-
+  const unknown = unknownOf(rig, metric, settings, { endUs, newest })
+  if (unknown !== null) {
+    // A departure lasts only while it is seen: what nobody knows about is no part of it.
+    rig.departures.fill(0, metric * rig.settings.windowsUs.length, (metric + 1) * rig.settings.windowsUs.length)
+    return find(unknown.verdict, unknown.ground, unknown.more)
+  }
   const baseline = rig.settings.baseline?.metrics.get(settings.metric)
   if (baseline === undefined || baseline.unit !== settings.unit) {
     return settings.baselineRequired ? find('NO_BASELINE', 'no_baseline') : { verdict: 'PASS', finding: null }
@@ -40,6 +38,18 @@ export function judgeMetric(rig: RigState, metric: number, endUs: number): Judge
   const drift = worstDeparture(rig, metric, settings, baseline)
   if (drift === 'nothing_compared') return settings.baselineRequired ? find('NO_BASELINE', 'no_baseline') : { verdict: 'PASS', finding: null }
   return drift === null ? { verdict: 'PASS', finding: null } : find('DRIFT', drift.ground, drift.more)
+}
+
+/** Why nobody knows how a metric is: silence, rubbish or too few samples; null when it can be judged. */
+function unknownOf(rig: RigState, metric: number, settings: MetricSettings, { endUs, newest }: { endUs: number; newest: number }): (Passed & { verdict: MetricVerdict }) | null {
+  const silentUs = endUs - Math.max(newest, rig.originUs)
+  if (!(silentUs <= settings.idleAfterUs)) return { verdict: 'STALE', ground: 'silent', more: { limit: settings.idleAfterUs, ratio: silentUs / settings.idleAfterUs } }
+  const shortest = settings.windows[0]!
+  const row = momentsAt(rig.windowRows[shortest]!, metric)
+  if (row.invalid > 0) return { verdict: 'INVALID', ground: 'invalid_samples', more: about(rig, shortest, row) }
+  const unfilled = firstUnfilled(rig, metric, settings, endUs)
+  if (unfilled === null) return null
+  return { verdict: 'INSUFFICIENT', ground: 'window_not_filled', more: about(rig, unfilled, momentsAt(rig.windowRows[unfilled]!, metric)) }
 }
 
 const EMPTY = {
@@ -81,7 +91,7 @@ function passedLimit(rig: RigState, metric: number, settings: MetricSettings): P
 
 /** |distance from the middle of the allowed band| over half its width; for a one-sided limit the value over the limit. */
 function outside(value: number, min: number | undefined, max: number | undefined): number | null {
-  if (min !== undefined && max !== undefined && max > min) return Math.abs(value - (min + max) / 2) / ((max - min) / 2)
+  if (min !== undefined && max !== undefined && max > min) return finite(Math.abs(value - (min + max) / 2) / ((max - min) / 2))
   const limit = max ?? min
   if (limit === undefined || limit === 0) return null
   return max !== undefined ? finite(value / limit) : finite(limit / value)

@@ -12,7 +12,7 @@ import type { EvaluatorSettings, RigSettings } from './settings.ts'
 /** Everything the evaluator remembers of one rig. */
 export type RigState = {
   settings: RigSettings
-  /** Channel name → index into `settings.metrics`. Derived from the settings. */
+  /** Channel name in Unicode NFC, the form that snapshots keep → index into `settings.metrics`. Derived from the settings. */
   readonly channelIndex: Map<string, number>
   mode: Mode
   run: RunContext | null
@@ -74,7 +74,7 @@ export function createRigState(settings: RigSettings): RigState {
   const panesMax = Math.floor(settings.windowsUs.reduce((a, b) => Math.max(a, b), settings.slideUs) / settings.slideUs)
   const channelIndex = new Map<string, number>()
   settings.metrics.forEach((m, index) => {
-    for (const channel of m.channels) channelIndex.set(channel, index)
+    for (const channel of m.channels) channelIndex.set(channel.normalize('NFC'), index)
   })
   return {
     settings, channelIndex, mode: settings.mode, run: null, closedUs: -1, originUs: -1,

@@ -81,8 +81,8 @@ function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Tim
     // had, do not; nor does what became of its samples so far.
     for (const dropped of emptyAll(old.panes).entries()) book(old.ledger, dropped[0], 'shed', dropped[1])
     rig.settled = totalCounts(old)
-    Object.assign(rig, { mode: old.mode, run: old.run, sources: old.sources, closedUs: old.closedUs, originUs: originOf(rig, time.nowUs) })
-    if (time.gap !== null && old.closedUs >= 0) jumpGap(rig, { toUs: startOf(rig, time.nowUs), originUs: rig.originUs, reason: time.gap }, effects)
+    Object.assign(rig, { mode: old.mode, run: old.run, sources: old.sources, closedUs: gridOf(rig, old.closedUs), originUs: originOf(rig, time.nowUs) })
+    if (time.gap !== null && old.closedUs >= 0) jumpGap(rig, { toUs: Math.max(rig.closedUs, startOf(rig, time.nowUs)), originUs: rig.originUs, reason: time.gap }, effects)
     return rig
   })
 }
@@ -91,6 +91,12 @@ function startOf(rig: RigState, nowUs: Micros): Micros {
   const { slideUs, latenessUs } = rig.settings
   // A recording may begin at time zero; a negative time would mean a rig that has not begun.
   return Math.max(0, Math.floor((nowUs - latenessUs - slideUs) / slideUs) * slideUs)
+}
+
+/** A slide of another width begins where both grids meet or later: nothing is decided twice. −1 stays −1. */
+function gridOf(rig: RigState, closedUs: Micros): Micros {
+  const { slideUs } = rig.settings
+  return closedUs < 0 ? closedUs : Math.floor((closedUs + slideUs - 1) / slideUs) * slideUs
 }
 
 /** From when on samples can be there: windows are due when they reach back no further than this. */

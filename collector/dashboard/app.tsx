@@ -19,17 +19,36 @@ export function App({ model, clock, link, onChange }: AppProps) {
   const [query, setQuery] = useState('')
   const [help, setHelp] = useState(false)
   const nowMs = clock.monotonicMs()
-  const view: View = { model, nowMs, nowUs: clock.nowUs(), link, lost: isLost(model, nowMs), rigs: worstFirst(model, nowMs) }
+  const view: View = {
+    model,
+    nowMs,
+    nowUs: clock.nowUs(),
+    link,
+    lost: isLost(model, nowMs),
+    rigs: worstFirst(model, nowMs),
+  }
   const route = parseRoute(location.hash)
   const shown = view.rigs.filter(({ row, state }) => (filter === null || state === filter) && fits(row, query))
   useKeys({ help: () => setHelp((was) => !was), clear: () => clear(setFilter, setQuery, setHelp) })
   return (
     <div class={view.lost ? 'page lost' : 'page'}>
-      <Banner view={view} filter={filter} query={query} hidden={view.rigs.length - shown.length} onFilter={setFilter} onQuery={setQuery} onHelp={() => setHelp(!help)} />
+      <Banner
+        view={view}
+        filter={filter}
+        query={query}
+        hidden={view.rigs.length - shown.length}
+        onFilter={setFilter}
+        onQuery={setQuery}
+        onHelp={() => setHelp(!help)}
+      />
       {view.lost && <Lost view={view} />}
       {help && <Help />}
       <main>
-        {route.page === 'rig' ? <RigView view={view} route={route} clock={clock} onChange={onChange} /> : <FleetWall view={view} shown={shown} />}
+        {route.page === 'rig' ? (
+          <RigView view={view} route={route} clock={clock} onChange={onChange} />
+        ) : (
+          <FleetWall view={view} shown={shown} />
+        )}
       </main>
       <Foot view={view} />
     </div>
@@ -56,10 +75,22 @@ function Lost({ view }: { view: View }) {
 function Help() {
   return (
     <dl class="help">
-      <dt><kbd>/</kbd></dt><dd>find rigs</dd>
-      <dt><kbd>Esc</kbd></dt><dd>back to the fleet, clear filters</dd>
-      <dt><kbd>Enter</kbd></dt><dd>open the rig in focus</dd>
-      <dt><kbd>?</kbd></dt><dd>show or hide this</dd>
+      <dt>
+        <kbd>/</kbd>
+      </dt>
+      <dd>find rigs</dd>
+      <dt>
+        <kbd>Esc</kbd>
+      </dt>
+      <dd>back to the fleet, clear filters</dd>
+      <dt>
+        <kbd>Enter</kbd>
+      </dt>
+      <dd>open the rig in focus</dd>
+      <dt>
+        <kbd>?</kbd>
+      </dt>
+      <dd>show or hide this</dd>
     </dl>
   )
 }
@@ -68,11 +99,22 @@ function fits(row: PageModel['rigs'] extends Map<string, infer R> ? R : never, q
   const wanted = query.trim().toLowerCase()
   if (wanted === '') return true
   const { vitals } = row
-  const words = [row.rig, row.program, row.agent, vitals?.run?.run ?? '', vitals?.run?.article ?? '', ...(vitals?.channels.map((c) => c.channel) ?? [])]
+  const words = [
+    row.rig,
+    row.program,
+    row.agent,
+    vitals?.run?.run ?? '',
+    vitals?.run?.article ?? '',
+    ...(vitals?.channels.map((c) => c.channel) ?? []),
+  ]
   return words.some((word) => word.toLowerCase().includes(wanted))
 }
 
-function clear(setFilter: (none: null) => void, setQuery: (none: string) => void, setHelp: (off: boolean) => void): void {
+function clear(
+  setFilter: (none: null) => void,
+  setQuery: (none: string) => void,
+  setHelp: (off: boolean) => void,
+): void {
   setFilter(null)
   setQuery('')
   setHelp(false)

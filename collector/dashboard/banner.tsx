@@ -92,11 +92,15 @@ function WatermarkLag({ view }: { view: View }) {
   return (
     <>
       <span class="pair" title="how far the slowest rig's event time is behind its clock">
-        <span class="label">wm-lag</span> <span class="num">{worst === null ? '—' : `${(worst / 1000).toFixed(2)} s`}</span>
+        <span class="label">wm-lag</span>{' '}
+        <span class="num">{worst === null ? '—' : `${(worst / 1000).toFixed(2)} s`}</span>
       </span>
       {skewMs !== null && (
         <span class="pair" title="this browser's clock against the collector's">
-          <span class="label">skew</span> <span class="num">{Math.abs(skewMs) < 10_000 ? `${skewMs.toFixed(0)} ms` : `${(skewMs / 1000).toFixed(0)} s`}</span>
+          <span class="label">skew</span>{' '}
+          <span class="num">
+            {Math.abs(skewMs) < 10_000 ? `${skewMs.toFixed(0)} ms` : `${(skewMs / 1000).toFixed(0)} s`}
+          </span>
         </span>
       )}
     </>
@@ -162,7 +166,10 @@ function Custody({ view }: { view: View }) {
         </span>
       )}
       <span class="rule" />
-      <span class="pair" title="batches and sessions that the collector would not take; listed at the foot of the fleet page">
+      <span
+        class="pair"
+        title="batches and sessions that the collector would not take; listed at the foot of the fleet page"
+      >
         <span class={view.model.refusals.length > 0 ? 'amber' : 'label'}>
           {view.model.refusals.length > 0 && <Glyph name="diamond" />} refused
         </span>{' '}
@@ -170,7 +177,8 @@ function Custody({ view }: { view: View }) {
       </span>
       {view.model.notUnderstood > 0 && (
         <span class="pair" title="messages that this page does not know: it may be older than the collector">
-          <span class="amber">not understood</span> <span class="num amber">{formatCount(view.model.notUnderstood)}</span>
+          <span class="amber">not understood</span>{' '}
+          <span class="num amber">{formatCount(view.model.notUnderstood)}</span>
         </span>
       )}
     </>
@@ -180,7 +188,12 @@ function Custody({ view }: { view: View }) {
 function LinkLamp({ view }: { view: View }) {
   const age = view.model.heardMs === null ? null : view.nowMs - view.model.heardMs
   if (view.lost) {
-    return <Chip look={{ tone: 'unknown', glyph: 'hourglass', text: 'link', meaning: 'nothing heard from the collector' }} suffix={formatAge(age)} />
+    return (
+      <Chip
+        look={{ tone: 'unknown', glyph: 'hourglass', text: 'link', meaning: 'nothing heard from the collector' }}
+        suffix={formatAge(age)}
+      />
+    )
   }
   return (
     <span class="pair" title="time since anything was heard from the collector">

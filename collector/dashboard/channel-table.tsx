@@ -1,6 +1,6 @@
 import { Chip } from './glyph.tsx'
-import { channelRatio } from './margin.ts'
 import { metricLook } from './look.ts'
+import { channelRatio } from './margin.ts'
 import { formatAge, formatSigma, formatValue, formatWidth, NO_NUMBER } from './quantities.ts'
 import type { ChannelVitals, Vitals, WindowVitals } from './wire-types.ts'
 
@@ -14,15 +14,25 @@ export function ChannelTable({ vitals }: { vitals: Vitals }) {
         <tr>
           <th scope="col">channel</th>
           <th scope="col">state</th>
-          <th scope="col" class="right">value</th>
+          <th scope="col" class="right">
+            value
+          </th>
           <th scope="col">unit</th>
-          <th scope="col" class="right">age</th>
+          <th scope="col" class="right">
+            age
+          </th>
           <th scope="col">within limits and baseline band</th>
-          {widths.map((width) => <th scope="col" class="right" key={width}>mean of {formatWidth(width)}</th>)}
+          {widths.map((width) => (
+            <th scope="col" class="right" key={width}>
+              mean of {formatWidth(width)}
+            </th>
+          ))}
         </tr>
       </thead>
       <tbody>
-        {channels.map((channel) => <Row key={channel.metric} channel={channel} />)}
+        {channels.map((channel) => (
+          <Row key={channel.metric} channel={channel} />
+        ))}
       </tbody>
     </table>
   )
@@ -39,24 +49,43 @@ function Row({ channel }: { channel: ChannelVitals }) {
   const age = channel.age_us === null ? null : channel.age_us / 1000
   return (
     <tr class={unknown ? 'unknown-row' : ''} data-metric={channel.metric}>
-      <th scope="row" title={channel.metric}>{channel.channel}</th>
-      <td><Chip look={metricLook(channel.verdict)} /></td>
+      <th scope="row" title={channel.metric}>
+        {channel.channel}
+      </th>
+      <td>
+        <Chip look={metricLook(channel.verdict)} />
+      </td>
       <td class="num right">{formatValue(channel.value)}</td>
       <td>{channel.unit === '1' ? '' : channel.unit}</td>
       <td class="num right">{formatAge(age)}</td>
-      <td><LimitBar channel={channel} /></td>
-      {channel.windows.map((window) => <Window key={window.width_us} window={window} />)}
+      <td>
+        <LimitBar channel={channel} />
+      </td>
+      {channel.windows.map((window) => (
+        <Window key={window.width_us} window={window} />
+      ))}
     </tr>
   )
 }
 
 function Window({ window }: { window: WindowVitals }) {
-  if (window.state === 'na') return <td class="num right quiet" title="not judged for this channel: its rate cannot fill this window">n/a</td>
-  if (window.state === 'filling') return <td class="num right quiet" title={`${window.count} samples so far`}>filling</td>
+  if (window.state === 'na')
+    return (
+      <td class="num right quiet" title="not judged for this channel: its rate cannot fill this window">
+        n/a
+      </td>
+    )
+  if (window.state === 'filling')
+    return (
+      <td class="num right quiet" title={`${window.count} samples so far`}>
+        filling
+      </td>
+    )
   const range = `${formatValue(window.min)} to ${formatValue(window.max)}, ${window.count} samples`
   return (
     <td class="num right" title={range}>
-      {formatValue(window.mean)} <span class="sigma">{window.deviation === null ? '' : formatSigma(window.deviation)}</span>
+      {formatValue(window.mean)}{' '}
+      <span class="sigma">{window.deviation === null ? '' : formatSigma(window.deviation)}</span>
     </td>
   )
 }
@@ -67,7 +96,9 @@ const HEIGHT = 18
 /** The newest value between its limits (heavy ends), over the band its baseline allows (filled). What is not declared is not drawn. */
 function LimitBar({ channel }: { channel: ChannelVitals }) {
   const { value, limit_min: min, limit_max: max, baseline } = channel
-  const known = [min, max, baseline?.low ?? null, baseline?.high ?? null, value].filter((v): v is number => v !== null && Number.isFinite(v))
+  const known = [min, max, baseline?.low ?? null, baseline?.high ?? null, value].filter(
+    (v): v is number => v !== null && Number.isFinite(v),
+  )
   if (known.length < 2) return <span class="quiet">{NO_NUMBER}</span>
   const low = Math.min(...known)
   const span = Math.max(...known) - low || 1
@@ -77,7 +108,15 @@ function LimitBar({ channel }: { channel: ChannelVitals }) {
     <svg class="limit-bar" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={text}>
       <title>{text}</title>
       <line class="bar-axis" x1={x(low)} x2={x(low + span)} y1={HEIGHT / 2} y2={HEIGHT / 2} />
-      {baseline !== null && <rect class="bar-band" x={x(baseline.low)} width={Math.max(1, x(baseline.high) - x(baseline.low))} y={4} height={HEIGHT - 8} />}
+      {baseline !== null && (
+        <rect
+          class="bar-band"
+          x={x(baseline.low)}
+          width={Math.max(1, x(baseline.high) - x(baseline.low))}
+          y={4}
+          height={HEIGHT - 8}
+        />
+      )}
       {min !== null && <line class="bar-limit" x1={x(min)} x2={x(min)} y1={1} y2={HEIGHT - 1} />}
       {max !== null && <line class="bar-limit" x1={x(max)} x2={x(max)} y1={1} y2={HEIGHT - 1} />}
       {value !== null && <path class="bar-value" d={`M${x(value)} 2l4 7-4 7-4-7z`} />}

@@ -1,10 +1,10 @@
 import {
+  type AgentRow,
   absorbAgent,
   absorbBatch,
   absorbDecision,
   absorbRefusal,
   absorbVitals,
-  type AgentRow,
   type BatchRow,
   type PageModel,
 } from './page-model.ts'

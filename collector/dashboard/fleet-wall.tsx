@@ -21,7 +21,11 @@ export function FleetWall({ view, shown }: { view: View; shown: View['rigs'] }) 
           <Tile row={row} state={state} nowMs={view.nowMs} small={size === 'wall-small'} />
         </li>
       ))}
-      {shown.length === 0 && <li class="empty">No rig fits the filter. <kbd>Esc</kbd> clears it.</li>}
+      {shown.length === 0 && (
+        <li class="empty">
+          No rig fits the filter. <kbd>Esc</kbd> clears it.
+        </li>
+      )}
     </ul>
   )
 }
@@ -30,7 +34,9 @@ function Nothing({ view }: { view: View }) {
   const heard = view.model.heardMs !== null
   return (
     <p class="empty" role="status">
-      {heard ? 'The collector has not heard from any rig yet. A tile appears with the first vitals of an agent.' : 'Connecting to the collector. Nothing is known yet.'}
+      {heard
+        ? 'The collector has not heard from any rig yet. A tile appears with the first vitals of an agent.'
+        : 'Connecting to the collector. Nothing is known yet.'}
     </p>
   )
 }
@@ -52,7 +58,10 @@ function Tile({ row, state, nowMs, small }: TileProps) {
     >
       <span class="tile-head">
         <Chip look={look} suffix={state === 'LOST' ? age : undefined} pulse={state === 'FAIL' && !row.seen} />
-        <span class="tile-name" title={`${row.rig} · program ${row.program || 'not stated'} · agent ${row.agent || 'not stated'}`}>
+        <span
+          class="tile-name"
+          title={`${row.rig} · program ${row.program || 'not stated'} · agent ${row.agent || 'not stated'}`}
+        >
           {row.rig}
         </span>
         {vitals?.clock === 'recording' && <span class="badge">REPLAY</span>}
@@ -60,7 +69,11 @@ function Tile({ row, state, nowMs, small }: TileProps) {
         {vitals?.limits_only && <span class="badge">{small ? 'LIM' : 'LIMITS ONLY'}</span>}
         <ModeMark mode={vitals?.mode ?? '?'} small={small} />
       </span>
-      {!small && <span class="tile-why" title={firstWhy(row, state)}>{firstWhy(row, state)}</span>}
+      {!small && (
+        <span class="tile-why" title={firstWhy(row, state)}>
+          {firstWhy(row, state)}
+        </span>
+      )}
       <span class="tile-plot">
         <Sparkline history={row.history} pointsMax={HISTORY_POINTS_MAX} />
         {!small && (

@@ -1,11 +1,11 @@
 import { Chip, Glyph } from './glyph.tsx'
 import { verdictLook } from './look.ts'
-import { batchOf, type BatchRow, type PageModel } from './page-model.ts'
+import { type BatchRow, batchOf, type PageModel } from './page-model.ts'
 import { formatCount, formatUtc, formatUtcExact } from './quantities.ts'
 import { hrefOfRig } from './route.ts'
 import type { View } from './view.ts'
-import type { DecisionJson } from './wire-types.ts'
 import { summarizeFinding } from './why.ts'
+import type { DecisionJson } from './wire-types.ts'
 
 /** Rows of each list at the foot of the page. */
 const ROWS = 8
@@ -29,7 +29,10 @@ export function Foot({ view }: { view: View }) {
         <ul class="rows">
           {model.refusals.slice(0, ROWS).map((refusal) => (
             <li key={`${refusal.code} ${refusal.agent} ${refusal.time_us}`}>
-              <time title={formatUtcExact(refusal.time_us)}>{formatUtc(refusal.time_us)}</time> <span class="amber"><Glyph name="diamond" /> {refusal.code}</span>{' '}
+              <time title={formatUtcExact(refusal.time_us)}>{formatUtc(refusal.time_us)}</time>{' '}
+              <span class="amber">
+                <Glyph name="diamond" /> {refusal.code}
+              </span>{' '}
               {refusal.agent || 'unknown'} <span class="quiet">{refusal.detail}</span>
             </li>
           ))}
@@ -58,9 +61,14 @@ export function DecisionList({ model, decisions }: { model: PageModel; decisions
     <ul class="rows">
       {decisions.map((decision) => (
         <li key={decision.id}>
-          <a href={hrefOfRig(decision.program, decision.rig, decision.id)} title={`decision ${decision.id} · ${formatUtcExact(decision.time_us)}`}>
-            <time>{formatUtc(decision.time_us)}</time> <Chip look={verdictLook(decision.verdict)} /> <b>{decision.rig}</b>{' '}
-            <span class="why">{decision.findings[0] === undefined ? '' : summarizeFinding(decision.findings[0])}</span> <Proof model={model} decision={decision} />
+          <a
+            href={hrefOfRig(decision.program, decision.rig, decision.id)}
+            title={`decision ${decision.id} · ${formatUtcExact(decision.time_us)}`}
+          >
+            <time>{formatUtc(decision.time_us)}</time> <Chip look={verdictLook(decision.verdict)} />{' '}
+            <b>{decision.rig}</b>{' '}
+            <span class="why">{decision.findings[0] === undefined ? '' : summarizeFinding(decision.findings[0])}</span>{' '}
+            <Proof model={model} decision={decision} />
           </a>
         </li>
       ))}
@@ -87,8 +95,13 @@ function Batches({ batches }: { batches: readonly BatchRow[] }) {
     <ul class="rows">
       {batches.map((batch) => (
         <li key={`${batch.agent}/${batch.epoch}/${batch.batchSeq}`}>
-          <time title={formatUtcExact(batch.receiptUs ?? batch.receivedUs)}>{formatUtc(batch.receiptUs ?? batch.receivedUs)}</time> <b>{batch.agent}</b> batch{' '}
-          <span class="num">{batch.batchSeq}</span> <span class="quiet">of {formatCount(batch.firstSeq)}–{formatCount(batch.firstSeq + Math.max(0, batch.count - 1))}</span>{' '}
+          <time title={formatUtcExact(batch.receiptUs ?? batch.receivedUs)}>
+            {formatUtc(batch.receiptUs ?? batch.receivedUs)}
+          </time>{' '}
+          <b>{batch.agent}</b> batch <span class="num">{batch.batchSeq}</span>{' '}
+          <span class="quiet">
+            of {formatCount(batch.firstSeq)}–{formatCount(batch.firstSeq + Math.max(0, batch.count - 1))}
+          </span>{' '}
           {batch.receiptUs === null ? <span class="amber">verifying</span> : <span class="quiet">receipted ✓</span>}
         </li>
       ))}

@@ -49,7 +49,15 @@ function shapeOf(name: GlyphName) {
 }
 
 /** A state as shape, word and colour. `suffix` carries a number that belongs to the word, as in `STALE 4.2 s`. */
-export function Chip({ look, suffix, pulse }: { look: Look; suffix?: string | undefined; pulse?: boolean | undefined }) {
+export function Chip({
+  look,
+  suffix,
+  pulse,
+}: {
+  look: Look
+  suffix?: string | undefined
+  pulse?: boolean | undefined
+}) {
   return (
     <span class={`chip tone-${look.tone}${pulse ? ' pulse' : ''}`} title={look.meaning}>
       <Glyph name={look.glyph} />

@@ -9,7 +9,11 @@ const SILENCE_MAX_MS = 6_000
 /** Text longer than this is not parsed: a fleet of 300 rigs with 20 channels is about a tenth of it. */
 const MESSAGE_CHARS_MAX = 32 * 1024 * 1024
 
-export type LinkState = Readonly<{ phase: 'connecting' | 'open' | 'waiting'; attempts: number; nextTryMs: number | null }>
+export type LinkState = Readonly<{
+  phase: 'connecting' | 'open' | 'waiting'
+  attempts: number
+  nextTryMs: number | null
+}>
 
 export type Link = Readonly<{ state(): LinkState; stop(): void }>
 

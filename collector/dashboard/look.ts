@@ -21,8 +21,18 @@ export const LINK_LOST_MS = 2_000
 
 const RIG_LOOKS: Readonly<Record<RigState, Look>> = {
   FAIL: { tone: 'crit', glyph: 'triangle', text: 'FAIL', meaning: 'a limit is broken' },
-  LOST: { tone: 'unknown', glyph: 'hourglass', text: 'LOST', meaning: 'nothing heard from the rig: its state is not known' },
-  NO_TEST: { tone: 'unknown', glyph: 'void', text: 'NO TEST', meaning: 'a required channel is silent, invalid or not filled' },
+  LOST: {
+    tone: 'unknown',
+    glyph: 'hourglass',
+    text: 'LOST',
+    meaning: 'nothing heard from the rig: its state is not known',
+  },
+  NO_TEST: {
+    tone: 'unknown',
+    glyph: 'void',
+    text: 'NO TEST',
+    meaning: 'a required channel is silent, invalid or not filled',
+  },
   NO_BASELINE: { tone: 'unknown', glyph: 'void', text: 'NO BASELINE', meaning: 'there is nothing to compare with' },
   PASS_WITH_DRIFT: { tone: 'warn', glyph: 'square', text: 'DRIFT', meaning: 'within limits, away from the baseline' },
   PASS: { tone: 'norm', glyph: 'check', text: 'PASS', meaning: 'every judged window holds' },
@@ -40,7 +50,12 @@ const METRIC_LOOKS: Readonly<Record<MetricVerdict, Look>> = {
 
 /** A word this page does not know is an unknown state, loud like every other. */
 function unheardOf(word: string): Look {
-  return { tone: 'unknown', glyph: 'void', text: word.slice(0, 12) || '?', meaning: 'this page does not know this state' }
+  return {
+    tone: 'unknown',
+    glyph: 'void',
+    text: word.slice(0, 12) || '?',
+    meaning: 'this page does not know this state',
+  }
 }
 
 export function rigLook(state: RigState): Look {

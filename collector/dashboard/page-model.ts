@@ -1,6 +1,6 @@
-import type { DecisionJson, RefusalJson, Vitals } from './wire-types.ts'
 import { RIG_LOST_MS, RIG_STATES, type RigState } from './look.ts'
 import { worstRatio } from './margin.ts'
+import type { DecisionJson, RefusalJson, Vitals } from './wire-types.ts'
 
 /** Points of a sparkline: one minute of vitals at 2 Hz. */
 export const HISTORY_POINTS_MAX = 120
@@ -114,7 +114,9 @@ export function watermarkLagMs(vitals: Vitals): number {
 /** The batch that carries a decision, from the decision itself or from the span of a batch of its agent. */
 export function batchOf(model: PageModel, decision: DecisionJson): BatchRow | undefined {
   if (decision.batch !== null) {
-    const known = model.batches.get(batchKey(decision.batch.agent || decision.agent, decision.batch.epoch, decision.batch.batch_seq))
+    const known = model.batches.get(
+      batchKey(decision.batch.agent || decision.agent, decision.batch.epoch, decision.batch.batch_seq),
+    )
     if (known !== undefined) return known
   }
   for (const batch of model.batches.values()) {
@@ -134,7 +136,15 @@ export function absorbVitals(model: PageModel, vitals: Vitals, nowMs: number): v
   const known = model.rigs.get(key)
   if (known?.vitals && vitals.time_us < known.vitals.time_us && vitals.wall_us < known.vitals.wall_us) return
   const row: RigRow = known ?? {
-    key, program: vitals.program, rig: vitals.rig, agent: vitals.agent, vitals: null, heardMs: nowMs, history: [], sinceMs: nowMs, seen: false,
+    key,
+    program: vitals.program,
+    rig: vitals.rig,
+    agent: vitals.agent,
+    vitals: null,
+    heardMs: nowMs,
+    history: [],
+    sinceMs: nowMs,
+    seen: false,
   }
   if (row.vitals?.verdict !== vitals.verdict) {
     row.sinceMs = nowMs
@@ -178,7 +188,10 @@ export function absorbBatch(model: PageModel, batch: BatchRow): void {
 /** Takes a refusal in, newest first; the same one told twice is one. */
 export function absorbRefusal(model: PageModel, refusal: RefusalJson): void {
   const same = (known: RefusalJson) =>
-    known.code === refusal.code && known.agent === refusal.agent && known.time_us === refusal.time_us && known.detail === refusal.detail
+    known.code === refusal.code &&
+    known.agent === refusal.agent &&
+    known.time_us === refusal.time_us &&
+    known.detail === refusal.detail
   if (model.refusals.some(same)) return
   model.refusals.unshift(refusal)
   model.refusals.sort((a, b) => b.time_us - a.time_us)

@@ -10,8 +10,8 @@ import { formatAge, formatBytes, formatCount, formatUtcExact } from './quantitie
 import { FLEET_HREF, type Route } from './route.ts'
 import { SlicePlot } from './slice-plot.tsx'
 import type { View } from './view.ts'
-import type { DecisionJson, FindingJson, Vitals } from './wire-types.ts'
 import { explainFinding } from './why.ts'
+import type { DecisionJson, FindingJson, Vitals } from './wire-types.ts'
 
 const FINDINGS_SHOWN = 8
 const DECISIONS_SHOWN = 20
@@ -22,16 +22,25 @@ type RigViewProps = Readonly<{ view: View; route: Extract<Route, { page: 'rig' }
 export function RigView({ view, route, clock, onChange }: RigViewProps) {
   const { model } = view
   const row = model.rigs.get(rigKey(route.program, route.rig))
-  const decisions = model.decisions.filter((decision) => decision.rig === route.rig && (route.program === '' || decision.program === route.program || decision.program === ''))
+  const decisions = model.decisions.filter(
+    (decision) =>
+      decision.rig === route.rig &&
+      (route.program === '' || decision.program === route.program || decision.program === ''),
+  )
   const changes = changesOf(decisions)
-  const chosen = decisions.find((decision) => decision.id === route.decision) ?? (route.decision === null ? flagged(changes) : undefined)
+  const chosen =
+    decisions.find((decision) => decision.id === route.decision) ??
+    (route.decision === null ? flagged(changes) : undefined)
   useEffect(() => {
     if (row !== undefined) row.seen = true
   })
   if (row === undefined) {
     return (
       <div class="rig">
-        <p class="empty">Nothing has been heard of rig <b>{route.rig}</b> since this page was opened. <a href={FLEET_HREF}>Back to the fleet</a></p>
+        <p class="empty">
+          Nothing has been heard of rig <b>{route.rig}</b> since this page was opened.{' '}
+          <a href={FLEET_HREF}>Back to the fleet</a>
+        </p>
       </div>
     )
   }
@@ -45,12 +54,17 @@ export function RigView({ view, route, clock, onChange }: RigViewProps) {
       <div class="rig-columns">
         <section class="panel" aria-label="findings now">
           <h2>Now</h2>
-          <Findings findings={row.vitals?.findings ?? []} none={row.vitals === null ? 'Nothing is known yet.' : 'Nothing to report: every judged window holds.'} />
+          <Findings
+            findings={row.vitals?.findings ?? []}
+            none={row.vitals === null ? 'Nothing is known yet.' : 'Nothing to report: every judged window holds.'}
+          />
         </section>
         <section class="panel" aria-label="why">
           <h2>{chosen === undefined ? 'No finding yet' : `Why: decision ${chosen.id}`}</h2>
           {chosen !== undefined && <Chosen decision={chosen} clock={clock} vitals={row.vitals} onChange={onChange} />}
-          {chosen === undefined && route.decision !== null && <p class="quiet">Decision {route.decision} is not among the last ones this page has heard of.</p>}
+          {chosen === undefined && route.decision !== null && (
+            <p class="quiet">Decision {route.decision} is not among the last ones this page has heard of.</p>
+          )}
         </section>
       </div>
       <section class="panel" aria-label="decisions of this rig">
@@ -63,7 +77,10 @@ export function RigView({ view, route, clock, onChange }: RigViewProps) {
 
 /** Where the present finding began: the newest change that flags something. Without one, none: a PASS needs no explanation. */
 function flagged(decisions: readonly DecisionJson[]): DecisionJson | undefined {
-  return decisions.find((decision) => decision.verdict === 'FAIL' || decision.verdict === 'PASS_WITH_DRIFT') ?? decisions.find((decision) => decision.findings.length > 0)
+  return (
+    decisions.find((decision) => decision.verdict === 'FAIL' || decision.verdict === 'PASS_WITH_DRIFT') ??
+    decisions.find((decision) => decision.findings.length > 0)
+  )
 }
 
 function Head({ row, view }: { row: RigRow; view: View }) {
@@ -71,16 +88,31 @@ function Head({ row, view }: { row: RigRow; view: View }) {
   const { vitals } = row
   return (
     <header class="rig-head">
-      <a class="back" href={FLEET_HREF}>← fleet</a>
+      <a class="back" href={FLEET_HREF}>
+        ← fleet
+      </a>
       <h1>{row.rig}</h1>
       <Chip look={rigLook(state)} />
       {vitals?.limits_only && <span class="badge">LIMITS ONLY</span>}
       <ModeMark mode={vitals?.mode ?? '?'} />
-      <span class="pair"><span class="label">run</span> {vitals?.run ? `${vitals.run.run} · ${vitals.run.article} · ${vitals.run.procedure} · ${vitals.run.operator}` : 'none'}</span>
-      <span class="pair"><span class="label">data age</span> <span class="num">{formatAge(dataAgeMs(row, view.nowMs))}</span></span>
-      <span class="pair"><span class="label">for</span> <span class="num">{formatAge(view.nowMs - row.sinceMs)}</span></span>
-      <span class="pair"><span class="label">program</span> {row.program || '—'}</span>
-      <span class="pair"><span class="label">agent</span> {row.agent || '—'}</span>
+      <span class="pair">
+        <span class="label">run</span>{' '}
+        {vitals?.run
+          ? `${vitals.run.run} · ${vitals.run.article} · ${vitals.run.procedure} · ${vitals.run.operator}`
+          : 'none'}
+      </span>
+      <span class="pair">
+        <span class="label">data age</span> <span class="num">{formatAge(dataAgeMs(row, view.nowMs))}</span>
+      </span>
+      <span class="pair">
+        <span class="label">for</span> <span class="num">{formatAge(view.nowMs - row.sinceMs)}</span>
+      </span>
+      <span class="pair">
+        <span class="label">program</span> {row.program || '—'}
+      </span>
+      <span class="pair">
+        <span class="label">agent</span> {row.agent || '—'}
+      </span>
       {vitals !== null && <Ledger vitals={vitals} />}
     </header>
   )
@@ -92,9 +124,14 @@ function Ledger({ vitals }: { vitals: Vitals }) {
   const lost = late + rejected + shed + missing
   return (
     <span class="pair" title={`evaluated through ${formatUtcExact(vitals.time_us)}`}>
-      <span class="label">samples</span> <span class="num">{formatCount(received)}</span> in, <span class="num">{formatCount(evaluated)}</span> evaluated,{' '}
-      <span class={lost > 0 ? 'num amber' : 'num'}>{formatCount(late)} late, {formatCount(rejected)} rejected, {formatCount(shed)} shed</span>, {formatCount(duplicate)} duplicate,{' '}
-      <span class={missing > 0 ? 'num amber' : 'num'}>{formatCount(missing)}</span> frames missing · outbox {formatCount(vitals.outbox.batches)} ({formatBytes(vitals.outbox.bytes)})
+      <span class="label">samples</span> <span class="num">{formatCount(received)}</span> in,{' '}
+      <span class="num">{formatCount(evaluated)}</span> evaluated,{' '}
+      <span class={lost > 0 ? 'num amber' : 'num'}>
+        {formatCount(late)} late, {formatCount(rejected)} rejected, {formatCount(shed)} shed
+      </span>
+      , {formatCount(duplicate)} duplicate,{' '}
+      <span class={missing > 0 ? 'num amber' : 'num'}>{formatCount(missing)}</span> frames missing · outbox{' '}
+      {formatCount(vitals.outbox.batches)} ({formatBytes(vitals.outbox.bytes)})
     </span>
   )
 }
@@ -113,12 +150,34 @@ function Findings({ findings, none }: { findings: readonly FindingJson[]; none: 
   )
 }
 
-function Chosen({ decision, clock, vitals, onChange }: { decision: DecisionJson; clock: PageClock; vitals: Vitals | null; onChange(): void }) {
+function Chosen({
+  decision,
+  clock,
+  vitals,
+  onChange,
+}: {
+  decision: DecisionJson
+  clock: PageClock
+  vitals: Vitals | null
+  onChange(): void
+}) {
   return (
     <>
-      <p class="quiet">{formatUtcExact(decision.time_us)} · batch {decision.batch?.batch_seq ?? '—'} {decision.receipt_us === null ? '' : `· receipted ${formatUtcExact(decision.receipt_us)}`}</p>
+      <p class="quiet">
+        {formatUtcExact(decision.time_us)} · batch {decision.batch?.batch_seq ?? '—'}{' '}
+        {decision.receipt_us === null ? '' : `· receipted ${formatUtcExact(decision.receipt_us)}`}
+      </p>
       <Findings findings={decision.findings} none="Every judged window held." />
-      {decision.findings[0] !== undefined && <SlicePlot key={decision.id} decision={decision} finding={decision.findings[0]} clock={clock} channel={vitals?.channels.find((c) => c.metric === decision.findings[0]!.metric) ?? null} onChange={onChange} />}
+      {decision.findings[0] !== undefined && (
+        <SlicePlot
+          key={decision.id}
+          decision={decision}
+          finding={decision.findings[0]}
+          clock={clock}
+          channel={vitals?.channels.find((c) => c.metric === decision.findings[0]!.metric) ?? null}
+          onChange={onChange}
+        />
+      )}
     </>
   )
 }

@@ -1,5 +1,7 @@
 /** Where the page is: the fleet, or one rig with perhaps one decision of it. Lives in the address, so it can be sent to somebody. */
-export type Route = Readonly<{ page: 'fleet' }> | Readonly<{ page: 'rig'; program: string; rig: string; decision: string | null }>
+export type Route =
+  | Readonly<{ page: 'fleet' }>
+  | Readonly<{ page: 'rig'; program: string; rig: string; decision: string | null }>
 
 /** Reads the part of the address after `#`; what is not understood is the fleet, which is always safe. */
 export function parseRoute(hash: string): Route {

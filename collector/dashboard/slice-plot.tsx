@@ -13,31 +13,60 @@ const EDGE = '#ff9d1c'
 const BAND = 'rgba(143, 154, 168, 0.22)'
 const MARK = '#ff4d4d'
 
-type PlotProps = Readonly<{ decision: DecisionJson; finding: FindingJson; channel: ChannelVitals | null; clock: PageClock; onChange(): void }>
+type PlotProps = Readonly<{
+  decision: DecisionJson
+  finding: FindingJson
+  channel: ChannelVitals | null
+  clock: PageClock
+  onChange(): void
+}>
 
 /** The raw samples around a finding, with the limits and the baseline band they were held against, and the moment of the decision. */
 export function SlicePlot({ decision, finding, channel, clock, onChange }: PlotProps) {
   const [state, setState] = useState<SliceState>({ phase: 'asking', note: 'asked for' })
   const place = useRef<HTMLDivElement>(null)
-  useEffect(() => fetchSlice(decision.id, clock, (next) => {
-    setState(next)
-    onChange()
-  }), [decision.id])
+  useEffect(
+    () =>
+      fetchSlice(decision.id, clock, (next) => {
+        setState(next)
+        onChange()
+      }),
+    [decision.id],
+  )
   const samples = state.phase === 'there' ? state.channels.find((c) => c.channel === finding.channel) : undefined
   useEffect(() => {
     if (samples === undefined || place.current === null) return
-    const plot = new uPlot(optionsFor({ decision, finding, channel, samples, width: place.current.clientWidth || 480 }), [samples.timeS, samples.value], place.current)
+    const plot = new uPlot(
+      optionsFor({ decision, finding, channel, samples, width: place.current.clientWidth || 480 }),
+      [samples.timeS, samples.value],
+      place.current,
+    )
     return () => plot.destroy()
   }, [samples])
   return (
     <figure class="slice">
       <figcaption>
-        raw samples of {finding.channel} around the decision{samples === undefined ? '' : `: ${formatCount(samples.value.length)} samples`}
-        <span class="legend"><i class="key key-band" /> baseline band <i class="key key-limit" /> limit <i class="key key-mark" /> decision</span>
+        raw samples of {finding.channel} around the decision
+        {samples === undefined ? '' : `: ${formatCount(samples.value.length)} samples`}
+        <span class="legend">
+          <i class="key key-band" /> baseline band <i class="key key-limit" /> limit <i class="key key-mark" /> decision
+        </span>
       </figcaption>
-      {state.phase === 'asking' && <p class="quiet" role="status">Raw samples: {state.note} …</p>}
-      {state.phase === 'none' && <p class="quiet" role="status">No raw samples: {state.note}.</p>}
-      {state.phase === 'there' && samples === undefined && <p class="quiet" role="status">The agent sent no samples of this channel: it was silent.</p>}
+      {state.phase === 'asking' && (
+        <p class="quiet" role="status">
+          Raw samples: {state.note} …
+        </p>
+      )}
+      {state.phase === 'none' && (
+        <p class="quiet" role="status">
+          No raw samples: {state.note}.
+        </p>
+      )}
+      {state.phase === 'there' && samples === undefined && (
+        <p class="quiet" role="status">
+          The agent sent no samples of this channel: it was silent.
+        </p>
+      )}
       <div class="plot" ref={place} data-samples={samples?.value.length ?? 0} />
     </figure>
   )
@@ -46,7 +75,12 @@ export function SlicePlot({ decision, finding, channel, clock, onChange }: PlotP
 type Drawn = Omit<PlotProps, 'clock' | 'onChange'> & Readonly<{ samples: SliceChannel; width: number }>
 
 function optionsFor({ decision, finding, channel, samples, width }: Drawn): uPlot.Options {
-  const axis = { stroke: INK, grid: { stroke: GRID, width: 1 }, ticks: { stroke: GRID, width: 1 }, font: '11px system-ui, sans-serif' }
+  const axis = {
+    stroke: INK,
+    grid: { stroke: GRID, width: 1 },
+    ticks: { stroke: GRID, width: 1 },
+    font: '11px system-ui, sans-serif',
+  }
   return {
     width,
     height: HEIGHT_PX,
@@ -54,15 +88,34 @@ function optionsFor({ decision, finding, channel, samples, width }: Drawn): uPlo
     legend: { show: false },
     cursor: { y: false },
     scales: { y: { range: (_plot, min, max) => padded([min, max, ...shownLevels(finding)]) } },
-    axes: [{ ...axis, values: (_plot, ticks) => ticks.map((tick) => formatUtc(tick * 1_000_000, 0)) }, { ...axis, size: 64, values: (_plot, ticks) => ticks.map((tick) => formatValue(tick)), label: samples.unit, labelSize: 16, labelFont: '11px system-ui, sans-serif' }],
+    axes: [
+      { ...axis, values: (_plot, ticks) => ticks.map((tick) => formatUtc(tick * 1_000_000, 0)) },
+      {
+        ...axis,
+        size: 64,
+        values: (_plot, ticks) => ticks.map((tick) => formatValue(tick)),
+        label: samples.unit,
+        labelSize: 16,
+        labelFont: '11px system-ui, sans-serif',
+      },
+    ],
     series: [{}, { stroke: LINE, width: 1.25, points: { show: samples.value.length < 200, size: 4 } }],
-    hooks: { drawClear: [(plot) => drawBand(plot, bandOf(finding, channel))], draw: [(plot) => drawMarks(plot, decision.time_us / 1_000_000, finding)] },
+    hooks: {
+      drawClear: [(plot) => drawBand(plot, bandOf(finding, channel))],
+      draw: [(plot) => drawMarks(plot, decision.time_us / 1_000_000, finding)],
+    },
   }
 }
 
 /** What was allowed around the baseline when it was decided; from the finding where it says so, else from the rig's present band. */
 function bandOf(finding: FindingJson, channel: ChannelVitals | null): readonly [number, number] | null {
-  if (finding.baseline_mean !== null && finding.baseline_spread !== null && finding.deviation !== null && finding.ratio !== null && finding.ratio > 0) {
+  if (
+    finding.baseline_mean !== null &&
+    finding.baseline_spread !== null &&
+    finding.deviation !== null &&
+    finding.ratio !== null &&
+    finding.ratio > 0
+  ) {
     const reach = Math.abs(finding.deviation * finding.baseline_spread) / finding.ratio
     return [finding.baseline_mean - reach, finding.baseline_mean + reach]
   }
@@ -71,7 +124,9 @@ function bandOf(finding: FindingJson, channel: ChannelVitals | null): readonly [
 
 /** A limit is drawn when the finding is about it; one far away would flatten the samples. */
 function limitOf(finding: FindingJson): number | null {
-  return ['invariant_max', 'invariant_min', 'invariant_eq', 'fail_max', 'fail_min'].includes(finding.ground) ? finding.limit : null
+  return ['invariant_max', 'invariant_min', 'invariant_eq', 'fail_max', 'fail_min'].includes(finding.ground)
+    ? finding.limit
+    : null
 }
 
 function shownLevels(finding: FindingJson): number[] {
@@ -118,7 +173,11 @@ function drawMarks(plot: uPlot, decidedS: number, finding: FindingJson): void {
   plot.ctx.restore()
 }
 
-function line(ctx: CanvasRenderingContext2D, [x0, y0]: readonly [number, number], [x1, y1]: readonly [number, number]): void {
+function line(
+  ctx: CanvasRenderingContext2D,
+  [x0, y0]: readonly [number, number],
+  [x1, y1]: readonly [number, number],
+): void {
   ctx.beginPath()
   ctx.moveTo(x0, y0)
   ctx.lineTo(x1, y1)

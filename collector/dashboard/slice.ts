@@ -1,5 +1,5 @@
-import { fieldsOf, listOf, numberOf, textOf } from './wire.ts'
 import type { PageClock } from './page-clock.ts'
+import { fieldsOf, listOf, numberOf, textOf } from './wire.ts'
 
 /** The agent may be slow, away, or answer never: asked again this often, and given up after this many times. */
 const ASK_EVERY_MS = 1000
@@ -41,7 +41,12 @@ export function fetchSlice(decision: string, clock: PageClock, tell: (state: Sli
 
 async function reasonOf(answer: Response): Promise<string> {
   const fields = fieldsOf(await answer.json().catch(() => null))
-  return textOf(fields?.['detail']) || textOf(fields?.['message']) || textOf(fields?.['code']) || `the collector answered ${answer.status}`
+  return (
+    textOf(fields?.['detail']) ||
+    textOf(fields?.['message']) ||
+    textOf(fields?.['code']) ||
+    `the collector answered ${answer.status}`
+  )
 }
 
 function readSlice(value: unknown): SliceState {
@@ -51,7 +56,16 @@ function readSlice(value: unknown): SliceState {
     if (channel === undefined) return []
     const timeUs = listOf(channel['t_us'], SAMPLES_MAX)
     const values = listOf(channel['value'], SAMPLES_MAX)
-    return [{ channel: textOf(channel['channel']), unit: textOf(channel['unit']), timeS: timeUs.map((us) => (numberOf(us) ?? 0) / 1_000_000), value: values.map((v) => numberOf(v)) }]
+    return [
+      {
+        channel: textOf(channel['channel']),
+        unit: textOf(channel['unit']),
+        timeS: timeUs.map((us) => (numberOf(us) ?? 0) / 1_000_000),
+        value: values.map((v) => numberOf(v)),
+      },
+    ]
   })
-  return channels.length === 0 ? { phase: 'none', note: 'the agent has no samples of that time any more' } : { phase: 'there', channels }
+  return channels.length === 0
+    ? { phase: 'none', note: 'the agent has no samples of that time any more' }
+    : { phase: 'there', channels }
 }

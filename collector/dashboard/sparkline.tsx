@@ -22,7 +22,11 @@ function yOf(ratio: number): number {
   return HEIGHT - 2 - (Math.min(RATIO_TOP, Math.max(0, ratio)) / RATIO_TOP) * (HEIGHT - 4)
 }
 
-function pathOf(history: readonly (number | null)[], x: (i: number) => number, drawn: (ratio: number) => boolean): string {
+function pathOf(
+  history: readonly (number | null)[],
+  x: (i: number) => number,
+  drawn: (ratio: number) => boolean,
+): string {
   let path = ''
   let pen = 'M'
   history.forEach((ratio, i) => {

@@ -1,6 +1,6 @@
 import type { LinkState } from './link.ts'
-import type { PageModel, RigRow } from './page-model.ts'
 import type { RigState } from './look.ts'
+import type { PageModel, RigRow } from './page-model.ts'
 
 /** What a component needs to draw: the model and the two times, taken once for the whole page so that ages agree. */
 export type View = Readonly<{

@@ -1,5 +1,5 @@
-import type { FindingJson } from './wire-types.ts'
 import { formatAge, formatCount, formatSigma, formatValue, formatWidth } from './quantities.ts'
+import type { FindingJson } from './wire-types.ts'
 
 /**
  * Says in one sentence why a metric is not PASS: channel, window, value, how far outside which baseline or which limit.
@@ -15,7 +15,8 @@ export function summarizeFinding(finding: FindingJson): string {
   if (finding.mean !== null) parts.push(withUnit(finding.mean, finding.unit))
   if (finding.window_us > 0) parts.push(formatWidth(finding.window_us))
   if (finding.deviation !== null) parts.push(formatSigma(finding.deviation))
-  if (finding.ground === 'silent' && finding.age_us !== null) parts.push(`silent for ${formatAge(finding.age_us / 1000)}`)
+  if (finding.ground === 'silent' && finding.age_us !== null)
+    parts.push(`silent for ${formatAge(finding.age_us / 1000)}`)
   return parts.join(' · ')
 }
 

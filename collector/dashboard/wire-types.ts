@@ -100,5 +100,11 @@ export type RefusalJson = Readonly<{ code: string; agent: string; detail: string
 /** Raw samples around a finding. `t_us` and `value` are parallel and in order of time; a hole is a `null` value. */
 export type SliceJson = Readonly<{
   decision: string
-  channels: readonly Readonly<{ metric: string; channel: string; unit: string; t_us: readonly number[]; value: readonly (number | null)[] }>[]
+  channels: readonly Readonly<{
+    metric: string
+    channel: string
+    unit: string
+    t_us: readonly number[]
+    value: readonly (number | null)[]
+  }>[]
 }>

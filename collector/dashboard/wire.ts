@@ -1,4 +1,14 @@
-import type { BaselineBand, ChannelVitals, DecisionJson, FindingJson, LossCounts, RefusalJson, SliceJson, Vitals, WindowVitals } from './wire-types.ts'
+import type {
+  BaselineBand,
+  ChannelVitals,
+  DecisionJson,
+  FindingJson,
+  LossCounts,
+  RefusalJson,
+  SliceJson,
+  Vitals,
+  WindowVitals,
+} from './wire-types.ts'
 
 /** Bounds on what one message may make the page draw; what is beyond is left out, and a message past them is not a reason to fail. */
 const CHANNELS_MAX = 512
@@ -56,7 +66,11 @@ export function parseVitals(value: unknown): Vitals | undefined {
     simulation: fields['simulation'] !== false,
     samples_per_s: numberOf(fields['samples_per_s']) ?? 0,
     counters: parseCounters(fields['counters']),
-    outbox: { batches: numberOf(outbox['batches']) ?? 0, bytes: numberOf(outbox['bytes']) ?? 0, oldest_us: numberOf(outbox['oldest_us']) },
+    outbox: {
+      batches: numberOf(outbox['batches']) ?? 0,
+      bytes: numberOf(outbox['bytes']) ?? 0,
+      oldest_us: numberOf(outbox['oldest_us']),
+    },
     channels: listOf(fields['channels'], CHANNELS_MAX).flatMap(parseChannel),
   }
 }
@@ -64,7 +78,12 @@ export function parseVitals(value: unknown): Vitals | undefined {
 function parseRun(value: unknown): Vitals['run'] {
   const run = fieldsOf(value)
   if (run === undefined) return null
-  return { run: textOf(run['run']), article: textOf(run['article']), procedure: textOf(run['procedure']), operator: textOf(run['operator']) }
+  return {
+    run: textOf(run['run']),
+    article: textOf(run['article']),
+    procedure: textOf(run['procedure']),
+    operator: textOf(run['operator']),
+  }
 }
 
 function parseCounters(value: unknown): LossCounts {
@@ -167,7 +186,14 @@ export function parseDecision(value: unknown): DecisionJson | undefined {
     mode: (textOf(fields['mode']) || '?') as DecisionJson['mode'],
     limits_only: fields['limits_only'] === true,
     findings: listOf(fields['findings'], FINDINGS_MAX).flatMap(parseFinding),
-    batch: batch === undefined ? null : { agent: textOf(batch['agent']), epoch: numberOf(batch['epoch']) ?? 0, batch_seq: numberOf(batch['batch_seq']) ?? 0 },
+    batch:
+      batch === undefined
+        ? null
+        : {
+            agent: textOf(batch['agent']),
+            epoch: numberOf(batch['epoch']) ?? 0,
+            batch_seq: numberOf(batch['batch_seq']) ?? 0,
+          },
     receipt_us: numberOf(fields['receipt_us']),
   }
 }
@@ -176,7 +202,12 @@ export function parseRefusal(value: unknown): RefusalJson | undefined {
   const fields = fieldsOf(value)
   const code = textOf(fields?.['code'])
   if (fields === undefined || code === '') return undefined
-  return { code, agent: textOf(fields['agent']), detail: textOf(fields['detail']), time_us: numberOf(fields['time_us']) ?? 0 }
+  return {
+    code,
+    agent: textOf(fields['agent']),
+    detail: textOf(fields['detail']),
+    time_us: numberOf(fields['time_us']) ?? 0,
+  }
 }
 
 /** Reads a slice; channels whose times and values do not fit together are left out. */
@@ -189,7 +220,15 @@ export function parseSlice(value: unknown): SliceJson | undefined {
     const values = channel?.['value']
     if (!Array.isArray(times) || !Array.isArray(values) || times.length !== values.length) return []
     if (times.length > SLICE_SAMPLES_MAX || !times.every((time) => numberOf(time) !== null)) return []
-    return [{ metric: textOf(channel?.['metric']), channel: textOf(channel?.['channel']), unit: textOf(channel?.['unit']), t_us: times as number[], value: values.map(numberOf) }]
+    return [
+      {
+        metric: textOf(channel?.['metric']),
+        channel: textOf(channel?.['channel']),
+        unit: textOf(channel?.['unit']),
+        t_us: times as number[],
+        value: values.map(numberOf),
+      },
+    ]
   })
   return { decision: textOf(fields['decision']), channels }
 }

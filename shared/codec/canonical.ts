@@ -46,8 +46,8 @@ function reserve(bytes: number): number {
 
 function write(value: Canonical, depth: number): void {
   invariant(depth <= SIGNED_DEPTH_MAX, `a signed value is nested deeper than ${SIGNED_DEPTH_MAX}`)
-  if (value === null) buffer[reserve(1)] = 0xf6
-  else if (typeof value === 'boolean') buffer[reserve(1)] = value ? 0xf5 : 0xf4
+  if (value === null) writeByte(0xf6)
+  else if (typeof value === 'boolean') writeByte(value ? 0xf5 : 0xf4)
   else if (typeof value === 'number') writeNumber(value)
   else if (typeof value === 'bigint') writeBigint(value)
   else if (typeof value === 'string') writeText(value)
@@ -58,9 +58,15 @@ function write(value: Canonical, depth: number): void {
   } else writeMap(value as ReadonlyMap<number | string, Canonical> | { readonly [key: string]: Canonical }, depth)
 }
 
+/** Room is made first: `buffer` may be another one after it. */
+function writeByte(byte: number): void {
+  const at = reserve(1)
+  buffer[at] = byte
+}
+
 function writeHead(major: number, n: number): void {
   const type = major << 5
-  if (n < 24) buffer[reserve(1)] = type | n
+  if (n < 24) writeByte(type | n)
   else if (n < 0x100) {
     const at = reserve(2)
     buffer[at] = type | 24
