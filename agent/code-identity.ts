@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, existsSync } from 'node:fs'
-import { EVALUATOR_VERSION } from './core/settings.ts'
 import type { BatchHeader } from '../shared/protocol/batch.ts'
+import { EVALUATOR_VERSION } from './core/settings.ts'
 
 /** The bundler puts the version here; run from the sources there is none. */
 declare const HB_VERSION: string
@@ -12,7 +12,8 @@ export type CodeIdentity = BatchHeader['code']
 export async function readCode(): Promise<CodeIdentity> {
   const file = process.argv[1]
   const hash = createHash('sha256')
-  if (file !== undefined && existsSync(file)) for await (const chunk of createReadStream(file)) hash.update(chunk as Uint8Array)
+  if (file !== undefined && existsSync(file))
+    for await (const chunk of createReadStream(file)) hash.update(chunk as Uint8Array)
   return {
     exe: new Uint8Array(hash.digest()),
     version: typeof HB_VERSION === 'string' ? HB_VERSION : '0.0.0-source',

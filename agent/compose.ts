@@ -12,14 +12,15 @@ import { createLogger, type Logger } from '../shared/log/logger.ts'
 import type { Micros } from '../shared/units.ts'
 import { createControlServer } from './adapters/control-server.ts'
 import { createCsvSource } from './adapters/csv-source.ts'
+import { type Files, systemFiles } from './adapters/files.ts'
 import { createHealthServer } from './adapters/health-server.ts'
 import { createHostSource } from './adapters/host-source.ts'
 import { createUplink, type UplinkOptions } from './adapters/ws-uplink.ts'
 import { createZmqSource } from './adapters/zmq-source.ts'
+import { type CodeIdentity, readCode } from './code-identity.ts'
 import { type AgentEvents, createAgentEvents } from './events.ts'
 import { type AgentLoop, createAgentLoop } from './loop.ts'
 import { agentMetrics } from './metrics.ts'
-import { readCode, type CodeIdentity } from './code-identity.ts'
 import { recover } from './pipeline/recovery.ts'
 import { readSlice } from './pipeline/slice.ts'
 import type { TelemetrySource } from './ports.ts'
@@ -31,6 +32,8 @@ export type AgentOptions = Readonly<{
   clock: Clock
   /** Logs go here; standard output when absent. */
   logger?: Logger
+  /** The file system of the state folder; another one in tests. */
+  files?: Files
 }>
 
 /** A running agent. `start` throws what an operator must act on, before any telemetry is taken. */
@@ -52,7 +55,9 @@ const BEHIND_MAX_US: Micros = 365 * 86_400_000_000
 
 export function createAgent(options: AgentOptions): Agent {
   const { loaded, clock } = options
-  const events = createAgentEvents(options.logger ?? createLogger({ name: `agent ${loaded.config.agent}`, level: loaded.config.log_level }))
+  const events = createAgentEvents(
+    options.logger ?? createLogger({ name: `agent ${loaded.config.agent}`, level: loaded.config.log_level }),
+  )
   const lifecycle = createLifecycle({ clock, stopMs: STOP_MS })
   let healthAddress: string | null = null
   let loop: AgentLoop | null = null
@@ -69,7 +74,11 @@ export function createAgent(options: AgentOptions): Agent {
       const keys = readKeys(loaded)
       checkClock(loaded, clock.nowUs())
       const code = await readCode()
-      const storage = openStorage(options.statePath, loaded, { signer: keys.signer, nowUs: clock.nowUs() })
+      const storage = openStorage(options.statePath, loaded, {
+        signer: keys.signer,
+        nowUs: clock.nowUs(),
+        files: options.files ?? systemFiles,
+      })
       lifecycle.add({ name: 'state folder', stop: () => storage.close() })
       try {
         loop = await openLoop({ loaded, clock, events, storage, keys, code })
@@ -85,12 +94,22 @@ export function createAgent(options: AgentOptions): Agent {
       lifecycle.add({ name: 'loop', start: () => at.loop.begin(), stop: () => at.loop.stop() })
       addSources(at, finish)
       await lifecycle.start()
-      events.started({ agent: loaded.config.agent, rigs: loaded.config.rigs.length, epoch: storage.folder.identity.epoch, health: healthAddress, state: options.statePath })
+      events.started({
+        agent: loaded.config.agent,
+        rigs: loaded.config.rigs.length,
+        epoch: storage.folder.identity.epoch,
+        health: healthAddress,
+        state: options.statePath,
+      })
     },
     async stop(signal) {
       events.stopping(signal)
       const report = await lifecycle.stop()
-      events.stopped({ overdue: report.overdue, failed: report.failed.map(({ name }) => name), decisions: loop?.evaluation.state.decisionSeq ?? 0 })
+      events.stopped({
+        overdue: report.overdue,
+        failed: report.failed.map(({ name }) => name),
+        decisions: loop?.evaluation.state.decisionSeq ?? 0,
+      })
       return report
     },
   }
@@ -110,7 +129,14 @@ function readKeys({ config, folder }: LoadedRuntime): Keys {
     cert: readInput(resolve(folder, collector.cert_file)),
     key: readPrivateFile(resolve(folder, collector.key_file)),
   }
-  return { signer, uplink: { url: collector.url, tls, collectorKey: readPublicKey(readInput(resolve(folder, collector.collector_key_file))) } }
+  return {
+    signer,
+    uplink: {
+      url: collector.url,
+      tls,
+      collectorKey: readPublicKey(readInput(resolve(folder, collector.collector_key_file))),
+    },
+  }
 }
 
 function readInput(path: string): string {
@@ -123,7 +149,10 @@ function readInput(path: string): string {
 
 function checkClock({ config }: LoadedRuntime, nowUs: Micros): void {
   if (config.clock === 'recording' || (nowUs >= EARLIEST_US && nowUs <= LATEST_US)) return
-  throw new HbError('CLOCK_OFF', { found: new Date(nowUs / 1000).toISOString(), expected: `${new Date(EARLIEST_US / 1000).toISOString()} or later` })
+  throw new HbError('CLOCK_OFF', {
+    found: new Date(nowUs / 1000).toISOString(),
+    expected: `${new Date(EARLIEST_US / 1000).toISOString()} or later`,
+  })
 }
 
 async function openLoop(parts: Parts & { code: CodeIdentity }): Promise<AgentLoop> {
@@ -133,36 +162,69 @@ async function openLoop(parts: Parts & { code: CodeIdentity }): Promise<AgentLoo
   const recovered = await recover({ journal, checkpoints, lastDecisionSeq: outbox.lastDecisionSeq })
   const { nowUs } = recovered.evaluation.state
   if (loaded.config.clock === 'system' && clock.nowUs() < nowUs - BEHIND_MAX_US) {
-    throw new HbError('CLOCK_OFF', { found: new Date(clock.nowUs() / 1000).toISOString(), expected: `${new Date(nowUs / 1000).toISOString()}, when this agent last ran, or later` })
+    throw new HbError('CLOCK_OFF', {
+      found: new Date(clock.nowUs() / 1000).toISOString(),
+      expected: `${new Date(nowUs / 1000).toISOString()}, when this agent last ran, or later`,
+    })
   }
   if (recovered.replayed > 0 || recovered.fromSeq > 0) {
     events.recovered({
-      from_seq: recovered.fromSeq, replayed: recovered.replayed, unsigned: recovered.items.length,
-      decisions: recovered.evaluation.state.decisionSeq, passed_over: recovered.passedOver.length,
+      from_seq: recovered.fromSeq,
+      replayed: recovered.replayed,
+      unsigned: recovered.items.length,
+      decisions: recovered.evaluation.state.decisionSeq,
+      passed_over: recovered.passedOver.length,
     })
   }
   const { config } = loaded
   return createAgentLoop({
-    loaded, clock, events, storage, recovered,
-    identity: { deployment: config.deployment, agent: config.agent, epoch: storage.folder.identity.epoch, signer: keys.signer, code, bootId: randomUUID() },
+    loaded,
+    clock,
+    events,
+    storage,
+    recovered,
+    identity: {
+      deployment: config.deployment,
+      agent: config.agent,
+      epoch: storage.folder.identity.epoch,
+      signer: keys.signer,
+      code,
+      bootId: randomUUID(),
+    },
   })
 }
 
 function addServers(at: Running, listening: (address: string) => void): void {
-  const { loaded: { config }, loop, lifecycle, storage } = at
+  const {
+    loaded: { config },
+    loop,
+    lifecycle,
+    storage,
+  } = at
   const uplink = at.keys.uplink === null ? null : createUplink(uplinkOptions(at, at.keys.uplink))
   if (uplink !== null) lifecycle.add({ name: 'uplink', start: () => uplink.start(), stop: () => uplink.stop() })
   loop.connect(uplink)
   const { health } = config
   if (health !== undefined) {
-    const server = createHealthServer({ ...health, ready: loop.ready, status: loop.status, metrics: agentMetrics(loop, storage, uplink) })
+    const server = createHealthServer({
+      ...health,
+      ready: loop.ready,
+      status: loop.status,
+      metrics: agentMetrics(loop, storage, uplink),
+    })
     lifecycle.add({ name: 'health', start: async () => listening(await server.start()), stop: () => server.stop() })
   }
-  const control = createControlServer(storage.folder.path, { run: (order) => loop.run(order, randomInt(0x10000)), status: loop.status })
+  const control = createControlServer(storage.folder.path, {
+    run: (order) => loop.run(order, randomInt(0x10000)),
+    status: loop.status,
+  })
   lifecycle.add({ name: 'control', start: () => control.start(), stop: () => control.stop() })
 }
 
-function uplinkOptions({ loaded, clock, events, storage, loop }: Running, link: NonNullable<Keys['uplink']>): UplinkOptions {
+function uplinkOptions(
+  { loaded, clock, events, storage, loop }: Running,
+  link: NonNullable<Keys['uplink']>,
+): UplinkOptions {
   const { config } = loaded
   const { identity } = loop
   return {
@@ -171,16 +233,27 @@ function uplinkOptions({ loaded, clock, events, storage, loop }: Running, link: 
     outbox: storage.outbox,
     random: () => randomBytes(4).readUInt32LE() / 0x1_0000_0000,
     hello: {
-      t: 'hello', v: 1, agent: config.agent, deployment: config.deployment, epoch: identity.epoch, spki: identity.signer.spki,
-      boot_id: identity.bootId, version: identity.code.version,
+      t: 'hello',
+      v: 1,
+      agent: config.agent,
+      deployment: config.deployment,
+      epoch: identity.epoch,
+      spki: identity.signer.spki,
+      boot_id: identity.bootId,
+      version: identity.code.version,
       programs: [...new Set(config.rigs.map((rig) => rig.program))],
       rigs: config.rigs.map(({ rig, program }) => ({ rig, program })),
     },
     async slice({ id, rig, from_us: fromUs, to_us: toUs }) {
       const settings = loop.evaluation.state.settings
       const fromSeq = loop.timeIndex.before(fromUs, storage.journal.firstSeq)
-      const slice = settings === null ? { ok: false as const, reason: 'not_started' } : await readSlice(storage.journal, settings, { rig, fromUs, toUs, fromSeq, untilNowUs: toUs + SLICE_LATE_US })
-      return slice.ok ? { t: 'slice', id, ok: true, rig, channels: slice.channels } : { t: 'slice', id, ok: false, rig, channels: [], reason: slice.reason }
+      const slice =
+        settings === null
+          ? { ok: false as const, reason: 'not_started' }
+          : await readSlice(storage.journal, settings, { rig, fromUs, toUs, fromSeq, untilNowUs: toUs + SLICE_LATE_US })
+      return slice.ok
+        ? { t: 'slice', id, ok: true, rig, channels: slice.channels }
+        : { t: 'slice', id, ok: false, rig, channels: [], reason: slice.reason }
     },
     events: {
       connected: ({ epoch, batchSeq }) => events.uplinkConnected({ epoch, batch_seq: batchSeq }),
@@ -197,7 +270,12 @@ function uplinkOptions({ loaded, clock, events, storage, loop }: Running, link: 
 const SLICE_LATE_US: Micros = 10_000_000
 
 function addSources(at: Running, finish: () => void): void {
-  const { loaded: { config }, loop, lifecycle, events } = at
+  const {
+    loaded: { config },
+    loop,
+    lifecycle,
+    events,
+  } = at
   let open = 0
   for (const rig of config.rigs) {
     for (const source of rig.sources) {
@@ -208,7 +286,11 @@ function addSources(at: Running, finish: () => void): void {
         if (open === 0) void loop.endRecording().then(finish)
       })
       open += 1
-      lifecycle.add({ name: `source ${rig.rig}/${source.name}`, start: () => adapter.start(sink), stop: () => adapter.stop() })
+      lifecycle.add({
+        name: `source ${rig.rig}/${source.name}`,
+        start: () => adapter.start(sink),
+        stop: () => adapter.stop(),
+      })
     }
   }
 }
@@ -220,7 +302,12 @@ function createSource({ loaded, clock, loop }: Running, rig: string, source: Sou
     case 'host':
       return createHostSource({ rig, config: source, clock, epoch: loop.identity.bootId })
     case 'csv':
-      return createCsvSource({ rig, config: source, clock, path: resolve(loaded.folder, source.file), resumeAfter: (name, epoch) => loop.highestFrame(rig, name, epoch) })
+      return createCsvSource({
+        rig,
+        config: source,
+        clock,
+        path: resolve(loaded.folder, source.file),
+        resumeAfter: (name, epoch) => loop.highestFrame(rig, name, epoch),
+      })
   }
 }
-

@@ -12,20 +12,32 @@ export function createAgentEvents(log: Logger) {
   return {
     started: (facts: { agent: string; rigs: number; epoch: number; health: string | null; state: string }) =>
       log.info({ event: 'agent_started', ...facts }, 'agent is ready'),
-    recovered: (facts: { from_seq: number; replayed: number; unsigned: number; decisions: number; passed_over: number }) =>
-      log.info({ event: 'recovered', ...facts }, 'went on from the state folder'),
+    recovered: (facts: {
+      from_seq: number
+      replayed: number
+      unsigned: number
+      decisions: number
+      passed_over: number
+    }) => log.info({ event: 'recovered', ...facts }, 'went on from the state folder'),
     tornTail: (facts: { segment: string; bytes: number; reason: string }) =>
       log.warn({ event: 'journal_tail_cut', ...facts }, 'the last journal record was half-written and was put aside'),
     stopping: (signal: string) => log.info({ event: 'agent_stopping', signal }, 'agent stops'),
     stopped: (facts: { overdue: readonly string[]; failed: readonly string[]; decisions: number }) =>
       log.info({ event: 'agent_stopped', ...facts }, 'agent has stopped'),
-    verdict: (facts: { rig: string; decision: number; verdict: string; was: string; t_us: number; driver: string | null }) =>
-      log.info({ event: 'verdict', ...facts }, `${facts.rig}: ${facts.verdict}`),
+    verdict: (facts: {
+      rig: string
+      decision: number
+      verdict: string
+      was: string
+      t_us: number
+      driver: string | null
+    }) => log.info({ event: 'verdict', ...facts }, `${facts.rig}: ${facts.verdict}`),
     gap: (facts: { rig: string; from_us: number; to_us: number; reason: string; dropped: number }) =>
       log.warn({ event: 'gap', ...facts }, 'slides that were never evaluated'),
     wouldHaveDone: (facts: { rig: string; decision: number; action: string }) =>
       log.info({ event: 'would_have_done', ...facts }, 'an action that no actuator is there for'),
-    sourceEnded: (facts: { rig: string; source: string }) => log.info({ event: 'source_ended', ...facts }, 'the recording is at its end'),
+    sourceEnded: (facts: { rig: string; source: string }) =>
+      log.info({ event: 'source_ended', ...facts }, 'the recording is at its end'),
     notJournaled(error: unknown): void {
       // One line a kind of fault: a full disk refuses twenty inputs a second.
       const facts = describe(error)
@@ -37,19 +49,31 @@ export function createAgentEvents(log: Logger) {
       lastRefusal = ''
       log.info({ event: 'journaled_again', refused }, 'the journal takes inputs again')
     },
-    batchFailed: (error: unknown) => log.error({ event: 'batch_failed', ...describe(error) }, 'a batch could not be kept; it is tried again'),
-    checkpointFailed: (error: unknown) => log.error({ event: 'checkpoint_failed', ...describe(error) }, 'the state could not be saved; the older one stays'),
-    uplinkConnected: (facts: { epoch: number; batch_seq: number }) => log.info({ event: 'uplink_connected', ...facts }, 'connected to the collector'),
-    uplinkLost: (reason: string) => log.warn({ event: 'uplink_lost', reason }, 'the collector is away; batches wait in the outbox'),
-    uplinkRefused: (facts: { code: string; detail: string }) => log.error({ event: 'uplink_refused', code: facts.code, detail: facts.detail }, 'the collector refused'),
-    badReceipt: (facts: { batch: number; reason: string }) => log.error({ event: 'bad_receipt', ...facts }, 'a receipt that does not count; the batch is kept'),
-    run: (facts: { rig: string; command: string; run: string }) => log.info({ event: 'run', ...facts }, `run ${facts.command}`),
-    broken: (where: string, error: unknown) => log.error({ event: 'broken', where, ...describe(error) }, 'an error nobody expected'),
+    batchFailed: (error: unknown) =>
+      log.error({ event: 'batch_failed', ...describe(error) }, 'a batch could not be kept; it is tried again'),
+    checkpointFailed: (error: unknown) =>
+      log.error(
+        { event: 'checkpoint_failed', ...describe(error) },
+        'the state could not be saved; the older one stays',
+      ),
+    uplinkConnected: (facts: { epoch: number; batch_seq: number }) =>
+      log.info({ event: 'uplink_connected', ...facts }, 'connected to the collector'),
+    uplinkLost: (reason: string) =>
+      log.warn({ event: 'uplink_lost', reason }, 'the collector is away; batches wait in the outbox'),
+    uplinkRefused: (facts: { code: string; detail: string }) =>
+      log.error({ event: 'uplink_refused', code: facts.code, detail: facts.detail }, 'the collector refused'),
+    badReceipt: (facts: { batch: number; reason: string }) =>
+      log.error({ event: 'bad_receipt', ...facts }, 'a receipt that does not count; the batch is kept'),
+    run: (facts: { rig: string; command: string; run: string }) =>
+      log.info({ event: 'run', ...facts }, `run ${facts.command}`),
+    broken: (where: string, error: unknown) =>
+      log.error({ event: 'broken', where, ...describe(error) }, 'an error nobody expected'),
   }
 }
 
 function describe(error: unknown): { code?: string; error: string; remedy?: string; stack?: string } {
   if (isHbError(error)) return { code: error.code, error: error.message, remedy: error.remedy }
-  if (error instanceof Error) return { error: error.message, ...(error.stack === undefined ? {} : { stack: error.stack }) }
+  if (error instanceof Error)
+    return { error: error.message, ...(error.stack === undefined ? {} : { stack: error.stack }) }
   return { error: String(error) }
 }

@@ -1,24 +1,24 @@
 import type { JournalInput } from '../shared/codec/journal-input.ts'
 import type { LoadedRuntime } from '../shared/config/load.ts'
+import { equalBytes } from '../shared/crypto/digest.ts'
 import { HbError, isHbError } from '../shared/errors/hb-error.ts'
 import type { Clock } from '../shared/lib/clock.ts'
 import type { OverallVerdict } from '../shared/model/verdict.ts'
 import type { Micros } from '../shared/units.ts'
 import type { Uplink } from './adapters/ws-uplink.ts'
-import type { Effect } from './core/step.ts'
 import { highestSeq } from './core/sources.ts'
+import type { Effect } from './core/step.ts'
 import { totalCounts } from './core/totals.ts'
 import type { AgentEvents } from './events.ts'
-import { type Batcher, type BatchIdentity, createBatcher } from './pipeline/batcher.ts'
 import { batchContext, isSimulated } from './pipeline/batch-context.ts'
+import { type Batcher, type BatchIdentity, createBatcher } from './pipeline/batcher.ts'
 import { configDigest } from './pipeline/compile-settings.ts'
-import { checkpointBody, emittedThrough, type Evaluation } from './pipeline/evaluation.ts'
+import { checkpointBody, type Evaluation, emittedThrough } from './pipeline/evaluation.ts'
 import { createIntake, type Intake } from './pipeline/intake.ts'
 import { createLiveView, type LiveView } from './pipeline/live-view.ts'
 import type { Recovered } from './pipeline/recovery.ts'
 import { type RunOrder, runId, runInputs } from './pipeline/runs.ts'
 import { createTimeIndex, type TimeIndex } from './pipeline/time-index.ts'
-import { equalBytes } from '../shared/crypto/digest.ts'
 import type { RawTelemetry, SourceSink } from './ports.ts'
 import type { AgentStorage } from './storage.ts'
 
@@ -64,12 +64,22 @@ export class AgentLoop {
   private saving: Promise<void> = Promise.resolve()
 
   constructor(options: LoopOptions) {
-    const { loaded: { config }, storage, clock, recovered, identity } = options
+    const {
+      loaded: { config },
+      storage,
+      clock,
+      recovered,
+      identity,
+    } = options
     this.options = options
     this.identity = identity
     this.evaluation = recovered.evaluation
     this.batcher = createBatcher({
-      identity, journal: storage.journal, outbox: storage.outbox, clock, itemsMax: config.decisions.batch_items_max,
+      identity,
+      journal: storage.journal,
+      outbox: storage.outbox,
+      clock,
+      itemsMax: config.decisions.batch_items_max,
       context: () => batchContext(this.evaluation, config),
       sealed: () => {
         this.batchFailure = null
@@ -80,15 +90,22 @@ export class AgentLoop {
     this.live = createLiveView({
       program: (rig) => config.rigs.find((r) => r.rig === rig)?.program ?? '',
       simulation: (rig) => config.rigs.some((r) => r.rig === rig && isSimulated(r)),
-      clock: config.clock, nowUs: () => clock.nowUs(), pending: () => storage.outbox.pending(),
+      clock: config.clock,
+      nowUs: () => clock.nowUs(),
+      pending: () => storage.outbox.pending(),
       vitals: (vitals) => this.uplink?.sendVitals(JSON.stringify(vitals)),
       changed: ({ decided, was }) => this.verdictChanged(decided, was),
     })
     this.intake = createIntake({
-      evaluation: this.evaluation, journal: storage.journal,
+      evaluation: this.evaluation,
+      journal: storage.journal,
       effects: (effects, input, seq) => this.carryOut(effects, input, seq),
       refused: (error) => options.events.notJournaled(error),
-      blocked: () => (this.batcher.waiting < ITEMS_WAITING_MAX ? null : (this.batchFailure ?? new HbError('OUTBOX_FULL', { waiting: this.batcher.waiting }))),
+      takesAgain: (refused) => options.events.journaledAgain(refused),
+      blocked: () =>
+        this.batcher.waiting < ITEMS_WAITING_MAX
+          ? null
+          : (this.batchFailure ?? new HbError('OUTBOX_FULL', { waiting: this.batcher.waiting })),
     })
     for (const item of recovered.items) this.batcher.add(item)
     for (const gap of recovered.gaps) this.batcher.gap(gap)
@@ -133,7 +150,15 @@ export class AgentLoop {
   private async deliver(raw: RawTelemetry): Promise<void> {
     const { clock } = this.options
     const { rig, origin, encoding, provenance, messages } = raw
-    const input = (): JournalInput => ({ kind: 'frame', nowUs: raw.nowUs ?? this.nowUs(), rig, origin, encoding, provenance, messages })
+    const input = (): JournalInput => ({
+      kind: 'frame',
+      nowUs: raw.nowUs ?? this.nowUs(),
+      rig,
+      origin,
+      encoding,
+      provenance,
+      messages,
+    })
     let seq = this.intake.take(input())
     if (raw.nowUs === undefined) return
     // A recording can wait: nothing of it is lost while the disk is full.
@@ -143,7 +168,8 @@ export class AgentLoop {
     }
     this.inputs += 1
     if (this.inputs % INPUTS_AT_ONCE !== 0) return
-    if (this.batcher.waiting > this.options.loaded.config.decisions.batch_items_max) await this.batcher.flush().catch(() => undefined)
+    if (this.batcher.waiting > this.options.loaded.config.decisions.batch_items_max)
+      await this.batcher.flush().catch(() => undefined)
     await clock.sleep(0)
   }
 
@@ -185,9 +211,11 @@ export class AgentLoop {
   readonly ready = (): { code: string; detail: string }[] => {
     const reasons: { code: string; detail: string }[] = []
     const { last, lastUs } = this.intake.refusals
-    if (last !== null && this.nowUs() - lastUs < REFUSED_LATELY_US) reasons.push({ code: last.code, detail: last.message })
+    if (last !== null && this.nowUs() - lastUs < REFUSED_LATELY_US)
+      reasons.push({ code: last.code, detail: last.message })
     if (this.batchFailure !== null) reasons.push({ code: this.batchFailure.code, detail: this.batchFailure.message })
-    if (this.evaluation.state.settings === null) reasons.push({ code: 'STARTING', detail: 'no configuration is in force yet' })
+    if (this.evaluation.state.settings === null)
+      reasons.push({ code: 'STARTING', detail: 'no configuration is in force yet' })
     return reasons
   }
 
@@ -195,13 +223,31 @@ export class AgentLoop {
     const { state } = this.evaluation
     const { journal, outbox } = this.options.storage
     return {
-      agent: this.identity.agent, version: this.identity.code.version, node: this.identity.code.node, epoch: this.identity.epoch,
-      decision_seq: state.decisionSeq, journal_seq: journal.lastSeq, journal_bytes: journal.bytes, not_journaled: this.intake.refusals.count,
-      outbox: outbox.pending(), uplink: this.uplink?.state ?? null, clock_back: state.clockBack.count, gaps: this.gaps,
+      agent: this.identity.agent,
+      version: this.identity.code.version,
+      node: this.identity.code.node,
+      epoch: this.identity.epoch,
+      decision_seq: state.decisionSeq,
+      journal_seq: journal.lastSeq,
+      journal_bytes: journal.bytes,
+      not_journaled: this.intake.refusals.count,
+      outbox: outbox.pending(),
+      uplink: this.uplink?.state ?? null,
+      clock_back: state.clockBack.count,
+      gaps: this.gaps,
       rigs: state.rigs.map((rig) => ({
-        rig: rig.settings.rig, mode: rig.mode, run: rig.run?.run ?? null, verdict: this.live.verdictOf(rig.settings.rig),
-        evaluated_through_us: rig.closedUs, counters: totalCounts(rig),
-        refused: [...rig.ledger.refusals.entries()].map(([reason, { count, firstUs, example }]) => ({ reason, count, first_us: firstUs, example })),
+        rig: rig.settings.rig,
+        mode: rig.mode,
+        run: rig.run?.run ?? null,
+        verdict: this.live.verdictOf(rig.settings.rig),
+        evaluated_through_us: rig.closedUs,
+        counters: totalCounts(rig),
+        refused: [...rig.ledger.refusals.entries()].map(([reason, { count, firstUs, example }]) => ({
+          reason,
+          count,
+          first_us: firstUs,
+          example,
+        })),
       })),
     }
   }
@@ -211,7 +257,13 @@ export class AgentLoop {
     this.stopped = true
     for (const cancel of this.cancels) cancel()
     const { identity } = this.options
-    this.intake.take({ kind: 'operator', nowUs: this.nowUs(), command: 'agent_stop', bootId: identity.bootId, version: identity.code.version })
+    this.intake.take({
+      kind: 'operator',
+      nowUs: this.nowUs(),
+      command: 'agent_stop',
+      bootId: identity.bootId,
+      version: identity.code.version,
+    })
     await this.flush().catch(() => undefined)
     await this.saveCheckpoint()
   }
@@ -236,16 +288,27 @@ export class AgentLoop {
       } else if (effect.kind === 'gap') {
         this.gaps += 1
         this.batcher.gap(effect)
-        events.gap({ rig: effect.rig, from_us: effect.fromUs, to_us: effect.toUs, reason: effect.reason, dropped: effect.dropped })
+        events.gap({
+          rig: effect.rig,
+          from_us: effect.fromUs,
+          to_us: effect.toUs,
+          reason: effect.reason,
+          dropped: effect.dropped,
+        })
       } else events.wouldHaveDone({ rig: effect.rig, decision: effect.seq, action: effect.action })
     }
-    if (input.nowUs < this.pinUntilUs) storage.journal.pin(this.timeIndex.before(input.nowUs - PIN_AROUND_US, storage.journal.firstSeq), seq)
+    if (input.nowUs < this.pinUntilUs)
+      storage.journal.pin(this.timeIndex.before(input.nowUs - PIN_AROUND_US, storage.journal.firstSeq), seq)
   }
 
   private verdictChanged({ decision }: Extract<Effect, { kind: 'decided' }>, was: OverallVerdict | null): void {
     const driver = decision.findings[0]
     this.options.events.verdict({
-      rig: decision.rig, decision: decision.seq, verdict: decision.verdict, was: was ?? 'none', t_us: decision.timeUs,
+      rig: decision.rig,
+      decision: decision.seq,
+      verdict: decision.verdict,
+      was: was ?? 'none',
+      t_us: decision.timeUs,
       driver: driver === undefined ? null : `${driver.channel}: ${driver.ground}`,
     })
   }

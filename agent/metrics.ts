@@ -1,51 +1,111 @@
+import { SESSION_STATES } from '../shared/protocol/session.ts'
 import type { MetricSource } from './adapters/health-server.ts'
 import type { Uplink } from './adapters/ws-uplink.ts'
 import { missingOf } from './core/accept.ts'
 import { totalCounts } from './core/totals.ts'
 import type { AgentLoop } from './loop.ts'
 import type { AgentStorage } from './storage.ts'
-import { SESSION_STATES } from '../shared/protocol/session.ts'
 
 const OUTCOMES = ['evaluated', 'late', 'duplicate', 'rejected', 'shed'] as const
 
 /** What `/metrics` shows, read from where it is counted anyway. Labels are rigs, verdicts and reasons: closed sets. */
-export function agentMetrics(loop: AgentLoop, { journal, outbox }: AgentStorage, uplink: Uplink | null): MetricSource[] {
+export function agentMetrics(
+  loop: AgentLoop,
+  { journal, outbox }: AgentStorage,
+  uplink: Uplink | null,
+): MetricSource[] {
   const rigs = () => loop.evaluation.state.rigs
   return [
     {
-      name: 'hb_samples_received_total', help: 'Samples received, by rig.', kind: 'counter', labels: ['rig'],
+      name: 'hb_samples_received_total',
+      help: 'Samples received, by rig.',
+      kind: 'counter',
+      labels: ['rig'],
       read: () => rigs().map((rig) => ({ value: totalCounts(rig).received, labels: { rig: rig.settings.rig } })),
     },
     {
-      name: 'hb_samples_total', help: 'What became of samples, by rig and outcome.', kind: 'counter', labels: ['rig', 'outcome'],
-      read: () => rigs().flatMap((rig) => {
-        const counts = totalCounts(rig)
-        return OUTCOMES.map((outcome) => ({ value: counts[outcome], labels: { rig: rig.settings.rig, outcome } }))
-      }),
+      name: 'hb_samples_total',
+      help: 'What became of samples, by rig and outcome.',
+      kind: 'counter',
+      labels: ['rig', 'outcome'],
+      read: () =>
+        rigs().flatMap((rig) => {
+          const counts = totalCounts(rig)
+          return OUTCOMES.map((outcome) => ({ value: counts[outcome], labels: { rig: rig.settings.rig, outcome } }))
+        }),
     },
     {
-      name: 'hb_frames_missing', help: 'Frames that publishers numbered and that never came, by rig.', kind: 'gauge', labels: ['rig'],
+      name: 'hb_frames_missing',
+      help: 'Frames that publishers numbered and that never came, by rig.',
+      kind: 'gauge',
+      labels: ['rig'],
       read: () => rigs().map((rig) => ({ value: missingOf(rig), labels: { rig: rig.settings.rig } })),
     },
     {
-      name: 'hb_refused_total', help: 'Frames and samples that were refused, by rig and reason.', kind: 'counter', labels: ['rig', 'reason'],
-      read: () => rigs().flatMap((rig) => [...rig.ledger.refusals].map(([reason, { count }]) => ({ value: count, labels: { rig: rig.settings.rig, reason } }))),
+      name: 'hb_refused_total',
+      help: 'Frames and samples that were refused, by rig and reason.',
+      kind: 'counter',
+      labels: ['rig', 'reason'],
+      read: () =>
+        rigs().flatMap((rig) =>
+          [...rig.ledger.refusals].map(([reason, { count }]) => ({
+            value: count,
+            labels: { rig: rig.settings.rig, reason },
+          })),
+        ),
     },
     {
-      name: 'hb_decisions_total', help: 'Decisions since the start, by rig and verdict.', kind: 'counter', labels: ['rig', 'verdict'],
-      read: () => [...loop.live.counts].map(([key, value]) => {
-        const [rig, verdict] = key.split(' ') as [string, string]
-        return { value, labels: { rig, verdict } }
-      }),
+      name: 'hb_decisions_total',
+      help: 'Decisions since the start, by rig and verdict.',
+      kind: 'counter',
+      labels: ['rig', 'verdict'],
+      read: () =>
+        [...loop.live.counts].map(([key, value]) => {
+          const [rig, verdict] = key.split(' ') as [string, string]
+          return { value, labels: { rig, verdict } }
+        }),
     },
-    { name: 'hb_gaps_total', help: 'Spans of time since the start that were never evaluated.', kind: 'counter', read: () => [{ value: loop.gaps }] },
-    { name: 'hb_not_journaled_total', help: 'Inputs since the start that the journal refused.', kind: 'counter', read: () => [{ value: loop.intake.refusals.count }] },
-    { name: 'hb_journal_bytes', help: 'Size of the input journal.', kind: 'gauge', read: () => [{ value: journal.bytes }] },
-    { name: 'hb_journal_seq', help: 'Last record of the input journal.', kind: 'gauge', read: () => [{ value: journal.lastSeq }] },
-    { name: 'hb_outbox_batches', help: 'Signed batches without a receipt.', kind: 'gauge', read: () => [{ value: outbox.pending().batches }] },
-    { name: 'hb_outbox_bytes', help: 'Size of the outbox, receipted batches included.', kind: 'gauge', read: () => [{ value: outbox.bytes }] },
     {
-      name: 'hb_uplink_state', help: '1 for the state the uplink is in.', kind: 'gauge', labels: ['state'],
+      name: 'hb_gaps_total',
+      help: 'Spans of time since the start that were never evaluated.',
+      kind: 'counter',
+      read: () => [{ value: loop.gaps }],
+    },
+    {
+      name: 'hb_not_journaled_total',
+      help: 'Inputs since the start that the journal refused.',
+      kind: 'counter',
+      read: () => [{ value: loop.intake.refusals.count }],
+    },
+    {
+      name: 'hb_journal_bytes',
+      help: 'Size of the input journal.',
+      kind: 'gauge',
+      read: () => [{ value: journal.bytes }],
+    },
+    {
+      name: 'hb_journal_seq',
+      help: 'Last record of the input journal.',
+      kind: 'gauge',
+      read: () => [{ value: journal.lastSeq }],
+    },
+    {
+      name: 'hb_outbox_batches',
+      help: 'Signed batches without a receipt.',
+      kind: 'gauge',
+      read: () => [{ value: outbox.pending().batches }],
+    },
+    {
+      name: 'hb_outbox_bytes',
+      help: 'Size of the outbox, receipted batches included.',
+      kind: 'gauge',
+      read: () => [{ value: outbox.bytes }],
+    },
+    {
+      name: 'hb_uplink_state',
+      help: '1 for the state the uplink is in.',
+      kind: 'gauge',
+      labels: ['state'],
       read: () => SESSION_STATES.map((state) => ({ value: uplink?.state === state ? 1 : 0, labels: { state } })),
     },
   ]

@@ -1,5 +1,5 @@
-import type { Micros } from '../shared/units.ts'
 import type { Provenance } from '../shared/model/telemetry.ts'
+import type { Micros } from '../shared/units.ts'
 
 /** Telemetry messages exactly as they arrived, from one endpoint in one turn. They are journaled before they are decoded. */
 export type RawTelemetry = Readonly<{

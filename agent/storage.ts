@@ -9,14 +9,28 @@ import { openStateFolder, readStateFolder, type StateFolder, type StateIdentity 
 import type { Checkpoints } from './ports.ts'
 
 /** Everything an agent keeps on disk. */
-export type AgentStorage = Readonly<{ folder: StateFolder; journal: FileJournal; outbox: FileOutbox; checkpoints: Checkpoints; close(): Promise<void> }>
+export type AgentStorage = Readonly<{
+  folder: StateFolder
+  journal: FileJournal
+  outbox: FileOutbox
+  checkpoints: Checkpoints
+  close(): Promise<void>
+}>
 
 /** Opens the state folder for the one process that writes it. @throws HbError STATE_LOCKED, STATE_FOLDER_SHAPE, DISK_…, OUTBOX_DAMAGED */
-export function openStorage(path: string, { config }: LoadedRuntime, { signer, nowUs, files = systemFiles }: { signer: Signer; nowUs: Micros; files?: Files }): AgentStorage {
+export function openStorage(
+  path: string,
+  { config }: LoadedRuntime,
+  { signer, nowUs, files = systemFiles }: { signer: Signer; nowUs: Micros; files?: Files },
+): AgentStorage {
   const folder = openStateFolder(files, path, { agent: config.agent, keyId: signer.keyId, nowUs })
   try {
     const checkpoints = createCheckpointFolder(files, { folder: folder.checkpoints, keep: config.checkpoint.keep })
-    const outbox = new FileOutbox(files, { folder: folder.outbox, epoch: folder.identity.epoch, bytesMax: config.outbox.bytes_max })
+    const outbox = new FileOutbox(files, {
+      folder: folder.outbox,
+      epoch: folder.identity.epoch,
+      bytesMax: config.outbox.bytes_max,
+    })
     const journal = new FileJournal(files, {
       folder: folder.journal,
       id: folder.identity.journalId,
@@ -26,7 +40,10 @@ export function openStorage(path: string, { config }: LoadedRuntime, { signer, n
       neededFrom: () => (checkpoints.oldestSeq() ?? 0) + 1,
     })
     return {
-      folder, journal, outbox, checkpoints,
+      folder,
+      journal,
+      outbox,
+      checkpoints,
       async close() {
         await journal.close()
         await outbox.close()
@@ -40,7 +57,13 @@ export function openStorage(path: string, { config }: LoadedRuntime, { signer, n
 }
 
 /** What commands beside a running agent look at: nothing is locked, cut or written. */
-export type StorageView = Readonly<{ path: string; identity: StateIdentity; journal: FileJournal; outbox: FileOutbox; checkpoints: Checkpoints }>
+export type StorageView = Readonly<{
+  path: string
+  identity: StateIdentity
+  journal: FileJournal
+  outbox: FileOutbox
+  checkpoints: Checkpoints
+}>
 
 /** @throws HbError STATE_MISSING, STATE_FOLDER_SHAPE, OUTBOX_DAMAGED */
 export function viewStorage(path: string, files: Files = systemFiles): StorageView {
@@ -50,7 +73,19 @@ export function viewStorage(path: string, files: Files = systemFiles): StorageVi
     path,
     identity: folder.identity,
     checkpoints: createCheckpointFolder(files, { folder: folder.checkpoints, keep: unbounded }),
-    outbox: new FileOutbox(files, { folder: folder.outbox, epoch: folder.identity.epoch, bytesMax: unbounded, readOnly: true }),
-    journal: new FileJournal(files, { folder: folder.journal, id: folder.identity.journalId, segmentBytes: unbounded, bytesMax: unbounded, neededFrom: () => 1, readOnly: true }),
+    outbox: new FileOutbox(files, {
+      folder: folder.outbox,
+      epoch: folder.identity.epoch,
+      bytesMax: unbounded,
+      readOnly: true,
+    }),
+    journal: new FileJournal(files, {
+      folder: folder.journal,
+      id: folder.identity.journalId,
+      segmentBytes: unbounded,
+      bytesMax: unbounded,
+      neededFrom: () => 1,
+      readOnly: true,
+    }),
   }
 }

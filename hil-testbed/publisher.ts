@@ -53,7 +53,17 @@ export function createPublisher(options: PublisherOptions): Publisher {
     // In order, one after the other; when nobody reads they wait in the socket up to its bound, and then here.
     sending = sending.then(() => (stopped ? undefined : socket.send(message))).catch(() => undefined)
   }
-  const list = (): Uint8Array => encodeFrame({ rig, source, epoch, seq: seq++, channels, cid, timeUs: new Float64Array(0), value: new Float64Array(0) })
+  const list = (): Uint8Array =>
+    encodeFrame({
+      rig,
+      source,
+      epoch,
+      seq: seq++,
+      channels,
+      cid,
+      timeUs: new Float64Array(0),
+      value: new Float64Array(0),
+    })
 
   function publish(startUs: Micros): void {
     const elapsedUs = clock.nowUs() - startUs

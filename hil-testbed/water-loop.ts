@@ -7,7 +7,14 @@ import type { Micros } from '../shared/units.ts'
  * works harder, and what warms the water changes slowly.
  */
 export const WATER_LOOP_CHANNELS = [
-  'Accelerometer1RMS', 'Accelerometer2RMS', 'Current', 'Pressure', 'Temperature', 'Thermocouple', 'Voltage', 'Volume Flow RateRMS',
+  'Accelerometer1RMS',
+  'Accelerometer2RMS',
+  'Current',
+  'Pressure',
+  'Temperature',
+  'Thermocouple',
+  'Voltage',
+  'Volume Flow RateRMS',
 ] as const
 
 export type WaterLoopOptions = Readonly<{
@@ -39,7 +46,8 @@ const MODEL: readonly ChannelModel[] = [
  * arguments alone: `index` is the number of the sample, so that noise is the same in whatever order it is asked for.
  */
 export function waterLoopAt({ seed, faultUs }: WaterLoopOptions, index: number, elapsedUs: Micros): number[] {
-  const closedShare = faultUs === null ? 0 : (1 - VALVE_LEFT) * Math.min(1, Math.max(0, (elapsedUs - faultUs) / VALVE_TRAVEL_US))
+  const closedShare =
+    faultUs === null ? 0 : (1 - VALVE_LEFT) * Math.min(1, Math.max(0, (elapsedUs - faultUs) / VALVE_TRAVEL_US))
   const seconds = elapsedUs / 1_000_000
   return MODEL.map((channel, k) => {
     const swing = channel.swing * Math.sin((2 * Math.PI * seconds) / channel.periodS)

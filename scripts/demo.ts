@@ -8,7 +8,7 @@
 import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { checkBatches, checkFault, checkLedger, checkReplay, type CheckResult, statusOf } from './demo/checks.ts'
+import { type CheckResult, checkBatches, checkFault, checkLedger, checkReplay, statusOf } from './demo/checks.ts'
 import { agentYaml, type DemoAgent, type DemoFolder, makeFolder, rigYaml, WATER_LOOP } from './demo/folder.ts'
 import { killAll, type Program, runHb, startHb } from './demo/processes.ts'
 import { followCollector, type SeenDecision, type Timeline } from './demo/timeline.ts'
@@ -25,7 +25,14 @@ const CSV_SPEED = '10'
 type Options = Readonly<{ exit: boolean; keep: boolean; csv: string | null; speed: string }>
 
 function readOptions(): Options {
-  const { values } = parseArgs({ options: { exit: { type: 'boolean' }, keep: { type: 'boolean' }, csv: { type: 'string' }, speed: { type: 'string' } } })
+  const { values } = parseArgs({
+    options: {
+      exit: { type: 'boolean' },
+      keep: { type: 'boolean' },
+      csv: { type: 'string' },
+      speed: { type: 'string' },
+    },
+  })
   const csv = values.csv === undefined ? null : resolve(values.csv)
   const speed = values.speed ?? (values.exit === true ? 'max' : CSV_SPEED)
   if (csv !== null && !existsSync(csv)) throw new Error(`--csv ${csv}: there is no such file`)
@@ -38,31 +45,83 @@ const say = (text: string): void => {
 }
 
 /** A draft baseline from a recording of the rig while nothing is wrong, through the same path as everything later. */
-async function makeBaseline(folder: DemoFolder, { rig, agent, yaml }: { rig: string; agent: DemoAgent; yaml: string }): Promise<void> {
+async function makeBaseline(
+  folder: DemoFolder,
+  { rig, agent, yaml }: { rig: string; agent: DemoAgent; yaml: string },
+): Promise<void> {
   const { path } = folder
-  writeFileSync(join(path, `${rig}.baseline.yaml`), agentYaml(folder, agent, { clock: 'recording', rigs: yaml, uplink: false }))
+  writeFileSync(
+    join(path, `${rig}.baseline.yaml`),
+    agentYaml(folder, agent, { clock: 'recording', rigs: yaml, uplink: false }),
+  )
   await runHb(['runtime', '--config', `${rig}.baseline.yaml`, '--state', `${rig}.baseline`], path)
-  const made = JSON.parse(await runHb(['baseline', 'create', '--from', `${rig}.baseline`, '--out', `${rig}.hbb`, '--json'], path)) as { metrics: number; digest: string }
+  const made = JSON.parse(
+    await runHb(['baseline', 'create', '--from', `${rig}.baseline`, '--out', `${rig}.hbb`, '--json'], path),
+  ) as { metrics: number; digest: string }
   say(`  baseline of ${rig}: ${made.metrics} channels, draft ${made.digest.slice(0, 16)}…`)
 }
 
 async function prepare(folder: DemoFolder, options: Options): Promise<void> {
   const { path } = folder
-  await runHb(['hil', 'water-loop', '--csv', 'nominal.csv', '--seconds', String(WATER_LOOP.baselineSeconds), '--rate', String(WATER_LOOP.rateHz), '--seed', String(WATER_LOOP.baselineSeed)], path)
-  const nominal = rigYaml({ rig: 'water-loop', registry: 'water-loop', source: '{ name: recording, type: csv, file: nominal.csv, time_column: t_us, speed: max }' })
+  await runHb(
+    [
+      'hil',
+      'water-loop',
+      '--csv',
+      'nominal.csv',
+      '--seconds',
+      String(WATER_LOOP.baselineSeconds),
+      '--rate',
+      String(WATER_LOOP.rateHz),
+      '--seed',
+      String(WATER_LOOP.baselineSeed),
+    ],
+    path,
+  )
+  const nominal = rigYaml({
+    rig: 'water-loop',
+    registry: 'water-loop',
+    source: '{ name: recording, type: csv, file: nominal.csv, time_column: t_us, speed: max }',
+  })
   await makeBaseline(folder, { rig: 'water-loop', agent: 'bench-1', yaml: nominal })
-  const live = rigYaml({ rig: 'water-loop', registry: 'water-loop', baseline: 'water-loop.hbb', source: `{ name: daq, type: zmq, endpoint: "tcp://127.0.0.1:${folder.ports.rig}", provenance: simulated }` })
+  const live = rigYaml({
+    rig: 'water-loop',
+    registry: 'water-loop',
+    baseline: 'water-loop.hbb',
+    source: `{ name: daq, type: zmq, endpoint: "tcp://127.0.0.1:${folder.ports.rig}", provenance: simulated }`,
+  })
   writeFileSync(join(path, 'bench-1.yaml'), agentYaml(folder, 'bench-1', { clock: 'system', rigs: live }))
-  const host = rigYaml({ rig: 'this-host', registry: 'host', slideMs: 250, windowsMs: '[10000, 60000]', source: '{ name: proc, type: host, every_ms: 500 }' })
+  const host = rigYaml({
+    rig: 'this-host',
+    registry: 'host',
+    slideMs: 250,
+    windowsMs: '[10000, 60000]',
+    source: '{ name: proc, type: host, every_ms: 500 }',
+  })
   writeFileSync(join(path, 'host-1.yaml'), agentYaml(folder, 'host-1', { clock: 'system', rigs: host }))
   if (options.csv === null) return
   copyFileSync(options.csv, join(path, 'recorded.csv'))
-  const recorded = (rows: string, speed: string, baseline?: string): string => rigYaml({
-    rig: 'recorded', registry: 'skab', slideMs: 1000, windowsMs: '[10000, 60000]', ...(baseline === undefined ? {} : { baseline }),
-    source: `{ name: file, type: csv, file: recorded.csv, time_column: datetime, ignore_columns: [anomaly, changepoint], ${rows}, speed: ${speed} }`,
+  const recorded = (rows: string, speed: string, baseline?: string): string =>
+    rigYaml({
+      rig: 'recorded',
+      registry: 'skab',
+      slideMs: 1000,
+      windowsMs: '[10000, 60000]',
+      ...(baseline === undefined ? {} : { baseline }),
+      source: `{ name: file, type: csv, file: recorded.csv, time_column: datetime, ignore_columns: [anomaly, changepoint], ${rows}, speed: ${speed} }`,
+    })
+  await makeBaseline(folder, {
+    rig: 'recorded',
+    agent: 'recorded-1',
+    yaml: recorded(`rows_to: ${BASELINE_ROWS}`, 'max'),
   })
-  await makeBaseline(folder, { rig: 'recorded', agent: 'recorded-1', yaml: recorded(`rows_to: ${BASELINE_ROWS}`, 'max') })
-  writeFileSync(join(path, 'recorded-1.yaml'), agentYaml(folder, 'recorded-1', { clock: 'recording', rigs: recorded(`rows_from: ${BASELINE_ROWS}`, options.speed, 'recorded.hbb') }))
+  writeFileSync(
+    join(path, 'recorded-1.yaml'),
+    agentYaml(folder, 'recorded-1', {
+      clock: 'recording',
+      rigs: recorded(`rows_from: ${BASELINE_ROWS}`, options.speed, 'recorded.hbb'),
+    }),
+  )
 }
 
 function agentsOf({ csv }: Options): DemoAgent[] {
@@ -70,9 +129,19 @@ function agentsOf({ csv }: Options): DemoAgent[] {
 }
 
 /** What runs: `halt` ends the rig and then the agents, `stop` whatever is left. */
-type Started = Readonly<{ agents: readonly DemoAgent[]; operators: string; timeline: Timeline; halt(): Promise<void>; stop(): Promise<void> }>
+type Started = Readonly<{
+  agents: readonly DemoAgent[]
+  operators: string
+  timeline: Timeline
+  halt(): Promise<void>
+  stop(): Promise<void>
+}>
 
-async function startPrograms(folder: DemoFolder, options: Options, faultInjected: (timeUs: number) => void): Promise<Started> {
+async function startPrograms(
+  folder: DemoFolder,
+  options: Options,
+  faultInjected: (timeUs: number) => void,
+): Promise<Started> {
   const { path } = folder
   const programs: Program[] = []
   const agents = agentsOf(options)
@@ -90,7 +159,9 @@ async function startPrograms(folder: DemoFolder, options: Options, faultInjected
     say(`\n  fleet page   ${operators}\n`)
     const timeline = followCollector(operators)
     for (const agent of agents) {
-      const program = startHb(agent, ['runtime', '--config', `${agent}.yaml`, '--state', agent, '--stay'], { folder: path })
+      const program = startHb(agent, ['runtime', '--config', `${agent}.yaml`, '--state', agent, '--stay'], {
+        folder: path,
+      })
       programs.push(program)
       await program.event('agent_started')
     }
@@ -102,8 +173,23 @@ async function startPrograms(folder: DemoFolder, options: Options, faultInjected
   }
 }
 
-async function startRig({ path, ports }: DemoFolder, timeline: Timeline, faultInjected: (timeUs: number) => void): Promise<Program> {
-  const args = ['hil', 'water-loop', '--endpoint', `tcp://127.0.0.1:${ports.rig}`, '--rate', String(WATER_LOOP.rateHz), '--seed', String(WATER_LOOP.liveSeed), '--fault-after', String(FAULT_AFTER_S)]
+async function startRig(
+  { path, ports }: DemoFolder,
+  timeline: Timeline,
+  faultInjected: (timeUs: number) => void,
+): Promise<Program> {
+  const args = [
+    'hil',
+    'water-loop',
+    '--endpoint',
+    `tcp://127.0.0.1:${ports.rig}`,
+    '--rate',
+    String(WATER_LOOP.rateHz),
+    '--seed',
+    String(WATER_LOOP.liveSeed),
+    '--fault-after',
+    String(FAULT_AFTER_S),
+  ]
   const rig = startHb('water-loop', args, {
     folder: path,
     line: (line) => {
@@ -118,15 +204,35 @@ async function startRig({ path, ports }: DemoFolder, timeline: Timeline, faultIn
 }
 
 /** Runs until the fault is flagged and receipted, stops rig and agents in order, and looks at what they left behind. */
-async function checkItself(folder: DemoFolder, { timeline, agents, operators, halt }: Started, fault: { us: number | null }): Promise<CheckResult[]> {
-  const isFlagged = (d: SeenDecision): boolean => d.rig === 'water-loop' && fault.us !== null && d.time_us > fault.us && ['FAIL', 'PASS_WITH_DRIFT'].includes(d.verdict)
+async function checkItself(
+  folder: DemoFolder,
+  { timeline, agents, operators, halt }: Started,
+  fault: { us: number | null },
+): Promise<CheckResult[]> {
+  const isFlagged = (d: SeenDecision): boolean =>
+    d.rig === 'water-loop' &&
+    fault.us !== null &&
+    d.time_us > fault.us &&
+    ['FAIL', 'PASS_WITH_DRIFT'].includes(d.verdict)
   const flagged = await timeline.until(isFlagged, FAULT_AFTER_S * 1000 + FLAGGED_WITHIN_MS)
-  const results: CheckResult[] = [{ name: 'the fleet page was told', ok: flagged !== null, detail: flagged === null ? 'no receipted decision about the fault' : `decision ${flagged.id} in batch ${flagged.batch.batch_seq}` }]
+  const results: CheckResult[] = [
+    {
+      name: 'the fleet page was told',
+      ok: flagged !== null,
+      detail:
+        flagged === null
+          ? 'no receipted decision about the fault'
+          : `decision ${flagged.id} in batch ${flagged.batch.batch_seq}`,
+    },
+  ]
   await new Promise((done) => setTimeout(done, AFTER_FAULT_MS))
   for (const agent of agents) results.push(checkLedger(agent, await statusOf(folder.ports.health[agent])))
   await halt()
-  for (const agent of agents) results.push(await checkBatches(folder, agent, operators), await checkReplay(folder, agent))
-  results.push(...(await checkFault(folder, { rig: 'water-loop', channel: FAULT_CHANNEL, faultUs: fault.us ?? Number.NaN })))
+  for (const agent of agents)
+    results.push(await checkBatches(folder, agent, operators), await checkReplay(folder, agent))
+  results.push(
+    ...(await checkFault(folder, { rig: 'water-loop', channel: FAULT_CHANNEL, faultUs: fault.us ?? Number.NaN })),
+  )
   return results
 }
 
@@ -153,7 +259,11 @@ async function main(): Promise<number> {
       if (results === 'interrupted') return 130
       for (const { name, ok, detail } of results) say(`${ok ? 'ok  ' : 'FAIL'}  ${name}: ${detail}`)
       failed = results.filter(({ ok }) => !ok).length
-      say(failed === 0 ? `demo: ${results.length} checks passed` : `demo: ${failed} of ${results.length} checks failed; everything is kept in ${folder.path}`)
+      say(
+        failed === 0
+          ? `demo: ${results.length} checks passed`
+          : `demo: ${failed} of ${results.length} checks failed; everything is kept in ${folder.path}`,
+      )
     }
   } finally {
     started.timeline.close()

@@ -1,5 +1,5 @@
-import { DIGEST_BYTES, DOMAIN, digestOf, equalBytes } from '../../shared/crypto/digest.ts'
 import { concat } from '../../shared/crypto/cose.ts'
+import { DIGEST_BYTES, DOMAIN, digestOf, equalBytes } from '../../shared/crypto/digest.ts'
 import type { Checkpoints } from '../ports.ts'
 import { type Files, replaceFile } from './files.ts'
 
@@ -26,7 +26,11 @@ export function createCheckpointFolder(files: Files, { folder, keep }: { folder:
       for (const journalSeq of seqs()) {
         const bytes = new Uint8Array(files.readFileSync(`${folder}/${nameOf(journalSeq)}`))
         const body = bytes.subarray(DIGEST_BYTES)
-        if (bytes.length > DIGEST_BYTES && equalBytes(digestOf(DOMAIN.checkpoint, body), bytes.subarray(0, DIGEST_BYTES))) yield { journalSeq, body }
+        if (
+          bytes.length > DIGEST_BYTES &&
+          equalBytes(digestOf(DOMAIN.checkpoint, body), bytes.subarray(0, DIGEST_BYTES))
+        )
+          yield { journalSeq, body }
       }
     },
     oldestSeq: () => seqs().at(-1) ?? null,

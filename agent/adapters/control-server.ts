@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, existsSync, openSync, unlinkSync } from 'node:fs'
 import { request } from 'node:http'
 import { type FastifyInstance, fastify } from 'fastify'
-import { type ErrorCode, ERRORS } from '../../shared/errors/catalog.ts'
+import { ERRORS, type ErrorCode } from '../../shared/errors/catalog.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 
 const SOCKET = 'control.sock'
@@ -9,8 +9,18 @@ const SOCKET = 'control.sock'
 const BODY_BYTES_MAX = 64 * 1024
 const ANSWER_WITHIN_MS = 5000
 
-export type RunCommand = Readonly<{ command: 'start' | 'stop' | 'note'; rig: string | null; article: string; procedure: string; operator: string; note: string }>
-export type ControlAnswers = Readonly<{ run(command: RunCommand): Readonly<Record<string, unknown>>; status(): Readonly<Record<string, unknown>> }>
+export type RunCommand = Readonly<{
+  command: 'start' | 'stop' | 'note'
+  rig: string | null
+  article: string
+  procedure: string
+  operator: string
+  note: string
+}>
+export type ControlAnswers = Readonly<{
+  run(command: RunCommand): Readonly<Record<string, unknown>>
+  status(): Readonly<Record<string, unknown>>
+}>
 
 const TEXT = { type: 'string', maxLength: 1024 } as const
 const RUN_SCHEMA = {
@@ -21,7 +31,10 @@ const RUN_SCHEMA = {
     properties: {
       command: { enum: ['start', 'stop', 'note'] },
       rig: { anyOf: [TEXT, { type: 'null' }] },
-      article: TEXT, procedure: TEXT, operator: TEXT, note: TEXT,
+      article: TEXT,
+      procedure: TEXT,
+      operator: TEXT,
+      note: TEXT,
     },
   },
 } as const
@@ -30,7 +43,10 @@ const RUN_SCHEMA = {
  * Commands for a running agent, over a socket in its state folder: whoever may use the folder may use the socket, nobody
  * else can, and nothing listens on a network.
  */
-export function createControlServer(folder: string, answers: ControlAnswers): { start(): Promise<void>; stop(): Promise<void> } {
+export function createControlServer(
+  folder: string,
+  answers: ControlAnswers,
+): { start(): Promise<void>; stop(): Promise<void> } {
   let app: FastifyInstance | null = null
   return {
     async start() {
@@ -39,7 +55,9 @@ export function createControlServer(folder: string, answers: ControlAnswers): { 
       if (existsSync(path)) unlinkSync(path)
       app = fastify({ logger: false, forceCloseConnections: true, bodyLimit: BODY_BYTES_MAX })
       app.setErrorHandler((error, _request, reply) =>
-        isHbError(error) ? reply.code(409).send({ code: error.code, context: error.context }) : reply.code(400).send({ code: 'USAGE', context: { found: (error as Error).message } }),
+        isHbError(error)
+          ? reply.code(409).send({ code: error.code, context: error.context })
+          : reply.code(400).send({ code: 'USAGE', context: { found: (error as Error).message } }),
       )
       app.post<{ Body: RunCommand }>('/run', { schema: RUN_SCHEMA }, async (request) => answers.run(request.body))
       app.get('/status', async () => answers.status())
@@ -53,21 +71,40 @@ export function createControlServer(folder: string, answers: ControlAnswers): { 
 }
 
 /** @throws HbError AGENT_NOT_RUNNING, or what the agent refused with. */
-export function askAgent(folder: string, path: '/run' | '/status', body?: RunCommand): Promise<Record<string, unknown>> {
-  return withShortPath(folder, (socketPath) => new Promise((resolve, reject) => {
-    const asked = request({ socketPath, path, method: body === undefined ? 'GET' : 'POST', headers: { 'content-type': 'application/json' }, timeout: ANSWER_WITHIN_MS }, (response) => {
-      const parts: Buffer[] = []
-      response.on('data', (part: Buffer) => parts.push(part))
-      response.on('end', () => {
-        const answer = JSON.parse(Buffer.concat(parts).toString('utf8')) as Record<string, unknown>
-        if (response.statusCode === 200) resolve(answer)
-        else reject(new HbError(codeOf(answer['code']), answer['context'] as Record<string, string>))
-      })
-    })
-    asked.on('timeout', () => asked.destroy(new Error('no answer')))
-    asked.on('error', (cause) => reject(new HbError('AGENT_NOT_RUNNING', { state: folder, reason: cause.message }, { cause })))
-    asked.end(body === undefined ? undefined : JSON.stringify(body))
-  }))
+export function askAgent(
+  folder: string,
+  path: '/run' | '/status',
+  body?: RunCommand,
+): Promise<Record<string, unknown>> {
+  return withShortPath(
+    folder,
+    (socketPath) =>
+      new Promise((resolve, reject) => {
+        const asked = request(
+          {
+            socketPath,
+            path,
+            method: body === undefined ? 'GET' : 'POST',
+            headers: { 'content-type': 'application/json' },
+            timeout: ANSWER_WITHIN_MS,
+          },
+          (response) => {
+            const parts: Buffer[] = []
+            response.on('data', (part: Buffer) => parts.push(part))
+            response.on('end', () => {
+              const answer = JSON.parse(Buffer.concat(parts).toString('utf8')) as Record<string, unknown>
+              if (response.statusCode === 200) resolve(answer)
+              else reject(new HbError(codeOf(answer['code']), answer['context'] as Record<string, string>))
+            })
+          },
+        )
+        asked.on('timeout', () => asked.destroy(new Error('no answer')))
+        asked.on('error', (cause) =>
+          reject(new HbError('AGENT_NOT_RUNNING', { state: folder, reason: cause.message }, { cause })),
+        )
+        asked.end(body === undefined ? undefined : JSON.stringify(body))
+      }),
+  )
 }
 
 function codeOf(code: unknown): ErrorCode {

@@ -49,19 +49,31 @@ export function createCsvSource(options: CsvSourceOptions): TelemetrySource {
   }
 }
 
-type Header = Readonly<{ delimiter: string; names: readonly string[]; time: number; channels: readonly { column: number; name: string }[] }>
+type Header = Readonly<{
+  delimiter: string
+  names: readonly string[]
+  time: number
+  channels: readonly { column: number; name: string }[]
+}>
 
 function readHeader(path: string, config: CsvSourceConfig): Header {
   const buffer = Buffer.alloc(Math.min(LINE_BYTES_MAX, statSync(path).size))
   const fd = openSync(path, 'r')
   readSync(fd, buffer, 0, buffer.length, 0)
   closeSync(fd)
-  const line = buffer.toString('utf8').replace(/^\uFEFF/, '').split(/\r?\n/, 1)[0] ?? ''
+  const line =
+    buffer
+      .toString('utf8')
+      .replace(/^\uFEFF/, '')
+      .split(/\r?\n/, 1)[0] ?? ''
   const delimiter = config.delimiter ?? DELIMITERS.find((d) => line.includes(d)) ?? ','
   const names = line.split(delimiter).map((name) => name.trim().replace(/^"|"$/g, ''))
   const time = names.indexOf(config.time_column)
-  if (time < 0) throw new HbError('CSV_HEADER', { path, time_column: config.time_column, found: names.join(', ').slice(0, 200) })
-  const channels = names.flatMap((name, column) => (column !== time && !config.ignore_columns.includes(name) && isChannelName(name) ? [{ column, name }] : []))
+  if (time < 0)
+    throw new HbError('CSV_HEADER', { path, time_column: config.time_column, found: names.join(', ').slice(0, 200) })
+  const channels = names.flatMap((name, column) =>
+    column !== time && !config.ignore_columns.includes(name) && isChannelName(name) ? [{ column, name }] : [],
+  )
   if (channels.length === 0) throw new HbError('CSV_HEADER', { path, found: 'no channel beside the time' })
   return { delimiter, names, time, channels }
 }
@@ -82,17 +94,32 @@ async function play(options: CsvSourceOptions, { header, sink, signal }: Playing
     if (row < config.rows_from || row <= resumeAfter) continue
     if (config.rows_to !== undefined && row >= config.rows_to) break
     const timeUs = parseTime(cells[header.time] ?? '')
-    const message = timeUs === null ? badRow(cells) : encodeFrame(frameOf(cells, { rig, source: config.name, epoch, seq: row, timeUs, header }))
+    const message =
+      timeUs === null
+        ? badRow(cells)
+        : encodeFrame(frameOf(cells, { rig, source: config.name, epoch, seq: row, timeUs, header }))
     lastUs = Math.max(lastUs, timeUs ?? 0)
     if (!(await pace(lastUs, signal))) return
-    await sink.deliver({ ...about, messages: [message], ...(lastUs > 0 ? { nowUs: lastUs } : {}) } satisfies RawTelemetry)
+    await sink.deliver({
+      ...about,
+      messages: [message],
+      ...(lastUs > 0 ? { nowUs: lastUs } : {}),
+    } satisfies RawTelemetry)
   }
   sink.ended()
 }
 
 async function* rowsOf(path: string, delimiter: string): AsyncGenerator<string[]> {
   const parser = createReadStream(path).pipe(
-    parse({ delimiter, from_line: 2, bom: true, relax_column_count: true, relax_quotes: true, skip_empty_lines: true, max_record_size: LINE_BYTES_MAX }),
+    parse({
+      delimiter,
+      from_line: 2,
+      bom: true,
+      relax_column_count: true,
+      relax_quotes: true,
+      skip_empty_lines: true,
+      max_record_size: LINE_BYTES_MAX,
+    }),
   )
   for await (const cells of parser) yield cells as string[]
 }
@@ -112,15 +139,23 @@ function createPace(speed: number | 'max', clock: Clock): (timeUs: Micros, signa
 
 type Row = Readonly<{ rig: string; source: string; epoch: string; seq: number; timeUs: Micros; header: Header }>
 
-function frameOf(cells: readonly string[], { rig, source, epoch, seq, timeUs, header }: Row): Parameters<typeof encodeFrame>[0] {
+function frameOf(
+  cells: readonly string[],
+  { rig, source, epoch, seq, timeUs, header }: Row,
+): Parameters<typeof encodeFrame>[0] {
   // A blank cell is no sample: the channel is left out of this frame.
   const present = header.channels.filter(({ column }) => (cells[column] ?? '').trim() !== '')
   const used = present.length === 0 ? header.channels : present
   return {
-    rig, source, epoch, seq, cid: null,
+    rig,
+    source,
+    epoch,
+    seq,
+    cid: null,
     channels: used.map(({ name }) => name),
     timeUs: present.length === 0 ? new Float64Array(0) : Float64Array.of(timeUs),
-    value: present.length === 0 ? new Float64Array(0) : Float64Array.from(used, ({ column }) => numberOf(cells[column]!)),
+    value:
+      present.length === 0 ? new Float64Array(0) : Float64Array.from(used, ({ column }) => numberOf(cells[column]!)),
   }
 }
 
@@ -143,7 +178,14 @@ export function parseTime(cell: string): Micros | null {
   if (/^\d{1,16}$/.test(text)) return Number(text)
   const match = CALENDAR.exec(text)
   if (match === null) return null
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [number, number, number, number, number, number]
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
   const date = Date.UTC(year, month - 1, day, hour, minute, second)
   // 31 February is a day in March to the calendar of the machine; here it is a mistake.
   if (new Date(date).getUTCDate() !== day || month > 12 || hour > 23 || minute > 59 || second > 59) return null

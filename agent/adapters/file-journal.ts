@@ -99,7 +99,8 @@ export class FileJournal implements Journal {
       for (const record of readRecords(this.content(segment))) {
         if (record.kind === 'damage' || record.seq < next) continue
         if (record.seq > toSeq) return
-        if (record.seq > next) yield { kind: 'damage', fromSeq: next, toSeq: record.seq - 1, reason: 'records cannot be read' }
+        if (record.seq > next)
+          yield { kind: 'damage', fromSeq: next, toSeq: record.seq - 1, reason: 'records cannot be read' }
         yield { kind: 'record', seq: record.seq, body: record.body }
         next = record.seq + 1
       }
@@ -229,7 +230,8 @@ function listSegments(files: Files, folder: string): Segment[] {
   const segments: Segment[] = []
   for (const name of files.readdirSync(folder)) {
     const firstSeq = Number(NAME.exec(name)?.[1] ?? Number.NaN)
-    if (Number.isSafeInteger(firstSeq)) segments.push({ firstSeq, name, bytes: files.statSync(`${folder}/${name}`).size })
+    if (Number.isSafeInteger(firstSeq))
+      segments.push({ firstSeq, name, bytes: files.statSync(`${folder}/${name}`).size })
   }
   return segments.sort((a, b) => a.firstSeq - b.firstSeq)
 }

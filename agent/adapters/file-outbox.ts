@@ -42,7 +42,10 @@ export class FileOutbox implements Outbox {
   constructor(files: Files, options: OutboxOptions) {
     this.files = files
     this.options = options
-    const names = files.readdirSync(options.folder).filter((name) => NAME.test(name)).sort()
+    const names = files
+      .readdirSync(options.folder)
+      .filter((name) => NAME.test(name))
+      .sort()
     names.forEach((name, k) => {
       this.load(name, k === names.length - 1)
     })
@@ -56,10 +59,27 @@ export class FileOutbox implements Outbox {
 
   async append(entry: OutboxEntry): Promise<void> {
     invariant(entry.batchSeq === this.lastBatchSeq + 1, 'batches are appended in order, each once')
-    const body = canonicalBytes([BATCH, entry.epoch, entry.batchSeq, entry.firstSeq, entry.count, entry.madeUs, entry.cose, entry.records, entry.seed])
+    const body = canonicalBytes([
+      BATCH,
+      entry.epoch,
+      entry.batchSeq,
+      entry.firstSeq,
+      entry.count,
+      entry.madeUs,
+      entry.cose,
+      entry.records,
+      entry.seed,
+    ])
     this.makeRoom(body.length)
     const { file, path } = this.write(body)
-    const known = { entrySeq: this.recordSeq, epoch: entry.epoch, batchSeq: entry.batchSeq, bytes: body.length, madeUs: entry.madeUs, receipted: false }
+    const known = {
+      entrySeq: this.recordSeq,
+      epoch: entry.epoch,
+      batchSeq: entry.batchSeq,
+      bytes: body.length,
+      madeUs: entry.madeUs,
+      receipted: false,
+    }
     file.batches.push(known)
     this.waiting.push(known)
     this.take(entry)
@@ -72,7 +92,8 @@ export class FileOutbox implements Outbox {
       if (entries.length >= max) break
       if (!file.batches.some((b) => b.epoch === this.options.epoch && b.batchSeq >= fromBatchSeq)) continue
       for (const entry of this.entriesOf(file)) {
-        if (entry.epoch === this.options.epoch && entry.batchSeq >= fromBatchSeq && entries.length < max) entries.push(entry)
+        if (entry.epoch === this.options.epoch && entry.batchSeq >= fromBatchSeq && entries.length < max)
+          entries.push(entry)
       }
     }
     return entries
@@ -92,7 +113,11 @@ export class FileOutbox implements Outbox {
   }
 
   pending(): OutboxPending {
-    return { batches: this.waiting.length, bytes: this.waiting.reduce((sum, w) => sum + w.bytes, 0), oldestUs: this.waiting[0]?.madeUs ?? null }
+    return {
+      batches: this.waiting.length,
+      bytes: this.waiting.reduce((sum, w) => sum + w.bytes, 0),
+      oldestUs: this.waiting[0]?.madeUs ?? null,
+    }
   }
 
   async close(): Promise<void> {
@@ -153,7 +178,11 @@ export class FileOutbox implements Outbox {
     while (this.bytes + bytes > this.options.bytesMax) {
       const oldest = this.list[0]
       if (oldest === undefined || this.list.length < 2 || !oldest.batches.every((b) => b.receipted)) {
-        throw new HbError('OUTBOX_FULL', { bytes: this.bytes, bytes_max: this.options.bytesMax, waiting: this.waiting.length })
+        throw new HbError('OUTBOX_FULL', {
+          bytes: this.bytes,
+          bytes_max: this.options.bytesMax,
+          waiting: this.waiting.length,
+        })
       }
       this.files.unlinkSync(`${this.options.folder}/${oldest.name}`)
       this.list.shift()
@@ -163,7 +192,8 @@ export class FileOutbox implements Outbox {
   private *entriesOf(file: OutboxFile): Generator<OutboxEntry> {
     const bytes = this.files.readFileSync(`${this.options.folder}/${file.name}`).subarray(0, file.bytes)
     for (const record of readRecords(bytes)) {
-      if (record.kind === 'damage') throw new HbError('OUTBOX_DAMAGED', { file: file.name, offset: record.from, reason: record.reason })
+      if (record.kind === 'damage')
+        throw new HbError('OUTBOX_DAMAGED', { file: file.name, offset: record.from, reason: record.reason })
       const value = decodeSigned(record.body) as unknown[]
       if (value[0] === BATCH) yield entryFrom(value)
     }
@@ -194,7 +224,14 @@ export class FileOutbox implements Outbox {
     const value = decodeSigned(body) as unknown[]
     if (value[0] === BATCH) {
       const entry = entryFrom(value)
-      const known = { entrySeq: seq, epoch: entry.epoch, batchSeq: entry.batchSeq, bytes: body.length, madeUs: entry.madeUs, receipted: false }
+      const known = {
+        entrySeq: seq,
+        epoch: entry.epoch,
+        batchSeq: entry.batchSeq,
+        bytes: body.length,
+        madeUs: entry.madeUs,
+        receipted: false,
+      }
       file.batches.push(known)
       this.waiting.push(known)
       this.take(entry)
@@ -206,6 +243,16 @@ export class FileOutbox implements Outbox {
 }
 
 function entryFrom(value: unknown[]): OutboxEntry {
-  const [, epoch, batchSeq, firstSeq, count, madeUs, cose, records, seed] = value as [number, number, number, number, number, number, Uint8Array, Uint8Array, Uint8Array]
+  const [, epoch, batchSeq, firstSeq, count, madeUs, cose, records, seed] = value as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+  ]
   return { epoch, batchSeq, firstSeq, count, madeUs, cose, records, seed }
 }

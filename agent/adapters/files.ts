@@ -4,7 +4,22 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 /** The part of the file system that storage uses; tests put a disk that is full, read-only or torn in its place. */
 export type Files = Pick<
   typeof fs,
-  'openSync' | 'closeSync' | 'writeSync' | 'readSync' | 'ftruncateSync' | 'fdatasync' | 'fdatasyncSync' | 'fsyncSync' | 'readFileSync' | 'writeFileSync' | 'renameSync' | 'unlinkSync' | 'readdirSync' | 'mkdirSync' | 'statSync' | 'existsSync'
+  | 'openSync'
+  | 'closeSync'
+  | 'writeSync'
+  | 'readSync'
+  | 'ftruncateSync'
+  | 'fdatasync'
+  | 'fdatasyncSync'
+  | 'fsyncSync'
+  | 'readFileSync'
+  | 'writeFileSync'
+  | 'renameSync'
+  | 'unlinkSync'
+  | 'readdirSync'
+  | 'mkdirSync'
+  | 'statSync'
+  | 'existsSync'
 >
 
 export const systemFiles: Files = fs
@@ -26,7 +41,9 @@ export function diskError(cause: unknown, path: string): HbError {
 
 /** `fdatasync` without holding up the event loop. */
 export function syncData(files: Files, fd: number, path: string): Promise<void> {
-  return new Promise((resolve, reject) => files.fdatasync(fd, (error) => (error ? reject(diskError(error, path)) : resolve())))
+  return new Promise((resolve, reject) =>
+    files.fdatasync(fd, (error) => (error ? reject(diskError(error, path)) : resolve())),
+  )
 }
 
 /** Puts a whole file in place or nothing: written beside it, synced, renamed, and the folder synced. */

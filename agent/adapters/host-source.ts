@@ -8,7 +8,13 @@ import type { TelemetrySource } from '../ports.ts'
 /** Thermal sensors read at most; a server has dozens. */
 const TEMPERATURES_MAX = 32
 
-export type HostSourceOptions = Readonly<{ rig: string; config: HostSourceConfig; clock: Clock; epoch: string; /** Where `/proc` and `/sys` stand; another place in tests. */ root?: string }>
+export type HostSourceOptions = Readonly<{
+  rig: string
+  config: HostSourceConfig
+  clock: Clock
+  epoch: string /** Where `/proc` and `/sys` stand; another place in tests. */
+  root?: string
+}>
 
 /** The sensors of this machine, from `proc(5)` and, where they exist, hwmon and thermal zones. What is not there is left out. */
 export function createHostSource({ rig, config, clock, epoch, root = '' }: HostSourceOptions): TelemetrySource {
@@ -23,7 +29,16 @@ export function createHostSource({ rig, config, clock, epoch, root = '' }: HostS
         const readings = read(clock.monotonicUs())
         if (readings.size === 0) return
         const timeUs = Float64Array.of(clock.nowUs())
-        const message = encodeFrame({ rig, source: config.name, epoch, seq, channels: [...readings.keys()], cid: null, timeUs, value: Float64Array.from(readings.values()) })
+        const message = encodeFrame({
+          rig,
+          source: config.name,
+          epoch,
+          seq,
+          channels: [...readings.keys()],
+          cid: null,
+          timeUs,
+          value: Float64Array.from(readings.values()),
+        })
         seq += 1
         void sink.deliver({ rig, origin: config.name, encoding: 'cbor', provenance: 'live', messages: [message] })
       })
@@ -34,7 +49,13 @@ export function createHostSource({ rig, config, clock, epoch, root = '' }: HostS
   }
 }
 
-type Counters = Readonly<{ atUs: Micros; cpuBusy: number; cpuTotal: number; disk: readonly [number, number] | null; net: readonly [number, number] | null }>
+type Counters = Readonly<{
+  atUs: Micros
+  cpuBusy: number
+  cpuTotal: number
+  disk: readonly [number, number] | null
+  net: readonly [number, number] | null
+}>
 
 /** Readings by channel name. Rates are over the time since the last reading, so the first one has none. */
 export function createHostReader(root: string): (monotonicUs: Micros) => Map<string, number> {
@@ -53,8 +74,16 @@ export function createHostReader(root: string): (monotonicUs: Micros) => Map<str
       const seconds = (atUs - before.atUs) / 1_000_000
       const total = now.cpuTotal - before.cpuTotal
       put('cpu_busy_ratio', total > 0 ? (now.cpuBusy - before.cpuBusy) / total : null)
-      for (const [name, k] of [['disk_read', 0], ['disk_write', 1]] as const) put(`${name}_bytes_per_s`, rate(before.disk, now.disk, k, seconds))
-      for (const [name, k] of [['net_rx', 0], ['net_tx', 1]] as const) put(`${name}_bytes_per_s`, rate(before.net, now.net, k, seconds))
+      for (const [name, k] of [
+        ['disk_read', 0],
+        ['disk_write', 1],
+      ] as const)
+        put(`${name}_bytes_per_s`, rate(before.disk, now.disk, k, seconds))
+      for (const [name, k] of [
+        ['net_rx', 0],
+        ['net_tx', 1],
+      ] as const)
+        put(`${name}_bytes_per_s`, rate(before.net, now.net, k, seconds))
     }
     for (const [name, celsius] of temperatures(root)) put(name, celsius)
     before = now
@@ -62,7 +91,12 @@ export function createHostReader(root: string): (monotonicUs: Micros) => Map<str
   }
 }
 
-function rate(before: readonly [number, number] | null, now: readonly [number, number] | null, k: 0 | 1, seconds: number): number | null {
+function rate(
+  before: readonly [number, number] | null,
+  now: readonly [number, number] | null,
+  k: 0 | 1,
+  seconds: number,
+): number | null {
   // A counter that went back was reset; what it counted meanwhile is not known.
   if (before === null || now === null || !(seconds > 0) || now[k] < before[k]) return null
   return (now[k] - before[k]) / seconds
@@ -77,7 +111,8 @@ function cpuCounters(root: string): { cpuBusy: number; cpuTotal: number } {
 
 function memoryBytes(root: string): { total: number; available: number } | null {
   const info = text(`${root}/proc/meminfo`)
-  const kib = (key: string): number => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(info ?? '')?.[1] ?? Number.NaN)
+  const kib = (key: string): number =>
+    Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(info ?? '')?.[1] ?? Number.NaN)
   const [total, available] = [kib('MemTotal') * 1024, kib('MemAvailable') * 1024]
   return total > 0 && available >= 0 ? { total, available } : null
 }
@@ -118,12 +153,20 @@ function temperatures(root: string): [string, number][] {
   const found: [string, number][] = []
   for (const chip of names(`${root}/sys/class/hwmon`)) {
     for (const file of names(`${root}/sys/class/hwmon/${chip}`)) {
-      if (/^temp\d+_input$/.test(file)) found.push([`temp_${chip}_${file.slice(4, -6)}`, Number(text(`${root}/sys/class/hwmon/${chip}/${file}`)) / 1000])
+      if (/^temp\d+_input$/.test(file))
+        found.push([
+          `temp_${chip}_${file.slice(4, -6)}`,
+          Number(text(`${root}/sys/class/hwmon/${chip}/${file}`)) / 1000,
+        ])
     }
   }
   if (found.length === 0) {
     for (const zone of names(`${root}/sys/class/thermal`)) {
-      if (/^thermal_zone\d+$/.test(zone)) found.push([`temp_${zone.slice(8)}`, Number(text(`${root}/sys/class/thermal/${zone}/temp`) ?? Number.NaN) / 1000])
+      if (/^thermal_zone\d+$/.test(zone))
+        found.push([
+          `temp_${zone.slice(8)}`,
+          Number(text(`${root}/sys/class/thermal/${zone}/temp`) ?? Number.NaN) / 1000,
+        ])
     }
   }
   return found.slice(0, TEMPERATURES_MAX)

@@ -7,7 +7,8 @@ export async function listenAt(app: FastifyInstance, at: { host: string; port: n
     return await app.listen(at)
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') throw new HbError('PORT_TAKEN', { host: at.host, port: at.port, reason: code }, { cause })
+    if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL')
+      throw new HbError('PORT_TAKEN', { host: at.host, port: at.port, reason: code }, { cause })
     throw cause
   }
 }

@@ -14,7 +14,13 @@ const FOLDERS = ['journal', 'outbox', 'checkpoints'] as const
 const ID_BYTES = 16
 
 /** Who the folder belongs to. The epoch goes up with a new key, never with a start (decisions 19). */
-export type StateIdentity = Readonly<{ journalId: Uint8Array; epoch: number; keyId: Uint8Array; agent: string; madeUs: Micros }>
+export type StateIdentity = Readonly<{
+  journalId: Uint8Array
+  epoch: number
+  keyId: Uint8Array
+  agent: string
+  madeUs: Micros
+}>
 
 export type StateFolder = Readonly<{
   path: string
@@ -32,12 +38,20 @@ export type StateFolder = Readonly<{
  *
  * @throws HbError STATE_LOCKED, STATE_FOLDER_SHAPE, DISK_FULL, DISK_READ_ONLY.
  */
-export function openStateFolder(files: Files, path: string, want: { agent: string; keyId: Uint8Array; nowUs: Micros }): StateFolder {
+export function openStateFolder(
+  files: Files,
+  path: string,
+  want: { agent: string; keyId: Uint8Array; nowUs: Micros },
+): StateFolder {
   try {
     files.mkdirSync(path, { recursive: true, mode: 0o700 })
     const names = files.readdirSync(path)
     if (!names.includes(IDENTITY) && names.some((name) => name !== LOCK && name !== `${IDENTITY}.new`)) {
-      throw new HbError('STATE_FOLDER_SHAPE', { path, found: names.slice(0, 3).join(', '), expected: 'an empty folder or one with an identity file' })
+      throw new HbError('STATE_FOLDER_SHAPE', {
+        path,
+        found: names.slice(0, 3).join(', '),
+        expected: 'an empty folder or one with an identity file',
+      })
     }
     const release = lock(files, path)
     try {
@@ -71,17 +85,34 @@ function places(path: string): Pick<StateFolder, 'path' | (typeof FOLDERS)[numbe
   return { path, journal: `${path}/journal`, outbox: `${path}/outbox`, checkpoints: `${path}/checkpoints` }
 }
 
-function identityOf(files: Files, path: string, exists: boolean, want: { agent: string; keyId: Uint8Array; nowUs: Micros }): StateIdentity {
+function identityOf(
+  files: Files,
+  path: string,
+  exists: boolean,
+  want: { agent: string; keyId: Uint8Array; nowUs: Micros },
+): StateIdentity {
   const before = exists ? readIdentity(files, path) : null
   if (before !== null && before.agent !== want.agent) {
     throw new HbError('STATE_FOLDER_SHAPE', { path, found: `the state of agent ${before.agent}`, expected: want.agent })
   }
   if (before !== null && equalBytes(before.keyId, want.keyId)) return before
-  const identity = before === null
-    ? { journalId: new Uint8Array(randomBytes(ID_BYTES)), epoch: 1, keyId: want.keyId, agent: want.agent, madeUs: want.nowUs }
-    : { ...before, keyId: want.keyId, epoch: before.epoch + 1 }
+  const identity =
+    before === null
+      ? {
+          journalId: new Uint8Array(randomBytes(ID_BYTES)),
+          epoch: 1,
+          keyId: want.keyId,
+          agent: want.agent,
+          madeUs: want.nowUs,
+        }
+      : { ...before, keyId: want.keyId, epoch: before.epoch + 1 }
   const { journalId, epoch, keyId, agent, madeUs } = identity
-  replaceFile(files, path, IDENTITY, canonicalBytes({ v: VERSION, journal: journalId, epoch, key: keyId, agent, made_us: madeUs }))
+  replaceFile(
+    files,
+    path,
+    IDENTITY,
+    canonicalBytes({ v: VERSION, journal: journalId, epoch, key: keyId, agent, made_us: madeUs }),
+  )
   return identity
 }
 
@@ -92,9 +123,20 @@ function readIdentity(files: Files, path: string): StateIdentity {
   } catch (cause) {
     throw new HbError('STATE_FOLDER_SHAPE', { path, found: 'a damaged identity file' }, { cause })
   }
-  if (!(map instanceof Map) || map.get('v') !== VERSION) throw new HbError('STATE_FOLDER_SHAPE', { path, found: 'an identity file of another version' })
-  const identity = { journalId: map.get('journal'), epoch: map.get('epoch'), keyId: map.get('key'), agent: map.get('agent'), madeUs: map.get('made_us') }
-  const whole = identity.journalId instanceof Uint8Array && identity.keyId instanceof Uint8Array && Number.isSafeInteger(identity.epoch) && typeof identity.agent === 'string'
+  if (!(map instanceof Map) || map.get('v') !== VERSION)
+    throw new HbError('STATE_FOLDER_SHAPE', { path, found: 'an identity file of another version' })
+  const identity = {
+    journalId: map.get('journal'),
+    epoch: map.get('epoch'),
+    keyId: map.get('key'),
+    agent: map.get('agent'),
+    madeUs: map.get('made_us'),
+  }
+  const whole =
+    identity.journalId instanceof Uint8Array &&
+    identity.keyId instanceof Uint8Array &&
+    Number.isSafeInteger(identity.epoch) &&
+    typeof identity.agent === 'string'
   if (!whole) throw new HbError('STATE_FOLDER_SHAPE', { path, found: 'an identity file of another shape' })
   return identity as StateIdentity
 }

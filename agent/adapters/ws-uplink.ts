@@ -6,7 +6,13 @@ import { createBreaker } from '../../shared/lib/circuit-breaker.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import { createRetrySchedule } from '../../shared/lib/retry-schedule.ts'
 import {
-  type CollectorMessage, type HelloMessage, type ReceiptMessage, type ResumeMessage, readCollectorMessage, type SliceMessage, type SliceRequestMessage,
+  type CollectorMessage,
+  type HelloMessage,
+  type ReceiptMessage,
+  type ResumeMessage,
+  readCollectorMessage,
+  type SliceMessage,
+  type SliceRequestMessage,
   writeMessage,
 } from '../../shared/protocol/messages.ts'
 import { openReceipt } from '../../shared/protocol/receipt.ts'
@@ -114,7 +120,11 @@ class WsUplink implements Uplink {
 
   /** What was signed last goes out while the collector is there to take it; the rest is sent after the next start. */
   private async drain(): Promise<void> {
-    for (let waitedMs = 0; waitedMs < DRAIN_MS && this.state === 'open' && this.options.outbox.pending().batches > 0; waitedMs += DRAIN_POLL_MS) {
+    for (
+      let waitedMs = 0;
+      waitedMs < DRAIN_MS && this.state === 'open' && this.options.outbox.pending().batches > 0;
+      waitedMs += DRAIN_POLL_MS
+    ) {
       await this.options.clock.sleep(DRAIN_POLL_MS)
     }
   }
@@ -136,7 +146,13 @@ class WsUplink implements Uplink {
       return
     }
     this.move('connect')
-    const socket = new WebSocket(url, { ...tls, minVersion: 'TLSv1.3', handshakeTimeout: CONNECT_MS, perMessageDeflate: false, maxPayload: MESSAGE_BYTES_MAX })
+    const socket = new WebSocket(url, {
+      ...tls,
+      minVersion: 'TLSv1.3',
+      handshakeTimeout: CONNECT_MS,
+      perMessageDeflate: false,
+      maxPayload: MESSAGE_BYTES_MAX,
+    })
     this.socket = socket
     let reason = ''
     socket.on('open', () => this.opened(socket))
@@ -150,27 +166,38 @@ class WsUplink implements Uplink {
     socket.on('error', (error) => {
       reason = error.message
     })
-    socket.on('close', (code, text) => this.closed(socket, reason !== '' ? reason : `${code} ${text.toString('utf8')}`.trim()))
+    socket.on('close', (code, text) =>
+      this.closed(socket, reason !== '' ? reason : `${code} ${text.toString('utf8')}`.trim()),
+    )
   }
 
   private opened(socket: WebSocket): void {
     if (!this.move('opened')) return
     const { clock, hello } = this.options
     socket.send(writeMessage(hello))
-    this.cancels.set('hello', clock.after(HELLO_MS, () => this.state === 'greeting' && socket.terminate()))
+    this.cancels.set(
+      'hello',
+      clock.after(HELLO_MS, () => this.state === 'greeting' && socket.terminate()),
+    )
     this.unanswered = 0
-    this.cancels.set('ping', clock.every(PING_MS, () => {
-      this.unanswered += 1
-      if (this.unanswered > PINGS_UNANSWERED_MAX) socket.terminate()
-      else if (socket.readyState === WebSocket.OPEN) socket.ping()
-    }))
+    this.cancels.set(
+      'ping',
+      clock.every(PING_MS, () => {
+        this.unanswered += 1
+        if (this.unanswered > PINGS_UNANSWERED_MAX) socket.terminate()
+        else if (socket.readyState === WebSocket.OPEN) socket.ping()
+      }),
+    )
   }
 
   private receive(socket: WebSocket, bytes: Uint8Array): void {
     if (socket !== this.socket) return
     const read = readCollectorMessage(bytes)
     if (!read.ok || !this.move(read.message.t)) {
-      this.options.events.refused({ code: 'SESSION_PROTOCOL', detail: read.ok ? `${read.message.t} in state ${this.state}` : read.reason })
+      this.options.events.refused({
+        code: 'SESSION_PROTOCOL',
+        detail: read.ok ? `${read.message.t} in state ${this.state}` : read.reason,
+      })
       socket.close(1002, 'protocol')
       return
     }
@@ -194,7 +221,9 @@ class WsUplink implements Uplink {
         this.socket?.close(1000, 'refused')
         return
       case 'slice_request':
-        void this.options.slice(message).then((slice) => this.socket?.send(writeMessage(slice)), this.options.events.failed)
+        void this.options
+          .slice(message)
+          .then((slice) => this.socket?.send(writeMessage(slice)), this.options.events.failed)
         return
     }
   }
@@ -206,7 +235,10 @@ class WsUplink implements Uplink {
     this.breaker.succeeded(this.options.clock.monotonicUs())
     const { outbox, hello, events } = this.options
     if (epoch > hello.epoch || (epoch === hello.epoch && batchSeq > outbox.lastBatchSeq)) {
-      events.refused({ code: 'CHAIN_REPLAY', detail: `the collector has batch ${batchSeq} of epoch ${epoch}, this state folder ends at ${outbox.lastBatchSeq} of ${hello.epoch}` })
+      events.refused({
+        code: 'CHAIN_REPLAY',
+        detail: `the collector has batch ${batchSeq} of epoch ${epoch}, this state folder ends at ${outbox.lastBatchSeq} of ${hello.epoch}`,
+      })
     }
     this.credit = credit
     this.nextSeq = outbox.receiptedThrough + 1
@@ -235,7 +267,12 @@ class WsUplink implements Uplink {
   }
 
   private async sendBatches(): Promise<void> {
-    while (this.state === 'open' && this.credit > 0 && this.socket !== null && this.socket.bufferedAmount < BATCH_BUFFER_MAX) {
+    while (
+      this.state === 'open' &&
+      this.credit > 0 &&
+      this.socket !== null &&
+      this.socket.bufferedAmount < BATCH_BUFFER_MAX
+    ) {
       const { socket } = this
       const entries = await this.options.outbox.read(this.nextSeq, Math.min(this.credit, BATCHES_AT_ONCE))
       if (entries.length === 0 || socket !== this.socket || this.state !== 'open') return
@@ -284,7 +321,10 @@ class WsUplink implements Uplink {
   }
 
   private connectLater(delayMs: Millis): void {
-    this.cancels.set('retry', this.options.clock.after(delayMs, () => this.connect()))
+    this.cancels.set(
+      'retry',
+      this.options.clock.after(delayMs, () => this.connect()),
+    )
   }
 
   private move(event: SessionEvent): boolean {

@@ -14,7 +14,15 @@ const MESSAGES_WITHIN_MS = 5
  * Telemetry over ZeroMQ. The payload is the last part of a message; parts before it (the topic of a publisher) are for
  * routing only, because a frame says itself which rig it is of.
  */
-export function createZmqSource({ rig, config, clock }: { rig: string; config: ZmqSourceConfig; clock: Clock }): TelemetrySource {
+export function createZmqSource({
+  rig,
+  config,
+  clock,
+}: {
+  rig: string
+  config: ZmqSourceConfig
+  clock: Clock
+}): TelemetrySource {
   let socket: Pull | Subscriber | null = null
   let done: Promise<void> = Promise.resolve()
   return {
@@ -26,7 +34,11 @@ export function createZmqSource({ rig, config, clock }: { rig: string; config: Z
         else opened.connect(config.endpoint)
       } catch (cause) {
         opened.close()
-        throw new HbError('PORT_TAKEN', { endpoint: config.endpoint, source: config.name, rig, reason: (cause as Error).message }, { cause })
+        throw new HbError(
+          'PORT_TAKEN',
+          { endpoint: config.endpoint, source: config.name, rig, reason: (cause as Error).message },
+          { cause },
+        )
       }
       socket = opened
       done = receive(opened, { rig, config, clock, sink })

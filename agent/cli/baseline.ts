@@ -1,17 +1,17 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { encodeBaseline } from '../../shared/codec/baseline-record.ts'
+import { parseRuntimeFiles } from '../../shared/config/load.ts'
 import { DOMAIN, digestOf, toHex } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import type { Micros } from '../../shared/units.ts'
 import { type BaselineFit, createBaselineFit, finishFit, fitSlide } from '../core/baseline-fit.ts'
-import { EVALUATOR_VERSION } from '../core/settings.ts'
 import { leafRows } from '../core/pane-tree.ts'
 import { paneOf } from '../core/panes.ts'
+import { EVALUATOR_VERSION } from '../core/settings.ts'
 import type { RigState } from '../core/state.ts'
 import { replay } from '../pipeline/replay.ts'
-import { parseRuntimeFiles } from '../../shared/config/load.ts'
 import { viewStorage } from '../storage.ts'
 import { printResult, progress, table, utc } from './output.ts'
 
@@ -35,26 +35,65 @@ type Gathered = { fit: BaselineFit; rig: RigState; fromUs: Micros; toUs: Micros;
 
 /** @throws HbError BASELINE_TOO_SHORT, RIG_UNKNOWN, STATE_MISSING */
 async function create(options: CreateOptions): Promise<void> {
-  if (existsSync(options.out)) throw new HbError('USAGE', { option: '--out', found: `${options.out} exists`, expected: 'a new file' })
+  if (existsSync(options.out))
+    throw new HbError('USAGE', { option: '--out', found: `${options.out} exists`, expected: 'a new file' })
   const view = viewStorage(options.from)
   const gathered = await gather(options, view)
   const metrics = finishFit(gathered.fit, gathered.rig)
   const wanted = gathered.rig.settings.metrics.filter((m) => m.baselineRequired)
   const without = wanted.filter((m) => !metrics.some((known) => known.metric === m.metric)).map((m) => m.metric)
-  if (metrics.length === 0) throw new HbError('BASELINE_TOO_SHORT', { rig: gathered.rig.settings.rig, from: utc(gathered.fromUs), to: utc(gathered.toUs) })
+  if (metrics.length === 0)
+    throw new HbError('BASELINE_TOO_SHORT', {
+      rig: gathered.rig.settings.rig,
+      from: utc(gathered.fromUs),
+      to: utc(gathered.toUs),
+    })
   const bytes = encodeBaseline({
-    kind: 'draft', rig: gathered.rig.settings.rig, program: gathered.program, evaluator: EVALUATOR_VERSION, madeUs: systemClock().nowUs(),
-    journal: view.identity.journalId, firstSeq: view.journal.firstSeq, lastSeq: gathered.lastSeq, fromUs: gathered.fromUs, toUs: gathered.toUs, metrics,
+    kind: 'draft',
+    rig: gathered.rig.settings.rig,
+    program: gathered.program,
+    evaluator: EVALUATOR_VERSION,
+    madeUs: systemClock().nowUs(),
+    journal: view.identity.journalId,
+    firstSeq: view.journal.firstSeq,
+    lastSeq: gathered.lastSeq,
+    fromUs: gathered.fromUs,
+    toUs: gathered.toUs,
+    metrics,
   })
   writeFileSync(options.out, bytes, { flag: 'wx', mode: 0o644 })
   const digest = toHex(digestOf(DOMAIN.baseline, bytes))
-  const rows = [['METRIC', 'UNIT', 'MEAN', 'SD', 'WINDOWS'], ...metrics.map((m) => [m.metric, m.unit, m.mean.toPrecision(5), m.sd.toPrecision(3), m.windows.map((w) => `${w.widthUs / 1000} ms`).join(' ')])]
-  printResult(options.json, { ok: true, kind: 'draft', rig: gathered.rig.settings.rig, file: options.out, bytes: bytes.length, digest, from_us: gathered.fromUs, to_us: gathered.toUs, metrics: metrics.length, without_baseline: without }, [
-    `draft baseline of ${gathered.rig.settings.rig} from ${utc(gathered.fromUs)} to ${utc(gathered.toUs)}`,
-    ...table(rows),
-    ...(without.length > 0 ? [`too little of: ${without.join(', ')} (NO_BASELINE until there is more)`] : []),
-    `${options.out}: ${bytes.length} bytes, digest ${digest}`,
-  ])
+  const rows = [
+    ['METRIC', 'UNIT', 'MEAN', 'SD', 'WINDOWS'],
+    ...metrics.map((m) => [
+      m.metric,
+      m.unit,
+      m.mean.toPrecision(5),
+      m.sd.toPrecision(3),
+      m.windows.map((w) => `${w.widthUs / 1000} ms`).join(' '),
+    ]),
+  ]
+  printResult(
+    options.json,
+    {
+      ok: true,
+      kind: 'draft',
+      rig: gathered.rig.settings.rig,
+      file: options.out,
+      bytes: bytes.length,
+      digest,
+      from_us: gathered.fromUs,
+      to_us: gathered.toUs,
+      metrics: metrics.length,
+      without_baseline: without,
+    },
+    [
+      `draft baseline of ${gathered.rig.settings.rig} from ${utc(gathered.fromUs)} to ${utc(gathered.toUs)}`,
+      ...table(rows),
+      ...(without.length > 0 ? [`too little of: ${without.join(', ')} (NO_BASELINE until there is more)`] : []),
+      `${options.out}: ${bytes.length} bytes, digest ${digest}`,
+    ],
+  )
 }
 
 async function gather(options: CreateOptions, view: ReturnType<typeof viewStorage>): Promise<Gathered> {
@@ -65,12 +104,20 @@ async function gather(options: CreateOptions, view: ReturnType<typeof viewStorag
     for (const effect of effects) {
       if (effect.kind !== 'decided' || (options.rig !== undefined && effect.decision.rig !== options.rig)) continue
       const rig = evaluation.state.rigs.find((r) => r.settings.rig === effect.decision.rig)!
-      if (gathered !== null && gathered.rig.settings.rig !== rig.settings.rig) throw new HbError('RIG_UNKNOWN', { rig: '(none given)', known: evaluation.state.rigs.map((r) => r.settings.rig).join(', ') })
+      if (gathered !== null && gathered.rig.settings.rig !== rig.settings.rig)
+        throw new HbError('RIG_UNKNOWN', {
+          rig: '(none given)',
+          known: evaluation.state.rigs.map((r) => r.settings.rig).join(', '),
+        })
       // Another configuration judges by other windows: what was gathered before does not belong to it.
       if (gathered === null || gathered.rig !== rig) {
         const { config } = parseRuntimeFiles(evaluation.files)
         gathered = {
-          rig, fit: createBaselineFit(rig.settings.metrics.length, rig.settings.windowsUs.length), fromUs: effect.decision.timeUs, toUs: 0, lastSeq: seq,
+          rig,
+          fit: createBaselineFit(rig.settings.metrics.length, rig.settings.windowsUs.length),
+          fromUs: effect.decision.timeUs,
+          toUs: 0,
+          lastSeq: seq,
           program: config.rigs.find((r) => r.rig === rig.settings.rig)!.program,
         }
       }
@@ -79,6 +126,11 @@ async function gather(options: CreateOptions, view: ReturnType<typeof viewStorag
       fitSlide(gathered.fit, rig, leafRows(rig.tree, paneOf(effect.decision.timeUs, rig.settings.slideUs) - 1))
     }
   }
-  if (gathered === null) throw new HbError('BASELINE_TOO_SHORT', { state: options.from, rig: options.rig ?? null, reason: 'no slide of it was ever evaluated' })
+  if (gathered === null)
+    throw new HbError('BASELINE_TOO_SHORT', {
+      state: options.from,
+      rig: options.rig ?? null,
+      reason: 'no slide of it was ever evaluated',
+    })
   return gathered
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { toHex } from '../../shared/crypto/digest.ts'
 import { loadRuntimeConfig } from '../../shared/config/load.ts'
+import { toHex } from '../../shared/crypto/digest.ts'
 import { compileSettings } from '../pipeline/compile-settings.ts'
 import { printResult } from './output.ts'
 
@@ -21,12 +21,32 @@ async function check(file: string, options: Readonly<{ json?: boolean }>): Promi
   const { config, files } = loadRuntimeConfig(file)
   const settings = compileSettings(files)
   const rigs = settings.rigs.map((rig) => ({
-    rig: rig.rig, metrics: rig.metrics.length, slide_us: rig.slideUs, windows_us: rig.windowsUs,
-    baseline: rig.baseline === null ? null : { kind: rig.baseline.kind, digest: toHex(rig.baseline.digest), metrics: rig.baseline.metrics.size },
+    rig: rig.rig,
+    metrics: rig.metrics.length,
+    slide_us: rig.slideUs,
+    windows_us: rig.windowsUs,
+    baseline:
+      rig.baseline === null
+        ? null
+        : { kind: rig.baseline.kind, digest: toHex(rig.baseline.digest), metrics: rig.baseline.metrics.size },
     limits_only: rig.metrics.every((m) => !m.baselineRequired),
   }))
-  printResult(options.json, { ok: true, agent: config.agent, deployment: config.deployment, config_digest: toHex(settings.configDigest), files: files.map(({ name, bytes }) => ({ name, bytes: bytes.length })), rigs }, [
-    `agent ${config.agent} of ${config.deployment}: good, ${files.length} files, digest ${toHex(settings.configDigest)}`,
-    ...rigs.map((r) => `rig ${r.rig}: ${r.metrics} metrics, ${r.limits_only ? 'LIMITS ONLY' : r.baseline === null ? 'no baseline yet (NO_BASELINE)' : `${r.baseline.kind} baseline of ${r.baseline.metrics} metrics`}`),
-  ])
+  printResult(
+    options.json,
+    {
+      ok: true,
+      agent: config.agent,
+      deployment: config.deployment,
+      config_digest: toHex(settings.configDigest),
+      files: files.map(({ name, bytes }) => ({ name, bytes: bytes.length })),
+      rigs,
+    },
+    [
+      `agent ${config.agent} of ${config.deployment}: good, ${files.length} files, digest ${toHex(settings.configDigest)}`,
+      ...rigs.map(
+        (r) =>
+          `rig ${r.rig}: ${r.metrics} metrics, ${r.limits_only ? 'LIMITS ONLY' : r.baseline === null ? 'no baseline yet (NO_BASELINE)' : `${r.baseline.kind} baseline of ${r.baseline.metrics} metrics`}`,
+      ),
+    ],
+  )
 }

@@ -3,10 +3,10 @@ import { toHex } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Decision, Finding } from '../../shared/model/decision.ts'
 import type { OverallVerdict } from '../../shared/model/verdict.ts'
+import { whyFinding } from '../../shared/protocol/why.ts'
 import { replay } from '../pipeline/replay.ts'
 import { findingJson } from '../pipeline/vitals.ts'
 import { viewStorage } from '../storage.ts'
-import { whyFinding } from '../../shared/protocol/why.ts'
 import { printResult, progress, table, utc } from './output.ts'
 
 type ListOptions = Readonly<{ state: string; rig?: string; verdict?: string; limit: string; json?: boolean }>
@@ -40,7 +40,8 @@ export function decisionsCommands(program: Command): void {
 
 async function list(options: ListOptions): Promise<void> {
   const limit = Number(options.limit)
-  if (!(Number.isSafeInteger(limit) && limit > 0 && limit <= 100_000)) throw new HbError('USAGE', { option: '--limit', found: options.limit, expected: '1 to 100000' })
+  if (!(Number.isSafeInteger(limit) && limit > 0 && limit <= 100_000))
+    throw new HbError('USAGE', { option: '--limit', found: options.limit, expected: '1 to 100000' })
   const kept: Decision[] = []
   let found = 0
   const last = new Map<string, OverallVerdict>()
@@ -54,8 +55,14 @@ async function list(options: ListOptions): Promise<void> {
     kept.push(decision)
     if (kept.length > limit) kept.shift()
   }
-  const rows = [['DECISION', 'TIME (UTC)', 'RIG', 'VERDICT', 'WHY'], ...kept.map((d) => [String(d.seq), utc(d.timeUs), d.rig, d.verdict, whyOf(d.findings[0])])]
-  printResult(options.json, { found, shown: kept.length, decisions: kept.map(decisionJson) }, [...table(rows), ...(found > kept.length ? [`${found - kept.length} earlier ones are not shown`] : [])])
+  const rows = [
+    ['DECISION', 'TIME (UTC)', 'RIG', 'VERDICT', 'WHY'],
+    ...kept.map((d) => [String(d.seq), utc(d.timeUs), d.rig, d.verdict, whyOf(d.findings[0])]),
+  ]
+  printResult(options.json, { found, shown: kept.length, decisions: kept.map(decisionJson) }, [
+    ...table(rows),
+    ...(found > kept.length ? [`${found - kept.length} earlier ones are not shown`] : []),
+  ])
 }
 
 async function show(id: string, options: Readonly<{ state: string; json?: boolean }>): Promise<void> {
@@ -66,7 +73,10 @@ async function show(id: string, options: Readonly<{ state: string; json?: boolea
       `decision ${decision.seq} of rig ${decision.rig} at ${utc(decision.timeUs)}`,
       `verdict  ${decision.verdict}${decision.limitsOnly ? '  (LIMITS ONLY)' : ''}   mode ${decision.mode}   run ${decision.run?.run ?? '-'}`,
     ]
-    printResult(options.json, decisionJson(decision), [...head, ...decision.findings.map((f) => `  ${f.verdict.padEnd(12)} ${whyOf(f)}`)])
+    printResult(options.json, decisionJson(decision), [
+      ...head,
+      ...decision.findings.map((f) => `  ${f.verdict.padEnd(12)} ${whyOf(f)}`),
+    ])
     return
   }
   throw new HbError('DECISION_UNKNOWN', { id, state: options.state })
@@ -83,7 +93,9 @@ async function digest(options: Readonly<{ state: string; json?: boolean }>): Pro
     seq = evaluation.state.decisionSeq
     chain = toHex(evaluation.state.chain)
   }
-  printResult(options.json, { decisions: seq, digest: chain, journal_records: view.journal.lastSeq }, [`${chain}  ${seq} decisions`])
+  printResult(options.json, { decisions: seq, digest: chain, journal_records: view.journal.lastSeq }, [
+    `${chain}  ${seq} decisions`,
+  ])
 }
 
 async function* decisionsOf(state: string): AsyncGenerator<Decision> {
@@ -96,7 +108,17 @@ async function* decisionsOf(state: string): AsyncGenerator<Decision> {
 }
 
 function decisionJson(d: Decision): Record<string, unknown> {
-  return { seq: d.seq, rig: d.rig, time_us: d.timeUs, time: utc(d.timeUs), verdict: d.verdict, mode: d.mode, limits_only: d.limitsOnly, run: d.run?.run ?? null, findings: d.findings.map(findingJson) }
+  return {
+    seq: d.seq,
+    rig: d.rig,
+    time_us: d.timeUs,
+    time: utc(d.timeUs),
+    verdict: d.verdict,
+    mode: d.mode,
+    limits_only: d.limitsOnly,
+    run: d.run?.run ?? null,
+    findings: d.findings.map(findingJson),
+  }
 }
 
 function whyOf(finding: Finding | undefined): string {

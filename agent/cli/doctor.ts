@@ -6,8 +6,8 @@ import { type LoadedRuntime, loadRuntimeConfig } from '../../shared/config/load.
 import { ConfigError } from '../../shared/config/problems.ts'
 import { loadSigner, readPrivateFile } from '../../shared/crypto/key-file.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
-import { lockHolder } from '../adapters/state-folder.ts'
 import { systemFiles } from '../adapters/files.ts'
+import { lockHolder } from '../adapters/state-folder.ts'
 import { viewStorage } from '../storage.ts'
 import { printResult, table } from './output.ts'
 
@@ -43,7 +43,11 @@ async function examine(options: DoctorOptions): Promise<void> {
   if (options.state !== undefined) findings.push(...stateFindings(options.state))
   const failed = findings.filter((f) => !f.ok).length
   const rows = findings.map((f) => [f.ok ? 'ok  ' : 'FAIL', f.check, f.detail])
-  printResult(options.json, { ok: failed === 0, findings }, [...table(rows), ...findings.flatMap((f) => (f.remedy === undefined ? [] : [`remedy for ${f.check}: ${f.remedy}`])), failed === 0 ? 'all well' : `${failed} of ${findings.length} failed`])
+  printResult(options.json, { ok: failed === 0, findings }, [
+    ...table(rows),
+    ...findings.flatMap((f) => (f.remedy === undefined ? [] : [`remedy for ${f.check}: ${f.remedy}`])),
+    failed === 0 ? 'all well' : `${failed} of ${findings.length} failed`,
+  ])
   if (failed > 0) process.exitCode = 1
 }
 
@@ -51,7 +55,13 @@ function check(name: string, look: () => string): Finding {
   try {
     return { check: name, ok: true, detail: look() }
   } catch (error) {
-    if (error instanceof ConfigError) return { check: name, ok: false, detail: `${error.problems.length} mistakes`, remedy: 'run `hb config check` with this file' }
+    if (error instanceof ConfigError)
+      return {
+        check: name,
+        ok: false,
+        detail: `${error.problems.length} mistakes`,
+        remedy: 'run `hb config check` with this file',
+      }
     if (isHbError(error)) return { check: name, ok: false, detail: error.message, remedy: error.remedy }
     throw error
   }
@@ -60,32 +70,50 @@ function check(name: string, look: () => string): Finding {
 function clockFinding(): Finding {
   const year = new Date().getUTCFullYear()
   const ok = year >= 2026 && year < 2100
-  return { check: 'clock', ok, detail: new Date().toISOString(), ...(ok ? {} : { remedy: 'set the clock (NTP, PTP or `timedatectl`)' }) }
+  return {
+    check: 'clock',
+    ok,
+    detail: new Date().toISOString(),
+    ...(ok ? {} : { remedy: 'set the clock (NTP, PTP or `timedatectl`)' }),
+  }
 }
 
 async function configFindings(path: string): Promise<Finding[]> {
   let loaded: LoadedRuntime | null = null
-  const findings = [check('configuration', () => {
-    loaded = loadRuntimeConfig(path)
-    return `${loaded.config.rigs.length} rigs`
-  })]
+  const findings = [
+    check('configuration', () => {
+      loaded = loadRuntimeConfig(path)
+      return `${loaded.config.rigs.length} rigs`
+    }),
+  ]
   if (loaded === null) return findings
   const { config, folder } = loaded as LoadedRuntime
-  findings.push(check('signing key', () => {
-    loadSigner(resolve(folder, config.signing_key_file))
-    return config.signing_key_file
-  }))
+  findings.push(
+    check('signing key', () => {
+      loadSigner(resolve(folder, config.signing_key_file))
+      return config.signing_key_file
+    }),
+  )
   const { collector } = config
   if (collector === undefined) return findings
-  findings.push(check('tls key', () => {
-    readPrivateFile(resolve(folder, collector.key_file))
-    return collector.key_file
-  }))
+  findings.push(
+    check('tls key', () => {
+      readPrivateFile(resolve(folder, collector.key_file))
+      return collector.key_file
+    }),
+  )
   const { hostname, port } = new URL(collector.url)
   const reached = await reach(hostname, Number(port === '' ? 443 : port))
-  findings.push(reached === null
-    ? { check: 'collector', ok: true, detail: collector.url }
-    : { check: 'collector', ok: false, detail: `${collector.url}: ${reached}`, remedy: 'check the address, the network and that the collector runs; an agent works without it' })
+  findings.push(
+    reached === null
+      ? { check: 'collector', ok: true, detail: collector.url }
+      : {
+          check: 'collector',
+          ok: false,
+          detail: `${collector.url}: ${reached}`,
+          remedy: 'check the address, the network and that the collector runs; an agent works without it',
+        },
+  )
   return findings
 }
 
@@ -112,7 +140,8 @@ function stateFindings(path: string): Finding[] {
     }),
     check('disk', () => {
       const { bavail, bsize } = statfsSync(path)
-      if (bavail * bsize < FREE_BYTES_MIN) throw new HbError('DISK_FULL', { path, free_bytes: bavail * bsize, expected: FREE_BYTES_MIN })
+      if (bavail * bsize < FREE_BYTES_MIN)
+        throw new HbError('DISK_FULL', { path, free_bytes: bavail * bsize, expected: FREE_BYTES_MIN })
       return `${Math.floor((bavail * bsize) / 1_048_576)} MiB free`
     }),
   ]

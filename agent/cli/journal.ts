@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { decodeJournalInput, type JournalInput } from '../../shared/codec/journal-input.ts'
+import { decodeTelemetry } from '../../shared/codec/telemetry.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
-import { decodeTelemetry } from '../../shared/codec/telemetry.ts'
 import { viewStorage } from '../storage.ts'
 import { printResult, progress, utc } from './output.ts'
 
@@ -27,6 +27,7 @@ export function journalCommands(program: Command): void {
     .requiredOption('--state <dir>', 'state folder')
     .option('--from <seq>', 'first record')
     .option('--to <seq>', 'last record')
+    .option('--json', 'errors as JSON too; what it writes is JSON lines anyway')
     .action(exportLines)
 }
 
@@ -55,12 +56,31 @@ async function verify(options: VerifyOptions): Promise<void> {
   }
   let batches = 0
   for (const _ of outbox.all()) batches += 1
-  const result = { ok: damage.length === 0, records, first_seq: journal.firstSeq, last_seq: journal.lastSeq, from_us: firstUs, to_us: lastUs, kinds, damage: damage.slice(0, DAMAGE_MAX), damaged_spans: damage.length, torn_tail: journal.torn, batches, receipted_through: outbox.receiptedThrough }
+  const result = {
+    ok: damage.length === 0,
+    records,
+    first_seq: journal.firstSeq,
+    last_seq: journal.lastSeq,
+    from_us: firstUs,
+    to_us: lastUs,
+    kinds,
+    damage: damage.slice(0, DAMAGE_MAX),
+    damaged_spans: damage.length,
+    torn_tail: journal.torn,
+    batches,
+    receipted_through: outbox.receiptedThrough,
+  }
   printResult(options.json, result, [
     `journal ${toHex(view.identity.journalId)}: ${records} records ${journal.firstSeq}–${journal.lastSeq}, ${utc(firstUs)} to ${utc(lastUs)}`,
-    `inputs  ${Object.entries(kinds).map(([kind, n]) => `${kind} ${n}`).join(', ')}`,
+    `inputs  ${Object.entries(kinds)
+      .map(([kind, n]) => `${kind} ${n}`)
+      .join(', ')}`,
     `outbox  ${batches} batches, receipted through ${outbox.receiptedThrough} of ${outbox.lastBatchSeq}`,
-    ...(journal.torn === null ? [] : [`tail    ${journal.torn.bytes} bytes behind the last record are half a record (an agent is writing, or was killed)`]),
+    ...(journal.torn === null
+      ? []
+      : [
+          `tail    ${journal.torn.bytes} bytes behind the last record are half a record (an agent is writing, or was killed)`,
+        ]),
     ...damage.slice(0, DAMAGE_MAX).map((d) => `DAMAGE  records ${d.from_seq}–${d.to_seq}: ${d.reason}`),
     damage.length === 0 ? 'whole' : `${damage.length} spans are damaged`,
   ])
@@ -72,8 +92,12 @@ async function exportLines(options: ExportOptions): Promise<void> {
   const from = seqOption(options.from, '--from', journal.firstSeq)
   const to = seqOption(options.to, '--to', journal.lastSeq)
   for await (const record of journal.read(from, to)) {
-    const line = record.kind === 'damage' ? { damage: { from_seq: record.fromSeq, to_seq: record.toSeq, reason: record.reason } } : { seq: record.seq, ...inputJson(decodeJournalInput(record.body)) }
-    if (!process.stdout.write(`${JSON.stringify(line)}\n`)) await new Promise((resolve) => process.stdout.once('drain', resolve))
+    const line =
+      record.kind === 'damage'
+        ? { damage: { from_seq: record.fromSeq, to_seq: record.toSeq, reason: record.reason } }
+        : { seq: record.seq, ...inputJson(decodeJournalInput(record.body)) }
+    if (!process.stdout.write(`${JSON.stringify(line)}\n`))
+      await new Promise((resolve) => process.stdout.once('drain', resolve))
   }
 }
 
@@ -89,14 +113,25 @@ function inputOf(body: Uint8Array): JournalInput | string {
 function inputJson(input: JournalInput): Record<string, unknown> {
   const { nowUs, ...rest } = input
   const about = { now_us: nowUs, now: utc(nowUs) }
-  if (input.kind === 'config') return { kind: input.kind, ...about, files: input.files.map((f) => ({ name: f.name, bytes: f.bytes.length })) }
+  if (input.kind === 'config')
+    return { kind: input.kind, ...about, files: input.files.map((f) => ({ name: f.name, bytes: f.bytes.length })) }
   if (input.kind !== 'frame') return { ...rest, ...about }
   const { rig, origin, encoding, provenance } = input
   const frames = input.messages.map((message) => {
     const result = decodeTelemetry({ rig, origin, encoding, provenance, message, nowUs })
     if (!result.ok) return { refused: result.reason, detail: result.detail }
     const { source, epoch, seq, channels, cid, timeUs, value, quality, unit } = result.frame
-    return { source, epoch, seq, channels, cid, time_us: [...timeUs], value: [...value], quality: quality === undefined ? undefined : [...quality], unit }
+    return {
+      source,
+      epoch,
+      seq,
+      channels,
+      cid,
+      time_us: [...timeUs],
+      value: [...value],
+      quality: quality === undefined ? undefined : [...quality],
+      unit,
+    }
   })
   return { kind: input.kind, ...about, rig, origin, encoding, provenance, frames }
 }
@@ -104,6 +139,7 @@ function inputJson(input: JournalInput): Record<string, unknown> {
 function seqOption(text: string | undefined, option: string, otherwise: number): number {
   if (text === undefined) return otherwise
   const number = Number(text)
-  if (!(Number.isSafeInteger(number) && number >= 1)) throw new HbError('USAGE', { option, found: text, expected: 'the number of a journal record' })
+  if (!(Number.isSafeInteger(number) && number >= 1))
+    throw new HbError('USAGE', { option, found: text, expected: 'the number of a journal record' })
   return number
 }

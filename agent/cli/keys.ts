@@ -19,10 +19,20 @@ export function keysCommands(program: Command): void {
 
 async function create(file: string, options: Readonly<{ json?: boolean }>): Promise<void> {
   const publicFile = `${file}.pub`
-  for (const path of [file, publicFile]) if (existsSync(path)) throw new HbError('USAGE', { argument: 'file', found: `${path} exists`, expected: 'a new file; a key is never overwritten' })
+  for (const path of [file, publicFile])
+    if (existsSync(path))
+      throw new HbError('USAGE', {
+        argument: 'file',
+        found: `${path} exists`,
+        expected: 'a new file; a key is never overwritten',
+      })
   const { signer, privatePem, publicPem } = generateSigner()
   writeFileSync(file, privatePem, { flag: 'wx', mode: 0o600 })
   writeFileSync(publicFile, publicPem, { flag: 'wx', mode: 0o644 })
   const keyId = toHex(signer.keyId)
-  printResult(options.json, { private_key_file: file, public_key_file: publicFile, key_id: keyId }, [`key ${keyId}`, `private ${file}`, `public  ${publicFile}: enrol it at the collector`])
+  printResult(options.json, { private_key_file: file, public_key_file: publicFile, key_id: keyId }, [
+    `key ${keyId}`,
+    `private ${file}`,
+    `public  ${publicFile}: enrol it at the collector`,
+  ])
 }

@@ -1,7 +1,11 @@
 import type { Micros } from '../../shared/units.ts'
 
 /** A result: as one JSON object with `--json`, else as lines for people. */
-export function printResult(json: boolean | undefined, result: Readonly<Record<string, unknown>>, lines: readonly string[]): void {
+export function printResult(
+  json: boolean | undefined,
+  result: Readonly<Record<string, unknown>>,
+  lines: readonly string[],
+): void {
   process.stdout.write(json === true ? `${JSON.stringify(result)}\n` : `${lines.join('\n')}\n`)
 }
 
@@ -13,7 +17,12 @@ export function utc(us: Micros): string {
 /** Columns of equal width; numbers are given as text already. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd())
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
 }
 
 /** Progress of long work, on stderr and only for somebody who looks at it. */

@@ -25,7 +25,11 @@ async function compareAll(options: ReplayOptions): Promise<void> {
   const view = viewStorage(options.state)
   const from = bound(options.from, '--from', 1)
   const to = bound(options.to, '--to', Number.MAX_SAFE_INTEGER)
-  const inRange = { *[Symbol.iterator]() { for (const e of view.outbox.all()) if (e.firstSeq + e.count > from && e.firstSeq <= to) yield e } }
+  const inRange = {
+    *[Symbol.iterator]() {
+      for (const e of view.outbox.all()) if (e.firstSeq + e.count > from && e.firstSeq <= to) yield e
+    },
+  }
   const comparison = new ItemComparison(inRange)
   const report = progress('replaying')
   let records = 0
@@ -45,19 +49,39 @@ async function compareAll(options: ReplayOptions): Promise<void> {
   const result = options.from === undefined && options.to === undefined ? comparison.finish() : comparison.result
   const { difference } = result
   if (difference !== null) {
-    throw new HbError('REPLAY_DIFFERS', { decision: difference.seq, batch: difference.batchSeq, where: difference.where, signed: difference.signed, replayed: difference.replayed })
+    throw new HbError('REPLAY_DIFFERS', {
+      decision: difference.seq,
+      batch: difference.batchSeq,
+      where: difference.where,
+      signed: difference.signed,
+      replayed: difference.replayed,
+    })
   }
-  if (result.missing > 0) throw new HbError('REPLAY_DIFFERS', { signed_and_not_replayed: result.missing, where: 'items of batches' })
-  printResult(options.json, { equal: true, records, decisions, compared: result.compared, batches: result.batches, unsigned: result.unsigned, digest: chain }, [
-    `equal: ${result.compared} decisions of ${result.batches} batches came out again byte for byte, from ${records} journal records`,
-    ...(result.unsigned > 0 ? [`${result.unsigned} decisions are in no batch here`] : []),
-    `digest ${chain} over ${decisions} decisions`,
-  ])
+  if (result.missing > 0)
+    throw new HbError('REPLAY_DIFFERS', { signed_and_not_replayed: result.missing, where: 'items of batches' })
+  printResult(
+    options.json,
+    {
+      equal: true,
+      records,
+      decisions,
+      compared: result.compared,
+      batches: result.batches,
+      unsigned: result.unsigned,
+      digest: chain,
+    },
+    [
+      `equal: ${result.compared} decisions of ${result.batches} batches came out again byte for byte, from ${records} journal records`,
+      ...(result.unsigned > 0 ? [`${result.unsigned} decisions are in no batch here`] : []),
+      `digest ${chain} over ${decisions} decisions`,
+    ],
+  )
 }
 
 function bound(text: string | undefined, option: string, otherwise: number): number {
   if (text === undefined) return otherwise
   const number = Number(text)
-  if (!(Number.isSafeInteger(number) && number >= 1)) throw new HbError('USAGE', { option, found: text, expected: 'the number of a decision' })
+  if (!(Number.isSafeInteger(number) && number >= 1))
+    throw new HbError('USAGE', { option, found: text, expected: 'the number of a decision' })
   return number
 }

@@ -16,6 +16,7 @@ export function runtimeCommand(program: Command): void {
     .requiredOption('--config <file>', 'runtime.yaml')
     .requiredOption('--state <dir>', 'state folder; made when it is not there')
     .option('--stay', 'go on when every recording is at its end')
+    .option('--json', 'errors as JSON too; what it writes is JSON lines anyway')
     .action(async (options: RuntimeOptions) => {
       process.exitCode = await runAgent(options)
     })
@@ -26,7 +27,9 @@ async function runAgent({ config, state, stay }: RuntimeOptions): Promise<number
   const agent = createAgent({ loaded: loadRuntimeConfig(config), statePath: state, clock: systemClock() })
   const signalled = nextSignal()
   await agent.start()
-  const why = await (stay === true ? signalled : Promise.race([signalled, agent.ended.then(() => 'end of the recording')]))
+  const why = await (stay === true
+    ? signalled
+    : Promise.race([signalled, agent.ended.then(() => 'end of the recording')]))
   void nextSignal().then(() => process.exit(STOP_INCOMPLETE_EXIT))
   const { overdue, failed } = await agent.stop(why)
   return overdue.length === 0 && failed.length === 0 ? 0 : STOP_INCOMPLETE_EXIT

@@ -1,8 +1,8 @@
-import { QUALITY, suspectUnit, type Frame, type SampleRefusal } from '../../shared/model/telemetry.ts'
+import { type Frame, QUALITY, type SampleRefusal, suspectUnit } from '../../shared/model/telemetry.ts'
 import { book, refuse } from './ledger.ts'
 import { paneNewest, paneOf, putInvalid, putRun, putSample } from './panes.ts'
-import { missingFrames, noteFrame, noteList } from './sources.ts'
 import { VALUE_MAX } from './settings.ts'
+import { missingFrames, noteFrame, noteList } from './sources.ts'
 import type { RigState } from './state.ts'
 
 /** Takes the samples of one decoded frame into the open panes of its rig, and books each of them in the loss ledger. */
@@ -12,9 +12,15 @@ export function acceptFrame(rig: RigState, frame: Frame, nowUs: number): void {
   if (frame.channels !== null && frame.cid !== null && !noteList(rig.sources, frame.cid, frame.channels)) {
     return refuseFrame(rig, 'sources_full', nowUs, `more channel lists than are remembered: ${frame.cid}`)
   }
-  if (names === undefined) return refuseFrame(rig, 'unknown_cid', nowUs, `channel list ${frame.cid} was not announced yet`)
+  if (names === undefined)
+    return refuseFrame(rig, 'unknown_cid', nowUs, `channel list ${frame.cid} was not announced yet`)
   if (samples * names.length !== frame.value.length) {
-    return refuseFrame(rig, 'wrong_shape', nowUs, `${frame.value.length} values for ${names.length} channels at ${samples} times`)
+    return refuseFrame(
+      rig,
+      'wrong_shape',
+      nowUs,
+      `${frame.value.length} values for ${names.length} channels at ${samples} times`,
+    )
   }
   const name = `${frame.source}/${frame.epoch}`.normalize('NFC')
   const arrival = noteFrame(rig.sources, name, frame.seq, nowUs)
@@ -55,7 +61,13 @@ function acceptChannel(rig: RigState, part: ChannelPart): void {
   const n = frame.timeUs.length
   if (factor === undefined) {
     book(rig.ledger, metric, 'rejected', n)
-    refuse(rig.ledger, 'unit_mismatch', n, part.nowUs, () => `${settings.metric} is in ${settings.unit}; the sample says "${frame.unit}"`)
+    refuse(
+      rig.ledger,
+      'unit_mismatch',
+      n,
+      part.nowUs,
+      () => `${settings.metric} is in ${settings.unit}; the sample says "${frame.unit}"`,
+    )
     for (let i = 0; i < n; i += 1) spoil(rig, metric, frame.timeUs[i]!, part.nowUs)
     return
   }
@@ -65,7 +77,15 @@ function acceptChannel(rig: RigState, part: ChannelPart): void {
     const end = factor === 1 && frame.quality === undefined ? runEnd(rig, part, i) : i
     if (end - i >= 2) {
       const pane = paneOf(frame.timeUs[i]!, rig.settings.slideUs)
-      const kept = putRun(rig.panes, { channel: metric, pane, seq: frame.seq, source: part.source }, frame.timeUs, frame.value, base, i, end)
+      const kept = putRun(
+        rig.panes,
+        { channel: metric, pane, seq: frame.seq, source: part.source },
+        frame.timeUs,
+        frame.value,
+        base,
+        i,
+        end,
+      )
       if (kept < end - i) book(rig.ledger, metric, 'shed', end - i - kept)
       if (kept > 0) rig.newestSeenUs[metric] = Math.max(rig.newestSeenUs[metric]!, frame.timeUs[i + kept - 1]!)
       i = end
@@ -122,17 +142,34 @@ function acceptSample(rig: RigState, part: ChannelPart, i: number, value: number
   }
   if (reason !== null) {
     book(rig.ledger, metric, 'rejected', 1)
-    refuse(rig.ledger, reason, 1, nowUs, () => `${rig.settings.metrics[metric]!.metric}: value ${value} at ${timeUs} µs, taken in at ${nowUs} µs`)
+    refuse(
+      rig.ledger,
+      reason,
+      1,
+      nowUs,
+      () => `${rig.settings.metrics[metric]!.metric}: value ${value} at ${timeUs} µs, taken in at ${nowUs} µs`,
+    )
     // A source that says `missing` claims nothing: the window fills less. One that sends rubbish makes it INVALID.
     if (reason !== 'quality_missing') spoil(rig, metric, timeUs, nowUs)
     return
   }
-  const put = putSample(rig.panes, { channel: metric, timeUs, value, seq: frame.seq, source: part.source }, rig.sources.names)
+  const put = putSample(
+    rig.panes,
+    { channel: metric, timeUs, value, seq: frame.seq, source: part.source },
+    rig.sources.names,
+  )
   if (put === 'kept') rig.newestSeenUs[metric] = Math.max(rig.newestSeenUs[metric]!, timeUs)
   else book(rig.ledger, metric, put, 1)
 }
 
-function sampleRefusal(rig: RigState, frame: Frame, at: number, timeUs: number, value: number, nowUs: number): SampleRefusal | 'late' | null {
+function sampleRefusal(
+  rig: RigState,
+  frame: Frame,
+  at: number,
+  timeUs: number,
+  value: number,
+  nowUs: number,
+): SampleRefusal | 'late' | null {
   // Nanoseconds since 1970 are no safe integers any more, and seconds have decimals: ask for the unit first.
   if (!Number.isSafeInteger(timeUs)) return suspectUnit(timeUs, nowUs) ?? 'bad_time'
   if (timeUs > nowUs + rig.settings.maxFutureUs) return suspectUnit(timeUs, nowUs) ?? 'future'

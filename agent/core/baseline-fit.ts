@@ -13,7 +13,15 @@ export const LIMIT_SPREADS_MIN = 5
 export const LIMIT_MARGIN = 1.5
 
 /** Running level and spread of the means of one window width of one metric, by Welford's recursion. */
-export type MeanFit = { windows: number; mean: number; m2: number; min: number; max: number; firstUs: number; lastUs: number }
+export type MeanFit = {
+  windows: number
+  mean: number
+  m2: number
+  min: number
+  max: number
+  firstUs: number
+  lastUs: number
+}
 
 /** What is gathered of one rig while a nominal recording is replayed: a fit a metric and window, and the samples' extent. */
 export type BaselineFit = {
@@ -25,7 +33,15 @@ export type BaselineFit = {
 export function createBaselineFit(metrics: number, windows: number): BaselineFit {
   return {
     windows,
-    fits: Array.from({ length: metrics * windows }, () => ({ windows: 0, mean: 0, m2: 0, min: 0, max: 0, firstUs: 0, lastUs: 0 })),
+    fits: Array.from({ length: metrics * windows }, () => ({
+      windows: 0,
+      mean: 0,
+      m2: 0,
+      min: 0,
+      max: 0,
+      firstUs: 0,
+      lastUs: 0,
+    })),
     samples: Array.from({ length: metrics }, () => ({ count: 0, mean: 0, m2: 0, min: 0, max: 0 })),
   }
 }
@@ -37,15 +53,37 @@ export function fitSlide(fit: BaselineFit, rig: RigState, pane: Float64Array): v
     for (const w of m.windows) {
       const widthUs = rig.settings.windowsUs[w]!
       const rows = rig.windowRows[w]!
-      if (rig.closedUs - Math.max(rig.originUs, rig.firstUs[index]!) < widthUs || rows[at + 7]! > 0 || !isFilled(m, widthUs, rows[at]!)) continue
+      if (
+        rig.closedUs - Math.max(rig.originUs, rig.firstUs[index]!) < widthUs ||
+        rows[at + 7]! > 0 ||
+        !isFilled(m, widthUs, rows[at]!)
+      )
+        continue
       addMean(fit.fits[index * fit.windows + w]!, rows[at + 1]!, rig.closedUs)
     }
     joinSamples(fit.samples[index]!, pane, at)
   })
 }
 
-export type FittedWindow = Readonly<{ widthUs: number; windows: number; mean: number; spread: number; min: number; max: number; limit: number }>
-export type FittedMetric = Readonly<{ metric: string; unit: string; count: number; mean: number; sd: number; min: number; max: number; windows: FittedWindow[] }>
+export type FittedWindow = Readonly<{
+  widthUs: number
+  windows: number
+  mean: number
+  spread: number
+  min: number
+  max: number
+  limit: number
+}>
+export type FittedMetric = Readonly<{
+  metric: string
+  unit: string
+  count: number
+  mean: number
+  sd: number
+  min: number
+  max: number
+  windows: FittedWindow[]
+}>
 
 /** The finished fit. A metric without a single window that was seen often enough is left out, and stays NO_BASELINE. */
 export function finishFit(fit: BaselineFit, rig: RigState): FittedMetric[] {
@@ -59,9 +97,27 @@ export function finishFit(fit: BaselineFit, rig: RigState): FittedMetric[] {
       if (!(f.windows >= 2 && f.lastUs - f.firstUs + widthUs >= INDEPENDENT_WINDOWS_MIN * widthUs)) continue
       const spread = Math.sqrt(f.m2 / (f.windows - 1))
       const worst = spread > 0 ? Math.max(f.max - f.mean, f.mean - f.min) / spread : 0
-      windows.push({ widthUs, windows: f.windows, mean: f.mean, spread, min: f.min, max: f.max, limit: Math.max(LIMIT_SPREADS_MIN, worst * LIMIT_MARGIN) })
+      windows.push({
+        widthUs,
+        windows: f.windows,
+        mean: f.mean,
+        spread,
+        min: f.min,
+        max: f.max,
+        limit: Math.max(LIMIT_SPREADS_MIN, worst * LIMIT_MARGIN),
+      })
     }
-    if (windows.length > 0) metrics.push({ metric: m.metric, unit: m.unit, count: s.count, mean: s.mean, sd: s.count > 1 ? Math.sqrt(s.m2 / (s.count - 1)) : 0, min: s.min, max: s.max, windows })
+    if (windows.length > 0)
+      metrics.push({
+        metric: m.metric,
+        unit: m.unit,
+        count: s.count,
+        mean: s.mean,
+        sd: s.count > 1 ? Math.sqrt(s.m2 / (s.count - 1)) : 0,
+        min: s.min,
+        max: s.max,
+        windows,
+      })
   })
   return metrics
 }
@@ -81,7 +137,11 @@ function addMean(f: MeanFit, mean: number, atUs: number): void {
   f.lastUs = atUs
 }
 
-function joinSamples(s: { count: number; mean: number; m2: number; min: number; max: number }, pane: Float64Array, at: number): void {
+function joinSamples(
+  s: { count: number; mean: number; m2: number; min: number; max: number },
+  pane: Float64Array,
+  at: number,
+): void {
   const n = pane[at]!
   if (n === 0) return
   const count = s.count + n

@@ -2,7 +2,12 @@ import type { Moments } from '../../shared/math/moments.ts'
 import type { MetricSettings, WindowBaseline } from './settings.ts'
 
 /** A window that is not where its baseline says. `limit` is in the unit of the metric for every ground. */
-export type Departure = Readonly<{ ground: 'deviation' | 'drift_threshold' | 'drift_percent'; limit: number; deviation: number | null; ratio: number }>
+export type Departure = Readonly<{
+  ground: 'deviation' | 'drift_threshold' | 'drift_percent'
+  limit: number
+  deviation: number | null
+  ratio: number
+}>
 
 /**
  * Holds the mean of a window against the distribution that means of the same width had when nothing was wrong.
@@ -22,12 +27,14 @@ export function compareWindow(window: Moments, baseline: WindowBaseline, setting
   const allowed = (settings.deviationLimit ?? baseline.limit) * baseline.spread
   const rules: Departure[] = []
   const rule = (ground: Departure['ground'], limit: number) => {
-    if (!(size <= limit)) rules.push({ ground, limit, deviation, ratio: limit > 0 ? Math.min(size / limit, RATIO_MAX) : RATIO_MAX })
+    if (!(size <= limit))
+      rules.push({ ground, limit, deviation, ratio: limit > 0 ? Math.min(size / limit, RATIO_MAX) : RATIO_MAX })
   }
   rule('deviation', allowed)
   if (settings.driftThreshold !== undefined) rule('drift_threshold', settings.driftThreshold)
   // A relative rule says nothing at a baseline of zero; the registry's lint asks for an absolute one beside it.
-  if (settings.driftRatio !== undefined && baseline.mean !== 0) rule('drift_percent', settings.driftRatio * Math.abs(baseline.mean))
+  if (settings.driftRatio !== undefined && baseline.mean !== 0)
+    rule('drift_percent', settings.driftRatio * Math.abs(baseline.mean))
   let worst: Departure | null = null
   for (const passed of rules) if (worst === null || passed.ratio > worst.ratio) worst = passed
   return worst

@@ -1,7 +1,7 @@
 import type { Canonical, DecisionValues, Finding, RunContext } from '../../shared/model/decision.ts'
 import { METRIC_VERDICTS, type MetricVerdict, type OverallVerdict } from '../../shared/model/verdict.ts'
 import type { Judgement } from './judge.ts'
-import { EVALUATOR_VERSION, FINDINGS_MAX, type EvaluatorSettings } from './settings.ts'
+import { EVALUATOR_VERSION, type EvaluatorSettings, FINDINGS_MAX } from './settings.ts'
 import type { RigState } from './state.ts'
 
 /** Verdicts that mean nobody knows how a metric is. A required metric with one of them makes the rig NO_TEST. */
@@ -82,8 +82,23 @@ export function decisionValues(settings: EvaluatorSettings, rig: RigState, sayin
     action: saying.action === null ? null : { type: saying.action, outcome: 'would_have_done' },
   }
   const measurements = findings.map((f) => [f.metric, f.count, f.mean, f.min, f.max, f.ageUs])
-  const limits = findings.map((f) => [f.metric, f.unit, f.limit, f.baselineMean, f.baselineSpread, f.deviation, f.ratio])
-  return [core, measurements, identifiers(rig.run, findings), limits, rig.run?.operator ?? null, rig.run === null ? null : rig.run.note]
+  const limits = findings.map((f) => [
+    f.metric,
+    f.unit,
+    f.limit,
+    f.baselineMean,
+    f.baselineSpread,
+    f.deviation,
+    f.ratio,
+  ])
+  return [
+    core,
+    measurements,
+    identifiers(rig.run, findings),
+    limits,
+    rig.run?.operator ?? null,
+    rig.run === null ? null : rig.run.note,
+  ]
 }
 
 /** A rig none of whose metrics asks for a baseline is judged on limits alone, and is badged so everywhere (K5). */

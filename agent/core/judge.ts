@@ -1,8 +1,8 @@
+import { MOMENTS_FIELDS, type Moments, momentsAt } from '../../shared/math/moments.ts'
 import type { Finding } from '../../shared/model/decision.ts'
 import type { MetricVerdict } from '../../shared/model/verdict.ts'
-import { MOMENTS_FIELDS, momentsAt, type Moments } from '../../shared/math/moments.ts'
 import { compareWindow } from './compare.ts'
-import { WINDOW_FILL_RATIO, type MetricBaseline, type MetricSettings } from './settings.ts'
+import { type MetricBaseline, type MetricSettings, WINDOW_FILL_RATIO } from './settings.ts'
 import type { RigState } from './state.ts'
 
 /** What was found of one metric in one slide; `finding` is null only for PASS. */
@@ -20,7 +20,17 @@ export function judgeMetric(rig: RigState, metric: number, endUs: number): Judge
   const newest = rig.newestUs[metric]!
   const ageUs = newest < 0 ? null : endUs - newest
   const find = (verdict: MetricVerdict, ground: string, more: Partial<Finding> = {}): Judgement => ({
-    verdict, finding: { ...EMPTY, metric: settings.metric, channel: settings.channels[0]!, unit: settings.unit, verdict, ground, ageUs, ...more },
+    verdict,
+    finding: {
+      ...EMPTY,
+      metric: settings.metric,
+      channel: settings.channels[0]!,
+      unit: settings.unit,
+      verdict,
+      ground,
+      ageUs,
+      ...more,
+    },
   })
 
   const limits = passedLimit(rig, metric, settings)
@@ -36,24 +46,48 @@ export function judgeMetric(rig: RigState, metric: number, endUs: number): Judge
     return settings.baselineRequired ? find('NO_BASELINE', 'no_baseline') : { verdict: 'PASS', finding: null }
   }
   const drift = worstDeparture(rig, metric, settings, baseline)
-  if (drift === 'nothing_compared') return settings.baselineRequired ? find('NO_BASELINE', 'no_baseline') : { verdict: 'PASS', finding: null }
+  if (drift === 'nothing_compared')
+    return settings.baselineRequired ? find('NO_BASELINE', 'no_baseline') : { verdict: 'PASS', finding: null }
   return drift === null ? { verdict: 'PASS', finding: null } : find('DRIFT', drift.ground, drift.more)
 }
 
 /** Why nobody knows how a metric is: silence, rubbish or too few samples; null when it can be judged. */
-function unknownOf(rig: RigState, metric: number, settings: MetricSettings, { endUs, newest }: { endUs: number; newest: number }): (Passed & { verdict: MetricVerdict }) | null {
+function unknownOf(
+  rig: RigState,
+  metric: number,
+  settings: MetricSettings,
+  { endUs, newest }: { endUs: number; newest: number },
+): (Passed & { verdict: MetricVerdict }) | null {
   const silentUs = endUs - Math.max(newest, rig.originUs)
-  if (!(silentUs <= settings.idleAfterUs)) return { verdict: 'STALE', ground: 'silent', more: { limit: settings.idleAfterUs, ratio: silentUs / settings.idleAfterUs } }
+  if (!(silentUs <= settings.idleAfterUs))
+    return {
+      verdict: 'STALE',
+      ground: 'silent',
+      more: { limit: settings.idleAfterUs, ratio: silentUs / settings.idleAfterUs },
+    }
   const shortest = settings.windows[0]!
   const row = momentsAt(rig.windowRows[shortest]!, metric)
   if (row.invalid > 0) return { verdict: 'INVALID', ground: 'invalid_samples', more: about(rig, shortest, row) }
   const unfilled = firstUnfilled(rig, metric, settings, endUs)
   if (unfilled === null) return null
-  return { verdict: 'INSUFFICIENT', ground: 'window_not_filled', more: about(rig, unfilled, momentsAt(rig.windowRows[unfilled]!, metric)) }
+  return {
+    verdict: 'INSUFFICIENT',
+    ground: 'window_not_filled',
+    more: about(rig, unfilled, momentsAt(rig.windowRows[unfilled]!, metric)),
+  }
 }
 
 const EMPTY = {
-  windowUs: 0, count: 0, mean: null, min: null, max: null, limit: null, baselineMean: null, baselineSpread: null, deviation: null, ratio: null,
+  windowUs: 0,
+  count: 0,
+  mean: null,
+  min: null,
+  max: null,
+  limit: null,
+  baselineMean: null,
+  baselineSpread: null,
+  deviation: null,
+  ratio: null,
 } as const
 
 type Passed = { ground: string; more: Partial<Finding> }
@@ -73,9 +107,18 @@ function passedLimit(rig: RigState, metric: number, settings: MetricSettings): P
   if (row.count > 0) {
     const { invariantMin, invariantMax, invariantEq } = settings
     const more = about(rig, shortest, row)
-    if (invariantEq !== undefined && !(row.min === invariantEq && row.max === invariantEq)) return { ground: 'invariant_eq', more: { ...more, limit: invariantEq } }
-    if (invariantMax !== undefined && !(row.max <= invariantMax)) return { ground: 'invariant_max', more: { ...more, limit: invariantMax, ratio: outside(row.max, invariantMin, invariantMax) } }
-    if (invariantMin !== undefined && !(row.min >= invariantMin)) return { ground: 'invariant_min', more: { ...more, limit: invariantMin, ratio: outside(row.min, invariantMin, invariantMax) } }
+    if (invariantEq !== undefined && !(row.min === invariantEq && row.max === invariantEq))
+      return { ground: 'invariant_eq', more: { ...more, limit: invariantEq } }
+    if (invariantMax !== undefined && !(row.max <= invariantMax))
+      return {
+        ground: 'invariant_max',
+        more: { ...more, limit: invariantMax, ratio: outside(row.max, invariantMin, invariantMax) },
+      }
+    if (invariantMin !== undefined && !(row.min >= invariantMin))
+      return {
+        ground: 'invariant_min',
+        more: { ...more, limit: invariantMin, ratio: outside(row.min, invariantMin, invariantMax) },
+      }
   }
   const { failMin, failMax } = settings
   if (failMin === undefined && failMax === undefined) return null
@@ -84,14 +127,23 @@ function passedLimit(rig: RigState, metric: number, settings: MetricSettings): P
     if (!isFilled(settings, rig.settings.windowsUs[w]!, window.count)) continue
     const above = failMax !== undefined && !(window.mean <= failMax)
     const below = failMin !== undefined && !(window.mean >= failMin)
-    if (above || below) return { ground: above ? 'fail_max' : 'fail_min', more: { ...about(rig, w, window), limit: above ? failMax : failMin!, ratio: outside(window.mean, failMin, failMax) } }
+    if (above || below)
+      return {
+        ground: above ? 'fail_max' : 'fail_min',
+        more: {
+          ...about(rig, w, window),
+          limit: above ? failMax : failMin!,
+          ratio: outside(window.mean, failMin, failMax),
+        },
+      }
   }
   return null
 }
 
 /** |distance from the middle of the allowed band| over half its width; for a one-sided limit the value over the limit. */
 function outside(value: number, min: number | undefined, max: number | undefined): number | null {
-  if (min !== undefined && max !== undefined && max > min) return finite(Math.abs(value - (min + max) / 2) / ((max - min) / 2))
+  if (min !== undefined && max !== undefined && max > min)
+    return finite(Math.abs(value - (min + max) / 2) / ((max - min) / 2))
   const limit = max ?? min
   if (limit === undefined || limit === 0) return null
   return max !== undefined ? finite(value / limit) : finite(limit / value)
@@ -103,7 +155,9 @@ function finite(ratio: number): number | null {
 
 function about(rig: RigState, w: number, row: Moments): Partial<Finding> {
   const windowUs = rig.settings.windowsUs[w]!
-  return row.count === 0 ? { windowUs, count: 0 } : { windowUs, count: row.count, mean: row.mean, min: row.min, max: row.max }
+  return row.count === 0
+    ? { windowUs, count: 0 }
+    : { windowUs, count: row.count, mean: row.mean, min: row.min, max: row.max }
 }
 
 /** The first judged window that is older than the evaluation and yet not filled; the shortest one always counts. */
@@ -117,7 +171,12 @@ function firstUnfilled(rig: RigState, metric: number, settings: MetricSettings, 
 }
 
 /** Compares every filled window that the baseline knows, keeps count of departures, and gives the worst that lasts. */
-function worstDeparture(rig: RigState, metric: number, settings: MetricSettings, baseline: MetricBaseline): Passed | null | 'nothing_compared' {
+function worstDeparture(
+  rig: RigState,
+  metric: number,
+  settings: MetricSettings,
+  baseline: MetricBaseline,
+): Passed | null | 'nothing_compared' {
   let worst: Passed | null = null
   let compared = 0
   const windows = rig.settings.windowsUs.length
@@ -136,7 +195,14 @@ function worstDeparture(rig: RigState, metric: number, settings: MetricSettings,
     if (departure === null || rig.departures[at]! < settings.persistenceSlides) continue
     const passed: Passed = {
       ground: departure.ground,
-      more: { ...about(rig, w, row), limit: departure.limit, baselineMean: known.mean, baselineSpread: known.spread, deviation: departure.deviation, ratio: departure.ratio },
+      more: {
+        ...about(rig, w, row),
+        limit: departure.limit,
+        baselineMean: known.mean,
+        baselineSpread: known.spread,
+        deviation: departure.deviation,
+        ratio: departure.ratio,
+      },
     }
     if (worst === null || (passed.more.ratio ?? 0) > (worst.more.ratio ?? 0)) worst = passed
   }

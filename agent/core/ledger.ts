@@ -15,7 +15,13 @@ export type Ledger = {
 }
 
 export function createLedger(metrics: number): Ledger {
-  return { rows: new Float64Array((metrics + 1) * COLUMNS), metrics, refusals: new Map(), framesReceived: 0, framesRefused: 0 }
+  return {
+    rows: new Float64Array((metrics + 1) * COLUMNS),
+    metrics,
+    refusals: new Map(),
+    framesReceived: 0,
+    framesRefused: 0,
+  }
 }
 
 /** Adds `n` samples of a metric to a column. Row `metrics` stands for unknown channels. */
@@ -25,7 +31,13 @@ export function book(ledger: Ledger, metric: number, column: keyof typeof COLUMN
 }
 
 /** Counts a refusal; `example` is asked for only the first time. */
-export function refuse(ledger: Ledger, reason: FrameRefusal | SampleRefusal, n: number, nowUs: number, example: () => string): void {
+export function refuse(
+  ledger: Ledger,
+  reason: FrameRefusal | SampleRefusal,
+  n: number,
+  nowUs: number,
+  example: () => string,
+): void {
   const known = ledger.refusals.get(reason)
   if (known !== undefined) known.count += n
   else ledger.refusals.set(reason, { count: n, firstUs: nowUs, example: example().slice(0, 200) })
@@ -34,15 +46,27 @@ export function refuse(ledger: Ledger, reason: FrameRefusal | SampleRefusal, n: 
 /** The ledger of one metric; `pending` comes from the open panes. */
 export function countsOf(ledger: Ledger, metric: number, pending: number): LedgerCounts {
   const at = metric * COLUMNS
-  const [received, evaluated, late, duplicate, rejected, shed] = ledger.rows.subarray(at, at + COLUMNS) as unknown as [number, number, number, number, number, number]
+  const [received, evaluated, late, duplicate, rejected, shed] = ledger.rows.subarray(at, at + COLUMNS) as unknown as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
   return { received, evaluated, late, duplicate, rejected, shed, pending }
 }
 
 /** Sums two ledgers, column by column. */
 export function addCounts(a: LedgerCounts, b: LedgerCounts): LedgerCounts {
   return {
-    received: a.received + b.received, evaluated: a.evaluated + b.evaluated, late: a.late + b.late,
-    duplicate: a.duplicate + b.duplicate, rejected: a.rejected + b.rejected, shed: a.shed + b.shed, pending: a.pending + b.pending,
+    received: a.received + b.received,
+    evaluated: a.evaluated + b.evaluated,
+    late: a.late + b.late,
+    duplicate: a.duplicate + b.duplicate,
+    rejected: a.rejected + b.rejected,
+    shed: a.shed + b.shed,
+    pending: a.pending + b.pending,
   }
 }
 

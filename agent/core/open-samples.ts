@@ -19,8 +19,12 @@ const FIRST_CAPACITY = 64
 
 export function createOpenSamples(capacity = FIRST_CAPACITY): OpenSamples {
   return {
-    time: new Float64Array(capacity), value: new Float64Array(capacity), seq: new Float64Array(capacity),
-    source: new Int32Array(capacity), head: 0, length: 0,
+    time: new Float64Array(capacity),
+    value: new Float64Array(capacity),
+    seq: new Float64Array(capacity),
+    source: new Int32Array(capacity),
+    head: 0,
+    length: 0,
   }
 }
 

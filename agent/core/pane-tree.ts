@@ -12,7 +12,12 @@ export type PaneTree = {
   readonly channels: number
   readonly levels: readonly TreeLevel[]
 }
-type TreeLevel = { readonly width: number; readonly capacity: number; readonly rows: Float64Array; readonly digests: Uint8Array }
+type TreeLevel = {
+  readonly width: number
+  readonly capacity: number
+  readonly rows: Float64Array
+  readonly digests: Uint8Array
+}
 
 const DIGEST_BYTES = 32
 
@@ -22,7 +27,8 @@ export function createPaneTree(channels: number, panesMax: number): PaneTree {
   for (let width = 1; width <= panesMax; width *= 2) {
     const capacity = Math.floor(panesMax / width) + 2
     levels.push({
-      width, capacity,
+      width,
+      capacity,
       rows: new Float64Array(capacity * channels * MOMENTS_FIELDS),
       digests: new Uint8Array(capacity * DIGEST_BYTES),
     })
@@ -43,7 +49,11 @@ export function growTree(tree: PaneTree, pane: number, digests: Digests): void {
   const leaf = leafRows(tree, pane)
   const head = new Uint8Array(8)
   new DataView(head.buffer).setFloat64(0, pane, true)
-  setDigest(tree.levels[0]!, pane, digests.bytes('slide', head, new Uint8Array(leaf.buffer, leaf.byteOffset, leaf.byteLength)))
+  setDigest(
+    tree.levels[0]!,
+    pane,
+    digests.bytes('slide', head, new Uint8Array(leaf.buffer, leaf.byteOffset, leaf.byteLength)),
+  )
   for (let l = 1; l < tree.levels.length; l += 1) {
     const level = tree.levels[l]!
     if ((pane + 1) % level.width !== 0) return
@@ -52,7 +62,8 @@ export function growTree(tree: PaneTree, pane: number, digests: Digests): void {
     const left = rowOf(below, node * 2, tree.channels)
     const right = rowOf(below, node * 2 + 1, tree.channels)
     const out = rowOf(level, node, tree.channels)
-    for (let c = 0; c < tree.channels; c += 1) joinRows(below.rows, left + c, below.rows, right + c, level.rows, out + c)
+    for (let c = 0; c < tree.channels; c += 1)
+      joinRows(below.rows, left + c, below.rows, right + c, level.rows, out + c)
     setDigest(level, node, digests.bytes('node', getDigest(below, node * 2), getDigest(below, node * 2 + 1)))
   }
 }

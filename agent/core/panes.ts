@@ -1,5 +1,5 @@
 import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
-import { createOpenSamples, dropClosed, hasOpen, pushOpen, type OpenSamples } from './open-samples.ts'
+import { createOpenSamples, dropClosed, hasOpen, type OpenSamples, pushOpen } from './open-samples.ts'
 
 /**
  * The panes of one rig that still take samples: one accumulator per channel and pane, in typed arrays.
@@ -32,10 +32,21 @@ export type OpenPanes = {
 export function createOpenPanes(channels: number, slideUs: number, capacity: number): OpenPanes {
   const n = channels * capacity
   return {
-    slideUs, channels, capacity,
-    count: new Float64Array(n), shift: new Float64Array(n), sum: new Float64Array(n), sumSquares: new Float64Array(n),
-    min: new Float64Array(n), max: new Float64Array(n), last: new Float64Array(n), lastTime: new Float64Array(n),
-    lastSeq: new Float64Array(n), lastSource: new Int32Array(n), invalid: new Float64Array(n), disordered: new Uint8Array(n),
+    slideUs,
+    channels,
+    capacity,
+    count: new Float64Array(n),
+    shift: new Float64Array(n),
+    sum: new Float64Array(n),
+    sumSquares: new Float64Array(n),
+    min: new Float64Array(n),
+    max: new Float64Array(n),
+    last: new Float64Array(n),
+    lastTime: new Float64Array(n),
+    lastSeq: new Float64Array(n),
+    lastSource: new Int32Array(n),
+    invalid: new Float64Array(n),
+    disordered: new Uint8Array(n),
     samples: Array.from({ length: channels }, () => createOpenSamples()),
   }
 }
@@ -83,7 +94,15 @@ export function putInvalid(panes: OpenPanes, channel: number, timeUs: number): v
  *
  * @returns how many were kept; the rest is shed.
  */
-export function putRun(panes: OpenPanes, run: { channel: number; pane: number; seq: number; source: number }, time: Float64Array, value: Float64Array, valueAt: number, from: number, to: number): number {
+export function putRun(
+  panes: OpenPanes,
+  run: { channel: number; pane: number; seq: number; source: number },
+  time: Float64Array,
+  value: Float64Array,
+  valueAt: number,
+  from: number,
+  to: number,
+): number {
   const at = slotOf(panes, run.channel, run.pane)
   const open = panes.samples[run.channel]!
   let kept = 0
@@ -133,7 +152,13 @@ export function paneNewest(panes: OpenPanes, channel: number, pane: number): num
  * Closes one pane of every channel: writes the moments of channel `c` to row `c` of `rows` and the newest event time to
  * `newest[c]` where the pane holds a sample, then empties the pane for later use.
  */
-export function closePane(panes: OpenPanes, pane: number, sources: readonly string[], rows: Float64Array, newest: Float64Array): void {
+export function closePane(
+  panes: OpenPanes,
+  pane: number,
+  sources: readonly string[],
+  rows: Float64Array,
+  newest: Float64Array,
+): void {
   const endUs = (pane + 1) * panes.slideUs
   for (let channel = 0; channel < panes.channels; channel += 1) {
     const at = slotOf(panes, channel, pane)

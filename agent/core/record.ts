@@ -45,7 +45,8 @@ export function closeRange(state: EvaluatorState): DecisionItem[] {
 }
 
 function extend(range: OpenRange | null, said: Said): OpenRange {
-  if (range === null) return { first: said.seq, last: said.seq, count: 1, firstUs: said.endUs, lastUs: said.endUs, rigs: new Map() }
+  if (range === null)
+    return { first: said.seq, last: said.seq, count: 1, firstUs: said.endUs, lastUs: said.endUs, rigs: new Map() }
   range.last = said.seq
   range.count += 1
   range.lastUs = said.endUs

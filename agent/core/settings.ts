@@ -1,5 +1,5 @@
-import type { Micros } from '../../shared/units.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
+import type { Micros } from '../../shared/units.ts'
 
 /**
  * Version of the evaluator: what a decision's `code` names (decisions 5). Raised whenever the same journal would give
@@ -62,10 +62,23 @@ export type MetricSettings = Readonly<{
 /** Level and spread of the means of one window width when nothing is wrong. */
 export type WindowBaseline = Readonly<{ widthUs: Micros; windows: number; mean: number; spread: number; limit: number }>
 
-export type MetricBaseline = Readonly<{ metric: string; unit: string; count: number; mean: number; sd: number; min: number; max: number; windows: readonly WindowBaseline[] }>
+export type MetricBaseline = Readonly<{
+  metric: string
+  unit: string
+  count: number
+  mean: number
+  sd: number
+  min: number
+  max: number
+  windows: readonly WindowBaseline[]
+}>
 
 /** A baseline as the evaluator uses it; `digest` is of the exact bytes of the record. */
-export type Baseline = Readonly<{ digest: Uint8Array; kind: 'draft' | 'golden' | 'rolling'; metrics: ReadonlyMap<string, MetricBaseline> }>
+export type Baseline = Readonly<{
+  digest: Uint8Array
+  kind: 'draft' | 'golden' | 'rolling'
+  metrics: ReadonlyMap<string, MetricBaseline>
+}>
 
 export type RigSettings = Readonly<{
   rig: string

@@ -17,7 +17,10 @@ import { createRigState, type EvaluatorState, type OpenRange, type RigState } fr
  */
 export function snapshotState(state: EvaluatorState): Canonical {
   return [
-    state.settings?.configDigest ?? null, state.nowUs, state.decisionSeq, state.chain.slice(),
+    state.settings?.configDigest ?? null,
+    state.nowUs,
+    state.decisionSeq,
+    state.chain.slice(),
     state.range === null ? null : snapshotRange(state.range),
     [state.clockBack.count, state.clockBack.worstUs],
     state.rigs.map(snapshotRig),
@@ -26,8 +29,16 @@ export function snapshotState(state: EvaluatorState): Canonical {
 
 /** @returns the state, or null when the value is not a snapshot under these settings. Never half of one. */
 export function restoreState(value: Canonical, settings: EvaluatorSettings): EvaluatorState | null {
-  const [digest, nowUs, decisionSeq, chain, range, clockBack, rigs] = value as [Uint8Array, number, number, Uint8Array, Canonical, [number, number], Canonical[]]
-  if (!sameBytes(digest, settings.configDigest) || rigs.length !== settings.rigs.length) return null
+  const [digest, nowUs, decisionSeq, chain, range, clockBack, rigs] = value as [
+    Uint8Array | null,
+    number,
+    number,
+    Uint8Array,
+    Canonical,
+    [number, number],
+    Canonical[],
+  ]
+  if (digest === null || !sameBytes(digest, settings.configDigest) || rigs.length !== settings.rigs.length) return null
   const restored: RigState[] = []
   for (let k = 0; k < rigs.length; k += 1) {
     const rig = restoreRig(rigs[k]!, settings.rigs[k]!)
@@ -35,15 +46,33 @@ export function restoreState(value: Canonical, settings: EvaluatorSettings): Eva
     restored.push(rig)
   }
   return {
-    settings, nowUs, decisionSeq, chain, range: range === null ? null : restoreRange(range), rigs: restored,
+    settings,
+    nowUs,
+    decisionSeq,
+    chain,
+    range: range === null ? null : restoreRange(range),
+    rigs: restored,
     clockBack: { count: clockBack[0], worstUs: clockBack[1] },
   }
 }
 
 function snapshotRig(rig: RigState): Canonical {
   return [
-    rig.settings.rig, rig.mode, rig.run, rig.closedUs, rig.originUs, rig.recordKey, rig.recordSeq, rig.recordUs,
-    [bytesOf(rig.newestSeenUs), bytesOf(rig.newestUs), bytesOf(rig.invalidPane), bytesOf(rig.departures), bytesOf(rig.firstUs)],
+    rig.settings.rig,
+    rig.mode,
+    rig.run,
+    rig.closedUs,
+    rig.originUs,
+    rig.recordKey,
+    rig.recordSeq,
+    rig.recordUs,
+    [
+      bytesOf(rig.newestSeenUs),
+      bytesOf(rig.newestUs),
+      bytesOf(rig.invalidPane),
+      bytesOf(rig.departures),
+      bytesOf(rig.firstUs),
+    ],
     PANE_ARRAYS.map((name) => bytesOf(rig.panes[name])),
     rig.panes.samples.map(snapshotSamples),
     rig.tree.levels.map((level) => [bytesOf(level.rows), level.digests.slice()]),
@@ -54,22 +83,66 @@ function snapshotRig(rig: RigState): Canonical {
 }
 
 function restoreRig(value: Canonical, settings: RigSettings): RigState | null {
-  const [name, mode, run, closedUs, originUs, recordKey, recordSeq, recordUs, arrays, panes, samples, levels, sources, ledger, settled] = value as unknown as [
-    string, Mode, ReadonlyMap<string, Canonical> | null, number, number, string, number, number, Uint8Array[], Uint8Array[], Canonical[], [Uint8Array, Uint8Array][], Canonical, Canonical, ReadonlyMap<string, number>,
+  const [
+    name,
+    mode,
+    run,
+    closedUs,
+    originUs,
+    recordKey,
+    recordSeq,
+    recordUs,
+    arrays,
+    panes,
+    samples,
+    levels,
+    sources,
+    ledger,
+    settled,
+  ] = value as unknown as [
+    string,
+    Mode,
+    ReadonlyMap<string, Canonical> | null,
+    number,
+    number,
+    string,
+    number,
+    number,
+    Uint8Array[],
+    Uint8Array[],
+    Canonical[],
+    [Uint8Array, Uint8Array][],
+    Canonical,
+    Canonical,
+    ReadonlyMap<string, number>,
   ]
   if (name !== settings.rig) return null
   const rig = createRigState(settings)
   const wholes: [ArrayBufferView, Uint8Array | undefined][] = [
-    [rig.newestSeenUs, arrays[0]], [rig.newestUs, arrays[1]], [rig.invalidPane, arrays[2]], [rig.departures, arrays[3]], [rig.firstUs, arrays[4]],
+    [rig.newestSeenUs, arrays[0]],
+    [rig.newestUs, arrays[1]],
+    [rig.invalidPane, arrays[2]],
+    [rig.departures, arrays[3]],
+    [rig.firstUs, arrays[4]],
     ...PANE_ARRAYS.map((field, k): [ArrayBufferView, Uint8Array | undefined] => [rig.panes[field], panes[k]]),
-    ...rig.tree.levels.flatMap((level, k): [ArrayBufferView, Uint8Array | undefined][] => [[level.rows, levels[k]?.[0]], [level.digests, levels[k]?.[1]]]),
+    ...rig.tree.levels.flatMap((level, k): [ArrayBufferView, Uint8Array | undefined][] => [
+      [level.rows, levels[k]?.[0]],
+      [level.digests, levels[k]?.[1]],
+    ]),
   ]
   for (const [into, bytes] of wholes) if (!fill(into, bytes)) return null
   if (samples.length !== rig.panes.samples.length) return null
-  samples.forEach((s, m) => { rig.panes.samples[m] = restoreSamples(s) })
+  samples.forEach((s, m) => {
+    rig.panes.samples[m] = restoreSamples(s)
+  })
   if (!restoreLedger(rig.ledger, ledger)) return null
   return Object.assign(rig, {
-    mode, closedUs, originUs, recordKey, recordSeq, recordUs,
+    mode,
+    closedUs,
+    originUs,
+    recordKey,
+    recordSeq,
+    recordUs,
     run: run === null ? null : (Object.fromEntries(run) as unknown as RunContext),
     sources: restoreSources(sources),
     settled: Object.fromEntries(settled) as unknown as LedgerCounts,
@@ -77,7 +150,18 @@ function restoreRig(value: Canonical, settings: RigSettings): RigState | null {
 }
 
 const PANE_ARRAYS = [
-  'count', 'shift', 'sum', 'sumSquares', 'min', 'max', 'last', 'lastTime', 'lastSeq', 'lastSource', 'invalid', 'disordered',
+  'count',
+  'shift',
+  'sum',
+  'sumSquares',
+  'min',
+  'max',
+  'last',
+  'lastTime',
+  'lastSeq',
+  'lastSource',
+  'invalid',
+  'disordered',
 ] as const satisfies readonly (keyof OpenPanes)[]
 
 function snapshotSamples(open: OpenSamples): Canonical {
@@ -114,33 +198,71 @@ function snapshotSources(sources: Sources): Canonical {
 }
 
 function restoreSources(value: Canonical): Sources {
-  const [slots, lists, missingBefore] = value as unknown as [[string, number, number, Uint8Array, number, number][], [string, string[]][], number]
-  const restored = slots.map(([name, first, highest, seen, missing, lastUs]) => ({ name, first, highest, seen: seen.slice(), missing, lastUs }))
+  const [slots, lists, missingBefore] = value as unknown as [
+    [string, number, number, Uint8Array, number, number][],
+    [string, string[]][],
+    number,
+  ]
+  const restored = slots.map(([name, first, highest, seen, missing, lastUs]) => ({
+    name,
+    first,
+    highest,
+    seen: seen.slice(),
+    missing,
+    lastUs,
+  }))
   return { slots: restored, names: restored.map((s) => s.name), lists: new Map(lists), missingBefore }
 }
 
 function snapshotLedger(ledger: Ledger): Canonical {
   const refusals = [...ledger.refusals.entries()].sort((a, b) => (a[0] < b[0] ? -1 : 1))
-  return [bytesOf(ledger.rows), refusals.map(([reason, r]) => [reason, r.count, r.firstUs, r.example]), ledger.framesReceived, ledger.framesRefused]
+  return [
+    bytesOf(ledger.rows),
+    refusals.map(([reason, r]) => [reason, r.count, r.firstUs, r.example]),
+    ledger.framesReceived,
+    ledger.framesRefused,
+  ]
 }
 
 function restoreLedger(ledger: Ledger, value: Canonical): boolean {
-  const [rows, refusals, received, refused] = value as unknown as [Uint8Array, [string, number, number, string][], number, number]
+  const [rows, refusals, received, refused] = value as unknown as [
+    Uint8Array,
+    [string, number, number, string][],
+    number,
+    number,
+  ]
   if (!fill(ledger.rows, rows)) return false
-  for (const [reason, count, firstUs, example] of refusals) ledger.refusals.set(reason as never, { count, firstUs, example })
+  for (const [reason, count, firstUs, example] of refusals)
+    ledger.refusals.set(reason as never, { count, firstUs, example })
   ledger.framesReceived = received
   ledger.framesRefused = refused
   return true
 }
 
 function snapshotRange(range: OpenRange): Canonical {
-  const rigs = [...range.rigs.entries()].sort((a, b) => (a[0] < b[0] ? -1 : 1)).map(([rig, as]) => [rig, as.seq, as.verdict])
+  const rigs = [...range.rigs.entries()]
+    .sort((a, b) => (a[0] < b[0] ? -1 : 1))
+    .map(([rig, as]) => [rig, as.seq, as.verdict])
   return [range.first, range.last, range.count, range.firstUs, range.lastUs, rigs]
 }
 
 function restoreRange(value: Canonical): OpenRange {
-  const [first, last, count, firstUs, lastUs, rigs] = value as unknown as [number, number, number, number, number, [string, number, string][]]
-  return { first, last, count, firstUs, lastUs, rigs: new Map(rigs.map(([rig, seq, verdict]) => [rig, { seq, verdict }])) }
+  const [first, last, count, firstUs, lastUs, rigs] = value as unknown as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    [string, number, string][],
+  ]
+  return {
+    first,
+    last,
+    count,
+    firstUs,
+    lastUs,
+    rigs: new Map(rigs.map(([rig, seq, verdict]) => [rig, { seq, verdict }])),
+  }
 }
 
 /** The bytes of a typed array, copied. Every platform the agent is built for is little-endian. */

@@ -66,14 +66,22 @@ export function missingFrames(sources: Sources): number {
 function slotFor(sources: Sources, name: string, nowUs: number): number {
   const known = sources.names.indexOf(name)
   if (known >= 0) return known
-  const fresh: SourceState = { name, first: -1, highest: -1, seen: new Uint8Array(DEDUPE_WINDOW / 8), missing: 0, lastUs: nowUs }
+  const fresh: SourceState = {
+    name,
+    first: -1,
+    highest: -1,
+    seen: new Uint8Array(DEDUPE_WINDOW / 8),
+    missing: 0,
+    lastUs: nowUs,
+  }
   if (sources.slots.length < SOURCES_MAX) {
     sources.slots.push(fresh)
     sources.names.push(name)
     return sources.slots.length - 1
   }
   let oldest = 0
-  for (let k = 1; k < sources.slots.length; k += 1) if (sources.slots[k]!.lastUs < sources.slots[oldest]!.lastUs) oldest = k
+  for (let k = 1; k < sources.slots.length; k += 1)
+    if (sources.slots[k]!.lastUs < sources.slots[oldest]!.lastUs) oldest = k
   sources.missingBefore += sources.slots[oldest]!.missing
   sources.slots[oldest] = fresh
   sources.names[oldest] = name

@@ -1,13 +1,13 @@
-import type { Micros } from '../../shared/units.ts'
+import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
 import type { RunContext } from '../../shared/model/decision.ts'
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
-import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
+import type { Micros } from '../../shared/units.ts'
 import { createLedger, type Ledger } from './ledger.ts'
-import { createOpenPanes, type OpenPanes } from './panes.ts'
 import { createPaneTree, type PaneTree } from './pane-tree.ts'
-import { createSources, type Sources } from './sources.ts'
+import { createOpenPanes, type OpenPanes } from './panes.ts'
 import type { EvaluatorSettings, RigSettings } from './settings.ts'
+import { createSources, type Sources } from './sources.ts'
 
 /** Everything the evaluator remembers of one rig. */
 export type RigState = {
@@ -45,7 +45,14 @@ export type RigState = {
 }
 
 /** A run of decisions that said the same as the last full record of their rig. */
-export type OpenRange = { first: number; last: number; count: number; firstUs: Micros; lastUs: Micros; rigs: Map<string, { seq: number; verdict: string }> }
+export type OpenRange = {
+  first: number
+  last: number
+  count: number
+  firstUs: Micros
+  lastUs: Micros
+  rigs: Map<string, { seq: number; verdict: string }>
+}
 
 /** The whole state of the evaluator: a checkpoint is this and a journal position, and nothing else. */
 export type EvaluatorState = {
@@ -64,7 +71,15 @@ export type EvaluatorState = {
 }
 
 export function createState(): EvaluatorState {
-  return { settings: null, nowUs: 0, decisionSeq: 0, chain: new Uint8Array(32), range: null, rigs: [], clockBack: { count: 0, worstUs: 0 } }
+  return {
+    settings: null,
+    nowUs: 0,
+    decisionSeq: 0,
+    chain: new Uint8Array(32),
+    range: null,
+    rigs: [],
+    clockBack: { count: 0, worstUs: 0 },
+  }
 }
 
 /** A rig before its first input. */
@@ -77,7 +92,12 @@ export function createRigState(settings: RigSettings): RigState {
     for (const channel of m.channels) channelIndex.set(channel.normalize('NFC'), index)
   })
   return {
-    settings, channelIndex, mode: settings.mode, run: null, closedUs: -1, originUs: -1,
+    settings,
+    channelIndex,
+    mode: settings.mode,
+    run: null,
+    closedUs: -1,
+    originUs: -1,
     panes: createOpenPanes(metrics, settings.slideUs, openPanes),
     tree: createPaneTree(metrics, panesMax),
     newestSeenUs: new Float64Array(metrics).fill(-1),
@@ -85,8 +105,12 @@ export function createRigState(settings: RigSettings): RigState {
     firstUs: new Float64Array(metrics).fill(-1),
     invalidPane: new Float64Array(metrics).fill(-1),
     departures: new Int32Array(metrics * settings.windowsUs.length),
-    sources: createSources(), ledger: createLedger(metrics), settled: { received: 0, evaluated: 0, late: 0, duplicate: 0, rejected: 0, shed: 0, pending: 0 },
-    recordKey: '', recordSeq: 0, recordUs: 0,
+    sources: createSources(),
+    ledger: createLedger(metrics),
+    settled: { received: 0, evaluated: 0, late: 0, duplicate: 0, rejected: 0, shed: 0, pending: 0 },
+    recordKey: '',
+    recordSeq: 0,
+    recordUs: 0,
     windowRows: settings.windowsUs.map(() => new Float64Array(metrics * MOMENTS_FIELDS)),
   }
 }

@@ -1,17 +1,17 @@
-import type { Micros } from '../../shared/units.ts'
+import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
 import type { Decision, DecisionItem } from '../../shared/model/decision.ts'
 import type { FrameResult, Input } from '../../shared/model/input.ts'
+import type { Micros } from '../../shared/units.ts'
 import { acceptFrame, refuseFrame } from './accept.ts'
 import { decisionValues, isLimitsOnly, overallVerdict, rankFindings, sayingKey } from './decide.ts'
-import { judgeMetric, type Judgement } from './judge.ts'
+import { type Judgement, judgeMetric } from './judge.ts'
 import { book } from './ledger.ts'
-import { totalCounts } from './totals.ts'
-import { closePane, emptyAll, paneOf } from './panes.ts'
 import { clearTree, coverOf, digestCover, growTree, joinCover, leafRows } from './pane-tree.ts'
+import { closePane, emptyAll, paneOf } from './panes.ts'
 import { closeRange, recordDecision } from './record.ts'
-import { GAP_US, type Digests, type EvaluatorSettings } from './settings.ts'
+import { type Digests, type EvaluatorSettings, GAP_US } from './settings.ts'
 import { createRigState, type EvaluatorState, type RigState } from './state.ts'
-import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
+import { totalCounts } from './totals.ts'
 
 /** What the evaluator is fed: {@link Input}, with a configuration already turned into settings by the shell. */
 export type EvaluatorInput =
@@ -45,10 +45,14 @@ export function step(state: EvaluatorState, input: EvaluatorInput, digests: Dige
   }
   for (const rig of state.rigs) prepareRig(state, rig, time, effects, digests)
   if (input.kind === 'frame') for (const result of input.results) takeFrame(state, result, nowUs)
-  if (input.kind === 'mode') withRig(state, input.rig, (rig) => { rig.mode = input.mode })
+  if (input.kind === 'mode')
+    withRig(state, input.rig, (rig) => {
+      rig.mode = input.mode
+    })
   if (input.kind === 'run') withRig(state, input.rig, (rig) => changeRun(rig, input))
   for (const rig of state.rigs) closeByWatermark(state, rig, nowUs, effects, digests)
-  if (input.kind === 'operator' && input.command === 'agent_stop') for (const item of closeRange(state)) effects.push({ kind: 'item', item })
+  if (input.kind === 'operator' && input.command === 'agent_stop')
+    for (const item of closeRange(state)) effects.push({ kind: 'item', item })
   return effects
 }
 
@@ -65,7 +69,11 @@ function advanceClock(state: EvaluatorState, input: EvaluatorInput): Time {
   state.nowUs = Math.max(beforeUs, input.nowUs)
   const jumped = beforeUs > 0 && state.nowUs - beforeUs > GAP_US
   const down = input.kind === 'operator' || input.kind === 'config'
-  return { nowUs: state.nowUs, gap: jumped ? (down ? 'agent_down' : 'time_jump') : null, starts: input.kind === 'frame' || input.kind === 'tick' }
+  return {
+    nowUs: state.nowUs,
+    gap: jumped ? (down ? 'agent_down' : 'time_jump') : null,
+    starts: input.kind === 'frame' || input.kind === 'tick',
+  }
 }
 
 function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Time, effects: Effect[]): void {
@@ -81,8 +89,19 @@ function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Tim
     // had, do not; nor does what became of its samples so far.
     for (const dropped of emptyAll(old.panes).entries()) book(old.ledger, dropped[0], 'shed', dropped[1])
     rig.settled = totalCounts(old)
-    Object.assign(rig, { mode: old.mode, run: old.run, sources: old.sources, closedUs: gridOf(rig, old.closedUs), originUs: originOf(rig, time.nowUs) })
-    if (time.gap !== null && old.closedUs >= 0) jumpGap(rig, { toUs: Math.max(rig.closedUs, startOf(rig, time.nowUs)), originUs: rig.originUs, reason: time.gap }, effects)
+    Object.assign(rig, {
+      mode: old.mode,
+      run: old.run,
+      sources: old.sources,
+      closedUs: gridOf(rig, old.closedUs),
+      originUs: originOf(rig, time.nowUs),
+    })
+    if (time.gap !== null && old.closedUs >= 0)
+      jumpGap(
+        rig,
+        { toUs: Math.max(rig.closedUs, startOf(rig, time.nowUs)), originUs: rig.originUs, reason: time.gap },
+        effects,
+      )
     return rig
   })
 }
@@ -113,12 +132,20 @@ function prepareRig(state: EvaluatorState, rig: RigState, time: Time, effects: E
     rig.closedUs = startOf(rig, time.nowUs)
     rig.originUs = originOf(rig, time.nowUs)
   } else if (time.gap !== null) {
-    jumpGap(rig, { toUs: Math.max(rig.closedUs, startOf(rig, time.nowUs)), originUs: originOf(rig, time.nowUs), reason: time.gap }, effects)
+    jumpGap(
+      rig,
+      { toUs: Math.max(rig.closedUs, startOf(rig, time.nowUs)), originUs: originOf(rig, time.nowUs), reason: time.gap },
+      effects,
+    )
   }
   while (rig.closedUs + slideUs + latenessUs + slideUs <= time.nowUs) closeSlide(state, rig, effects, digests)
 }
 
-function jumpGap(rig: RigState, { toUs, originUs, reason }: { toUs: Micros; originUs: Micros; reason: string }, effects: Effect[]): void {
+function jumpGap(
+  rig: RigState,
+  { toUs, originUs, reason }: { toUs: Micros; originUs: Micros; reason: string },
+  effects: Effect[],
+): void {
   const dropped = emptyAll(rig.panes)
   let total = 0
   for (let m = 0; m < dropped.length; m += 1) {
@@ -134,7 +161,13 @@ function jumpGap(rig: RigState, { toUs, originUs, reason }: { toUs: Micros; orig
 }
 
 /** Closes slides while every channel that is not idle has promised to send nothing older (decisions 3). */
-function closeByWatermark(state: EvaluatorState, rig: RigState, nowUs: Micros, effects: Effect[], digests: Digests): void {
+function closeByWatermark(
+  state: EvaluatorState,
+  rig: RigState,
+  nowUs: Micros,
+  effects: Effect[],
+  digests: Digests,
+): void {
   if (rig.closedUs < 0) return
   const { slideUs, latenessUs, metrics } = rig.settings
   let complete = Number.POSITIVE_INFINITY
@@ -180,9 +213,21 @@ function decide(state: EvaluatorState, rig: RigState, slice: Uint8Array, effects
   // Asked for once when a failure begins, not every 50 ms while it lasts.
   const action = verdict === 'FAIL' && !rig.recordKey.startsWith('["FAIL"') ? ('notify' as const) : null
   const values = decisionValues(settings, rig, { seq, endUs, verdict, findings, slice, action })
-  for (const item of recordDecision(state, rig, { seq, endUs, key, verdict, values }, digests)) effects.push({ kind: 'item', item })
-  if (action !== null) effects.push({ kind: 'request_action', rig: rig.settings.rig, seq, action, outcome: 'would_have_done' })
-  const decision: Decision = { seq, rig: rig.settings.rig, timeUs: endUs, verdict, mode: rig.mode, limitsOnly: isLimitsOnly(rig), findings, run: rig.run, values }
+  for (const item of recordDecision(state, rig, { seq, endUs, key, verdict, values }, digests))
+    effects.push({ kind: 'item', item })
+  if (action !== null)
+    effects.push({ kind: 'request_action', rig: rig.settings.rig, seq, action, outcome: 'would_have_done' })
+  const decision: Decision = {
+    seq,
+    rig: rig.settings.rig,
+    timeUs: endUs,
+    verdict,
+    mode: rig.mode,
+    limitsOnly: isLimitsOnly(rig),
+    findings,
+    run: rig.run,
+    values,
+  }
   effects.push({ kind: 'decided', decision, judgements })
 }
 
@@ -198,7 +243,14 @@ function takeFrame(state: EvaluatorState, result: FrameResult, nowUs: Micros): v
 function changeRun(rig: RigState, input: Extract<EvaluatorInput, { kind: 'run' }>): void {
   if (input.command === 'stop') rig.run = null
   else if (input.command === 'start') {
-    rig.run = { run: input.run, article: input.article, procedure: input.procedure, operator: input.operator, startedUs: input.nowUs, note: '' }
+    rig.run = {
+      run: input.run,
+      article: input.article,
+      procedure: input.procedure,
+      operator: input.operator,
+      startedUs: input.nowUs,
+      note: '',
+    }
   } else if (rig.run !== null) rig.run = { ...rig.run, note: input.note }
 }
 
@@ -207,4 +259,3 @@ function withRig(state: EvaluatorState, id: string, act: (rig: RigState) => void
   const rig = state.rigs.find((r) => r.settings.rig === id)
   if (rig !== undefined) act(rig)
 }
-

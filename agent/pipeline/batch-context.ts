@@ -1,8 +1,8 @@
 import type { RuntimeConfig } from '../../shared/config/types.ts'
-import { addCounts } from '../core/ledger.ts'
-import { missingOf } from '../core/accept.ts'
-import { totalCounts } from '../core/totals.ts'
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
+import { missingOf } from '../core/accept.ts'
+import { addCounts } from '../core/ledger.ts'
+import { totalCounts } from '../core/totals.ts'
 import type { BatchContext } from './batcher.ts'
 import type { Evaluation } from './evaluation.ts'
 
@@ -16,11 +16,19 @@ export function batchContext({ state, journalSeq }: Evaluation, config: RuntimeC
   const watermarkUs = closed.length === 0 ? 0 : Math.min(...closed)
   const runs = new Set(state.rigs.map((rig) => rig.run?.run ?? ''))
   return {
-    span: { firstUs: Math.min(...state.rigs.map((rig) => Math.max(0, rig.originUs)), state.nowUs), lastUs: closed.length === 0 ? 0 : Math.max(...closed), watermarkUs },
+    span: {
+      firstUs: Math.min(...state.rigs.map((rig) => Math.max(0, rig.originUs)), state.nowUs),
+      lastUs: closed.length === 0 ? 0 : Math.max(...closed),
+      watermarkUs,
+    },
     config: state.settings?.configDigest ?? new Uint8Array(32),
     baselines: state.rigs.flatMap((rig) => rig.settings.baseline?.digest ?? []),
     counters: { ...settled, missing: state.rigs.reduce((sum, rig) => sum + missingOf(rig), 0) },
-    flags: { breakGlass: false, simulation: config.clock === 'recording' || config.rigs.some(isSimulated), degraded: state.rigs.some((rig) => rig.mode === 'degraded' || rig.mode === 'fallback') },
+    flags: {
+      breakGlass: false,
+      simulation: config.clock === 'recording' || config.rigs.some(isSimulated),
+      degraded: state.rigs.some((rig) => rig.mode === 'degraded' || rig.mode === 'fallback'),
+    },
     // Rigs of one agent may be in different runs; a batch names one only when it is of that one alone.
     run: runs.size === 1 ? [...runs][0]! : '',
     journalSeq,
@@ -29,5 +37,7 @@ export function batchContext({ state, journalSeq }: Evaluation, config: RuntimeC
 
 /** Tells whether samples of a rig were measured by no sensor. */
 export function isSimulated({ sources }: RuntimeConfig['rigs'][number]): boolean {
-  return sources.some((source) => source.type === 'zmq' && ['simulated', 'injected', 'overridden'].includes(source.provenance))
+  return sources.some(
+    (source) => source.type === 'zmq' && ['simulated', 'injected', 'overridden'].includes(source.provenance),
+  )
 }

@@ -1,13 +1,20 @@
 import { randomBytes } from 'node:crypto'
-import type { DecisionItem } from '../../shared/model/decision.ts'
-import type { Micros } from '../../shared/units.ts'
-import { buildBatch, genesisPrev, type BatchHeader } from '../../shared/protocol/batch.ts'
 import type { Signer } from '../../shared/crypto/sign.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
+import type { DecisionItem } from '../../shared/model/decision.ts'
+import { type BatchHeader, buildBatch, genesisPrev } from '../../shared/protocol/batch.ts'
+import type { Micros } from '../../shared/units.ts'
 import type { Journal, Outbox, OutboxEntry } from '../ports.ts'
 
 /** Who signs, and what every header says the same. */
-export type BatchIdentity = Readonly<{ deployment: string; agent: string; epoch: number; signer: Signer; code: BatchHeader['code']; bootId: string }>
+export type BatchIdentity = Readonly<{
+  deployment: string
+  agent: string
+  epoch: number
+  signer: Signer
+  code: BatchHeader['code']
+  bootId: string
+}>
 
 /** What only the evaluator knows at the moment a batch is sealed. */
 export type BatchContext = Readonly<{
@@ -61,7 +68,10 @@ export function createBatcher(options: BatcherOptions): Batcher {
       const context = options.context()
       try {
         await options.journal.sync()
-        const entry = sign(options, taken, takenGaps, context, { first: Math.min(firstJournalSeq, context.journalSeq), last: context.journalSeq })
+        const entry = sign(options, taken, takenGaps, context, {
+          first: Math.min(firstJournalSeq, context.journalSeq),
+          last: context.journalSeq,
+        })
         await options.outbox.append(entry)
         firstJournalSeq = context.journalSeq + 1
         options.sealed(entry)
@@ -97,20 +107,40 @@ export function createBatcher(options: BatcherOptions): Batcher {
   }
 }
 
-function sign(options: BatcherOptions, items: readonly DecisionItem[], gaps: BatchHeader['gaps'], context: BatchContext, journal: { first: number; last: number }): OutboxEntry {
+function sign(
+  options: BatcherOptions,
+  items: readonly DecisionItem[],
+  gaps: BatchHeader['gaps'],
+  context: BatchContext,
+  journal: { first: number; last: number },
+): OutboxEntry {
   const { identity, outbox, clock } = options
   const { signer } = identity
   const firstSeq = seqRange(items[0]!).first
   const count = seqRange(items[items.length - 1]!).last - firstSeq + 1
   const batchSeq = outbox.lastBatchSeq + 1
-  const prev = outbox.head ?? genesisPrev({ deployment: identity.deployment, agent: identity.agent, epoch: identity.epoch, spki: signer.spki })
+  const prev =
+    outbox.head ??
+    genesisPrev({ deployment: identity.deployment, agent: identity.agent, epoch: identity.epoch, spki: signer.spki })
   const madeUs = clock.nowUs()
   const header: BatchHeader = {
-    deployment: identity.deployment, agent: identity.agent, epoch: identity.epoch, batchSeq, prev, firstSeq, count,
+    deployment: identity.deployment,
+    agent: identity.agent,
+    epoch: identity.epoch,
+    batchSeq,
+    prev,
+    firstSeq,
+    count,
     span: context.span,
     clock: { monoUs: clock.monotonicUs(), wallUs: madeUs, bootId: identity.bootId, sync: 'unknown', errorUs: null },
-    code: identity.code, config: context.config, baselines: context.baselines, gaps, counters: context.counters,
-    flags: context.flags, journal: { id: options.journal.id, ...journal }, run: context.run,
+    code: identity.code,
+    config: context.config,
+    baselines: context.baselines,
+    gaps,
+    counters: context.counters,
+    flags: context.flags,
+    journal: { id: options.journal.id, ...journal },
+    run: context.run,
   }
   const seed = randomBytes(32)
   const { cose, records } = buildBatch({ header, items: [...items], seed, signer })

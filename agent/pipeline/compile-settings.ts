@@ -1,5 +1,3 @@
-import type { Baseline, EvaluatorSettings, MetricSettings, RigSettings } from '../core/settings.ts'
-import { WINDOW_SAMPLES_MIN } from '../core/settings.ts'
 import { type BaselineRecord, decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import type { JournalFile } from '../../shared/codec/journal-input.ts'
@@ -9,6 +7,8 @@ import type { RigConfig } from '../../shared/config/types.ts'
 import { DOMAIN, digestOf } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { microsFromMillis } from '../../shared/units.ts'
+import type { Baseline, EvaluatorSettings, MetricSettings, RigSettings } from '../core/settings.ts'
+import { WINDOW_SAMPLES_MIN } from '../core/settings.ts'
 
 /** A channel that says nothing for this many of its intervals is idle, but never sooner than {@link IDLE_MIN_US} (decisions 8). */
 const IDLE_INTERVALS = 5
@@ -61,7 +61,10 @@ function compileMetric(m: RegistryMetric, windowsUs: readonly number[]): MetricS
     const wanted = m.windows_ms === undefined || m.windows_ms.some((ms) => microsFromMillis(ms) === widthUs)
     if (wanted && (m.nominal_rate_hz * widthUs) / 1_000_000 >= WINDOW_SAMPLES_MIN) judged.push(w)
   })
-  const idleUs = m.idle_after_ms === undefined ? Math.max(IDLE_MIN_US, Math.floor((IDLE_INTERVALS * 1_000_000) / m.nominal_rate_hz)) : microsFromMillis(m.idle_after_ms)
+  const idleUs =
+    m.idle_after_ms === undefined
+      ? Math.max(IDLE_MIN_US, Math.floor((IDLE_INTERVALS * 1_000_000) / m.nominal_rate_hz))
+      : microsFromMillis(m.idle_after_ms)
   return {
     metric: m.metric,
     unit: m.unit,
@@ -93,17 +96,27 @@ function baselineOf(rig: RigConfig, files: readonly JournalFile[]): Baseline | n
   if (file === undefined) throw new HbError('CONFIG_MISSING', { path: rig.baseline_file })
   const record = decodeBaseline(file.bytes)
   if (record.rig !== rig.rig || record.program !== rig.program) {
-    throw new HbError('BASELINE_SHAPE', { found: `${record.program}/${record.rig}`, expected: `${rig.program}/${rig.rig}`, file: file.name })
+    throw new HbError('BASELINE_SHAPE', {
+      found: `${record.program}/${record.rig}`,
+      expected: `${rig.program}/${rig.rig}`,
+      file: file.name,
+    })
   }
   return baselineFrom(record, file.bytes)
 }
 
 /** A baseline as the evaluator uses it. */
 export function baselineFrom(record: BaselineRecord, bytes: Uint8Array): Baseline {
-  return { digest: digestOf(DOMAIN.baseline, bytes), kind: record.kind, metrics: new Map(record.metrics.map((m) => [m.metric, m])) }
+  return {
+    digest: digestOf(DOMAIN.baseline, bytes),
+    kind: record.kind,
+    metrics: new Map(record.metrics.map((m) => [m.metric, m])),
+  }
 }
 
 /** Leaves out what is not declared: absent is not the same as zero. */
 function present<T extends Record<string, number | undefined>>(fields: T): { [K in keyof T]?: number } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: number }
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: number
+  }
 }

@@ -1,10 +1,10 @@
-import { createState, type EvaluatorState } from '../core/state.ts'
-import { type Effect, step } from '../core/step.ts'
-import { restoreState, snapshotState } from '../core/snapshot.ts'
-import { EVALUATOR_VERSION, STATE_LAYOUT } from '../core/settings.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import type { JournalFile, JournalInput } from '../../shared/codec/journal-input.ts'
 import { decodeSigned } from '../../shared/codec/signed-cbor.ts'
+import { EVALUATOR_VERSION, STATE_LAYOUT } from '../core/settings.ts'
+import { restoreState, snapshotState } from '../core/snapshot.ts'
+import { createState, type EvaluatorState } from '../core/state.ts'
+import { type Effect, step } from '../core/step.ts'
 import { compileSettings } from './compile-settings.ts'
 import { evaluatorDigests } from './digests.ts'
 import { evaluatorInput } from './feed.ts'
@@ -38,16 +38,29 @@ export function emittedThrough(state: EvaluatorState): number {
  */
 export function checkpointBody(evaluation: Evaluation): Uint8Array {
   const files = evaluation.files.map((file) => [file.name, file.bytes] as const)
-  return canonicalBytes([STATE_LAYOUT, EVALUATOR_VERSION, evaluation.journalSeq, files, snapshotState(evaluation.state)])
+  return canonicalBytes([
+    STATE_LAYOUT,
+    EVALUATOR_VERSION,
+    evaluation.journalSeq,
+    files,
+    snapshotState(evaluation.state),
+  ])
 }
 
 /** @returns the evaluation a checkpoint holds, or why it cannot be used. Never half of one, never a guess (decisions 5). */
 export function restoreEvaluation(body: Uint8Array): Evaluation | { refused: string } {
   const value = decodeSigned(body) as unknown
   if (!Array.isArray(value) || value.length !== 5) return { refused: 'another shape' }
-  const [layout, version, journalSeq, named, snapshot] = value as [number, number, number, [string, Uint8Array][], never]
+  const [layout, version, journalSeq, named, snapshot] = value as [
+    number,
+    number,
+    number,
+    [string, Uint8Array][],
+    never,
+  ]
   if (layout !== STATE_LAYOUT) return { refused: `state layout ${layout}, this program has ${STATE_LAYOUT}` }
-  if (version !== EVALUATOR_VERSION) return { refused: `evaluator version ${version}, this program has ${EVALUATOR_VERSION}` }
+  if (version !== EVALUATOR_VERSION)
+    return { refused: `evaluator version ${version}, this program has ${EVALUATOR_VERSION}` }
   const files = named.map(([name, bytes]) => ({ name, bytes }))
   if (files.length === 0) return { refused: 'no configuration' }
   const state = restoreState(snapshot, compileSettings(files))

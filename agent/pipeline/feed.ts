@@ -1,6 +1,6 @@
-import type { EvaluatorInput } from '../core/step.ts'
 import type { JournalInput } from '../../shared/codec/journal-input.ts'
 import { decodeTelemetry } from '../../shared/codec/telemetry.ts'
+import type { EvaluatorInput } from '../core/step.ts'
 import { compileSettings } from './compile-settings.ts'
 
 /**
@@ -11,7 +11,13 @@ export function evaluatorInput(input: JournalInput): EvaluatorInput {
   switch (input.kind) {
     case 'frame': {
       const { rig, origin, encoding, provenance, nowUs } = input
-      return { kind: 'frame', nowUs, results: input.messages.map((message) => decodeTelemetry({ rig, origin, encoding, provenance, message, nowUs })) }
+      return {
+        kind: 'frame',
+        nowUs,
+        results: input.messages.map((message) =>
+          decodeTelemetry({ rig, origin, encoding, provenance, message, nowUs }),
+        ),
+      }
     }
     case 'config':
       return { kind: 'config', nowUs: input.nowUs, settings: compileSettings(input.files) }

@@ -1,7 +1,7 @@
-import type { Effect } from '../core/step.ts'
 import { encodeJournalInput, type JournalInput } from '../../shared/codec/journal-input.ts'
 import { type HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import type { Micros } from '../../shared/units.ts'
+import type { Effect } from '../core/step.ts'
 import type { Journal } from '../ports.ts'
 import { type Evaluation, evaluate } from './evaluation.ts'
 
@@ -11,6 +11,8 @@ export type IntakeOptions = Readonly<{
   /** What the step asks for, in order, with the input it came from. */
   effects(effects: readonly Effect[], input: JournalInput, journalSeq: number): void
   refused(error: HbError, input: JournalInput): void
+  /** The journal takes inputs again after it refused some. */
+  takesAgain(refused: number): void
   /** Why nothing may be taken now, such as an outbox at its bound; null when all is well. */
   blocked(): HbError | null
 }>
@@ -29,19 +31,24 @@ export interface Intake {
   readonly refusals: IntakeRefusals
 }
 
-export function createIntake({ evaluation, journal, effects, refused, blocked }: IntakeOptions): Intake {
+export function createIntake({ evaluation, journal, effects, refused, takesAgain, blocked }: IntakeOptions): Intake {
   let count = 0
   let last: HbError | null = null
   let lastUs = 0
+  let refusing = 0
 
   function append(input: JournalInput): number | null {
     try {
       const why = blocked()
       if (why !== null) throw why
-      return journal.append([encodeJournalInput(input)]).first
+      const { first } = journal.append([encodeJournalInput(input)])
+      if (refusing > 0) takesAgain(refusing)
+      refusing = 0
+      return first
     } catch (error) {
       if (!isHbError(error)) throw error
       count += 1
+      refusing += 1
       last = error
       lastUs = input.nowUs
       refused(error, input)
@@ -61,4 +68,3 @@ export function createIntake({ evaluation, journal, effects, refused, blocked }:
     },
   }
 }
-

@@ -1,9 +1,9 @@
-import type { Effect } from '../core/step.ts'
-import type { EvaluatorState } from '../core/state.ts'
-import { totalCounts } from '../core/totals.ts'
-import type { Vitals } from '../../shared/protocol/messages.ts'
 import type { OverallVerdict } from '../../shared/model/verdict.ts'
+import type { Vitals } from '../../shared/protocol/messages.ts'
 import type { Micros } from '../../shared/units.ts'
+import type { EvaluatorState } from '../core/state.ts'
+import type { Effect } from '../core/step.ts'
+import { totalCounts } from '../core/totals.ts'
 import type { OutboxPending } from '../ports.ts'
 import { vitalsOf } from './vitals.ts'
 
@@ -55,7 +55,16 @@ export function createLiveView(options: LiveViewOptions): LiveView {
       const samplesPerS = known.sentUs === 0 || spanUs <= 0 ? 0 : ((received - known.received) * 1_000_000) / spanUs
       known.sentUs = wallUs
       known.received = received
-      options.vitals(vitalsOf(rig, decision, judgements, { program: options.program(decision.rig), wallUs, clock: options.clock, simulation: options.simulation(decision.rig), samplesPerS, outbox: options.pending() }))
+      options.vitals(
+        vitalsOf(rig, decision, judgements, {
+          program: options.program(decision.rig),
+          wallUs,
+          clock: options.clock,
+          simulation: options.simulation(decision.rig),
+          samplesPerS,
+          outbox: options.pending(),
+        }),
+      )
     },
   }
 }

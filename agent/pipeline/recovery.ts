@@ -1,10 +1,10 @@
-import type { DecisionItem } from '../../shared/model/decision.ts'
-import type { Effect } from '../core/step.ts'
 import { decodeJournalInput } from '../../shared/codec/journal-input.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
+import type { DecisionItem } from '../../shared/model/decision.ts'
+import type { Effect } from '../core/step.ts'
 import type { Checkpoints, Journal } from '../ports.ts'
 import { seqRange } from './batcher.ts'
-import { createEvaluation, emittedThrough, type Evaluation, evaluate, restoreEvaluation } from './evaluation.ts'
+import { createEvaluation, type Evaluation, emittedThrough, evaluate, restoreEvaluation } from './evaluation.ts'
 
 /** What recovery found. `items` were decided before the stop but are not durable in any batch. */
 export type Recovered = Readonly<{
@@ -48,7 +48,10 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const fromSeq = start.journalSeq
   for await (const record of journal.read(next)) {
     if (record.kind === 'damage' || record.seq !== next) {
-      throw new HbError('STATE_NOT_RECOVERABLE', { missing_from: next, reason: record.kind === 'damage' ? record.reason : 'records are missing' })
+      throw new HbError('STATE_NOT_RECOVERABLE', {
+        missing_from: next,
+        reason: record.kind === 'damage' ? record.reason : 'records are missing',
+      })
     }
     for (const effect of evaluate(start, record.seq, decodeJournalInput(record.body))) {
       if (effect.kind === 'item' && seqRange(effect.item).last > lastDecisionSeq) items.push(effect.item)
@@ -60,21 +63,33 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     if (replayed % PROGRESS_EVERY === 0) options.progress?.(record.seq, journal.lastSeq)
   }
   if (emittedThrough(start.state) < lastDecisionSeq) {
-    throw new HbError('STATE_NOT_RECOVERABLE', { decided: emittedThrough(start.state), signed: lastDecisionSeq, reason: 'more was signed than the journal gives' })
+    throw new HbError('STATE_NOT_RECOVERABLE', {
+      decided: emittedThrough(start.state),
+      signed: lastDecisionSeq,
+      reason: 'more was signed than the journal gives',
+    })
   }
   return { evaluation: start, items, gaps, fromSeq, replayed, passedOver }
 }
 
-async function startingPoint({ journal, checkpoints, lastDecisionSeq }: RecoveryOptions, passedOver: { journalSeq: number; why: string }[]): Promise<Evaluation> {
+async function startingPoint(
+  { journal, checkpoints, lastDecisionSeq }: RecoveryOptions,
+  passedOver: { journalSeq: number; why: string }[],
+): Promise<Evaluation> {
   for await (const checkpoint of checkpoints.newest()) {
     const why = refusalOf(checkpoint.journalSeq)
     const evaluation = why === null ? restoreEvaluation(checkpoint.body) : { refused: why }
     if ('refused' in evaluation) passedOver.push({ journalSeq: checkpoint.journalSeq, why: evaluation.refused })
     // Items between the last durable one and this point would be lost: an older point has to be taken.
-    else if (emittedThrough(evaluation.state) > lastDecisionSeq) passedOver.push({ journalSeq: checkpoint.journalSeq, why: 'newer than the outbox' })
+    else if (emittedThrough(evaluation.state) > lastDecisionSeq)
+      passedOver.push({ journalSeq: checkpoint.journalSeq, why: 'newer than the outbox' })
     else return evaluation
   }
-  if (journal.firstSeq > 1) throw new HbError('STATE_NOT_RECOVERABLE', { first_record: journal.firstSeq, reason: 'no usable checkpoint, and the journal does not reach back to its beginning' })
+  if (journal.firstSeq > 1)
+    throw new HbError('STATE_NOT_RECOVERABLE', {
+      first_record: journal.firstSeq,
+      reason: 'no usable checkpoint, and the journal does not reach back to its beginning',
+    })
   return createEvaluation()
 
   function refusalOf(journalSeq: number): string | null {

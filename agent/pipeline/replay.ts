@@ -10,7 +10,12 @@ import { seqRange } from './batcher.ts'
 import { createEvaluation, type Evaluation, evaluate, restoreEvaluation } from './evaluation.ts'
 
 /** One journaled input and what the evaluator made of it. `evaluation` is its state after it, the same object every time. */
-export type Replayed = Readonly<{ seq: number; input: JournalInput; effects: readonly Effect[]; evaluation: Evaluation }>
+export type Replayed = Readonly<{
+  seq: number
+  input: JournalInput
+  effects: readonly Effect[]
+  evaluation: Evaluation
+}>
 
 export type ReplaySource = Readonly<{ journal: Journal; checkpoints: Checkpoints }>
 
@@ -24,7 +29,10 @@ export async function* replay({ journal, checkpoints }: ReplaySource): AsyncGene
   let next = evaluation.journalSeq + 1
   for await (const record of journal.read(next)) {
     if (record.kind === 'damage' || record.seq !== next) {
-      throw new HbError('STATE_NOT_RECOVERABLE', { missing_from: next, reason: record.kind === 'damage' ? record.reason : 'records are missing' })
+      throw new HbError('STATE_NOT_RECOVERABLE', {
+        missing_from: next,
+        reason: record.kind === 'damage' ? record.reason : 'records are missing',
+      })
     }
     const input = decodeJournalInput(record.body)
     yield { seq: record.seq, input, effects: evaluate(evaluation, record.seq, input), evaluation }
@@ -39,7 +47,11 @@ async function oldestUsable(journal: Journal, checkpoints: Checkpoints): Promise
     const restored = restoreEvaluation(body)
     if (!('refused' in restored)) oldest = restored
   }
-  if (oldest === null) throw new HbError('STATE_NOT_RECOVERABLE', { first_record: journal.firstSeq, reason: 'no saved state that the journal follows on' })
+  if (oldest === null)
+    throw new HbError('STATE_NOT_RECOVERABLE', {
+      first_record: journal.firstSeq,
+      reason: 'no saved state that the journal follows on',
+    })
   return oldest
 }
 
@@ -47,7 +59,13 @@ async function oldestUsable(journal: Journal, checkpoints: Checkpoints): Promise
 export type Difference = Readonly<{ seq: number; batchSeq: number; where: string; signed: string; replayed: string }>
 
 /** What a comparison came to. `unsigned` are decisions that no batch here holds (yet, or any more). */
-export type Comparison = { compared: number; batches: number; unsigned: number; missing: number; difference: Difference | null }
+export type Comparison = {
+  compared: number
+  batches: number
+  unsigned: number
+  missing: number
+  difference: Difference | null
+}
 
 /** Compares items of a replay with those of signed batches, one after the other, byte for byte. */
 export class ItemComparison {
@@ -99,14 +117,25 @@ export class ItemComparison {
 
 const CLASS_NAMES = ['core', 'measurements', 'identifiers', 'limits', 'persons', 'text'] as const
 
-function differenceOf({ item: signed, batchSeq }: { item: DecisionItem; batchSeq: number }, replayed: DecisionItem): Difference | null {
+function differenceOf(
+  { item: signed, batchSeq }: { item: DecisionItem; batchSeq: number },
+  replayed: DecisionItem,
+): Difference | null {
   const { first: seq } = seqRange(replayed)
-  const at = (where: string, a: unknown, b: unknown): Difference => ({ seq, batchSeq, where, signed: brief(a), replayed: brief(b) })
+  const at = (where: string, a: unknown, b: unknown): Difference => ({
+    seq,
+    batchSeq,
+    where,
+    signed: brief(a),
+    replayed: brief(b),
+  })
   const [a, b] = [seqRange(signed), seqRange(replayed)]
-  if (signed.kind !== replayed.kind || a.first !== b.first || a.last !== b.last) return at('span', [signed.kind, a.first, a.last], [replayed.kind, b.first, b.last])
+  if (signed.kind !== replayed.kind || a.first !== b.first || a.last !== b.last)
+    return at('span', [signed.kind, a.first, a.last], [replayed.kind, b.first, b.last])
   for (let k = 0; k < CLASS_NAMES.length; k += 1) {
     const [was, now] = [signed.values[k]!, replayed.values[k]!]
-    if (!equalBytes(canonicalBytes(was), canonicalBytes(now))) return at(`${CLASS_NAMES[k]}${pathOf(was, now)}`, was, now)
+    if (!equalBytes(canonicalBytes(was), canonicalBytes(now)))
+      return at(`${CLASS_NAMES[k]}${pathOf(was, now)}`, was, now)
   }
   return equalBytes(signed.chain, replayed.chain) ? null : at('chain', signed.chain, replayed.chain)
 }
@@ -117,7 +146,8 @@ function pathOf(was: Canonical, now: Canonical): string {
   if (a === null || b === null) return ''
   for (const [key, value] of a) {
     const other = b.get(key)
-    if (other === undefined || !equalBytes(canonicalBytes(value), canonicalBytes(other))) return `.${key}${other === undefined ? '' : pathOf(value, other)}`
+    if (other === undefined || !equalBytes(canonicalBytes(value), canonicalBytes(other)))
+      return `.${key}${other === undefined ? '' : pathOf(value, other)}`
   }
   return ''
 }

@@ -1,8 +1,8 @@
-import type { EvaluatorSettings } from '../core/settings.ts'
 import { decodeJournalInput } from '../../shared/codec/journal-input.ts'
 import { decodeTelemetry } from '../../shared/codec/telemetry.ts'
 import type { Frame } from '../../shared/model/telemetry.ts'
 import type { Micros } from '../../shared/units.ts'
+import type { EvaluatorSettings } from '../core/settings.ts'
 import type { Journal } from '../ports.ts'
 
 /** Widest slice, and most samples of one channel, that are sent for looking at. Beyond, every n-th would mislead: it is cut and said. */
@@ -13,16 +13,23 @@ export const SLICE_RECORDS_MAX = 200_000
 
 export type SliceRequest = Readonly<{ rig: string; fromUs: Micros; toUs: Micros }>
 export type SliceChannel = Readonly<{ channel: string; unit: string; time_us: Float64Array; value: Float64Array }>
-export type Slice = Readonly<{ ok: true; channels: readonly SliceChannel[]; cut: boolean } | { ok: false; reason: string }>
+export type Slice = Readonly<
+  { ok: true; channels: readonly SliceChannel[]; cut: boolean } | { ok: false; reason: string }
+>
 
 /**
  * The samples of a rig in a span of event time, read back from the journal as they arrived: values in the unit they were
  * sent in, sorted by time. For looking; what was decided from stands in the digest of the decision.
  */
-export async function readSlice(journal: Journal, settings: EvaluatorSettings, request: SliceRequest & { fromSeq: number; untilNowUs: Micros }): Promise<Slice> {
+export async function readSlice(
+  journal: Journal,
+  settings: EvaluatorSettings,
+  request: SliceRequest & { fromSeq: number; untilNowUs: Micros },
+): Promise<Slice> {
   const rig = settings.rigs.find((r) => r.rig === request.rig)
   if (rig === undefined) return { ok: false, reason: 'unknown_rig' }
-  if (!(request.toUs > request.fromUs && request.toUs - request.fromUs <= SLICE_SPAN_MAX_US)) return { ok: false, reason: 'span_too_wide' }
+  if (!(request.toUs > request.fromUs && request.toUs - request.fromUs <= SLICE_SPAN_MAX_US))
+    return { ok: false, reason: 'span_too_wide' }
   const gathered = new Map<string, { time: number; value: number }[]>()
   const lists = new Map<string, readonly string[]>()
   let records = 0
@@ -38,7 +45,14 @@ export async function readSlice(journal: Journal, settings: EvaluatorSettings, r
     if (input.nowUs > request.untilNowUs) break
     if (input.kind !== 'frame' || input.rig !== request.rig) continue
     for (const message of input.messages) {
-      const result = decodeTelemetry({ rig: input.rig, origin: input.origin, encoding: input.encoding, provenance: input.provenance, message, nowUs: input.nowUs })
+      const result = decodeTelemetry({
+        rig: input.rig,
+        origin: input.origin,
+        encoding: input.encoding,
+        provenance: input.provenance,
+        message,
+        nowUs: input.nowUs,
+      })
       if (result.ok) cut = gather(result.frame, lists, gathered, request) || cut
     }
   }
@@ -48,14 +62,24 @@ export async function readSlice(journal: Journal, settings: EvaluatorSettings, r
       const samples = gathered.get(channel)
       if (samples === undefined) continue
       samples.sort((a, b) => a.time - b.time)
-      channels.push({ channel, unit: metric.unit, time_us: Float64Array.from(samples, (s) => s.time), value: Float64Array.from(samples, (s) => s.value) })
+      channels.push({
+        channel,
+        unit: metric.unit,
+        time_us: Float64Array.from(samples, (s) => s.time),
+        value: Float64Array.from(samples, (s) => s.value),
+      })
     }
   }
   return channels.length === 0 ? { ok: false, reason: 'no_samples' } : { ok: true, channels, cut }
 }
 
 /** @returns true when a channel had more samples than are sent. */
-function gather(frame: Frame, lists: Map<string, readonly string[]>, into: Map<string, { time: number; value: number }[]>, span: SliceRequest): boolean {
+function gather(
+  frame: Frame,
+  lists: Map<string, readonly string[]>,
+  into: Map<string, { time: number; value: number }[]>,
+  span: SliceRequest,
+): boolean {
   if (frame.channels !== null && frame.cid !== null) lists.set(frame.cid, frame.channels)
   const names = frame.channels ?? lists.get(frame.cid ?? '') ?? []
   const n = frame.timeUs.length

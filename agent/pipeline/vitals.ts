@@ -1,30 +1,61 @@
-import type { Decision, Finding } from '../../shared/model/decision.ts'
 import { FIELD, MOMENTS_FIELDS } from '../../shared/math/moments.ts'
-import { isFilled, type Judgement } from '../core/judge.ts'
+import type { Decision, Finding } from '../../shared/model/decision.ts'
+import type { FindingJson, Vitals } from '../../shared/protocol/messages.ts'
 import { missingOf } from '../core/accept.ts'
-import { totalCounts } from '../core/totals.ts'
+import { isFilled, type Judgement } from '../core/judge.ts'
 import type { MetricSettings } from '../core/settings.ts'
 import type { RigState } from '../core/state.ts'
-import type { FindingJson, Vitals } from '../../shared/protocol/messages.ts'
+import { totalCounts } from '../core/totals.ts'
 import type { OutboxPending } from '../ports.ts'
 
 /** Findings that travel with vitals; the decision itself has them all. */
 const VITAL_FINDINGS_MAX = 8
 
-export type VitalsContext = Readonly<{ program: string; wallUs: number; clock: 'system' | 'recording'; simulation: boolean; samplesPerS: number; outbox: OutboxPending }>
+export type VitalsContext = Readonly<{
+  program: string
+  wallUs: number
+  clock: 'system' | 'recording'
+  simulation: boolean
+  samplesPerS: number
+  outbox: OutboxPending
+}>
 
 /**
  * What a person wants to see of a rig now: every channel with its windows, limits and baseline band. Unsigned and
  * lossy on purpose: for looking, never for deciding. Taken right after a slide, while its joined windows are there.
  */
-export function vitalsOf(rig: RigState, decision: Decision, judgements: readonly Judgement[], context: VitalsContext): Vitals {
+export function vitalsOf(
+  rig: RigState,
+  decision: Decision,
+  judgements: readonly Judgement[],
+  context: VitalsContext,
+): Vitals {
   const { settings } = rig
   return {
-    v: 1, type: 'vitals', rig: settings.rig, program: context.program, time_us: decision.timeUs, wall_us: context.wallUs,
-    verdict: decision.verdict, limits_only: decision.limitsOnly, mode: decision.mode,
-    run: decision.run === null ? null : { run: decision.run.run, article: decision.run.article, procedure: decision.run.procedure, operator: decision.run.operator },
-    decision_seq: decision.seq, findings: decision.findings.slice(0, VITAL_FINDINGS_MAX).map(findingJson),
-    clock: context.clock, simulation: context.simulation, samples_per_s: context.samplesPerS, counters: countersOf(rig),
+    v: 1,
+    type: 'vitals',
+    rig: settings.rig,
+    program: context.program,
+    time_us: decision.timeUs,
+    wall_us: context.wallUs,
+    verdict: decision.verdict,
+    limits_only: decision.limitsOnly,
+    mode: decision.mode,
+    run:
+      decision.run === null
+        ? null
+        : {
+            run: decision.run.run,
+            article: decision.run.article,
+            procedure: decision.run.procedure,
+            operator: decision.run.operator,
+          },
+    decision_seq: decision.seq,
+    findings: decision.findings.slice(0, VITAL_FINDINGS_MAX).map(findingJson),
+    clock: context.clock,
+    simulation: context.simulation,
+    samples_per_s: context.samplesPerS,
+    counters: countersOf(rig),
     outbox: { batches: context.outbox.batches, bytes: context.outbox.bytes, oldest_us: context.outbox.oldestUs },
     channels: settings.metrics.map((m, index) => channelVitals(rig, m, index, judgements[index]!, decision.timeUs)),
   }
@@ -39,23 +70,50 @@ export function countersOf(rig: RigState): Vitals['counters'] {
 /** A finding as it is written in JSON: snake_case, units in the names. */
 export function findingJson(f: Finding): FindingJson {
   return {
-    metric: f.metric, channel: f.channel, verdict: f.verdict, window_us: f.windowUs, ground: f.ground, unit: f.unit, count: f.count,
-    mean: f.mean, min: f.min, max: f.max, limit: f.limit, baseline_mean: f.baselineMean, baseline_spread: f.baselineSpread,
-    deviation: f.deviation, ratio: f.ratio, age_us: f.ageUs,
+    metric: f.metric,
+    channel: f.channel,
+    verdict: f.verdict,
+    window_us: f.windowUs,
+    ground: f.ground,
+    unit: f.unit,
+    count: f.count,
+    mean: f.mean,
+    min: f.min,
+    max: f.max,
+    limit: f.limit,
+    baseline_mean: f.baselineMean,
+    baseline_spread: f.baselineSpread,
+    deviation: f.deviation,
+    ratio: f.ratio,
+    age_us: f.ageUs,
   }
 }
 
-function channelVitals(rig: RigState, m: MetricSettings, index: number, judgement: Judgement, endUs: number): Vitals['channels'][number] {
+function channelVitals(
+  rig: RigState,
+  m: MetricSettings,
+  index: number,
+  judgement: Judgement,
+  endUs: number,
+): Vitals['channels'][number] {
   const windowsUs = rig.settings.windowsUs
   const newest = rig.newestUs[index]!
   const known = rig.settings.baseline?.metrics.get(m.metric)
   const shown = known?.windows[known.windows.length - 1]
   const reach = shown === undefined ? 0 : (m.deviationLimit ?? shown.limit) * shown.spread
   return {
-    metric: m.metric, channel: m.channels[0]!, unit: m.unit, verdict: judgement.verdict,
-    value: newest < 0 ? null : lastValue(rig, m, index), age_us: newest < 0 ? null : endUs - newest,
-    limit_min: m.invariantMin ?? m.failMin ?? m.invariantEq ?? null, limit_max: m.invariantMax ?? m.failMax ?? m.invariantEq ?? null,
-    baseline: shown === undefined ? null : { mean: shown.mean, low: shown.mean - reach, high: shown.mean + reach, kind: rig.settings.baseline!.kind },
+    metric: m.metric,
+    channel: m.channels[0]!,
+    unit: m.unit,
+    verdict: judgement.verdict,
+    value: newest < 0 ? null : lastValue(rig, m, index),
+    age_us: newest < 0 ? null : endUs - newest,
+    limit_min: m.invariantMin ?? m.failMin ?? m.invariantEq ?? null,
+    limit_max: m.invariantMax ?? m.failMax ?? m.invariantEq ?? null,
+    baseline:
+      shown === undefined
+        ? null
+        : { mean: shown.mean, low: shown.mean - reach, high: shown.mean + reach, kind: rig.settings.baseline!.kind },
     windows: windowsUs.map((width_us, w) => {
       const at = index * MOMENTS_FIELDS
       const rows = rig.windowRows[w]!
@@ -64,14 +122,26 @@ function channelVitals(rig: RigState, m: MetricSettings, index: number, judgemen
       const state = !judged ? 'na' : isFilled(m, width_us, count) ? 'judged' : 'filling'
       const mean = count > 0 ? rows[at + FIELD.mean]! : null
       const band = known?.windows.find((b) => b.widthUs === width_us)
-      const deviation = state === 'judged' && mean !== null && band !== undefined && band.spread > 0 ? (mean - band.mean) / band.spread : null
-      return { width_us, state, count, mean, min: count > 0 ? rows[at + FIELD.min]! : null, max: count > 0 ? rows[at + FIELD.max]! : null, deviation }
+      const deviation =
+        state === 'judged' && mean !== null && band !== undefined && band.spread > 0
+          ? (mean - band.mean) / band.spread
+          : null
+      return {
+        width_us,
+        state,
+        count,
+        mean,
+        min: count > 0 ? rows[at + FIELD.min]! : null,
+        max: count > 0 ? rows[at + FIELD.max]! : null,
+        deviation,
+      }
     }),
   }
 }
 
 /** The newest evaluated value: the last one of the narrowest window that holds any. */
 function lastValue(rig: RigState, m: MetricSettings, index: number): number | null {
-  for (const rows of rig.windowRows) if (rows[index * MOMENTS_FIELDS]! > 0) return rows[index * MOMENTS_FIELDS + FIELD.last]!
+  for (const rows of rig.windowRows)
+    if (rows[index * MOMENTS_FIELDS]! > 0) return rows[index * MOMENTS_FIELDS + FIELD.last]!
   return null
 }

@@ -12,6 +12,7 @@ export function collectorCommands(program: Command): void {
     .command('collector')
     .description('keep what must outlive the rigs: verify, store and receipt decisions, and show the fleet')
     .requiredOption('--config <file>', 'collector.yaml')
+    .option('--json', 'errors as JSON too; what it writes is JSON lines anyway')
     .action(async (options: { config: string }) => {
       process.exitCode = await runCollector(options.config)
     })

@@ -19,7 +19,7 @@ type BannerProps = Readonly<{
 export function Banner(props: BannerProps) {
   const { view } = props
   return (
-    <header class="banner" role="banner">
+    <header class="banner">
       <div class="banner-line">
         <SourceLabel view={view} />
         <span class="pair" title={`this browser's clock: ${formatUtcExact(view.nowUs)}`}>
@@ -110,7 +110,7 @@ function WatermarkLag({ view }: { view: View }) {
 function StateCounts({ view, filter, onFilter }: BannerProps) {
   const counts = countStates(view.rigs)
   return (
-    <div class="counts" role="group" aria-label="rigs by state" aria-live="off">
+    <fieldset class="counts" aria-label="rigs by state">
       {RIG_STATES.map((state) => {
         const look = rigLook(state)
         const active = counts[state] > 0
@@ -129,7 +129,7 @@ function StateCounts({ view, filter, onFilter }: BannerProps) {
           </button>
         )
       })}
-    </div>
+    </fieldset>
   )
 }
 

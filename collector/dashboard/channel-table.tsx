@@ -7,7 +7,9 @@ import type { ChannelVitals, Vitals, WindowVitals } from './wire-types.ts'
 /** Every channel with value, age, limits, baseline band and windows; the worst first, so that a long table needs no search. */
 export function ChannelTable({ vitals }: { vitals: Vitals }) {
   const channels = [...vitals.channels].sort((a, b) => rank(b) - rank(a) || (a.metric < b.metric ? -1 : 1))
-  const widths = vitals.channels[0]?.windows.map((window) => window.width_us) ?? []
+  const widths = [...new Set(channels.flatMap((channel) => channel.windows.map((window) => window.width_us)))].sort(
+    (a, b) => a - b,
+  )
   return (
     <table class="channels">
       <thead>
@@ -31,21 +33,25 @@ export function ChannelTable({ vitals }: { vitals: Vitals }) {
       </thead>
       <tbody>
         {channels.map((channel) => (
-          <Row key={channel.metric} channel={channel} />
+          <Row key={channel.metric} channel={channel} widths={widths} />
         ))}
       </tbody>
     </table>
   )
 }
 
-const SEVERITY = ['PASS', 'DRIFT', 'NO_BASELINE', 'INSUFFICIENT', 'STALE', 'INVALID', 'FAIL']
+/** From good to bad. A word that is not here is unknown, and stands where it is seen: right below FAIL. */
+const SEVERITY = ['PASS', 'DRIFT', 'NO_BASELINE', 'INSUFFICIENT', 'STALE', 'INVALID', '?', 'FAIL']
+/** Those of which the value can be believed. */
+const KNOWN = ['PASS', 'DRIFT', 'NO_BASELINE', 'FAIL']
 
 function rank(channel: ChannelVitals): number {
-  return SEVERITY.indexOf(channel.verdict) * 1000 + Math.min(999, channelRatio(channel) ?? 0)
+  const word = SEVERITY.includes(channel.verdict) ? channel.verdict : '?'
+  return SEVERITY.indexOf(word) * 1000 + Math.min(999, channelRatio(channel) ?? 0)
 }
 
-function Row({ channel }: { channel: ChannelVitals }) {
-  const unknown = ['STALE', 'INVALID', 'INSUFFICIENT'].includes(channel.verdict)
+function Row({ channel, widths }: { channel: ChannelVitals; widths: readonly number[] }) {
+  const unknown = !KNOWN.includes(channel.verdict)
   const age = channel.age_us === null ? null : channel.age_us / 1000
   return (
     <tr class={unknown ? 'unknown-row' : ''} data-metric={channel.metric}>
@@ -61,15 +67,15 @@ function Row({ channel }: { channel: ChannelVitals }) {
       <td>
         <LimitBar channel={channel} />
       </td>
-      {channel.windows.map((window) => (
-        <Window key={window.width_us} window={window} />
+      {widths.map((width) => (
+        <Window key={width} window={channel.windows.find((window) => window.width_us === width)} />
       ))}
     </tr>
   )
 }
 
-function Window({ window }: { window: WindowVitals }) {
-  if (window.state === 'na')
+function Window({ window }: { window: WindowVitals | undefined }) {
+  if (window === undefined || window.state === 'na')
     return (
       <td class="num right quiet" title="not judged for this channel: its rate cannot fill this window">
         n/a

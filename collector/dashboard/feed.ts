@@ -80,6 +80,11 @@ function absorbFleet(model: PageModel, fields: Readonly<Record<string, unknown>>
     const decision = parseDecision(entry)
     if (decision !== undefined) absorbDecision(model, decision)
   }
+  // They come newest first and are kept in the order in which they happened.
+  for (const entry of listOf(fields['batches'], LIST_MAX).toReversed()) {
+    const batch = fieldsOf(entry)
+    if (batch !== undefined) absorbBatch(model, parseBatch(batch, 'batch'))
+  }
   for (const entry of listOf(fields['refusals'], LIST_MAX)) {
     const refusal = parseRefusal(entry)
     if (refusal !== undefined) absorbRefusal(model, refusal)

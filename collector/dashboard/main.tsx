@@ -1,5 +1,6 @@
 import { render } from 'preact'
 import 'uplot/dist/uPlot.min.css'
+import './tokens.css'
 import './style.css'
 import { App } from './app.tsx'
 import { absorb } from './feed.ts'

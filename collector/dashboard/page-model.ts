@@ -11,6 +11,9 @@ export const DECISIONS_MAX = 200
 export const BATCHES_MAX = 500
 export const REFUSALS_MAX = 100
 
+/** Vitals further behind than this were not overtaken on the way: the clock of the rig went back. */
+const OVERTAKEN_MAX_US = 10_000_000
+
 /** One rig as the page knows it. `heardMs` and `sinceMs` are monotonic times of this page. */
 export type RigRow = {
   readonly key: string
@@ -130,11 +133,14 @@ export function batchKey(agent: string, epoch: number, batchSeq: number): string
   return `${agent}/${epoch}/${batchSeq}`
 }
 
-/** Takes vitals in. Older vitals of the same rig than those already here are passed over. */
+/**
+ * Takes vitals in. Those that are a little older than what is here are passed over: they were on the way when the fleet
+ * was sent. Much older ones are a clock that was put right, and a page that passed them over would show the rig as lost.
+ */
 export function absorbVitals(model: PageModel, vitals: Vitals, nowMs: number): void {
   const key = rigKey(vitals.program, vitals.rig)
   const known = model.rigs.get(key)
-  if (known?.vitals && vitals.time_us < known.vitals.time_us && vitals.wall_us < known.vitals.wall_us) return
+  if (known?.vitals && isOvertaken(vitals, known.vitals)) return
   const row: RigRow = known ?? {
     key,
     program: vitals.program,
@@ -157,6 +163,11 @@ export function absorbVitals(model: PageModel, vitals: Vitals, nowMs: number): v
   if (row.history.length > HISTORY_POINTS_MAX) row.history.shift()
   model.rigs.set(key, row)
   if (model.rigs.size > RIGS_MAX) forgetQuietest(model.rigs)
+}
+
+function isOvertaken(late: Vitals, known: Vitals): boolean {
+  const behindUs = known.wall_us - late.wall_us
+  return late.time_us < known.time_us && behindUs > 0 && behindUs < OVERTAKEN_MAX_US
 }
 
 /** Takes a decision in, newest first by event time; one that is already here is replaced by what is newer about it. */

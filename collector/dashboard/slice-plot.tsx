@@ -35,13 +35,19 @@ export function SlicePlot({ decision, finding, channel, clock, onChange }: PlotP
   )
   const samples = state.phase === 'there' ? state.channels.find((c) => c.channel === finding.channel) : undefined
   useEffect(() => {
-    if (samples === undefined || place.current === null) return
+    const element = place.current
+    if (samples === undefined || element === null) return
     const plot = new uPlot(
-      optionsFor({ decision, finding, channel, samples, width: place.current.clientWidth || 480 }),
+      optionsFor({ decision, finding, channel, samples, width: element.clientWidth || 480 }),
       [samples.timeS, samples.value],
-      place.current,
+      element,
     )
-    return () => plot.destroy()
+    const fit = new ResizeObserver(() => plot.setSize({ width: element.clientWidth || plot.width, height: HEIGHT_PX }))
+    fit.observe(element)
+    return () => {
+      fit.disconnect()
+      plot.destroy()
+    }
   }, [samples])
   return (
     <figure class="slice">

@@ -1,11 +1,9 @@
 import type { PageClock } from './page-clock.ts'
-import { fieldsOf, listOf, numberOf, textOf } from './wire.ts'
+import { fieldsOf, parseSlice, textOf } from './wire.ts'
 
 /** The agent may be slow, away, or answer never: asked again this often, and given up after this many times. */
 const ASK_EVERY_MS = 1000
 const ASK_TIMES_MAX = 20
-const CHANNELS_MAX = 4096
-const SAMPLES_MAX = 50_000
 
 export type SliceChannel = Readonly<{ channel: string; unit: string; timeS: number[]; value: (number | null)[] }>
 /** How the raw samples of a decision stand. */
@@ -50,21 +48,12 @@ async function reasonOf(answer: Response): Promise<string> {
 }
 
 function readSlice(value: unknown): SliceState {
-  const fields = fieldsOf(value)
-  const channels = listOf(fields?.['channels'], CHANNELS_MAX).flatMap((entry) => {
-    const channel = fieldsOf(entry)
-    if (channel === undefined) return []
-    const timeUs = listOf(channel['t_us'], SAMPLES_MAX)
-    const values = listOf(channel['value'], SAMPLES_MAX)
-    return [
-      {
-        channel: textOf(channel['channel']),
-        unit: textOf(channel['unit']),
-        timeS: timeUs.map((us) => (numberOf(us) ?? 0) / 1_000_000),
-        value: values.map((v) => numberOf(v)),
-      },
-    ]
-  })
+  const channels = (parseSlice(value)?.channels ?? []).map((c) => ({
+    channel: c.channel,
+    unit: c.unit,
+    timeS: c.t_us.map((us) => us / 1_000_000),
+    value: [...c.value],
+  }))
   return channels.length === 0
     ? { phase: 'none', note: 'the agent has no samples of that time any more' }
     : { phase: 'there', channels }

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vite'
 
 /**
@@ -5,6 +6,8 @@ import { defineConfig } from 'vite'
  * shim is left out, so that the page runs under `default-src 'self'` with no exception.
  */
 export default defineConfig({
+  // Whatever folder it is called from.
+  root: fileURLToPath(new URL('.', import.meta.url)),
   base: './',
   publicDir: false,
   logLevel: 'warn',

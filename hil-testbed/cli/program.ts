@@ -1,12 +1,21 @@
-import { createWriteStream } from 'node:fs'
 import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
 import type { Command } from 'commander'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { createPublisher } from '../publisher.ts'
 import { WATER_LOOP_CHANNELS, waterLoopAt } from '../water-loop.ts'
 
-type LoopOptions = Readonly<{ rig: string; endpoint?: string; csv?: string; rate: string; seed: string; faultAfter?: string; seconds: string; start: string }>
+type LoopOptions = Readonly<{
+  rig: string
+  endpoint?: string
+  csv?: string
+  rate: string
+  seed: string
+  faultAfter?: string
+  seconds: string
+  start: string
+}>
 
 /** Longest recording made at once: a day. */
 const SECONDS_MAX = 86_400
@@ -26,24 +35,42 @@ export function hilCommands(program: Command): void {
     .option('--fault-after <s>', 'let the valve close after this many seconds')
     .option('--seconds <s>', 'length of a recording', '120')
     .option('--start <time>', 'first time of a recording, UTC', '2026-01-01T00:00:00Z')
+    .option('--json', 'errors as JSON too; what it writes is JSON lines anyway')
     .action(waterLoop)
 }
 
 async function waterLoop(options: LoopOptions): Promise<void> {
   const rateHz = number(options.rate, '--rate', 0.1, 10_000)
   const seed = number(options.seed, '--seed', 0, 2 ** 32)
-  const faultUs = options.faultAfter === undefined ? null : number(options.faultAfter, '--fault-after', 0, SECONDS_MAX) * 1_000_000
+  const faultUs =
+    options.faultAfter === undefined ? null : number(options.faultAfter, '--fault-after', 0, SECONDS_MAX) * 1_000_000
   if (options.csv !== undefined) {
-    await record(options.csv, { rateHz, seed, faultUs, seconds: number(options.seconds, '--seconds', 1, SECONDS_MAX), startUs: Date.parse(options.start) * 1000 })
+    await record(options.csv, {
+      rateHz,
+      seed,
+      faultUs,
+      seconds: number(options.seconds, '--seconds', 1, SECONDS_MAX),
+      startUs: Date.parse(options.start) * 1000,
+    })
     return
   }
-  if (options.endpoint === undefined) throw new HbError('USAGE', { found: 'neither --endpoint nor --csv', expected: 'one of them' })
+  if (options.endpoint === undefined)
+    throw new HbError('USAGE', { found: 'neither --endpoint nor --csv', expected: 'one of them' })
   const publisher = createPublisher({
-    rig: options.rig, endpoint: options.endpoint, rateHz, seed, faultAfterUs: faultUs, clock: systemClock(),
-    faultInjected: (timeUs) => say({ event: 'fault_injected', fault: 'valve_closing', channel: 'Volume Flow RateRMS', t_us: timeUs }),
+    rig: options.rig,
+    endpoint: options.endpoint,
+    rateHz,
+    seed,
+    faultAfterUs: faultUs,
+    clock: systemClock(),
+    faultInjected: (timeUs) =>
+      say({ event: 'fault_injected', fault: 'valve_closing', channel: 'Volume Flow RateRMS', t_us: timeUs }),
   })
   const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
-  await Promise.race([publisher.start().then(() => say({ event: 'publishing', rig: options.rig, endpoint: options.endpoint! })), stopped])
+  await Promise.race([
+    publisher.start().then(() => say({ event: 'publishing', rig: options.rig, endpoint: options.endpoint! })),
+    stopped,
+  ])
   await stopped
   await publisher.stop()
 }
@@ -51,7 +78,8 @@ async function waterLoop(options: LoopOptions): Promise<void> {
 type Recording = Readonly<{ rateHz: number; seed: number; faultUs: number | null; seconds: number; startUs: number }>
 
 async function record(file: string, { rateHz, seed, faultUs, seconds, startUs }: Recording): Promise<void> {
-  if (!Number.isSafeInteger(startUs)) throw new HbError('USAGE', { option: '--start', expected: 'a time such as 2026-01-01T00:00:00Z' })
+  if (!Number.isSafeInteger(startUs))
+    throw new HbError('USAGE', { option: '--start', expected: 'a time such as 2026-01-01T00:00:00Z' })
   const out = createWriteStream(file, { flags: 'wx' })
   out.write(`t_us;${WATER_LOOP_CHANNELS.join(';')}\n`)
   const rows = Math.floor(seconds * rateHz)
@@ -67,7 +95,8 @@ async function record(file: string, { rateHz, seed, faultUs, seconds, startUs }:
 
 function number(text: string, option: string, min: number, max: number): number {
   const value = Number(text)
-  if (!(text.trim() !== '' && value >= min && value <= max)) throw new HbError('USAGE', { option, found: text, expected: `a number from ${min} to ${max}` })
+  if (!(text.trim() !== '' && value >= min && value <= max))
+    throw new HbError('USAGE', { option, found: text, expected: `a number from ${min} to ${max}` })
   return value
 }
 

@@ -11,7 +11,10 @@ const CERTIFICATE_DAYS = 2
 const WATER_LOOP_RATE_HZ = 100
 
 export type DemoAgent = 'bench-1' | 'host-1' | 'recorded-1'
-export type DemoFolder = Readonly<{ path: string; ports: Readonly<{ agents: number; operators: number; rig: number; health: Readonly<Record<DemoAgent, number>> }> }>
+export type DemoFolder = Readonly<{
+  path: string
+  ports: Readonly<{ agents: number; operators: number; rig: number; health: Readonly<Record<DemoAgent, number>> }>
+}>
 
 /** Makes the folder of a demo anew: throw-away keys and certificates, registries, and every configuration but the rigs' baselines. */
 export async function makeFolder(enrolled: readonly DemoAgent[]): Promise<DemoFolder> {
@@ -19,8 +22,17 @@ export async function makeFolder(enrolled: readonly DemoAgent[]): Promise<DemoFo
   rmSync(path, { recursive: true, force: true })
   mkdirSync(path, { mode: 0o700 })
   const [agents, operators, rig, bench, host, recorded] = await freePorts([7443, 7444, 7445, 9464, 9465, 9466])
-  const folder = { path, ports: { agents: agents!, operators: operators!, rig: rig!, health: { 'bench-1': bench!, 'host-1': host!, 'recorded-1': recorded! } } }
-  for (const name of ['water-loop', 'host', 'skab']) copyFileSync(join(ROOT, 'hil-testbed', 'rigs', `${name}.registry.yaml`), join(path, `${name}.registry.yaml`))
+  const folder = {
+    path,
+    ports: {
+      agents: agents!,
+      operators: operators!,
+      rig: rig!,
+      health: { 'bench-1': bench!, 'host-1': host!, 'recorded-1': recorded! },
+    },
+  }
+  for (const name of ['water-loop', 'host', 'skab'])
+    copyFileSync(join(ROOT, 'hil-testbed', 'rigs', `${name}.registry.yaml`), join(path, `${name}.registry.yaml`))
   writeKeys(folder, enrolled)
   return folder
 }
@@ -38,13 +50,22 @@ function writeKeys({ path, ports }: DemoFolder, agents: readonly DemoAgent[]): v
   put('receipts.pub.pem', receipts.publicPem, 0o644)
   for (const agent of agents) {
     const signing = generateSigner()
-    const client = issueCertificate({ ca, subjectUri: `spiffe://${DEPLOYMENT}/agent/${agent}`, use: 'client', dnsNames: [], ipAddresses: [], days: CERTIFICATE_DAYS })
+    const client = issueCertificate({
+      ca,
+      subjectUri: `spiffe://${DEPLOYMENT}/agent/${agent}`,
+      use: 'client',
+      dnsNames: [],
+      ipAddresses: [],
+      days: CERTIFICATE_DAYS,
+    })
     put(`${agent}.sign.pem`, signing.privatePem)
     put(`${agent}.sign.pub.pem`, signing.publicPem, 0o644)
     put(`${agent}.pem`, client.certPem, 0o644)
     put(`${agent}.key`, client.keyPem)
   }
-  put('collector.yaml', `version: 1
+  put(
+    'collector.yaml',
+    `version: 1
 deployment: ${DEPLOYMENT}
 signing_key_file: receipts.pem
 data_dir: collector-data
@@ -53,11 +74,16 @@ tls: { ca_file: ca.pem, cert_file: collector.pem, key_file: collector.key }
 operators_listen: { host: 127.0.0.1, port: ${ports.operators} }
 agents:
 ${agents.map((a) => `  - { agent: ${a}, public_key_file: ${a}.sign.pub.pem, programs: [demo] }`).join('\n')}
-`)
+`,
+  )
 }
 
 /** Configuration of an agent of the demo; `clock` and rigs are all that differs. */
-export function agentYaml({ ports }: DemoFolder, agent: DemoAgent, { clock, rigs, uplink = true }: { clock: 'system' | 'recording'; rigs: string; uplink?: boolean }): string {
+export function agentYaml(
+  { ports }: DemoFolder,
+  agent: DemoAgent,
+  { clock, rigs, uplink = true }: { clock: 'system' | 'recording'; rigs: string; uplink?: boolean },
+): string {
   const collector = `collector:
   url: wss://127.0.0.1:${ports.agents}/agent
   ca_file: ca.pem
@@ -76,15 +102,26 @@ rigs:
 ${rigs}`
 }
 
-export type RigLines = Readonly<{ rig: string; registry: string; source: string; baseline?: string; slideMs?: number; windowsMs?: string }>
+export type RigLines = Readonly<{
+  rig: string
+  registry: string
+  source: string
+  baseline?: string
+  slideMs?: number
+  windowsMs?: string
+}>
 
 export function rigYaml({ rig, registry, source, baseline, slideMs, windowsMs }: RigLines): string {
   const lines = [
-    `  - rig: ${rig}`, '    program: demo', `    registry_file: ${registry}.registry.yaml`,
+    `  - rig: ${rig}`,
+    '    program: demo',
+    `    registry_file: ${registry}.registry.yaml`,
     ...(baseline === undefined ? [] : [`    baseline_file: ${baseline}`]),
     ...(slideMs === undefined ? [] : [`    slide_ms: ${slideMs}`]),
     ...(windowsMs === undefined ? [] : [`    windows_ms: ${windowsMs}`]),
-    '    sources:', `      - ${source}`, '',
+    '    sources:',
+    `      - ${source}`,
+    '',
   ]
   return lines.join('\n')
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { ROOT } from '../sources.ts'
 
 /** One JSON line that a program wrote. */
@@ -25,8 +25,16 @@ const HB = join(ROOT, 'dist', 'hb.cjs')
 const running = new Map<number, ChildProcess>()
 
 /** Starts `hb ARGS`; its log goes to a file, and every line to `line`. */
-export function startHb(name: string, args: readonly string[], { folder, line }: { folder: string; line?: (line: LogLine) => void }): Program {
-  const child = spawn(process.execPath, [HB, ...args], { cwd: folder, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+export function startHb(
+  name: string,
+  args: readonly string[],
+  { folder, line }: { folder: string; line?: (line: LogLine) => void },
+): Program {
+  const child = spawn(process.execPath, [HB, ...args], {
+    cwd: folder,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const log = openSync(join(folder, `${name}.log`), 'a')
   const lines: LogLine[] = []
   const waiting = new Set<(line: LogLine) => void>()
@@ -59,7 +67,10 @@ export function startHb(name: string, args: readonly string[], { folder, line }:
       const known = lines.find((entry) => entry['event'] === wanted)
       if (known !== undefined) return Promise.resolve(known)
       return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error(`${name} did not say ${wanted} within ${withinMs / 1000} s\n${complaint}`)), withinMs)
+        const timer = setTimeout(
+          () => reject(new Error(`${name} did not say ${wanted} within ${withinMs / 1000} s\n${complaint}`)),
+          withinMs,
+        )
         const wake = (entry: LogLine): void => {
           if (entry['event'] !== wanted) return
           clearTimeout(timer)
@@ -83,7 +94,11 @@ export function startHb(name: string, args: readonly string[], { folder, line }:
 /** Runs `hb ARGS` to its end and gives its stdout. Rejects with what it said when it failed. */
 export function runHb(args: readonly string[], folder: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [HB, ...args], { cwd: folder, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [HB, ...args], {
+      cwd: folder,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     if (child.pid !== undefined) running.set(child.pid, child)
     const [out, err]: [string[], string[]] = [[], []]
     child.stdout.setEncoding('utf8').on('data', (text: string) => out.push(text))

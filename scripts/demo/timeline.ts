@@ -1,10 +1,28 @@
-import { whyFinding } from '../../shared/protocol/why.ts'
-import type { FindingJson } from '../../shared/protocol/messages.ts'
 import { WebSocket } from 'ws'
+import type { FindingJson } from '../../shared/protocol/messages.ts'
+import { whyFinding } from '../../shared/protocol/why.ts'
 
 type Json = Readonly<Record<string, unknown>>
-export type SeenDecision = Readonly<{ id: string; agent: string; rig: string; seq: number; time_us: number; verdict: string; findings: readonly FindingJson[]; batch: { epoch: number; batch_seq: number } }>
-export type SeenReceipt = Readonly<{ agent: string; epoch: number; batch_seq: number; first_seq: number; count: number; bytes: number; receipt_us: number; identity: string }>
+export type SeenDecision = Readonly<{
+  id: string
+  agent: string
+  rig: string
+  seq: number
+  time_us: number
+  verdict: string
+  findings: readonly FindingJson[]
+  batch: { epoch: number; batch_seq: number }
+}>
+export type SeenReceipt = Readonly<{
+  agent: string
+  epoch: number
+  batch_seq: number
+  first_seq: number
+  count: number
+  bytes: number
+  receipt_us: number
+  identity: string
+}>
 
 /** What the collector told while the demo ran. */
 export type Timeline = Readonly<{
@@ -55,22 +73,31 @@ export function followCollector(operators: string): Timeline {
     const { received } = vitals['counters'] as { received: number }
     const badge = vitals['limits_only'] === true ? '  LIMITS ONLY' : ''
     samples.set(rig, { counted: received, saidMs: nowMs })
-    say(`samples      ${rig.padEnd(12)} ${String(received).padStart(7)} in, ${Math.round(Number(vitals['samples_per_s']))} a second, ${(vitals['channels'] as unknown[]).length} channels, ${String(vitals['verdict'])}${badge}`)
+    say(
+      `samples      ${rig.padEnd(12)} ${String(received).padStart(7)} in, ${Math.round(Number(vitals['samples_per_s']))} a second, ${(vitals['channels'] as unknown[]).length} channels, ${String(vitals['verdict'])}${badge}`,
+    )
   }
 
   function tellDecision(decision: SeenDecision): void {
     if (verdicts.get(decision.rig) === decision.verdict) return
     verdicts.set(decision.rig, decision.verdict)
-    say(`verdict      ${decision.rig.padEnd(12)} ${decision.verdict}  (decision ${decision.id}, ${new Date(decision.time_us / 1000).toISOString()})`)
-    for (const finding of decision.findings.slice(0, 3)) if (finding.verdict === 'FAIL' || finding.verdict === 'DRIFT') say(`  why        ${whyFinding(finding)}`)
+    say(
+      `verdict      ${decision.rig.padEnd(12)} ${decision.verdict}  (decision ${decision.id}, ${new Date(decision.time_us / 1000).toISOString()})`,
+    )
+    for (const finding of decision.findings.slice(0, 3))
+      if (finding.verdict === 'FAIL' || finding.verdict === 'DRIFT') say(`  why        ${whyFinding(finding)}`)
   }
 
   function tellReceipt(receipt: SeenReceipt): void {
-    const told = decisions.filter((d) => carries(receipt, d) && d.findings.some((f) => f.verdict === 'FAIL' || f.verdict === 'DRIFT'))
+    const told = decisions.filter(
+      (d) => carries(receipt, d) && d.findings.some((f) => f.verdict === 'FAIL' || f.verdict === 'DRIFT'),
+    )
     const first = told[0]
     if (first === undefined || verdicts.get(`${first.rig} ${first.verdict} told`) !== undefined) return
     verdicts.set(`${first.rig} ${first.verdict} told`, 'yes')
-    say(`  evidence   batch ${receipt.batch_seq} of ${receipt.agent} carried decisions ${receipt.first_seq}–${receipt.first_seq + receipt.count - 1} (${receipt.bytes} bytes, ${receipt.identity.slice(0, 16)}…), receipt signed ${new Date(receipt.receipt_us / 1000).toISOString()}`)
+    say(
+      `  evidence   batch ${receipt.batch_seq} of ${receipt.agent} carried decisions ${receipt.first_seq}–${receipt.first_seq + receipt.count - 1} (${receipt.bytes} bytes, ${receipt.identity.slice(0, 16)}…), receipt signed ${new Date(receipt.receipt_us / 1000).toISOString()}`,
+    )
   }
 
   return {
@@ -91,5 +118,9 @@ export function followCollector(operators: string): Timeline {
 }
 
 function carries(receipt: SeenReceipt, decision: SeenDecision): boolean {
-  return receipt.agent === decision.agent && decision.seq >= receipt.first_seq && decision.seq < receipt.first_seq + receipt.count
+  return (
+    receipt.agent === decision.agent &&
+    decision.seq >= receipt.first_seq &&
+    decision.seq < receipt.first_seq + receipt.count
+  )
 }

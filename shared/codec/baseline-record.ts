@@ -10,7 +10,15 @@ export const BASELINE_KINDS = ['draft', 'golden', 'rolling'] as const
 export type BaselineKind = (typeof BASELINE_KINDS)[number]
 
 /** Level and spread of the means of one window width, in the unit of the metric; `limit` in spreads. */
-export type BaselineWindow = Readonly<{ widthUs: Micros; windows: number; mean: number; spread: number; min: number; max: number; limit: number }>
+export type BaselineWindow = Readonly<{
+  widthUs: Micros
+  windows: number
+  mean: number
+  spread: number
+  min: number
+  max: number
+  limit: number
+}>
 export type BaselineMetric = Readonly<{
   metric: string
   unit: string
@@ -54,10 +62,18 @@ export function encodeBaseline(record: BaselineRecord): Uint8Array {
     last_seq: record.lastSeq,
     from_us: record.fromUs,
     to_us: record.toUs,
-    metrics: record.metrics.map((m): Canonical => [
-      m.metric, m.unit, m.count, m.mean, m.sd, m.min, m.max,
-      m.windows.map((w) => [w.widthUs, w.windows, w.mean, w.spread, w.min, w.max, w.limit]),
-    ]),
+    metrics: record.metrics.map(
+      (m): Canonical => [
+        m.metric,
+        m.unit,
+        m.count,
+        m.mean,
+        m.sd,
+        m.min,
+        m.max,
+        m.windows.map((w) => [w.widthUs, w.windows, w.mean, w.spread, w.min, w.max, w.limit]),
+      ],
+    ),
   })
 }
 
@@ -70,7 +86,8 @@ export function decodeBaseline(bytes: Uint8Array): BaselineRecord {
     if (!holds(value)) throw new HbError('BASELINE_SHAPE', { key })
     return value as T
   }
-  if (map.get('v') !== BASELINE_VERSION || map.size !== 12) throw new HbError('BASELINE_SHAPE', { found: `version ${String(map.get('v'))}`, expected: BASELINE_VERSION })
+  if (map.get('v') !== BASELINE_VERSION || map.size !== 12)
+    throw new HbError('BASELINE_SHAPE', { found: `version ${String(map.get('v'))}`, expected: BASELINE_VERSION })
   return {
     kind: field('kind', (v) => (BASELINE_KINDS as readonly unknown[]).includes(v)),
     rig: field('rig', isText),
@@ -87,10 +104,33 @@ export function decodeBaseline(bytes: Uint8Array): BaselineRecord {
 }
 
 function readMetric(row: unknown[]): BaselineMetric {
-  const [metric, unit, count, mean, sd, min, max, windows] = row as [string, string, number, number, number, number, number, number[][]]
+  const [metric, unit, count, mean, sd, min, max, windows] = row as [
+    string,
+    string,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number[][],
+  ]
   return {
-    metric, unit, count, mean, sd, min, max,
-    windows: windows.map((w) => ({ widthUs: w[0]!, windows: w[1]!, mean: w[2]!, spread: w[3]!, min: w[4]!, max: w[5]!, limit: w[6]! })),
+    metric,
+    unit,
+    count,
+    mean,
+    sd,
+    min,
+    max,
+    windows: windows.map((w) => ({
+      widthUs: w[0]!,
+      windows: w[1]!,
+      mean: w[2]!,
+      spread: w[3]!,
+      min: w[4]!,
+      max: w[5]!,
+      limit: w[6]!,
+    })),
   }
 }
 

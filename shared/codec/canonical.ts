@@ -173,11 +173,17 @@ function writeBytes(major: number, bytes: Uint8Array): void {
   buffer.set(bytes, at)
 }
 
-function writeMap(map: ReadonlyMap<number | string, Canonical> | { readonly [key: string]: Canonical }, depth: number): void {
+function writeMap(
+  map: ReadonlyMap<number | string, Canonical> | { readonly [key: string]: Canonical },
+  depth: number,
+): void {
   const entries: [number | string, Canonical][] = map instanceof Map ? [...map.entries()] : Object.entries(map)
   const keyType = typeof entries[0]?.[0]
   const keys = entries.map(([key, value]) => {
-    invariant(typeof key === keyType && (typeof key === 'string' || Number.isSafeInteger(key)), 'the keys of a signed map must be of one type')
+    invariant(
+      typeof key === keyType && (typeof key === 'string' || Number.isSafeInteger(key)),
+      'the keys of a signed map must be of one type',
+    )
     const start = length
     write(key, depth)
     const bytes = buffer.slice(start, length)

@@ -1,9 +1,9 @@
+import { HbError } from '../errors/hb-error.ts'
 import type { Canonical } from '../model/decision.ts'
 import { INPUT_KIND, type InputKind } from '../model/input.ts'
 import { PROVENANCES, type Provenance } from '../model/telemetry.ts'
 import { MODES, type Mode } from '../model/verdict.ts'
 import type { Micros } from '../units.ts'
-import { HbError } from '../errors/hb-error.ts'
 import { canonicalBytes } from './canonical.ts'
 import { decodeSigned } from './signed-cbor.ts'
 
@@ -15,12 +15,36 @@ import { decodeSigned } from './signed-cbor.ts'
  * because evaluating past it would silently be another evaluation.
  */
 export type JournalInput =
-  | Readonly<{ kind: 'frame'; nowUs: Micros; rig: string; origin: string; encoding: 'cbor' | 'json'; provenance: Provenance; messages: readonly Uint8Array[] }>
+  | Readonly<{
+      kind: 'frame'
+      nowUs: Micros
+      rig: string
+      origin: string
+      encoding: 'cbor' | 'json'
+      provenance: Provenance
+      messages: readonly Uint8Array[]
+    }>
   | Readonly<{ kind: 'tick'; nowUs: Micros }>
   | Readonly<{ kind: 'mode'; nowUs: Micros; rig: string; mode: Mode; reason: string; operator: string; source: string }>
-  | Readonly<{ kind: 'operator'; nowUs: Micros; command: 'agent_start' | 'agent_stop'; bootId: string; version: string }>
+  | Readonly<{
+      kind: 'operator'
+      nowUs: Micros
+      command: 'agent_start' | 'agent_stop'
+      bootId: string
+      version: string
+    }>
   | Readonly<{ kind: 'config'; nowUs: Micros; files: readonly JournalFile[] }>
-  | Readonly<{ kind: 'run'; nowUs: Micros; rig: string; command: 'start' | 'stop' | 'note'; run: string; article: string; procedure: string; operator: string; note: string }>
+  | Readonly<{
+      kind: 'run'
+      nowUs: Micros
+      rig: string
+      command: 'start' | 'stop' | 'note'
+      run: string
+      article: string
+      procedure: string
+      operator: string
+      note: string
+    }>
 
 /** One configuration file by name and exact bytes. */
 export type JournalFile = Readonly<{ name: string; bytes: Uint8Array }>
@@ -37,7 +61,13 @@ export function encodeJournalInput(input: JournalInput): Uint8Array {
 function fieldsOf(input: JournalInput): Canonical[] {
   switch (input.kind) {
     case 'frame':
-      return [input.rig, input.origin, ENCODINGS.indexOf(input.encoding), PROVENANCES.indexOf(input.provenance), input.messages]
+      return [
+        input.rig,
+        input.origin,
+        ENCODINGS.indexOf(input.encoding),
+        PROVENANCES.indexOf(input.provenance),
+        input.messages,
+      ]
     case 'tick':
       return []
     case 'mode':
@@ -59,10 +89,12 @@ function fieldsOf(input: JournalInput): Canonical[] {
  */
 export function decodeJournalInput(body: Uint8Array): JournalInput {
   const value = decodeSigned(body)
-  if (!Array.isArray(value) || value.length < 3) throw new HbError('JOURNAL_INPUT_SHAPE', { found: 'not an array of at least 3' })
+  if (!Array.isArray(value) || value.length < 3)
+    throw new HbError('JOURNAL_INPUT_SHAPE', { found: 'not an array of at least 3' })
   const [number, version, nowUs, ...fields] = value as [unknown, unknown, unknown, ...unknown[]]
   const kind = KIND_BY_NUMBER.get(number as number)
-  if (kind === undefined || version !== VERSION || !(kind in READERS)) throw new HbError('JOURNAL_INPUT_UNKNOWN', { kind: String(number), version: String(version) })
+  if (kind === undefined || version !== VERSION || !(kind in READERS))
+    throw new HbError('JOURNAL_INPUT_UNKNOWN', { kind: String(number), version: String(version) })
   const input = Number.isSafeInteger(nowUs) ? READERS[kind as keyof typeof READERS](nowUs as number, fields) : null
   if (input === null) throw new HbError('JOURNAL_INPUT_SHAPE', { kind, found: 'fields of another shape' })
   return input
@@ -74,7 +106,9 @@ export function peekJournalInput(body: Uint8Array): { kind: InputKind; nowUs: Mi
   return { kind: input.kind, nowUs: input.nowUs }
 }
 
-const KIND_BY_NUMBER = new Map<number, InputKind>(Object.entries(INPUT_KIND).map(([kind, number]) => [number, kind as InputKind]))
+const KIND_BY_NUMBER = new Map<number, InputKind>(
+  Object.entries(INPUT_KIND).map(([kind, number]) => [number, kind as InputKind]),
+)
 
 const READERS = {
   frame(nowUs: Micros, f: unknown[]): JournalInput | null {
@@ -82,7 +116,15 @@ const READERS = {
     const provenance = PROVENANCES[f[3] as number]
     if (!texts(f[0], f[1]) || encoding === undefined || provenance === undefined || !Array.isArray(f[4])) return null
     if (!f[4].every((m) => m instanceof Uint8Array)) return null
-    return { kind: 'frame', nowUs, rig: f[0] as string, origin: f[1] as string, encoding, provenance, messages: f[4] as Uint8Array[] }
+    return {
+      kind: 'frame',
+      nowUs,
+      rig: f[0] as string,
+      origin: f[1] as string,
+      encoding,
+      provenance,
+      messages: f[4] as Uint8Array[],
+    }
   },
   tick(nowUs: Micros, f: unknown[]): JournalInput | null {
     return f.length === 0 ? { kind: 'tick', nowUs } : null
@@ -100,11 +142,23 @@ const READERS = {
     if (f.length !== 1 || !Array.isArray(f[0])) return null
     const files = f[0] as unknown[][]
     if (!files.every((file) => Array.isArray(file) && texts(file[0]) && file[1] instanceof Uint8Array)) return null
-    return { kind: 'config', nowUs, files: files.map((file) => ({ name: file[0] as string, bytes: file[1] as Uint8Array })) }
+    return {
+      kind: 'config',
+      nowUs,
+      files: files.map((file) => ({ name: file[0] as string, bytes: file[1] as Uint8Array })),
+    }
   },
   run(nowUs: Micros, f: unknown[]): JournalInput | null {
     if (f.length !== 7 || !texts(...f) || !(RUN_COMMANDS as readonly unknown[]).includes(f[1])) return null
-    const [rig, command, run, article, procedure, operator, note] = f as [string, 'start' | 'stop' | 'note', string, string, string, string, string]
+    const [rig, command, run, article, procedure, operator, note] = f as [
+      string,
+      'start' | 'stop' | 'note',
+      string,
+      string,
+      string,
+      string,
+      string,
+    ]
     return { kind: 'run', nowUs, rig, command, run, article, procedure, operator, note }
   },
 } satisfies Partial<Record<InputKind, (nowUs: Micros, fields: unknown[]) => JournalInput | null>>

@@ -98,6 +98,7 @@ function nextStart(bytes: Uint8Array, view: DataView, at: number): number {
 }
 
 function tailReason(bytes: Uint8Array, at: number, found: RecordDamage): RecordDamage {
-  for (let k = at; k < bytes.length; k += 1) if (bytes[k] !== 0) return found === 'bad_magic' || found === 'bad_version' ? found : 'torn_tail'
+  for (let k = at; k < bytes.length; k += 1)
+    if (bytes[k] !== 0) return found === 'bad_magic' || found === 'bad_version' ? found : 'torn_tail'
   return 'zero_tail'
 }

@@ -10,9 +10,24 @@ export const SIGNED_CAPS: CborCaps = { bytesMax: 64 * 1024 * 1024, depthMax: SIG
 
 /** Why bytes are not the one encoding of a value. */
 export type CborRefusal =
-  | 'too_large' | 'truncated' | 'trailing_bytes' | 'too_deep' | 'too_many_items' | 'reserved_head' | 'long_head'
-  | 'indefinite_length' | 'tag' | 'simple_value' | 'not_finite' | 'long_float' | 'integral_float' | 'invalid_utf8'
-  | 'text_not_nfc' | 'key_type' | 'key_order' | 'duplicate_key'
+  | 'too_large'
+  | 'truncated'
+  | 'trailing_bytes'
+  | 'too_deep'
+  | 'too_many_items'
+  | 'reserved_head'
+  | 'long_head'
+  | 'indefinite_length'
+  | 'tag'
+  | 'simple_value'
+  | 'not_finite'
+  | 'long_float'
+  | 'integral_float'
+  | 'invalid_utf8'
+  | 'text_not_nfc'
+  | 'key_type'
+  | 'key_order'
+  | 'duplicate_key'
 
 export type SignedCheck = Readonly<{ ok: true }> | Readonly<{ ok: false; reason: CborRefusal; offset: number }>
 
@@ -40,7 +55,8 @@ export function checkSigned(bytes: Uint8Array, caps: CborCaps = SIGNED_CAPS): Si
  */
 export function decodeSigned(bytes: Uint8Array, caps: CborCaps = SIGNED_CAPS): Canonical {
   const read = readSigned(bytes, caps)
-  if (read instanceof Refused) throw new HbError('CBOR_REFUSED', { reason: read.reason, offset: read.offset, bytes: bytes.length })
+  if (read instanceof Refused)
+    throw new HbError('CBOR_REFUSED', { reason: read.reason, offset: read.offset, bytes: bytes.length })
   return read
 }
 
@@ -111,7 +127,14 @@ class Reader {
     if (info === 31) throw new Refused('indefinite_length', start)
     if (info > 27) throw new Refused('reserved_head', start)
     const at = this.take(1 << (info - 24))
-    const n = info === 24 ? this.bytes[at]! : info === 25 ? this.view.getUint16(at) : info === 26 ? this.view.getUint32(at) : this.view.getBigUint64(at)
+    const n =
+      info === 24
+        ? this.bytes[at]!
+        : info === 25
+          ? this.view.getUint16(at)
+          : info === 26
+            ? this.view.getUint32(at)
+            : this.view.getBigUint64(at)
     const least = info === 24 ? 24 : info === 25 ? 0x100 : info === 26 ? 0x1_0000 : 0x1_0000_0000
     if (!(n >= least)) throw new Refused('long_head', start)
     return typeof n === 'bigint' ? narrow(n) : n
@@ -170,7 +193,12 @@ class Reader {
     if (info === 22) return null
     if (info < 25 || info > 27) throw new Refused(info === 31 ? 'indefinite_length' : 'simple_value', start)
     const at = this.take(1 << (info - 24))
-    const value = info === 25 ? fromHalf(this.view.getUint16(at)) : info === 26 ? this.view.getFloat32(at) : this.view.getFloat64(at)
+    const value =
+      info === 25
+        ? fromHalf(this.view.getUint16(at))
+        : info === 26
+          ? this.view.getFloat32(at)
+          : this.view.getFloat64(at)
     if (!Number.isFinite(value)) throw new Refused('not_finite', start)
     if (Number.isInteger(value) && value >= -TWO_64 && value < TWO_64) throw new Refused('integral_float', start)
     const shorter = info === 27 ? Math.fround(value) === value : info === 26 && halfBits(value) >= 0

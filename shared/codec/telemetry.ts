@@ -1,11 +1,11 @@
-import { canonicalBytes } from './canonical.ts'
-import { decodeTransport, encodeTransport, type TransportCaps } from './transport.ts'
 import { DOMAIN, digestOf, toHex } from '../crypto/digest.ts'
 import { isHbError } from '../errors/hb-error.ts'
 import { isChannelName, isId } from '../model/ids.ts'
 import type { FrameResult } from '../model/input.ts'
 import { type Frame, type FrameRefusal, type Provenance, QUALITY } from '../model/telemetry.ts'
 import type { Micros } from '../units.ts'
+import { canonicalBytes } from './canonical.ts'
+import { decodeTransport, encodeTransport, type TransportCaps } from './transport.ts'
 
 /** Version of the telemetry frame, its field `v`. */
 export const FRAME_VERSION = 1
@@ -85,33 +85,49 @@ function decodeFrame({ rig, provenance, message }: TelemetryMessage): FrameResul
 }
 
 function transportMap(message: Uint8Array): Record<string, unknown> {
-  if (message.length > FRAME_BYTES_MAX) throw new Refused('too_large', `${message.length} bytes, at most ${FRAME_BYTES_MAX}`)
+  if (message.length > FRAME_BYTES_MAX)
+    throw new Refused('too_large', `${message.length} bytes, at most ${FRAME_BYTES_MAX}`)
   const value = decodeTransport(message, CAPS)
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) throw new Refused('wrong_shape', 'not a map')
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value))
+    throw new Refused('wrong_shape', 'not a map')
   return value as Record<string, unknown>
 }
 
 function frameFrom(rig: string, provenance: Provenance, map: Record<string, unknown>): Frame {
-  if (map['v'] !== FRAME_VERSION) throw new Refused('wrong_version', `v is ${String(map['v'])}, expected ${FRAME_VERSION}`)
+  if (map['v'] !== FRAME_VERSION)
+    throw new Refused('wrong_version', `v is ${String(map['v'])}, expected ${FRAME_VERSION}`)
   if (map['rig'] !== rig) throw new Refused('wrong_rig', `rig is ${brief(map['rig'])}, expected ${rig}`)
   const source = idOf(map['source'], 'source')
   const { epoch, seq } = map
-  if (typeof epoch !== 'string' || epoch.length === 0 || epoch.length > EPOCH_MAX) throw new Refused('wrong_shape', 'epoch is no short text')
-  if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 0) throw new Refused('wrong_shape', `seq is ${brief(seq)}`)
+  if (typeof epoch !== 'string' || epoch.length === 0 || epoch.length > EPOCH_MAX)
+    throw new Refused('wrong_shape', 'epoch is no short text')
+  if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 0)
+    throw new Refused('wrong_shape', `seq is ${brief(seq)}`)
   const channels = map['ch'] === undefined ? null : namesOf(map['ch'])
   const cid = map['cid'] === undefined ? null : cidOf(map['cid'])
-  if (channels !== null && cid !== null && channelListId(channels) !== cid) throw new Refused('unknown_cid', 'cid is not the digest of ch')
+  if (channels !== null && cid !== null && channelListId(channels) !== cid)
+    throw new Refused('unknown_cid', 'cid is not the digest of ch')
   if (channels === null && cid === null) throw new Refused('wrong_shape', 'neither ch nor cid')
   const timeUs = map['t'] === undefined ? new Float64Array(0) : numbersOf(map['t'], 't', FRAME_TIMES_MAX)
   const value = map['x'] === undefined ? new Float64Array(0) : numbersOf(map['x'], 'x', FRAME_BYTES_MAX / 4)
   if (timeUs.length === 0 && channels === null) throw new Refused('wrong_shape', 'no times')
-  if (channels !== null && value.length !== channels.length * timeUs.length) throw new Refused('wrong_shape', `${value.length} values for ${channels.length} channels at ${timeUs.length} times`)
-  if (timeUs.length > 0 && (value.length === 0 || value.length % timeUs.length !== 0)) throw new Refused('wrong_shape', `${value.length} values at ${timeUs.length} times`)
+  if (channels !== null && value.length !== channels.length * timeUs.length)
+    throw new Refused('wrong_shape', `${value.length} values for ${channels.length} channels at ${timeUs.length} times`)
+  if (timeUs.length > 0 && (value.length === 0 || value.length % timeUs.length !== 0))
+    throw new Refused('wrong_shape', `${value.length} values at ${timeUs.length} times`)
   const quality = qualityOf(map['q'], value.length)
   const unit = map['unit']
   if (unit !== undefined && typeof unit !== 'string') throw new Refused('wrong_shape', 'unit is no text')
   return {
-    rig, source, epoch, seq, channels, cid, timeUs, value, provenance,
+    rig,
+    source,
+    epoch,
+    seq,
+    channels,
+    cid,
+    timeUs,
+    value,
+    provenance,
     ...(quality === undefined ? {} : { quality }),
     ...(unit === undefined ? {} : { unit }),
   }
@@ -119,24 +135,44 @@ function frameFrom(rig: string, provenance: Provenance, map: Record<string, unkn
 
 function decodeSamples({ rig, origin, provenance, message }: TelemetryMessage): FrameResult {
   try {
-    if (message.length > FRAME_BYTES_MAX) throw new Refused('too_large', `${message.length} bytes, at most ${FRAME_BYTES_MAX}`)
+    if (message.length > FRAME_BYTES_MAX)
+      throw new Refused('too_large', `${message.length} bytes, at most ${FRAME_BYTES_MAX}`)
     const value = jsonOf(message)
     const samples = Array.isArray(value) ? value : [value]
-    if (samples.length === 0 || samples.length > JSON_SAMPLES_MAX) throw new Refused('wrong_shape', `${samples.length} samples, at most ${JSON_SAMPLES_MAX}`)
-    return { ok: true, frame: sampleFrame(rig, origin, provenance, samples.map((s) => sampleOf(s, rig, origin))) }
+    if (samples.length === 0 || samples.length > JSON_SAMPLES_MAX)
+      throw new Refused('wrong_shape', `${samples.length} samples, at most ${JSON_SAMPLES_MAX}`)
+    return {
+      ok: true,
+      frame: sampleFrame(
+        rig,
+        origin,
+        provenance,
+        samples.map((s) => sampleOf(s, rig, origin)),
+      ),
+    }
   } catch (thrown) {
     return refusal(rig, thrown)
   }
 }
 
-type JsonSample = { channel: string; source: string; timeUs: number; value: number; quality: number; unit: string | undefined }
+type JsonSample = {
+  channel: string
+  source: string
+  timeUs: number
+  value: number
+  quality: number
+  unit: string | undefined
+}
 
 function sampleOf(value: unknown, rig: string, origin: string): JsonSample {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Refused('wrong_shape', 'a sample is an object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Refused('wrong_shape', 'a sample is an object')
   const map = value as Record<string, unknown>
-  if (map['rig'] !== undefined && map['rig'] !== rig) throw new Refused('wrong_rig', `rig is ${brief(map['rig'])}, expected ${rig}`)
+  if (map['rig'] !== undefined && map['rig'] !== rig)
+    throw new Refused('wrong_rig', `rig is ${brief(map['rig'])}, expected ${rig}`)
   const channel = map['channel']
-  if (typeof channel !== 'string' || !isChannelName(channel)) throw new Refused('bad_name', `channel is ${brief(channel)}`)
+  if (typeof channel !== 'string' || !isChannelName(channel))
+    throw new Refused('bad_name', `channel is ${brief(channel)}`)
   const timeUs = map['t_us']
   if (typeof timeUs !== 'number') throw new Refused('bad_time', `t_us is ${brief(timeUs)}`)
   const unit = map['unit']
@@ -146,19 +182,35 @@ function sampleOf(value: unknown, rig: string, origin: string): JsonSample {
   if (typeof number !== 'number') throw new Refused('wrong_shape', `value is ${brief(map['value'])}`)
   const quality = map['q'] ?? QUALITY.good
   if (typeof quality !== 'number' || !isQuality(quality)) throw new Refused('wrong_shape', `q is ${brief(map['q'])}`)
-  return { channel, source: map['source'] === undefined ? origin : idOf(map['source'], 'source'), timeUs, value: number, quality, unit }
+  return {
+    channel,
+    source: map['source'] === undefined ? origin : idOf(map['source'], 'source'),
+    timeUs,
+    value: number,
+    quality,
+    unit,
+  }
 }
 
 /** One frame of the samples of a message: a list must be of one channel set at one unit, or be sent as several messages. */
 function sampleFrame(rig: string, origin: string, provenance: Provenance, samples: readonly JsonSample[]): Frame {
   const first = samples[0]!
-  if (samples.some((s) => s.source !== first.source || s.unit !== first.unit)) throw new Refused('wrong_shape', 'samples of several sources or units in one message')
+  if (samples.some((s) => s.source !== first.source || s.unit !== first.unit))
+    throw new Refused('wrong_shape', 'samples of several sources or units in one message')
   const channels = [...new Set(samples.map((s) => s.channel))]
-  if (channels.length > 1 && samples.length !== channels.length) throw new Refused('wrong_shape', 'several times of several channels in one message')
-  if (channels.length > 1 && samples.some((s) => s.timeUs !== first.timeUs)) throw new Refused('wrong_shape', 'several times of several channels in one message')
+  if (channels.length > 1 && samples.length !== channels.length)
+    throw new Refused('wrong_shape', 'several times of several channels in one message')
+  if (channels.length > 1 && samples.some((s) => s.timeUs !== first.timeUs))
+    throw new Refused('wrong_shape', 'several times of several channels in one message')
   const times = channels.length > 1 ? [first.timeUs] : samples.map((s) => s.timeUs)
   return {
-    rig, source: first.source, epoch: origin, seq: -1, channels, cid: null, provenance,
+    rig,
+    source: first.source,
+    epoch: origin,
+    seq: -1,
+    channels,
+    cid: null,
+    provenance,
     timeUs: Float64Array.from(times),
     value: Float64Array.from(samples, (s) => s.value),
     quality: Uint8Array.from(samples, (s) => s.quality),
@@ -178,7 +230,12 @@ function refusal(rig: string, thrown: unknown): FrameResult {
   if (thrown instanceof Refused) return { ok: false, rig, reason: thrown.reason, detail: thrown.detail }
   if (isHbError(thrown, 'CBOR_REFUSED')) {
     const reason = thrown.context['reason'] === 'too_large' ? 'too_large' : 'malformed_cbor'
-    return { ok: false, rig, reason, detail: `${String(thrown.context['reason'])} at byte ${String(thrown.context['offset'])}` }
+    return {
+      ok: false,
+      rig,
+      reason,
+      detail: `${String(thrown.context['reason'])} at byte ${String(thrown.context['offset'])}`,
+    }
   }
   throw thrown
 }
@@ -189,8 +246,10 @@ function idOf(value: unknown, field: string): string {
 }
 
 function namesOf(value: unknown): string[] {
-  if (!Array.isArray(value) || value.length === 0 || value.length > FRAME_CHANNELS_MAX) throw new Refused('wrong_shape', 'ch is no list of names')
-  for (const name of value) if (typeof name !== 'string' || !isChannelName(name)) throw new Refused('bad_name', `channel is ${brief(name)}`)
+  if (!Array.isArray(value) || value.length === 0 || value.length > FRAME_CHANNELS_MAX)
+    throw new Refused('wrong_shape', 'ch is no list of names')
+  for (const name of value)
+    if (typeof name !== 'string' || !isChannelName(name)) throw new Refused('bad_name', `channel is ${brief(name)}`)
   if (new Set(value).size !== value.length) throw new Refused('wrong_shape', 'ch names a channel twice')
   return value
 }
@@ -202,7 +261,8 @@ function cidOf(value: unknown): string {
 
 function qualityOf(value: unknown, length: number): Uint8Array | undefined {
   if (value === undefined) return undefined
-  if (!(value instanceof Uint8Array) || value.length !== length || !value.every(isQuality)) throw new Refused('wrong_shape', 'q does not fit x')
+  if (!(value instanceof Uint8Array) || value.length !== length || !value.every(isQuality))
+    throw new Refused('wrong_shape', 'q does not fit x')
   return value
 }
 
@@ -215,12 +275,18 @@ function numbersOf(value: unknown, field: string, max: number): Float64Array {
   if (value instanceof Float64Array) return value
   const list = value instanceof BigInt64Array || value instanceof BigUint64Array ? Array.from(value, Number) : value
   const countable = Array.isArray(list) || (ArrayBuffer.isView(list) && !(list instanceof DataView))
-  if (!countable || (list as { length: number }).length > max) throw new Refused('wrong_shape', `${field} is no list of numbers`)
+  if (!countable || (list as { length: number }).length > max)
+    throw new Refused('wrong_shape', `${field} is no list of numbers`)
   const numbers = Float64Array.from(list as ArrayLike<number>, (n) => (typeof n === 'bigint' ? Number(n) : n))
-  if (Array.isArray(list) && !list.every((n) => typeof n === 'number' || typeof n === 'bigint')) throw new Refused('wrong_shape', `${field} holds what is no number`)
+  if (Array.isArray(list) && !list.every((n) => typeof n === 'number' || typeof n === 'bigint'))
+    throw new Refused('wrong_shape', `${field} holds what is no number`)
   return numbers
 }
 
 function brief(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : typeof value === 'object' ? 'a structure' : String(value)
+  return typeof value === 'string'
+    ? JSON.stringify(value.slice(0, 40))
+    : typeof value === 'object'
+      ? 'a structure'
+      : String(value)
 }

@@ -8,15 +8,43 @@ export type TransportCaps = Readonly<{ bytesMax: number; depthMax: number; items
 export const TRANSPORT_CAPS: TransportCaps = { bytesMax: 16 * 1024 * 1024, depthMax: 16, itemsMax: 1_000_000 }
 
 export type TransportRefusal =
-  | 'too_large' | 'truncated' | 'trailing_bytes' | 'too_deep' | 'too_many_items' | 'reserved_head' | 'indefinite_length'
-  | 'tag' | 'typed_array' | 'simple_value' | 'invalid_utf8' | 'key_type' | 'duplicate_key'
+  | 'too_large'
+  | 'truncated'
+  | 'trailing_bytes'
+  | 'too_deep'
+  | 'too_many_items'
+  | 'reserved_head'
+  | 'indefinite_length'
+  | 'tag'
+  | 'typed_array'
+  | 'simple_value'
+  | 'invalid_utf8'
+  | 'key_type'
+  | 'duplicate_key'
 
 export type TransportCheck = Readonly<{ ok: true }> | Readonly<{ ok: false; reason: TransportRefusal; offset: number }>
 
 /** Tags of typed arrays (RFC 8746 section 2.1) and the bytes of one element, in both byte orders. */
 const TYPED_ARRAY_BYTES: ReadonlyMap<number, number> = new Map([
-  [64, 1], [65, 2], [66, 4], [67, 8], [68, 1], [69, 2], [70, 4], [71, 8], [72, 1], [73, 2], [74, 4], [75, 8], [77, 2],
-  [78, 4], [79, 8], [81, 4], [82, 8], [85, 4], [86, 8],
+  [64, 1],
+  [65, 2],
+  [66, 4],
+  [67, 8],
+  [68, 1],
+  [69, 2],
+  [70, 4],
+  [71, 8],
+  [72, 1],
+  [73, 2],
+  [74, 4],
+  [75, 8],
+  [77, 2],
+  [78, 4],
+  [79, 8],
+  [81, 4],
+  [82, 8],
+  [85, 4],
+  [86, 8],
 ])
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -97,8 +125,7 @@ class Checker {
     else if (major === 4) {
       this.fitting(n, 1, start)
       for (let k = 0; k < n; k += 1) this.value(depth + 1)
-    }
-    else if (major === 5) this.map(n, depth, start)
+    } else if (major === 5) this.map(n, depth, start)
     else if (major === 6) this.typedArray(n, start)
   }
 

@@ -1,4 +1,12 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from 'node:crypto'
 import forge from 'node-forge'
 import { systemClock } from '../lib/clock.ts'
 import { millisFromMicros } from '../units.ts'
@@ -57,7 +65,15 @@ export function createDevCa({ nowMs = millisFromMicros(systemClock().nowUs()) }:
     extension(OID.keyUsage, true, primitive(asn1.Type.BITSTRING, CERT_SIGN)),
     extension(OID.subjectKeyId, false, primitive(asn1.Type.OCTETSTRING, keyId(pair.spki))),
   ]
-  const certPem = certificate({ issuer: name, subject: name, spki: pair.spki, extensions, nowMs, days: CA_DAYS, key: pair.key })
+  const certPem = certificate({
+    issuer: name,
+    subject: name,
+    spki: pair.spki,
+    extensions,
+    nowMs,
+    days: CA_DAYS,
+    key: pair.key,
+  })
   return { certPem, keyPem: pair.keyPem, name }
 }
 
@@ -80,11 +96,27 @@ export function issueCertificate(request: CertificateRequest & { nowMs?: number 
   const subject = subjectUri.slice(0, 64)
   const caSpki = createPublicKey(ca.keyPem).export({ type: 'spki', format: 'der' })
   extensions.push(extension(OID.authorityKeyId, false, sequence(context(0, keyId(caSpki)))))
-  const certPem = certificate({ issuer: ca.name, subject, spki: pair.spki, extensions, nowMs, days, key: createPrivateKey(ca.keyPem) })
+  const certPem = certificate({
+    issuer: ca.name,
+    subject,
+    spki: pair.spki,
+    extensions,
+    nowMs,
+    days,
+    key: createPrivateKey(ca.keyPem),
+  })
   return { certPem, keyPem: pair.keyPem }
 }
 
-type Body = Readonly<{ issuer: string; subject: string; spki: Buffer; extensions: Asn1[]; nowMs: number; days: number; key: KeyObject }>
+type Body = Readonly<{
+  issuer: string
+  subject: string
+  spki: Buffer
+  extensions: Asn1[]
+  nowMs: number
+  days: number
+  key: KeyObject
+}>
 
 /** RFC 5280 section 4.1. */
 function certificate({ issuer, subject, spki, extensions, nowMs, days, key }: Body): string {
@@ -102,7 +134,11 @@ function certificate({ issuer, subject, spki, extensions, nowMs, days, key }: Bo
     asn1.create(asn1.Class.CONTEXT_SPECIFIC, 3, true, [sequence(...extensions)]),
   )
   const signature = sign('sha256', Buffer.from(asn1.toDer(tbs).getBytes(), 'latin1'), key)
-  const whole = sequence(tbs, sequence(oid(OID.ecdsaSha256)), primitive(asn1.Type.BITSTRING, `\u0000${signature.toString('latin1')}`))
+  const whole = sequence(
+    tbs,
+    sequence(oid(OID.ecdsaSha256)),
+    primitive(asn1.Type.BITSTRING, `\u0000${signature.toString('latin1')}`),
+  )
   const base64 = Buffer.from(asn1.toDer(whole).getBytes(), 'latin1').toString('base64')
   return `-----BEGIN CERTIFICATE-----\n${base64.replace(/(.{64})/g, '$1\n').trimEnd()}\n-----END CERTIFICATE-----\n`
 }

@@ -26,12 +26,24 @@ export function signCose({ typ, issuer, subject, payload, signer }: CoseContent 
   const header = new Map<number, Canonical>([
     [ALG, ED25519],
     [KID, signer.keyId],
-    [CWT_CLAIMS, new Map([[1, issuer], [2, subject]])],
+    [
+      CWT_CLAIMS,
+      new Map([
+        [1, issuer],
+        [2, subject],
+      ]),
+    ],
     [TYP, typ],
   ])
   const protectedBytes = canonicalBytes(header)
   const signature = signer.sign(toBeSigned(protectedBytes, payload))
-  return concat(SIGN1_HEAD, canonicalBytes(protectedBytes), NO_UNPROTECTED, canonicalBytes(payload), canonicalBytes(signature))
+  return concat(
+    SIGN1_HEAD,
+    canonicalBytes(protectedBytes),
+    NO_UNPROTECTED,
+    canonicalBytes(payload),
+    canonicalBytes(signature),
+  )
 }
 
 /**
@@ -45,15 +57,19 @@ export function openCose(bytes: Uint8Array, { typ, key }: { typ: string; key: Ve
     throw new HbError('BATCH_SIGNATURE', { typ, key: Buffer.from(key.keyId).toString('hex') })
   }
   const header = decodeSigned(parts.protectedBytes)
-  if (!(header instanceof Map) || header.size !== 4) throw new HbError('COSE_SHAPE', { found: 'another protected header' })
+  if (!(header instanceof Map) || header.size !== 4)
+    throw new HbError('COSE_SHAPE', { found: 'another protected header' })
   const claims: unknown = header.get(CWT_CLAIMS)
   const kid: unknown = header.get(KID)
-  if (header.get(ALG) !== ED25519) throw new HbError('COSE_SHAPE', { found: `algorithm ${String(header.get(ALG))}`, expected: ED25519 })
+  if (header.get(ALG) !== ED25519)
+    throw new HbError('COSE_SHAPE', { found: `algorithm ${String(header.get(ALG))}`, expected: ED25519 })
   if (header.get(TYP) !== typ) throw new HbError('COSE_SHAPE', { found: String(header.get(TYP)), expected: typ })
-  if (!(kid instanceof Uint8Array && equalBytes(kid, key.keyId))) throw new HbError('COSE_SHAPE', { found: 'the id of another key' })
+  if (!(kid instanceof Uint8Array && equalBytes(kid, key.keyId)))
+    throw new HbError('COSE_SHAPE', { found: 'the id of another key' })
   if (!(claims instanceof Map) || claims.size !== 2) throw new HbError('COSE_SHAPE', { found: 'other claims' })
   const [issuer, subject]: unknown[] = [claims.get(1), claims.get(2)]
-  if (typeof issuer !== 'string' || typeof subject !== 'string') throw new HbError('COSE_SHAPE', { found: 'claims that are not text' })
+  if (typeof issuer !== 'string' || typeof subject !== 'string')
+    throw new HbError('COSE_SHAPE', { found: 'claims that are not text' })
   return { typ, issuer, subject, payload: parts.payload }
 }
 
@@ -73,10 +89,18 @@ function partsOf(bytes: Uint8Array): CoseParts {
   const list = decodeSigned(bytes.subarray(1))
   if (!Array.isArray(list) || list.length !== 4) throw new HbError('COSE_SHAPE', { found: 'not an array of four' })
   const [protectedBytes, unprotected, payload, signature] = list as unknown[]
-  if (!(protectedBytes instanceof Uint8Array && unprotected instanceof Map && payload instanceof Uint8Array && signature instanceof Uint8Array)) {
+  if (
+    !(
+      protectedBytes instanceof Uint8Array &&
+      unprotected instanceof Map &&
+      payload instanceof Uint8Array &&
+      signature instanceof Uint8Array
+    )
+  ) {
     throw new HbError('COSE_SHAPE', { found: 'parts of other types' })
   }
-  if (signature.length !== SIGNATURE_BYTES) throw new HbError('COSE_SHAPE', { found: `a signature of ${signature.length} bytes`, expected: SIGNATURE_BYTES })
+  if (signature.length !== SIGNATURE_BYTES)
+    throw new HbError('COSE_SHAPE', { found: `a signature of ${signature.length} bytes`, expected: SIGNATURE_BYTES })
   return { protectedBytes, payload, signature }
 }
 

@@ -31,7 +31,9 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(hasher.digest())
 }
 
-const PREFIX = new Map<Domain, Uint8Array>(Object.values(DOMAIN).map((domain) => [domain, new TextEncoder().encode(`${domain}\u0000`)]))
+const PREFIX = new Map<Domain, Uint8Array>(
+  Object.values(DOMAIN).map((domain) => [domain, new TextEncoder().encode(`${domain}\u0000`)]),
+)
 
 /** SHA-256(UTF-8(domain) ‖ 0x00 ‖ parts). Parts are joined as they are: give them fixed lengths or one encoding. */
 export function digestOf(domain: Domain, ...parts: readonly Uint8Array[]): Uint8Array {

@@ -6,7 +6,11 @@ import { sha256 } from './digest.ts'
 export type Signer = Readonly<{ keyId: Uint8Array; spki: Uint8Array; sign(bytes: Uint8Array): Uint8Array }>
 
 /** Verifies bytes with one public key. */
-export type VerifyKey = Readonly<{ keyId: Uint8Array; spki: Uint8Array; verify(bytes: Uint8Array, signature: Uint8Array): boolean }>
+export type VerifyKey = Readonly<{
+  keyId: Uint8Array
+  spki: Uint8Array
+  verify(bytes: Uint8Array, signature: Uint8Array): boolean
+}>
 
 /** Bytes of an Ed25519 signature. */
 export const SIGNATURE_BYTES = 64
@@ -36,7 +40,8 @@ export function signerFromPem(pem: string): Signer {
   } catch (cause) {
     throw new HbError('KEY_REFUSED', { found: 'not a private key in PEM' }, { cause })
   }
-  if (key.asymmetricKeyType !== 'ed25519') throw new HbError('KEY_REFUSED', { found: key.asymmetricKeyType ?? 'unknown', expected: 'ed25519' })
+  if (key.asymmetricKeyType !== 'ed25519')
+    throw new HbError('KEY_REFUSED', { found: key.asymmetricKeyType ?? 'unknown', expected: 'ed25519' })
   const spki = new Uint8Array(createPublicKey(key).export({ type: 'spki', format: 'der' }))
   return { keyId: keyIdOf(spki), spki, sign: (bytes) => new Uint8Array(sign(null, bytes, key)) }
 }
@@ -58,16 +63,22 @@ export function generateSigner(): { signer: Signer; privatePem: string; publicPe
 export function readPublicKey(from: string | Uint8Array): VerifyKey {
   let key: KeyObject
   try {
-    key = typeof from === 'string' ? createPublicKey(from) : createPublicKey({ key: Buffer.from(from), format: 'der', type: 'spki' })
+    key =
+      typeof from === 'string'
+        ? createPublicKey(from)
+        : createPublicKey({ key: Buffer.from(from), format: 'der', type: 'spki' })
   } catch (cause) {
     throw new HbError('KEY_REFUSED', { found: 'not a public key' }, { cause })
   }
-  if (key.asymmetricKeyType !== 'ed25519') throw new HbError('KEY_REFUSED', { found: key.asymmetricKeyType ?? 'unknown', expected: 'ed25519' })
+  if (key.asymmetricKeyType !== 'ed25519')
+    throw new HbError('KEY_REFUSED', { found: key.asymmetricKeyType ?? 'unknown', expected: 'ed25519' })
   const spki = new Uint8Array(key.export({ type: 'spki', format: 'der' }))
-  if (spki.length !== SPKI_PREFIX.length + 32) throw new HbError('KEY_REFUSED', { found: 'a public key of another length' })
+  if (spki.length !== SPKI_PREFIX.length + 32)
+    throw new HbError('KEY_REFUSED', { found: 'a public key of another length' })
   const y = littleEndian(spki.subarray(SPKI_PREFIX.length)) & (2n ** 255n - 1n)
   if (y >= FIELD_PRIME) throw new HbError('KEY_REFUSED', { found: 'a coordinate that is not reduced' })
-  if (SMALL_ORDER_Y.has(y)) throw new HbError('KEY_REFUSED', { found: 'a key of small order: one signature would fit every message' })
+  if (SMALL_ORDER_Y.has(y))
+    throw new HbError('KEY_REFUSED', { found: 'a key of small order: one signature would fit every message' })
   return {
     keyId: keyIdOf(spki),
     spki,

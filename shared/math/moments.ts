@@ -9,14 +9,29 @@ export const MOMENTS_FIELDS = 8
 export const FIELD = { count: 0, mean: 1, m2: 2, min: 3, max: 4, first: 5, last: 6, invalid: 7 } as const
 
 /** A set of samples as a value, for results. */
-export type Moments = Readonly<{ count: number; mean: number; m2: number; min: number; max: number; first: number; last: number; invalid: number }>
+export type Moments = Readonly<{
+  count: number
+  mean: number
+  m2: number
+  min: number
+  max: number
+  first: number
+  last: number
+  invalid: number
+}>
 
 /** Reads row `row` of an array of moments. */
 export function momentsAt(rows: Float64Array, row: number): Moments {
   const at = row * MOMENTS_FIELDS
   return {
-    count: rows[at]!, mean: rows[at + 1]!, m2: rows[at + 2]!, min: rows[at + 3]!,
-    max: rows[at + 4]!, first: rows[at + 5]!, last: rows[at + 6]!, invalid: rows[at + 7]!,
+    count: rows[at]!,
+    mean: rows[at + 1]!,
+    m2: rows[at + 2]!,
+    min: rows[at + 3]!,
+    max: rows[at + 4]!,
+    first: rows[at + 5]!,
+    last: rows[at + 6]!,
+    invalid: rows[at + 7]!,
   }
 }
 
@@ -29,7 +44,14 @@ export function momentsAt(rows: Float64Array, row: number): Moments {
  * Source: Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances",
  * Stanford STAN-CS-79-773 (1979).
  */
-export function joinRows(a: Float64Array, aRow: number, b: Float64Array, bRow: number, into: Float64Array, out: number): void {
+export function joinRows(
+  a: Float64Array,
+  aRow: number,
+  b: Float64Array,
+  bRow: number,
+  into: Float64Array,
+  out: number,
+): void {
   const i = aRow * MOMENTS_FIELDS
   const j = bRow * MOMENTS_FIELDS
   const o = out * MOMENTS_FIELDS

@@ -3,7 +3,12 @@ import type { MetricVerdict, Mode, OverallVerdict } from './verdict.ts'
 
 /** Plain data that has exactly one encoding. Integers are safe integers; other numbers are finite; no `undefined`. */
 export type Canonical =
-  | null | boolean | number | bigint | string | Uint8Array
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
   | readonly Canonical[]
   | ReadonlyMap<number | string, Canonical>
   | { readonly [key: string]: Canonical }
@@ -51,7 +56,12 @@ export type Finding = Readonly<{
  * fixed arity, so that leaving something out cannot be seen from outside. `docs/adr` has the keys.
  */
 export type DecisionValues = readonly [
-  core: Canonical, measurements: Canonical, identifiers: Canonical, limits: Canonical, persons: Canonical, text: Canonical,
+  core: Canonical,
+  measurements: Canonical,
+  identifiers: Canonical,
+  limits: Canonical,
+  persons: Canonical,
+  text: Canonical,
 ]
 
 /** A decision as the evaluator hands it out. `seq` is gapless over the life of an agent, across its rigs. */

@@ -1,10 +1,19 @@
 import type { Micros } from '../units.ts'
-import type { Mode } from './verdict.ts'
 import type { Frame, FrameRefusal } from './telemetry.ts'
+import type { Mode } from './verdict.ts'
 
 /** Journal input kinds, numbered for ever (decisions 15). An unknown number refuses the journal. */
 export const INPUT_KIND = {
-  frame: 1, tick: 2, mode: 3, ack: 4, operator: 5, config: 6, policy: 7, baseline: 8, action_transition: 9, run: 10,
+  frame: 1,
+  tick: 2,
+  mode: 3,
+  ack: 4,
+  operator: 5,
+  config: 6,
+  policy: 7,
+  baseline: 8,
+  action_transition: 9,
+  run: 10,
 } as const
 export type InputKind = keyof typeof INPUT_KIND
 
@@ -25,9 +34,25 @@ export type Input =
   | Readonly<{ kind: 'tick'; nowUs: Micros }>
   | Readonly<{ kind: 'mode'; nowUs: Micros; rig: string; mode: Mode; reason: string; operator: string; source: string }>
   | Readonly<{ kind: 'ack'; nowUs: Micros; action: string; status: string; message: string }>
-  | Readonly<{ kind: 'operator'; nowUs: Micros; command: 'agent_start' | 'agent_stop'; bootId: string; version: string }>
+  | Readonly<{
+      kind: 'operator'
+      nowUs: Micros
+      command: 'agent_start' | 'agent_stop'
+      bootId: string
+      version: string
+    }>
   | Readonly<{ kind: 'config'; nowUs: Micros; files: readonly ConfigFile[] }>
   | Readonly<{ kind: 'policy'; nowUs: Micros; bytes: Uint8Array }>
   | Readonly<{ kind: 'baseline'; nowUs: Micros; rig: string; bytes: Uint8Array }>
   | Readonly<{ kind: 'action_transition'; nowUs: Micros; action: string; state: string }>
-  | Readonly<{ kind: 'run'; nowUs: Micros; rig: string; command: 'start' | 'stop' | 'note'; run: string; article: string; procedure: string; operator: string; note: string }>
+  | Readonly<{
+      kind: 'run'
+      nowUs: Micros
+      rig: string
+      command: 'start' | 'stop' | 'note'
+      run: string
+      article: string
+      procedure: string
+      operator: string
+      note: string
+    }>

@@ -32,15 +32,34 @@ export type Provenance = (typeof PROVENANCES)[number]
 
 /** Why a whole telemetry message was not taken. Counted by reason; the first of each kind is kept as an example. */
 export const FRAME_REFUSALS = [
-  'malformed_cbor', 'malformed_json', 'too_large', 'wrong_version', 'wrong_shape', 'wrong_rig', 'unknown_cid',
-  'bad_name', 'bad_time', 'duplicate_frame', 'sources_full', 'channels_full', 'bad_row',
+  'malformed_cbor',
+  'malformed_json',
+  'too_large',
+  'wrong_version',
+  'wrong_shape',
+  'wrong_rig',
+  'unknown_cid',
+  'bad_name',
+  'bad_time',
+  'duplicate_frame',
+  'sources_full',
+  'channels_full',
+  'bad_row',
 ] as const
 export type FrameRefusal = (typeof FRAME_REFUSALS)[number]
 
 /** Why one sample was not evaluated though its message was taken. */
 export const SAMPLE_REFUSALS = [
-  'not_a_number', 'quality_bad', 'quality_missing', 'future', 'unknown_channel', 'unit_mismatch', 'bad_time',
-  'suspect_ms', 'suspect_s', 'suspect_ns',
+  'not_a_number',
+  'quality_bad',
+  'quality_missing',
+  'future',
+  'unknown_channel',
+  'unit_mismatch',
+  'bad_time',
+  'suspect_ms',
+  'suspect_s',
+  'suspect_ns',
 ] as const
 export type SampleRefusal = (typeof SAMPLE_REFUSALS)[number]
 

@@ -20,7 +20,10 @@ type Leaf = readonly [salt: Uint8Array, value: Canonical, classId: number]
  * leaves, and the root of each. The core leaf holds `[1, core, chain]`, or `[2, core, chain, first, last, count]` for a
  * range of decisions that said the same again.
  */
-export function buildRecords(items: readonly DecisionItem[], seed: Uint8Array): { records: Uint8Array; roots: Uint8Array[] } {
+export function buildRecords(
+  items: readonly DecisionItem[],
+  seed: Uint8Array,
+): { records: Uint8Array; roots: Uint8Array[] } {
   const map = new Map<number, Canonical>()
   const roots: Uint8Array[] = []
   for (const item of items) {
@@ -45,7 +48,8 @@ export function readRecordMap(records: Uint8Array): { items: DecisionItem[]; lea
   const leaves: (readonly Leaf[])[] = []
   for (const [seq, value] of map) {
     const checked = leavesFrom(value as unknown)
-    if (typeof seq !== 'number' || checked === null) throw new HbError('BATCH_SHAPE', { found: 'a record of another shape', record: String(seq) })
+    if (typeof seq !== 'number' || checked === null)
+      throw new HbError('BATCH_SHAPE', { found: 'a record of another shape', record: String(seq) })
     items.push(itemFrom(seq, checked))
     leaves.push(checked)
   }
@@ -63,26 +67,38 @@ function leavesOf(item: DecisionItem, seq: number, seed: Uint8Array): Leaf[] {
 }
 
 function coreValue(item: DecisionItem, core: Canonical): Canonical {
-  return item.kind === 'record' ? [RECORD, core, item.chain] : [RANGE, core, item.chain, item.first, item.last, item.count]
+  return item.kind === 'record'
+    ? [RECORD, core, item.chain]
+    : [RANGE, core, item.chain, item.first, item.last, item.count]
 }
 
 function leavesFrom(value: unknown): Leaf[] | null {
   if (!Array.isArray(value) || value.length !== CLASSES) return null
   const whole = value.every(
     (leaf: unknown, classId) =>
-      Array.isArray(leaf) && leaf.length === 3 && leaf[0] instanceof Uint8Array && leaf[0].length === SALT_BYTES && leaf[2] === classId,
+      Array.isArray(leaf) &&
+      leaf.length === 3 &&
+      leaf[0] instanceof Uint8Array &&
+      leaf[0].length === SALT_BYTES &&
+      leaf[2] === classId,
   )
   return whole ? (value as Leaf[]) : null
 }
 
 function itemFrom(seq: number, leaves: readonly Leaf[]): DecisionItem {
   const core = leaves[0]![1] as unknown
-  if (!Array.isArray(core) || !(core[2] instanceof Uint8Array)) throw new HbError('BATCH_SHAPE', { record: seq, found: 'another core leaf' })
+  if (!Array.isArray(core) || !(core[2] instanceof Uint8Array))
+    throw new HbError('BATCH_SHAPE', { record: seq, found: 'another core leaf' })
   const values = [core[1], ...leaves.slice(1).map((leaf) => leaf[1])] as unknown as DecisionValues
   const chain: Uint8Array = core[2]
   if (core[0] === RECORD && core.length === 3) return { kind: 'record', seq, values, chain }
   const [first, last, count] = core.slice(3) as number[]
-  const whole = core[0] === RANGE && core.length === 6 && first === seq && Number.isSafeInteger(last) && last! - first! + 1 === count
+  const whole =
+    core[0] === RANGE &&
+    core.length === 6 &&
+    first === seq &&
+    Number.isSafeInteger(last) &&
+    last! - first! + 1 === count
   if (!whole) throw new HbError('BATCH_SHAPE', { record: seq, found: 'another core leaf' })
   return { kind: 'range', first: first!, last: last!, count: count!, values, chain }
 }

@@ -36,7 +36,15 @@ export type BatchHeader = Readonly<{
   config: Uint8Array
   baselines: readonly Uint8Array[]
   gaps: readonly Readonly<{ fromUs: Micros; toUs: Micros; reason: string }>[]
-  counters: Readonly<{ received: number; evaluated: number; late: number; duplicate: number; rejected: number; shed: number; missing: number }>
+  counters: Readonly<{
+    received: number
+    evaluated: number
+    late: number
+    duplicate: number
+    rejected: number
+    shed: number
+    missing: number
+  }>
   flags: Readonly<{ breakGlass: boolean; simulation: boolean; degraded: boolean }>
   /** Input journal the decisions come from: replay of these records gives them again. In key 9 beside the times. */
   journal: Readonly<{ id: Uint8Array; first: number; last: number }>
@@ -53,7 +61,17 @@ export function agentUri(deployment: string, agent: string): string {
 }
 
 /** What the first batch of an epoch names as the one before (decisions 19). */
-export function genesisPrev({ deployment, agent, epoch, spki }: { deployment: string; agent: string; epoch: number; spki: Uint8Array }): Uint8Array {
+export function genesisPrev({
+  deployment,
+  agent,
+  epoch,
+  spki,
+}: {
+  deployment: string
+  agent: string
+  epoch: number
+  spki: Uint8Array
+}): Uint8Array {
   return digestOf(DOMAIN.genesis, canonicalBytes([deployment, agent, epoch, spki]))
 }
 
@@ -66,7 +84,17 @@ export function foldChain(before: Uint8Array, values: Canonical): Uint8Array {
  * Signs decisions. `seed` (32 random bytes) makes the salts of the class leaves; it is kept beside the batch and never
  * sent, so that a class can be redacted later without changing what was signed.
  */
-export function buildBatch({ header, items, seed, signer }: { header: BatchHeader; items: readonly DecisionItem[]; seed: Uint8Array; signer: Signer }): {
+export function buildBatch({
+  header,
+  items,
+  seed,
+  signer,
+}: {
+  header: BatchHeader
+  items: readonly DecisionItem[]
+  seed: Uint8Array
+  signer: Signer
+}): {
   cose: Uint8Array
   records: Uint8Array
   identity: Uint8Array
@@ -83,12 +111,22 @@ export function buildBatch({ header, items, seed, signer }: { header: BatchHeade
  *
  * @throws HbError COSE_SHAPE, CBOR_REFUSED, BATCH_SIGNATURE, BATCH_SHAPE, BATCH_ROOT.
  */
-export function openBatch({ cose, records, key }: { cose: Uint8Array; records: Uint8Array; key: VerifyKey }): OpenedBatch {
+export function openBatch({
+  cose,
+  records,
+  key,
+}: {
+  cose: Uint8Array
+  records: Uint8Array
+  key: VerifyKey
+}): OpenedBatch {
   const { payload, issuer, subject } = openCose(cose, { typ: BATCH_TYP, key })
   const { header, root } = headerOf(decodeSigned(payload), subject)
-  if (issuer !== agentUri(header.deployment, header.agent)) throw new HbError('BATCH_SHAPE', { found: issuer, expected: agentUri(header.deployment, header.agent) })
+  if (issuer !== agentUri(header.deployment, header.agent))
+    throw new HbError('BATCH_SHAPE', { found: issuer, expected: agentUri(header.deployment, header.agent) })
   const { items, leaves } = readRecordMap(records)
-  if (!equalBytes(treeHash(leaves.map(rootOfRecord)), root)) throw new HbError('BATCH_ROOT', { agent: header.agent, batch_seq: header.batchSeq })
+  if (!equalBytes(treeHash(leaves.map(rootOfRecord)), root))
+    throw new HbError('BATCH_ROOT', { agent: header.agent, batch_seq: header.batchSeq })
   checkCover(header, items)
   return { header, items, identity: coseIdentity(cose) }
 }
@@ -105,10 +143,12 @@ function checkCover(header: BatchHeader, items: readonly DecisionItem[]): void {
   for (const item of items) {
     const first = item.kind === 'record' ? item.seq : item.first
     const last = item.kind === 'record' ? item.seq : item.last
-    if (first !== next || !(last >= first)) throw new HbError('BATCH_SHAPE', { found: `decision ${first}`, expected: `decision ${next}` })
+    if (first !== next || !(last >= first))
+      throw new HbError('BATCH_SHAPE', { found: `decision ${first}`, expected: `decision ${next}` })
     next = last + 1
   }
-  if (next - header.firstSeq !== header.count) throw new HbError('BATCH_SHAPE', { found: `${next - header.firstSeq} decisions`, expected: header.count })
+  if (next - header.firstSeq !== header.count)
+    throw new HbError('BATCH_SHAPE', { found: `${next - header.firstSeq} decisions`, expected: header.count })
 }
 
 function payloadOf(h: BatchHeader, root: Uint8Array): Canonical {
@@ -139,11 +179,21 @@ const COUNTERS = ['received', 'evaluated', 'late', 'duplicate', 'rejected', 'she
 const RUN_PREFIX = 'run/'
 
 function headerOf(value: Canonical, subject: string): { header: BatchHeader; root: Uint8Array } {
-  if (!(value instanceof Map) || value.size !== 19) throw new HbError('BATCH_SHAPE', { found: 'another map', expected: 'keys 0 to 18' })
+  if (!(value instanceof Map) || value.size !== 19)
+    throw new HbError('BATCH_SHAPE', { found: 'another map', expected: 'keys 0 to 18' })
   const read = new FieldReader(value as ReadonlyMap<number, unknown>)
-  if (value.get(0) !== BATCH_VERSION) throw new HbError('BATCH_SHAPE', { found: `version ${String(value.get(0))}`, expected: BATCH_VERSION })
+  if (value.get(0) !== BATCH_VERSION)
+    throw new HbError('BATCH_SHAPE', { found: `version ${String(value.get(0))}`, expected: BATCH_VERSION })
   if (!subject.startsWith(RUN_PREFIX)) throw new HbError('BATCH_SHAPE', { found: subject, expected: 'run/…' })
-  const [firstUs, lastUs, watermarkUs, journalId, journalFirst, journalLast] = read.list(9, 'whole', 'whole', 'whole', 'bytes', 'whole', 'whole')
+  const [firstUs, lastUs, watermarkUs, journalId, journalFirst, journalLast] = read.list(
+    9,
+    'whole',
+    'whole',
+    'whole',
+    'bytes',
+    'whole',
+    'whole',
+  )
   const [monoUs, wallUs, bootId, sync, errorUs] = read.list(10, 'whole', 'whole', 'text', 'text', 'whole or null')
   const [exe, version, node, evaluator, execArgvEmpty] = read.list(11, 'digest', 'text', 'text', 'whole', 'flag')
   const counters = read.list(17, ...COUNTERS.map(() => 'whole' as const)) as number[]
@@ -169,7 +219,8 @@ function headerOf(value: Canonical, subject: string): { header: BatchHeader; roo
     journal: { id: journalId, first: journalFirst, last: journalLast },
     run: subject.slice(RUN_PREFIX.length),
   } as unknown as BatchHeader
-  if (!(header.count >= 1 && header.count <= BATCH_COUNT_MAX && header.batchSeq >= 1)) throw new HbError('BATCH_SHAPE', { found: `${header.count} decisions in batch ${header.batchSeq}` })
+  if (!(header.count >= 1 && header.count <= BATCH_COUNT_MAX && header.batchSeq >= 1))
+    throw new HbError('BATCH_SHAPE', { found: `${header.count} decisions in batch ${header.batchSeq}` })
   return { header, root: read.one(8, 'digest') as Uint8Array }
 }
 
@@ -219,7 +270,8 @@ class FieldReader {
   }
 
   private row(key: number, value: unknown, kinds: readonly FieldKind[]): unknown[] {
-    if (!Array.isArray(value) || value.length !== kinds.length) throw new HbError('BATCH_SHAPE', { key, expected: `${kinds.length} fields` })
+    if (!Array.isArray(value) || value.length !== kinds.length)
+      throw new HbError('BATCH_SHAPE', { key, expected: `${kinds.length} fields` })
     return value.map((field, k) => this.checked(key, field, kinds[k]!))
   }
 

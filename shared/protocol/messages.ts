@@ -33,19 +33,49 @@ export type HelloMessage = Readonly<{
   programs: readonly string[]
   rigs: readonly RigName[]
 }>
-export type BatchMessage = Readonly<{ t: 'batch'; epoch: number; batch_seq: number; cose: Uint8Array; records: Uint8Array }>
+export type BatchMessage = Readonly<{
+  t: 'batch'
+  epoch: number
+  batch_seq: number
+  cose: Uint8Array
+  records: Uint8Array
+}>
 /** `vitals` is JSON: it goes to pages as it is and is never decided from. */
 export type VitalsMessage = Readonly<{ t: 'vitals'; vitals: string }>
-export type SliceChannelMessage = Readonly<{ channel: string; unit: string; time_us: Float64Array; value: Float64Array }>
-export type SliceMessage = Readonly<{ t: 'slice'; id: string; ok: boolean; rig: string; channels: readonly SliceChannelMessage[]; reason?: string }>
+export type SliceChannelMessage = Readonly<{
+  channel: string
+  unit: string
+  time_us: Float64Array
+  value: Float64Array
+}>
+export type SliceMessage = Readonly<{
+  t: 'slice'
+  id: string
+  ok: boolean
+  rig: string
+  channels: readonly SliceChannelMessage[]
+  reason?: string
+}>
 export type AgentMessage = HelloMessage | BatchMessage | VitalsMessage | SliceMessage
 
 /** Where to go on: the last batch receipted, 0 for none, and how many may be on the way. */
 export type ResumeMessage = Readonly<{ t: 'resume'; epoch: number; batch_seq: number; credit: number }>
 export type CreditMessage = Readonly<{ t: 'credit'; batches: number }>
 export type ReceiptMessage = Readonly<{ t: 'receipt'; epoch: number; batch_seq: number; receipt: Uint8Array }>
-export type RefusalMessage = Readonly<{ t: 'refusal'; code: string; detail: string; epoch?: number; batch_seq?: number }>
-export type SliceRequestMessage = Readonly<{ t: 'slice_request'; id: string; rig: string; from_us: Micros; to_us: Micros }>
+export type RefusalMessage = Readonly<{
+  t: 'refusal'
+  code: string
+  detail: string
+  epoch?: number
+  batch_seq?: number
+}>
+export type SliceRequestMessage = Readonly<{
+  t: 'slice_request'
+  id: string
+  rig: string
+  from_us: Micros
+  to_us: Micros
+}>
 export type CollectorMessage = ResumeMessage | CreditMessage | ReceiptMessage | RefusalMessage | SliceRequestMessage
 
 export type ReadMessage<T> = Readonly<{ ok: true; message: T }> | Readonly<{ ok: false; reason: string }>
@@ -72,9 +102,18 @@ const isName: Holds = (value) => typeof value === 'string' && isId(value)
 const isCount: Holds = (value) => Number.isSafeInteger(value) && (value as number) >= 0
 const isBytes: Holds = (value) => value instanceof Uint8Array
 const isFlag: Holds = (value) => typeof value === 'boolean'
-const optional = (holds: Holds): Holds => (value) => value === undefined || holds(value)
-const listOf = (max: number, holds: Holds): Holds => (value) => Array.isArray(value) && value.length <= max && value.every(holds)
-const mapOf = (shape: Shape): Holds => (value) => isRecord(value) && misfit(value, shape) === null
+const optional =
+  (holds: Holds): Holds =>
+  (value) =>
+    value === undefined || holds(value)
+const listOf =
+  (max: number, holds: Holds): Holds =>
+  (value) =>
+    Array.isArray(value) && value.length <= max && value.every(holds)
+const mapOf =
+  (shape: Shape): Holds =>
+  (value) =>
+    isRecord(value) && misfit(value, shape) === null
 const isSamples: Holds = (value) => value instanceof Float64Array && value.length <= SLICE_SAMPLES_MAX
 
 const AGENT_SHAPES: Readonly<Record<string, Shape>> = {
@@ -95,7 +134,10 @@ const AGENT_SHAPES: Readonly<Record<string, Shape>> = {
     id: isText,
     ok: isFlag,
     rig: isName,
-    channels: listOf(SLICE_CHANNELS_MAX, mapOf({ channel: isText, unit: isText, time_us: isSamples, value: isSamples })),
+    channels: listOf(
+      SLICE_CHANNELS_MAX,
+      mapOf({ channel: isText, unit: isText, time_us: isSamples, value: isSamples }),
+    ),
     reason: optional(isText),
   },
 }
@@ -195,7 +237,15 @@ export type Vitals = Readonly<{
   /** Samples that no sensor measured: a simulator or a fault injector made them. */
   simulation: boolean
   samples_per_s: number
-  counters: Readonly<{ received: number; evaluated: number; late: number; duplicate: number; rejected: number; shed: number; missing: number }>
+  counters: Readonly<{
+    received: number
+    evaluated: number
+    late: number
+    duplicate: number
+    rejected: number
+    shed: number
+    missing: number
+  }>
   outbox: Readonly<{ batches: number; bytes: Bytes; oldest_us: Micros | null }>
   channels: readonly ChannelVitals[]
 }>

@@ -2,22 +2,42 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ROOT } from '../../scripts/sources.ts'
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
 import { generateSigner } from '../../shared/crypto/sign.ts'
-import { ROOT } from '../../scripts/sources.ts'
 
 /** A folder with keys, certificates and registries for one agent `bench-1` and a collector, as an installer would leave it. */
-export type BenchFolder = Readonly<{ path: string; ports: { agents: number; operators: number; health: number }; write(name: string, text: string): void; remove(): void }>
+export type BenchFolder = Readonly<{
+  path: string
+  ports: { agents: number; operators: number; health: number }
+  write(name: string, text: string): void
+  remove(): void
+}>
 
 export async function createBenchFolder(): Promise<BenchFolder> {
   const path = mkdtempSync(join(tmpdir(), 'hb-bench-'))
   const write = (name: string, text: string, mode = 0o600): void => writeFileSync(join(path, name), text, { mode })
   const ports = { agents: await freePort(), operators: await freePort(), health: await freePort() }
   mkdirSync(path, { recursive: true })
-  for (const rig of ['water-loop', 'host', 'skab']) copyFileSync(join(ROOT, 'hil-testbed', 'rigs', `${rig}.registry.yaml`), join(path, `${rig}.registry.yaml`))
+  for (const rig of ['water-loop', 'host', 'skab'])
+    copyFileSync(join(ROOT, 'hil-testbed', 'rigs', `${rig}.registry.yaml`), join(path, `${rig}.registry.yaml`))
   const ca = createDevCa()
-  const server = issueCertificate({ ca, subjectUri: 'spiffe://demo/collector/main', dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'], use: 'server', days: 1 })
-  const client = issueCertificate({ ca, subjectUri: 'spiffe://demo/agent/bench-1', dnsNames: [], ipAddresses: [], use: 'client', days: 1 })
+  const server = issueCertificate({
+    ca,
+    subjectUri: 'spiffe://demo/collector/main',
+    dnsNames: ['localhost'],
+    ipAddresses: ['127.0.0.1'],
+    use: 'server',
+    days: 1,
+  })
+  const client = issueCertificate({
+    ca,
+    subjectUri: 'spiffe://demo/agent/bench-1',
+    dnsNames: [],
+    ipAddresses: [],
+    use: 'client',
+    days: 1,
+  })
   const signing = generateSigner()
   const receipts = generateSigner()
   write('ca.pem', ca.certPem)
@@ -46,11 +66,19 @@ agents:
 `
 }
 
-export type RuntimeLines = Readonly<{ clock: 'system' | 'recording'; rigs: string; ports?: BenchFolder['ports']; extra?: string }>
+export type RuntimeLines = Readonly<{
+  clock: 'system' | 'recording'
+  rigs: string
+  ports?: BenchFolder['ports']
+  extra?: string
+}>
 
 /** Text of a runtime.yaml; with `ports` it forwards to the collector and has a health server. */
 export function runtimeYaml({ clock, rigs, ports, extra = '' }: RuntimeLines): string {
-  const uplink = ports === undefined ? '' : `collector: { url: "wss://127.0.0.1:${ports.agents}/agent", ca_file: ca.pem, cert_file: agent.pem, key_file: agent.key, collector_key_file: receipts.pub.pem }
+  const uplink =
+    ports === undefined
+      ? ''
+      : `collector: { url: "wss://127.0.0.1:${ports.agents}/agent", ca_file: ca.pem, cert_file: agent.pem, key_file: agent.key, collector_key_file: receipts.pub.pem }
 health: { port: ${ports.health} }
 `
   return `version: 1

@@ -19,37 +19,82 @@ export const RIG = 'rig-a'
 /** A metric at 100 Hz that is judged on windows 0 and 1, asks for no baseline and has no limits. */
 export function metricSettings(metric: string, more: Partial<MetricSettings> = {}): MetricSettings {
   return {
-    metric, unit: 'bar', channels: [metric], unitFactors: new Map(), required: true, baselineRequired: false,
-    idleAfterUs: 1_000_000, nominalRateHz: 100, windows: [0, 1], persistenceSlides: 3, ...more,
+    metric,
+    unit: 'bar',
+    channels: [metric],
+    unitFactors: new Map(),
+    required: true,
+    baselineRequired: false,
+    idleAfterUs: 1_000_000,
+    nominalRateHz: 100,
+    windows: [0, 1],
+    persistenceSlides: 3,
+    ...more,
   }
 }
 
 /** A rig with 50 ms slides, windows of 250 ms and 1 s, 200 ms of lateness and 5 s of future. */
 export function rigSettings(metrics: readonly MetricSettings[], more: Partial<RigSettings> = {}): RigSettings {
   return {
-    rig: RIG, mode: 'nominal', slideUs: SLIDE_US, windowsUs: [250_000, 1_000_000], latenessUs: LATENESS_US, maxFutureUs: 5_000_000,
-    latePolicy: 'drop', metrics: [...metrics].sort((a, b) => (a.metric < b.metric ? -1 : 1)), baseline: null, ...more,
+    rig: RIG,
+    mode: 'nominal',
+    slideUs: SLIDE_US,
+    windowsUs: [250_000, 1_000_000],
+    latenessUs: LATENESS_US,
+    maxFutureUs: 5_000_000,
+    latePolicy: 'drop',
+    metrics: [...metrics].sort((a, b) => (a.metric < b.metric ? -1 : 1)),
+    baseline: null,
+    ...more,
   }
 }
 
 /** Settings of an evaluator; `tag` makes the configuration another one. */
 export function evaluatorSettings(rigs: readonly RigSettings[], tag = 1): EvaluatorSettings {
-  return { configDigest: new Uint8Array(32).fill(tag), rigs, passRecordEveryUs: 1_000_000, notPassRecordEveryUs: 500_000 }
+  return {
+    configDigest: new Uint8Array(32).fill(tag),
+    rigs,
+    passRecordEveryUs: 1_000_000,
+    notPassRecordEveryUs: 500_000,
+  }
 }
 
 /** A baseline whose means of the given window widths lie at `mean` with `spread`, tolerated within `limit` spreads. */
-export function metricBaseline(metric: string, levels: { mean: number; spread: number; limit: number; widthsUs?: readonly number[]; unit?: string }): MetricBaseline {
+export function metricBaseline(
+  metric: string,
+  levels: { mean: number; spread: number; limit: number; widthsUs?: readonly number[]; unit?: string },
+): MetricBaseline {
   const { mean, spread, limit, widthsUs = [250_000, 1_000_000], unit = 'bar' } = levels
-  return { metric, unit, count: 10_000, mean, sd: spread * 5, min: mean - 1, max: mean + 1, windows: widthsUs.map((widthUs) => ({ widthUs, windows: 100, mean, spread, limit })) }
+  return {
+    metric,
+    unit,
+    count: 10_000,
+    mean,
+    sd: spread * 5,
+    min: mean - 1,
+    max: mean + 1,
+    windows: widthsUs.map((widthUs) => ({ widthUs, windows: 100, mean, spread, limit })),
+  }
 }
 
-export type FrameParts = Partial<Omit<Frame, 'timeUs' | 'value'>> & { times: readonly number[]; values: readonly (readonly number[])[] }
+export type FrameParts = Partial<Omit<Frame, 'timeUs' | 'value'>> & {
+  times: readonly number[]
+  values: readonly (readonly number[])[]
+}
 
 /** A frame of `values[channel][time]`; of source `daq`, life `e1`, without a sequence, unless told otherwise. */
 export function frameOf({ times, values, ...more }: FrameParts): Frame {
   return {
-    rig: RIG, source: 'daq', epoch: 'e1', seq: -1, channels: ['a'], cid: null, provenance: 'live',
-    timeUs: Float64Array.from(times), value: Float64Array.from(values.flat()), ...more,
+    rig: RIG,
+    source: 'daq',
+    epoch: 'e1',
+    seq: -1,
+    channels: ['a'],
+    cid: null,
+    provenance: 'live',
+    timeUs: Float64Array.from(times),
+    value: Float64Array.from(values.flat()),
+    ...more,
   }
 }
 
@@ -128,7 +173,17 @@ export function findingOf(out: Collected, metric: string): Finding | null {
   return out.judgements[out.judgements.length - 1]![index]!.finding
 }
 
-export type Steady = { fromUs: number; toUs: number; rateHz?: number; channels?: readonly string[]; value?: (channel: number, timeUs: number) => number; source?: string; seqFrom?: number; unit?: string; quality?: (timeUs: number) => number }
+export type Steady = {
+  fromUs: number
+  toUs: number
+  rateHz?: number
+  channels?: readonly string[]
+  value?: (channel: number, timeUs: number) => number
+  source?: string
+  seqFrom?: number
+  unit?: string
+  quality?: (timeUs: number) => number
+}
 
 /**
  * Frames of 20 ms from one publisher at a steady rate, each taken in at the end of its span; a tick at every slide.
@@ -143,7 +198,10 @@ export function steadyInputs(steady: Steady): EvaluatorInput[] {
     for (let t = Math.ceil(at / stepUs) * stepUs; t < Math.min(at + 20_000, toUs); t += stepUs) times.push(t)
     if (times.length > 0) {
       const values = channels.map((_, c) => times.map((t) => value(c, t)))
-      const quality = steady.quality === undefined ? {} : { quality: Uint8Array.from(channels.flatMap(() => times.map((t) => steady.quality!(t)))) }
+      const quality =
+        steady.quality === undefined
+          ? {}
+          : { quality: Uint8Array.from(channels.flatMap(() => times.map((t) => steady.quality!(t)))) }
       const unit = steady.unit === undefined ? {} : { unit: steady.unit }
       inputs.push(frameInput(at + 20_000, frameOf({ times, values, channels, source, seq, ...quality, ...unit })))
       seq += 1

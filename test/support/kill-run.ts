@@ -1,5 +1,5 @@
-import { createPrng } from '../../shared/lib/prng.ts'
 import { type Program, runHb, startHb } from '../../scripts/demo/processes.ts'
+import { createPrng } from '../../shared/lib/prng.ts'
 import { type BenchFolder, recordedLoop, runtimeYaml } from './bench-folder.ts'
 
 /** What a run is judged by. */
@@ -26,7 +26,10 @@ export async function undisturbed(folder: BenchFolder): Promise<RunResult> {
  * Runs the agent again and again, each life ended with SIGKILL at a random moment, until it was killed `kills` times;
  * a run that reaches the end of its recording begins anew in another state folder.
  */
-export async function killedRuns(folder: BenchFolder, { kills, seed, name }: { kills: number; seed: number; name: string }): Promise<RunResult[]> {
+export async function killedRuns(
+  folder: BenchFolder,
+  { kills, seed, name }: { kills: number; seed: number; name: string },
+): Promise<RunResult[]> {
   const prng = createPrng(seed)
   const results: RunResult[] = []
   let left = kills
@@ -34,7 +37,8 @@ export async function killedRuns(folder: BenchFolder, { kills, seed, name }: { k
     const state = `${name}-${round}`
     let killed = 0
     for (let ended = false; !ended; ) {
-      const lifeMs = left - killed > 0 ? LIFE_MS.min + prng.next() * (LIFE_MS.max - LIFE_MS.min) : Number.POSITIVE_INFINITY
+      const lifeMs =
+        left - killed > 0 ? LIFE_MS.min + prng.next() * (LIFE_MS.max - LIFE_MS.min) : Number.POSITIVE_INFINITY
       ended = await oneLife(folder, state, lifeMs)
       if (!ended) killed += 1
     }
@@ -62,10 +66,16 @@ async function endWithin(program: Program, lifeMs: number): Promise<number | nul
 
 /** Digest over all decisions by re-running the journal, the frames in it, and that what was signed comes out again. */
 export async function resultOf(folder: BenchFolder, state: string): Promise<Omit<RunResult, 'kills'>> {
-  const json = async (...args: string[]): Promise<Record<string, unknown>> => JSON.parse(await runHb([...args, '--state', state, '--json'], folder.path)) as Record<string, unknown>
+  const json = async (...args: string[]): Promise<Record<string, unknown>> =>
+    JSON.parse(await runHb([...args, '--state', state, '--json'], folder.path)) as Record<string, unknown>
   const verified = await json('journal', 'verify')
-  if (verified['ok'] !== true) throw new Error(`${state}: the journal is not whole: ${JSON.stringify(verified['damage'])}`)
+  if (verified['ok'] !== true)
+    throw new Error(`${state}: the journal is not whole: ${JSON.stringify(verified['damage'])}`)
   const replayed = await json('replay')
   if (replayed['equal'] !== true || replayed['unsigned'] !== 0) throw new Error(`${state}: ${JSON.stringify(replayed)}`)
-  return { digest: String(replayed['digest']), decisions: Number(replayed['decisions']), frames: (verified['kinds'] as { frame: number }).frame }
+  return {
+    digest: String(replayed['digest']),
+    decisions: Number(replayed['decisions']),
+    frames: (verified['kinds'] as { frame: number }).frame,
+  }
 }

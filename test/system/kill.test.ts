@@ -1,6 +1,6 @@
 import t from 'tap'
-import { createBenchFolder } from '../support/bench-folder.ts'
 import { killAll } from '../../scripts/demo/processes.ts'
+import { createBenchFolder } from '../support/bench-folder.ts'
 import { killedRuns, makeRecording, ROWS, undisturbed } from '../support/kill-run.ts'
 
 const KILLS = 20
@@ -15,7 +15,10 @@ t.test(`an agent killed ${KILLS} times at random moments decides what an undistu
   const reference = await undisturbed(folder)
   t.equal(reference.frames, ROWS, 'the undisturbed run journaled every row once')
   const results = await killedRuns(folder, { kills: KILLS, seed: 20_261_123, name: 'killed' })
-  t.equal(results.reduce((sum, r) => sum + r.kills, 0), KILLS)
+  t.equal(
+    results.reduce((sum, r) => sum + r.kills, 0),
+    KILLS,
+  )
   for (const result of results) {
     t.equal(result.digest, reference.digest, `the digest is the same after ${result.kills} kills`)
     t.equal(result.frames, ROWS, 'every row was journaled exactly once')
