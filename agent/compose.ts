@@ -71,22 +71,8 @@ export function createAgent(options: AgentOptions): Agent {
       return healthAddress
     },
     async start() {
-      const keys = readKeys(loaded)
-      checkClock(loaded, clock.nowUs())
-      const code = await readCode()
-      const storage = openStorage(options.statePath, loaded, {
-        signer: keys.signer,
-        nowUs: clock.nowUs(),
-        files: options.files ?? systemFiles,
-      })
-      lifecycle.add({ name: 'state folder', stop: () => storage.close() })
-      try {
-        loop = await openLoop({ loaded, clock, events, storage, keys, code })
-      } catch (error) {
-        await storage.close()
-        throw error
-      }
-      const at = { loaded, clock, events, storage, keys, loop, lifecycle }
+      const at = await openAgent(options, events, lifecycle)
+      loop = at.loop
       addServers(at, (address) => {
         healthAddress = address
       })
@@ -94,13 +80,9 @@ export function createAgent(options: AgentOptions): Agent {
       lifecycle.add({ name: 'loop', start: () => at.loop.begin(), stop: () => at.loop.stop() })
       addSources(at, finish)
       await lifecycle.start()
-      events.started({
-        agent: loaded.config.agent,
-        rigs: loaded.config.rigs.length,
-        epoch: storage.folder.identity.epoch,
-        health: healthAddress,
-        state: options.statePath,
-      })
+      const { agent, rigs } = loaded.config
+      const { epoch } = at.storage.folder.identity
+      events.started({ agent, rigs: rigs.length, epoch, health: healthAddress, state: options.statePath })
     },
     async stop(signal) {
       events.stopping(signal)
@@ -112,6 +94,23 @@ export function createAgent(options: AgentOptions): Agent {
       })
       return report
     },
+  }
+}
+
+/** Reads everything that can be wrong, opens the state folder and brings the evaluator to where it was. */
+async function openAgent(options: AgentOptions, events: AgentEvents, lifecycle: Lifecycle): Promise<Running> {
+  const { loaded, clock, files = systemFiles } = options
+  const keys = readKeys(loaded)
+  checkClock(loaded, clock.nowUs())
+  const code = await readCode()
+  const storage = openStorage(options.statePath, loaded, { signer: keys.signer, nowUs: clock.nowUs(), files })
+  lifecycle.add({ name: 'state folder', stop: () => storage.close() })
+  try {
+    const loop = await openLoop({ loaded, clock, events, storage, keys, code })
+    return { loaded, clock, events, storage, keys, loop, lifecycle }
+  } catch (error) {
+    await storage.close()
+    throw error
   }
 }
 

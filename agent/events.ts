@@ -10,6 +10,7 @@ export type AgentEvents = ReturnType<typeof createAgentEvents>
 export function createAgentEvents(log: Logger) {
   let lastRefusal = ''
   return {
+    ...createUplinkEvents(log),
     started: (facts: { agent: string; rigs: number; epoch: number; health: string | null; state: string }) =>
       log.info({ event: 'agent_started', ...facts }, 'agent is ready'),
     recovered: (facts: {
@@ -56,6 +57,15 @@ export function createAgentEvents(log: Logger) {
         { event: 'checkpoint_failed', ...describe(error) },
         'the state could not be saved; the older one stays',
       ),
+    run: (facts: { rig: string; command: string; run: string }) =>
+      log.info({ event: 'run', ...facts }, `run ${facts.command}`),
+    broken: (where: string, error: unknown) =>
+      log.error({ event: 'broken', where, ...describe(error) }, 'an error nobody expected'),
+  }
+}
+
+function createUplinkEvents(log: Logger) {
+  return {
     uplinkConnected: (facts: { epoch: number; batch_seq: number }) =>
       log.info({ event: 'uplink_connected', ...facts }, 'connected to the collector'),
     uplinkLost: (reason: string) =>
@@ -64,10 +74,6 @@ export function createAgentEvents(log: Logger) {
       log.error({ event: 'uplink_refused', code: facts.code, detail: facts.detail }, 'the collector refused'),
     badReceipt: (facts: { batch: number; reason: string }) =>
       log.error({ event: 'bad_receipt', ...facts }, 'a receipt that does not count; the batch is kept'),
-    run: (facts: { rig: string; command: string; run: string }) =>
-      log.info({ event: 'run', ...facts }, `run ${facts.command}`),
-    broken: (where: string, error: unknown) =>
-      log.error({ event: 'broken', where, ...describe(error) }, 'an error nobody expected'),
   }
 }
 

@@ -9,11 +9,11 @@ import type { AgentStorage } from './storage.ts'
 const OUTCOMES = ['evaluated', 'late', 'duplicate', 'rejected', 'shed'] as const
 
 /** What `/metrics` shows, read from where it is counted anyway. Labels are rigs, verdicts and reasons: closed sets. */
-export function agentMetrics(
-  loop: AgentLoop,
-  { journal, outbox }: AgentStorage,
-  uplink: Uplink | null,
-): MetricSource[] {
+export function agentMetrics(loop: AgentLoop, storage: AgentStorage, uplink: Uplink | null): MetricSource[] {
+  return [...sampleMetrics(loop), ...loopMetrics(loop, storage, uplink)]
+}
+
+function sampleMetrics(loop: AgentLoop): MetricSource[] {
   const rigs = () => loop.evaluation.state.rigs
   return [
     {
@@ -54,6 +54,11 @@ export function agentMetrics(
           })),
         ),
     },
+  ]
+}
+
+function loopMetrics(loop: AgentLoop, { journal, outbox }: AgentStorage, uplink: Uplink | null): MetricSource[] {
+  return [
     {
       name: 'hb_decisions_total',
       help: 'Decisions since the start, by rig and verdict.',

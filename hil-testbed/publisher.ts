@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Push } from 'zeromq'
 import { channelListId, encodeFrame } from '../shared/codec/telemetry.ts'
-import { fromHex } from '../shared/crypto/digest.ts'
-import { invariant } from '../shared/lib/assert.ts'
 import type { Clock } from '../shared/lib/clock.ts'
 import type { Micros } from '../shared/units.ts'
 import { WATER_LOOP_CHANNELS, waterLoopAt } from './water-loop.ts'
@@ -24,6 +22,8 @@ const SAMPLES_PER_FRAME = 5
 const LIST_EVERY_US: Micros = 2_000_000
 /** Frames that may wait while nobody reads. */
 const SEND_HIGH_WATER_MARK = 1000
+/** Frames that may wait for room in the socket. */
+const WAITING_MAX = 256
 
 export interface Publisher {
   /** Settles when somebody is connected and the loop runs. */
@@ -33,80 +33,96 @@ export interface Publisher {
 
 /** The water loop as a rig: it publishes frames over ZeroMQ at its own pace, whatever becomes of them. */
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { rig, clock } = options
-  const channels = [...WATER_LOOP_CHANNELS]
-  const cid = channelListId(channels)
-  invariant(fromHex(cid)?.length === 32, 'a list is named by a digest')
-  const socket = new Push({ linger: 0, sendHighWaterMark: SEND_HIGH_WATER_MARK })
-  const source = 'daq'
-  const epoch = randomBytes(8).toString('hex')
-  const intervalUs = 1_000_000 / options.rateHz
-  let cancel = (): void => {}
-  let seq = 0
-  let sent = 0
-  let listUs = -LIST_EVERY_US
-  let faultTold = false
-  let stopped = false
-  let sending: Promise<void> = Promise.resolve()
+  return new LoopPublisher(options)
+}
 
-  const send = (message: Uint8Array): void => {
-    // In order, one after the other; when nobody reads they wait in the socket up to its bound, and then here.
-    sending = sending.then(() => (stopped ? undefined : socket.send(message))).catch(() => undefined)
+const CHANNELS = [...WATER_LOOP_CHANNELS]
+
+class LoopPublisher implements Publisher {
+  private readonly options: PublisherOptions
+  private readonly socket = new Push({ linger: 0, sendHighWaterMark: SEND_HIGH_WATER_MARK })
+  private readonly cid = channelListId(CHANNELS)
+  private readonly epoch = randomBytes(8).toString('hex')
+  private readonly intervalUs: Micros
+  private cancel = (): void => {}
+  private seq = 0
+  private sampled = 0
+  private listUs = 0
+  private faultTold = false
+  private stopped = false
+  private waiting = 0
+  private sending: Promise<void> = Promise.resolve()
+
+  constructor(options: PublisherOptions) {
+    this.options = options
+    this.intervalUs = 1_000_000 / options.rateHz
   }
-  const list = (): Uint8Array =>
-    encodeFrame({
-      rig,
-      source,
-      epoch,
-      seq: seq++,
-      channels,
-      cid,
-      timeUs: new Float64Array(0),
-      value: new Float64Array(0),
-    })
 
-  function publish(startUs: Micros): void {
-    const elapsedUs = clock.nowUs() - startUs
-    while ((sent + SAMPLES_PER_FRAME) * intervalUs <= elapsedUs) {
-      const frameUs = sent * intervalUs
-      if (frameUs - listUs >= LIST_EVERY_US) {
-        listUs = frameUs
-        send(list())
+  async start(): Promise<void> {
+    const { clock, endpoint } = this.options
+    this.socket.connect(endpoint)
+    await this.socket.send(this.list())
+    const startUs = clock.nowUs()
+    this.cancel = clock.every((SAMPLES_PER_FRAME * this.intervalUs) / 1000, () => this.publish(startUs))
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true
+    this.cancel()
+    this.socket.close()
+  }
+
+  private publish(startUs: Micros): void {
+    const { faultAfterUs } = this.options
+    const elapsedUs = this.options.clock.nowUs() - startUs
+    while ((this.sampled + SAMPLES_PER_FRAME) * this.intervalUs <= elapsedUs) {
+      const frameUs = this.sampled * this.intervalUs
+      if (frameUs - this.listUs >= LIST_EVERY_US) {
+        this.listUs = frameUs
+        this.send(this.list())
       }
-      send(frame(startUs))
-      if (options.faultAfterUs !== null && !faultTold && frameUs >= options.faultAfterUs) {
-        faultTold = true
-        options.faultInjected(startUs + options.faultAfterUs)
-      }
+      this.send(this.frame(startUs))
+      if (faultAfterUs === null || this.faultTold || frameUs < faultAfterUs) continue
+      this.faultTold = true
+      this.options.faultInjected(startUs + faultAfterUs)
     }
   }
 
-  function frame(startUs: Micros): Uint8Array {
+  /** In order, one after the other. A rig whose data nobody takes loses it, and the gap in `seq` tells. */
+  private send(message: Uint8Array): void {
+    if (this.waiting >= WAITING_MAX) return
+    this.waiting += 1
+    this.sending = this.sending
+      .then(() => (this.stopped ? undefined : this.socket.send(message)))
+      .catch(() => undefined)
+      .finally(() => {
+        this.waiting -= 1
+      })
+  }
+
+  private list(): Uint8Array {
+    const nothing = new Float64Array(0)
+    return encodeFrame({ ...this.head(), channels: CHANNELS, timeUs: nothing, value: nothing })
+  }
+
+  private frame(startUs: Micros): Uint8Array {
+    const { seed, faultAfterUs: faultUs } = this.options
     const timeUs = new Float64Array(SAMPLES_PER_FRAME)
-    const value = new Float64Array(channels.length * SAMPLES_PER_FRAME)
+    const value = new Float64Array(CHANNELS.length * SAMPLES_PER_FRAME)
     for (let i = 0; i < SAMPLES_PER_FRAME; i += 1) {
-      const elapsedUs = Math.floor((sent + i) * intervalUs)
+      const elapsedUs = Math.floor((this.sampled + i) * this.intervalUs)
       timeUs[i] = startUs + elapsedUs
-      waterLoopAt({ seed: options.seed, faultUs: options.faultAfterUs }, sent + i, elapsedUs).forEach((reading, c) => {
+      waterLoopAt({ seed, faultUs }, this.sampled + i, elapsedUs).forEach((reading, c) => {
         value[c * SAMPLES_PER_FRAME + i] = reading
       })
     }
-    sent += SAMPLES_PER_FRAME
-    return encodeFrame({ rig, source, epoch, seq: seq++, channels: null, cid, timeUs, value })
+    this.sampled += SAMPLES_PER_FRAME
+    return encodeFrame({ ...this.head(), channels: null, timeUs, value })
   }
 
-  return {
-    async start() {
-      socket.connect(options.endpoint)
-      await socket.send(list())
-      const startUs = clock.nowUs()
-      listUs = 0
-      cancel = clock.every((SAMPLES_PER_FRAME * intervalUs) / 1000, () => publish(startUs))
-    },
-    async stop() {
-      stopped = true
-      cancel()
-      socket.close()
-    },
+  private head(): { rig: string; source: string; epoch: string; seq: number; cid: string } {
+    const seq = this.seq
+    this.seq += 1
+    return { rig: this.options.rig, source: 'daq', epoch: this.epoch, seq, cid: this.cid }
   }
 }

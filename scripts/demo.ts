@@ -62,66 +62,35 @@ async function makeBaseline(
 }
 
 async function prepare(folder: DemoFolder, options: Options): Promise<void> {
-  const { path } = folder
-  await runHb(
-    [
-      'hil',
-      'water-loop',
-      '--csv',
-      'nominal.csv',
-      '--seconds',
-      String(WATER_LOOP.baselineSeconds),
-      '--rate',
-      String(WATER_LOOP.rateHz),
-      '--seed',
-      String(WATER_LOOP.baselineSeed),
-    ],
-    path,
-  )
-  const nominal = rigYaml({
-    rig: 'water-loop',
-    registry: 'water-loop',
-    source: '{ name: recording, type: csv, file: nominal.csv, time_column: t_us, speed: max }',
-  })
-  await makeBaseline(folder, { rig: 'water-loop', agent: 'bench-1', yaml: nominal })
-  const live = rigYaml({
-    rig: 'water-loop',
-    registry: 'water-loop',
-    baseline: 'water-loop.hbb',
-    source: `{ name: daq, type: zmq, endpoint: "tcp://127.0.0.1:${folder.ports.rig}", provenance: simulated }`,
-  })
-  writeFileSync(join(path, 'bench-1.yaml'), agentYaml(folder, 'bench-1', { clock: 'system', rigs: live }))
-  const host = rigYaml({
-    rig: 'this-host',
-    registry: 'host',
-    slideMs: 250,
-    windowsMs: '[10000, 60000]',
-    source: '{ name: proc, type: host, every_ms: 500 }',
-  })
-  writeFileSync(join(path, 'host-1.yaml'), agentYaml(folder, 'host-1', { clock: 'system', rigs: host }))
-  if (options.csv === null) return
-  copyFileSync(options.csv, join(path, 'recorded.csv'))
-  const recorded = (rows: string, speed: string, baseline?: string): string =>
-    rigYaml({
-      rig: 'recorded',
-      registry: 'skab',
-      slideMs: 1000,
-      windowsMs: '[10000, 60000]',
-      ...(baseline === undefined ? {} : { baseline }),
-      source: `{ name: file, type: csv, file: recorded.csv, time_column: datetime, ignore_columns: [anomaly, changepoint], ${rows}, speed: ${speed} }`,
-    })
-  await makeBaseline(folder, {
-    rig: 'recorded',
-    agent: 'recorded-1',
-    yaml: recorded(`rows_to: ${BASELINE_ROWS}`, 'max'),
-  })
-  writeFileSync(
-    join(path, 'recorded-1.yaml'),
-    agentYaml(folder, 'recorded-1', {
-      clock: 'recording',
-      rigs: recorded(`rows_from: ${BASELINE_ROWS}`, options.speed, 'recorded.hbb'),
-    }),
-  )
+  await prepareWaterLoop(folder)
+  const source = '{ name: proc, type: host, every_ms: 500 }'
+  const host = rigYaml({ rig: 'this-host', registry: 'host', slideMs: 250, windowsMs: '[10000, 60000]', source })
+  writeFileSync(join(folder.path, 'host-1.yaml'), agentYaml(folder, 'host-1', { clock: 'system', rigs: host }))
+  if (options.csv !== null) await prepareRecorded(folder, { csv: options.csv, speed: options.speed })
+}
+
+async function prepareWaterLoop(folder: DemoFolder): Promise<void> {
+  const { baselineSeconds, rateHz, baselineSeed } = WATER_LOOP
+  const recording = `--csv nominal.csv --seconds ${baselineSeconds} --rate ${rateHz} --seed ${baselineSeed}`
+  await runHb(['hil', 'water-loop', ...recording.split(' ')], folder.path)
+  const rig = { rig: 'water-loop', registry: 'water-loop' }
+  const file = '{ name: recording, type: csv, file: nominal.csv, time_column: t_us, speed: max }'
+  await makeBaseline(folder, { rig: rig.rig, agent: 'bench-1', yaml: rigYaml({ ...rig, source: file }) })
+  const daq = `{ name: daq, type: zmq, endpoint: "tcp://127.0.0.1:${folder.ports.rig}", provenance: simulated }`
+  const live = rigYaml({ ...rig, baseline: 'water-loop.hbb', source: daq })
+  writeFileSync(join(folder.path, 'bench-1.yaml'), agentYaml(folder, 'bench-1', { clock: 'system', rigs: live }))
+}
+
+async function prepareRecorded(folder: DemoFolder, { csv, speed }: { csv: string; speed: string }): Promise<void> {
+  copyFileSync(csv, join(folder.path, 'recorded.csv'))
+  const file =
+    'name: file, type: csv, file: recorded.csv, time_column: datetime, ignore_columns: [anomaly, changepoint]'
+  const rig = { rig: 'recorded', registry: 'skab', slideMs: 1000, windowsMs: '[10000, 60000]' }
+  const nominal = rigYaml({ ...rig, source: `{ ${file}, rows_to: ${BASELINE_ROWS}, speed: max }` })
+  await makeBaseline(folder, { rig: rig.rig, agent: 'recorded-1', yaml: nominal })
+  const source = `{ ${file}, rows_from: ${BASELINE_ROWS}, speed: ${speed} }`
+  const rigs = rigYaml({ ...rig, baseline: 'recorded.hbb', source })
+  writeFileSync(join(folder.path, 'recorded-1.yaml'), agentYaml(folder, 'recorded-1', { clock: 'recording', rigs }))
 }
 
 function agentsOf({ csv }: Options): DemoAgent[] {

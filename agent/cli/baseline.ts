@@ -62,6 +62,17 @@ async function create(options: CreateOptions): Promise<void> {
     metrics,
   })
   writeFileSync(options.out, bytes, { flag: 'wx', mode: 0o644 })
+  report(options, { bytes, gathered, metrics, without })
+}
+
+type Made = Readonly<{
+  bytes: Uint8Array
+  gathered: Gathered
+  metrics: ReturnType<typeof finishFit>
+  without: readonly string[]
+}>
+
+function report(options: CreateOptions, { bytes, gathered, metrics, without }: Made): void {
   const digest = toHex(digestOf(DOMAIN.baseline, bytes))
   const rows = [
     ['METRIC', 'UNIT', 'MEAN', 'SD', 'WINDOWS'],
@@ -98,9 +109,9 @@ async function create(options: CreateOptions): Promise<void> {
 
 async function gather(options: CreateOptions, view: ReturnType<typeof viewStorage>): Promise<Gathered> {
   let gathered: Gathered | null = null
-  const report = progress('replaying')
+  const replayed = progress('replaying')
   for await (const { seq, effects, evaluation } of replay(view)) {
-    report(seq, view.journal.lastSeq)
+    replayed(seq, view.journal.lastSeq)
     for (const effect of effects) {
       if (effect.kind !== 'decided' || (options.rig !== undefined && effect.decision.rig !== options.rig)) continue
       const rig = evaluation.state.rigs.find((r) => r.settings.rig === effect.decision.rig)!

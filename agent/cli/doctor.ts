@@ -6,6 +6,7 @@ import { type LoadedRuntime, loadRuntimeConfig } from '../../shared/config/load.
 import { ConfigError } from '../../shared/config/problems.ts'
 import { loadSigner, readPrivateFile } from '../../shared/crypto/key-file.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
+import { systemClock } from '../../shared/lib/clock.ts'
 import { systemFiles } from '../adapters/files.ts'
 import { lockHolder } from '../adapters/state-folder.ts'
 import { viewStorage } from '../storage.ts'
@@ -68,12 +69,13 @@ function check(name: string, look: () => string): Finding {
 }
 
 function clockFinding(): Finding {
-  const year = new Date().getUTCFullYear()
+  const now = new Date(systemClock().nowUs() / 1000)
+  const year = now.getUTCFullYear()
   const ok = year >= 2026 && year < 2100
   return {
     check: 'clock',
     ok,
-    detail: new Date().toISOString(),
+    detail: now.toISOString(),
     ...(ok ? {} : { remedy: 'set the clock (NTP, PTP or `timedatectl`)' }),
   }
 }

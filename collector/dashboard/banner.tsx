@@ -59,9 +59,12 @@ export function Banner(props: BannerProps) {
 
 /** LIVE, REPLAY or TESTBED, whichever of them is on this screen, and the installation it is of. */
 function SourceLabel({ view }: { view: View }) {
-  const kinds = new Set(view.rigs.map(({ row }) => (row.vitals === null ? 'LOST' : kindOf(row.vitals))))
-  const label = view.rigs.length === 0 ? 'NO DATA' : KINDS.filter((kind) => kinds.has(kind)).join(' + ') || 'NO DATA'
-  const tone = label === 'LIVE' ? 'live' : label === 'NO DATA' ? 'unknown' : 'other'
+  const heard = view.rigs.filter(({ state }) => state !== 'LOST').flatMap(({ row }) => row.vitals ?? [])
+  const kinds = new Set(heard.map(kindOf))
+  const shown = KINDS.filter((kind) => kinds.has(kind)).join(' + ') || 'NO DATA'
+  // What was live is not live any more: the label is the last thing that may claim otherwise.
+  const label = view.lost ? 'NOT LIVE' : shown
+  const tone = label === 'LIVE' ? 'live' : view.lost || label === 'NO DATA' ? 'unknown' : 'other'
   return (
     <>
       <span class={`source source-${tone}`} title="what kind of data is on this screen">

@@ -99,6 +99,10 @@ function Window({ window }: { window: WindowVitals | undefined }) {
 const WIDTH = 200
 const HEIGHT = 18
 
+function isOut({ value, limit_min: min, limit_max: max }: ChannelVitals): boolean {
+  return value !== null && ((min !== null && value < min) || (max !== null && value > max))
+}
+
 /** The newest value between its limits (heavy ends), over the band its baseline allows (filled). What is not declared is not drawn. */
 function LimitBar({ channel }: { channel: ChannelVitals }) {
   const { value, limit_min: min, limit_max: max, baseline } = channel
@@ -125,7 +129,7 @@ function LimitBar({ channel }: { channel: ChannelVitals }) {
       )}
       {min !== null && <line class="bar-limit" x1={x(min)} x2={x(min)} y1={1} y2={HEIGHT - 1} />}
       {max !== null && <line class="bar-limit" x1={x(max)} x2={x(max)} y1={1} y2={HEIGHT - 1} />}
-      {value !== null && <path class="bar-value" d={`M${x(value)} 2l4 7-4 7-4-7z`} />}
+      {value !== null && <path class={isOut(channel) ? 'bar-out' : 'bar-value'} d={`M${x(value)} 2l4 7-4 7-4-7z`} />}
     </svg>
   )
 }

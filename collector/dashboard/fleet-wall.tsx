@@ -1,7 +1,7 @@
 import { Chip } from './glyph.tsx'
 import { isUnusualMode, modeLetter, type RigState, rigLook } from './look.ts'
 import { dataAgeMs, HISTORY_POINTS_MAX, type RigRow } from './page-model.ts'
-import { formatAge, formatValue, NO_NUMBER } from './quantities.ts'
+import { formatAge, formatRatio, NO_NUMBER } from './quantities.ts'
 import { hrefOfRig } from './route.ts'
 import { Sparkline } from './sparkline.tsx'
 import type { View } from './view.ts'
@@ -78,7 +78,7 @@ function Tile({ row, state, nowMs, small }: TileProps) {
         <Sparkline history={row.history} pointsMax={HISTORY_POINTS_MAX} />
         {!small && (
           <span class="num tile-ratio" title="worst channel against what is allowed: 1× is the edge">
-            {ratio === null ? NO_NUMBER : `${formatValue(Math.round(ratio * 100) / 100)}×`}
+            {ratio === null ? NO_NUMBER : `${formatRatio(ratio)}×`}
           </span>
         )}
       </span>

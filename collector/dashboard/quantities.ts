@@ -19,6 +19,12 @@ export function formatValue(value: number | null | undefined): string {
   return value.toFixed(decimals).replace('-', MINUS)
 }
 
+/** How many times what is allowed: `0.05`, `4.10`, and with four digits from 100 on. */
+export function formatRatio(ratio: number | null | undefined): string {
+  if (ratio === null || ratio === undefined || !Number.isFinite(ratio)) return NO_NUMBER
+  return Math.abs(ratio) < 100 ? ratio.toFixed(2).replace('-', MINUS) : formatValue(ratio)
+}
+
 /** A distance in spreads with its sign, as in `+4.2σ`. */
 export function formatSigma(deviation: number | null | undefined): string {
   if (deviation === null || deviation === undefined || Number.isNaN(deviation)) return `${NO_NUMBER}σ`
@@ -27,7 +33,7 @@ export function formatSigma(deviation: number | null | undefined): string {
   return `${deviation < 0 ? MINUS : '+'}${text}σ`
 }
 
-/** An age in seconds with one decimal, from a minute on `m:ss`, from an hour on `h:mm:ss`. Negative ages are shown as 0. */
+/** An age in seconds with one decimal, from a minute on `mm:ss`, from an hour on `h:mm:ss`. Negative ages are shown as 0. */
 export function formatAge(ageMs: number | null): string {
   if (ageMs === null || !Number.isFinite(ageMs)) return NO_NUMBER
   const ms = Math.max(0, ageMs)

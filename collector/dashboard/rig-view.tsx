@@ -45,6 +45,15 @@ export function RigView({ view, route, clock, onChange }: RigViewProps) {
     )
   }
   return (
+    <Known row={row} view={view} route={route} clock={clock} onChange={onChange} changes={changes} chosen={chosen} />
+  )
+}
+
+type KnownProps = RigViewProps &
+  Readonly<{ row: RigRow; changes: readonly DecisionJson[]; chosen: DecisionJson | undefined }>
+
+function Known({ row, view, route, clock, onChange, changes, chosen }: KnownProps) {
+  return (
     <article class="rig">
       <Head row={row} view={view} />
       <section class="panel" aria-label="channels">
@@ -60,7 +69,15 @@ export function RigView({ view, route, clock, onChange }: RigViewProps) {
           />
         </section>
         <section class="panel" aria-label="why">
-          <h2>{chosen === undefined ? 'No finding yet' : `Why: decision ${chosen.id}`}</h2>
+          <h2>
+            {chosen === undefined ? (
+              'No finding yet'
+            ) : (
+              <>
+                Why: decision <span class="id">{chosen.id}</span>
+              </>
+            )}
+          </h2>
           {chosen !== undefined && <Chosen decision={chosen} clock={clock} vitals={row.vitals} onChange={onChange} />}
           {chosen === undefined && route.decision !== null && (
             <p class="quiet">Decision {route.decision} is not among the last ones this page has heard of.</p>
@@ -69,7 +86,7 @@ export function RigView({ view, route, clock, onChange }: RigViewProps) {
       </div>
       <section class="panel" aria-label="decisions of this rig">
         <h2>Changes of this rig</h2>
-        <DecisionList model={model} decisions={changes.slice(0, DECISIONS_SHOWN)} />
+        <DecisionList model={view.model} decisions={changes.slice(0, DECISIONS_SHOWN)} />
       </section>
     </article>
   )

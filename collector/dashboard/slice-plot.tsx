@@ -6,6 +6,8 @@ import { fetchSlice, type SliceChannel, type SliceState } from './slice.ts'
 import type { ChannelVitals, DecisionJson, FindingJson } from './wire-types.ts'
 
 const HEIGHT_PX = 220
+/** A baseline band is shown whole up to this many times the span of the samples. */
+const BAND_SPANS_MAX = 4
 const INK = '#c6ced8'
 const GRID = '#2c3540'
 const LINE = '#2dccff'
@@ -81,6 +83,7 @@ export function SlicePlot({ decision, finding, channel, clock, onChange }: PlotP
 type Drawn = Omit<PlotProps, 'clock' | 'onChange'> & Readonly<{ samples: SliceChannel; width: number }>
 
 function optionsFor({ decision, finding, channel, samples, width }: Drawn): uPlot.Options {
+  const band = bandOf(finding, channel)
   const axis = {
     stroke: INK,
     grid: { stroke: GRID, width: 1 },
@@ -93,9 +96,9 @@ function optionsFor({ decision, finding, channel, samples, width }: Drawn): uPlo
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
     legend: { show: false },
     cursor: { y: false },
-    scales: { y: { range: (_plot, min, max) => padded([min, max, ...shownLevels(finding)]) } },
+    scales: { y: { range: (_plot, min, max) => padded([min, max, ...shownLevels(finding, band, max - min)]) } },
     axes: [
-      { ...axis, values: (_plot, ticks) => ticks.map((tick) => formatUtc(tick * 1_000_000, 0)) },
+      { ...axis, size: 28, values: (_plot, ticks) => ticks.map((tick) => formatUtc(tick * 1_000_000, 0)) },
       {
         ...axis,
         size: 64,
@@ -107,7 +110,7 @@ function optionsFor({ decision, finding, channel, samples, width }: Drawn): uPlo
     ],
     series: [{}, { stroke: LINE, width: 1.25, points: { show: samples.value.length < 200, size: 4 } }],
     hooks: {
-      drawClear: [(plot) => drawBand(plot, bandOf(finding, channel))],
+      drawClear: [(plot) => drawBand(plot, band)],
       draw: [(plot) => drawMarks(plot, decision.time_us / 1_000_000, finding)],
     },
   }
@@ -135,8 +138,10 @@ function limitOf(finding: FindingJson): number | null {
     : null
 }
 
-function shownLevels(finding: FindingJson): number[] {
-  return [limitOf(finding), finding.baseline_mean].filter((level): level is number => level !== null)
+/** What the axis must reach beside the samples; a band that dwarfs them is cut, or they would be a flat line. */
+function shownLevels(finding: FindingJson, band: readonly [number, number] | null, span: number): number[] {
+  const edges = band !== null && band[1] - band[0] < BAND_SPANS_MAX * span ? band : []
+  return [limitOf(finding), finding.baseline_mean, ...edges].filter((level): level is number => level !== null)
 }
 
 function padded(levels: readonly (number | null)[]): [number, number] {

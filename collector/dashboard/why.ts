@@ -1,4 +1,4 @@
-import { formatAge, formatCount, formatSigma, formatValue, formatWidth } from './quantities.ts'
+import { formatAge, formatCount, formatRatio, formatSigma, formatValue, formatWidth } from './quantities.ts'
 import type { FindingJson } from './wire-types.ts'
 
 /**
@@ -84,7 +84,7 @@ function beyond(finding: FindingJson, reached: number | null, side: 'above' | 'b
 
 function strengthOf(finding: FindingJson): string {
   if (finding.ratio === null || !Number.isFinite(finding.ratio) || !(finding.ratio > 1)) return '.'
-  return finding.ground === 'silent' ? '.' : `, ${formatValue(finding.ratio)} times what is allowed.`
+  return finding.ground === 'silent' ? '.' : `, ${formatRatio(finding.ratio)} times what is allowed.`
 }
 
 function withUnit(value: number | null, unit: string): string {

@@ -60,7 +60,6 @@ export async function fleetJson({ stores, fleet, clock, deployment }: RouteConte
 
 /** Reading what the collector knows. There is nothing to write: operators have no identity yet (decisions 24). */
 export function apiRoutes(context: RouteContext): (app: FastifyInstance) => Promise<void> {
-  const { stores, fleet } = context
   return async (app) => {
     app.addHook('onRoute', (route) => {
       invariant(route.config?.permission !== undefined, `${route.url} says no permission`)
@@ -69,80 +68,92 @@ export function apiRoutes(context: RouteContext): (app: FastifyInstance) => Prom
       reply.header('cache-control', 'no-store')
     })
 
-    app.get('/fleet', { schema: { summary: 'The whole fleet', querystring: NoQuery }, config: FLEET_READ }, () =>
-      fleetJson(context),
-    )
-
-    app.get(
-      '/agents',
-      { schema: { summary: 'Enrolled agents', querystring: NoQuery }, config: FLEET_READ },
-      async () => ({
-        agents: (await stores.agents.all()).map((a) => agentJson(a, fleet.link(a.agent))),
-      }),
-    )
-
-    app.get<{ Querystring: DecisionsQuery }>(
-      '/decisions',
-      { schema: { summary: 'Decisions, newest first', querystring: DecisionsQuery }, config: EVIDENCE_READ },
-      async ({ query }) => {
-        const { rig, run, verdict, before } = query
-        const found = await stores.decisions.list({
-          ...(rig === undefined ? {} : { rig }),
-          ...(run === undefined ? {} : { run }),
-          ...(verdict === undefined ? {} : { verdict }),
-          ...(before === undefined ? {} : { beforeUs: Number(before) }),
-          limit: limitOf(query),
-        })
-        return { decisions: found.map(decisionJson) }
-      },
-    )
-
-    app.get<{ Params: DecisionParams }>(
-      '/decisions/:id',
-      { schema: { summary: 'One decision', params: DecisionParams, querystring: NoQuery }, config: EVIDENCE_READ },
-      async ({ params }) => {
-        const { decision, seq } = await findDecision(stores, params.id)
-        return decisionDetailJson(decision, seq)
-      },
-    )
-
-    app.get<{ Params: BatchParams }>(
-      '/batches/:agent/:epoch/:seq',
-      {
-        schema: { summary: 'One batch with its bytes and receipt', params: BatchParams, querystring: NoQuery },
-        config: EVIDENCE_READ,
-      },
-      async ({ params: { agent, epoch, seq } }) => {
-        const batch = await stores.batches.get({ agent, epoch: Number(epoch), batchSeq: Number(seq) })
-        if (batch === undefined) throw new HbError('BATCH_UNKNOWN', { agent, epoch, seq })
-        return batchDetailJson(batch)
-      },
-    )
-
-    app.get<{ Params: DecisionParams }>(
-      '/slices/:id',
-      {
-        schema: { summary: 'Raw samples around a decision', params: DecisionParams, querystring: NoQuery },
-        config: EVIDENCE_READ,
-      },
-      async ({ params }, reply) => {
-        const { decision, seq } = await findDecision(stores, params.id)
-        const { rig } = decision
-        if (rig === null || seq !== decision.seq)
-          throw new HbError('SLICE_UNAVAILABLE', { id: params.id, reason: 'it has no record of its own' })
-        const answer = await sliceFor({ ...context, slices: stores.slices }, { ...decision, rig })
-        if (answer.state === 'there') return sliceJson(answer.slice, decision)
-        reply.code(202)
-        return { decision: params.id, state: answer.state, connected: answer.connected }
-      },
-    )
-
-    app.get<{ Querystring: LimitQuery }>(
-      '/refusals',
-      { schema: { summary: 'What was refused, newest first', querystring: LimitQuery }, config: EVIDENCE_READ },
-      async ({ query }) => ({ refusals: (await stores.refusals.list(limitOf(query))).map(refusalJson) }),
-    )
+    fleetRoutes(app, context)
+    decisionRoutes(app, context)
+    evidenceRoutes(app, context)
   }
+}
+
+function fleetRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { stores, fleet } = context
+  app.get('/fleet', { schema: { summary: 'The whole fleet', querystring: NoQuery }, config: FLEET_READ }, () =>
+    fleetJson(context),
+  )
+
+  app.get(
+    '/agents',
+    { schema: { summary: 'Enrolled agents', querystring: NoQuery }, config: FLEET_READ },
+    async () => ({
+      agents: (await stores.agents.all()).map((a) => agentJson(a, fleet.link(a.agent))),
+    }),
+  )
+}
+
+function decisionRoutes(app: FastifyInstance, { stores }: RouteContext): void {
+  app.get<{ Querystring: DecisionsQuery }>(
+    '/decisions',
+    { schema: { summary: 'Decisions, newest first', querystring: DecisionsQuery }, config: EVIDENCE_READ },
+    async ({ query }) => {
+      const { rig, run, verdict, before } = query
+      const found = await stores.decisions.list({
+        ...(rig === undefined ? {} : { rig }),
+        ...(run === undefined ? {} : { run }),
+        ...(verdict === undefined ? {} : { verdict }),
+        ...(before === undefined ? {} : { beforeUs: Number(before) }),
+        limit: limitOf(query),
+      })
+      return { decisions: found.map(decisionJson) }
+    },
+  )
+
+  app.get<{ Params: DecisionParams }>(
+    '/decisions/:id',
+    { schema: { summary: 'One decision', params: DecisionParams, querystring: NoQuery }, config: EVIDENCE_READ },
+    async ({ params }) => {
+      const { decision, seq } = await findDecision(stores, params.id)
+      return decisionDetailJson(decision, seq)
+    },
+  )
+}
+
+function evidenceRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { stores } = context
+  app.get<{ Params: BatchParams }>(
+    '/batches/:agent/:epoch/:seq',
+    {
+      schema: { summary: 'One batch with its bytes and receipt', params: BatchParams, querystring: NoQuery },
+      config: EVIDENCE_READ,
+    },
+    async ({ params: { agent, epoch, seq } }) => {
+      const batch = await stores.batches.get({ agent, epoch: Number(epoch), batchSeq: Number(seq) })
+      if (batch === undefined) throw new HbError('BATCH_UNKNOWN', { agent, epoch, seq })
+      return batchDetailJson(batch)
+    },
+  )
+
+  app.get<{ Params: DecisionParams }>(
+    '/slices/:id',
+    {
+      schema: { summary: 'Raw samples around a decision', params: DecisionParams, querystring: NoQuery },
+      config: EVIDENCE_READ,
+    },
+    async ({ params }, reply) => {
+      const { decision, seq } = await findDecision(stores, params.id)
+      const { rig } = decision
+      if (rig === null || seq !== decision.seq)
+        throw new HbError('SLICE_UNAVAILABLE', { id: params.id, reason: 'it has no record of its own' })
+      const answer = await sliceFor({ ...context, slices: stores.slices }, { ...decision, rig })
+      if (answer.state === 'there') return sliceJson(answer.slice, decision)
+      reply.code(202)
+      return { decision: params.id, state: answer.state, connected: answer.connected }
+    },
+  )
+
+  app.get<{ Querystring: LimitQuery }>(
+    '/refusals',
+    { schema: { summary: 'What was refused, newest first', querystring: LimitQuery }, config: EVIDENCE_READ },
+    async ({ query }) => ({ refusals: (await stores.refusals.list(limitOf(query))).map(refusalJson) }),
+  )
 }
 
 async function findDecision(stores: Stores, id: string): Promise<{ decision: StoredDecision; seq: number }> {

@@ -80,21 +80,24 @@ export function createAgentStore(db: Database): AgentStore {
       return Promise.all(
         rows.map(async (row): Promise<AgentRecord> => {
           const agent = row['agent'] as string
-          const declared = [...(await programs(agent))].map(([rig, program]) => ({ rig, program }))
-          return {
-            agent,
-            deployment: row['deployment'] as string,
-            spki: row['spki'] as Uint8Array,
-            programs: JSON.parse(row['programs'] as string) as string[],
-            enrolledUs: row['enrolled_us'] as number,
-            version: row['version'] as string,
-            seenUs: row['seen_us'] as number | null,
-            head: await head(agent),
-            rigs: declared,
-          }
+          return recordOf(row, { head: await head(agent), programs: await programs(agent) })
         }),
       )
     },
+  }
+}
+
+function recordOf(row: SqlRow, of: { head: ChainHead | null; programs: ReadonlyMap<string, string> }): AgentRecord {
+  return {
+    agent: row['agent'] as string,
+    deployment: row['deployment'] as string,
+    spki: row['spki'] as Uint8Array,
+    programs: JSON.parse(row['programs'] as string) as string[],
+    enrolledUs: row['enrolled_us'] as number,
+    version: row['version'] as string,
+    seenUs: row['seen_us'] as number | null,
+    head: of.head,
+    rigs: [...of.programs].map(([rig, program]) => ({ rig, program })),
   }
 }
 

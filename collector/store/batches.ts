@@ -1,4 +1,4 @@
-import type { Database, SqlRow } from '../../shared/sqlite/database.ts'
+import type { Database, SqlRow, SqlValue } from '../../shared/sqlite/database.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { DecisionRow } from '../core/decision-view.ts'
 
@@ -74,39 +74,9 @@ export function createBatchStore(db: Database): BatchStore {
   return {
     append: (group) =>
       db.write(async (tx) => {
-        const rows = group.map(({ batch: b }) => [
-          b.agent,
-          b.epoch,
-          b.batchSeq,
-          b.identity,
-          b.prev,
-          b.firstSeq,
-          b.count,
-          b.cose.length + b.records.length,
-          b.run,
-          b.header,
-          b.recvUs,
-          b.cose,
-          b.records,
-          b.receipt,
-        ])
+        const rows = group.map(({ batch }) => batchRow(batch))
         await tx.insert({ table: 'batches', columns: BATCH_COLUMNS }, rows)
-        const decisions = group.flatMap(({ batch: b, decisions: of }) =>
-          of.map((d) => [
-            b.agent,
-            d.seq,
-            d.lastSeq,
-            d.kind,
-            d.rig,
-            d.program,
-            d.run,
-            d.verdict,
-            d.timeUs,
-            d.body,
-            b.epoch,
-            b.batchSeq,
-          ]),
-        )
+        const decisions = group.flatMap(({ batch, decisions: of }) => of.map((d) => decisionRow(batch, d)))
         await tx.insert({ table: 'decisions', columns: DECISION_COLUMNS }, decisions)
       }),
     async get({ agent, epoch, batchSeq }) {
@@ -131,6 +101,17 @@ export function createBatchStore(db: Database): BatchStore {
       return (await db.all(`SELECT ${columns} FROM batches ORDER BY rowid DESC LIMIT ?`, [limit])).map(summaryOf)
     },
   }
+}
+
+function batchRow(b: StoredBatch): SqlValue[] {
+  const bytes = b.cose.length + b.records.length
+  const place = [b.agent, b.epoch, b.batchSeq, b.identity, b.prev, b.firstSeq, b.count]
+  return [...place, bytes, b.run, b.header, b.recvUs, b.cose, b.records, b.receipt]
+}
+
+function decisionRow(b: StoredBatch, d: BatchDecision): SqlValue[] {
+  const about = [b.agent, d.seq, d.lastSeq, d.kind, d.rig, d.program, d.run, d.verdict, d.timeUs, d.body]
+  return [...about, b.epoch, b.batchSeq]
 }
 
 function summaryOf(row: SqlRow): Omit<StoredBatch, 'cose' | 'records' | 'receipt' | 'header'> {

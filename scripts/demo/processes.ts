@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -20,92 +20,102 @@ export type Program = Readonly<{
 
 const STOP_WITHIN_MS = 15_000
 const EVENT_WITHIN_MS = 30_000
+/** Characters kept of what a program last complained about. */
+const COMPLAINT_MAX = 4000
 const HB = join(ROOT, 'dist', 'hb.cjs')
 
 const running = new Map<number, ChildProcess>()
 
+type Wake = (line: LogLine) => void
+
 /** Starts `hb ARGS`; its log goes to a file, and every line to `line`. */
-export function startHb(
-  name: string,
-  args: readonly string[],
-  { folder, line }: { folder: string; line?: (line: LogLine) => void },
-): Program {
-  const child = spawn(process.execPath, [HB, ...args], {
-    cwd: folder,
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const log = openSync(join(folder, `${name}.log`), 'a')
-  const lines: LogLine[] = []
-  const waiting = new Set<(line: LogLine) => void>()
-  if (child.pid !== undefined) running.set(child.pid, child)
-  createInterface({ input: child.stdout! }).on('line', (text) => {
-    writeSync(log, `${text}\n`)
-    const parsed = parse(text)
-    if (parsed === null) return
-    lines.push(parsed)
-    line?.(parsed)
-    for (const wake of waiting) wake(parsed)
-  })
-  let complaint = ''
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-    writeSync(log, text)
-    complaint = `${complaint}${text}`.slice(-4000)
-  })
-  const exited = new Promise<number | null>((resolve) => {
-    child.on('close', (code) => {
-      running.delete(child.pid ?? 0)
-      closeSync(log)
-      resolve(code)
+export function startHb(name: string, args: readonly string[], options: { folder: string; line?: Wake }): Program {
+  return new HbProgram(name, args, options)
+}
+
+class HbProgram implements Program {
+  readonly name: string
+  readonly pid: number
+  readonly exited: Promise<number | null>
+  private readonly child: ChildProcess
+  private readonly lines: LogLine[] = []
+  private readonly waiting = new Set<Wake>()
+  private complaint = ''
+
+  constructor(name: string, args: readonly string[], { folder, line }: { folder: string; line?: Wake }) {
+    this.name = name
+    this.child = launch(args, folder)
+    this.pid = this.child.pid ?? 0
+    const log = openSync(join(folder, `${name}.log`), 'a')
+    createInterface({ input: this.child.stdout! }).on('line', (text) => {
+      writeSync(log, `${text}\n`)
+      const parsed = parse(text)
+      if (parsed === null) return
+      this.lines.push(parsed)
+      line?.(parsed)
+      for (const wake of this.waiting) wake(parsed)
     })
-  })
-  return {
-    name,
-    pid: child.pid ?? 0,
-    exited,
-    event(wanted, withinMs = EVENT_WITHIN_MS) {
-      const known = lines.find((entry) => entry['event'] === wanted)
-      if (known !== undefined) return Promise.resolve(known)
-      return new Promise((resolve, reject) => {
-        const timer = setTimeout(
-          () => reject(new Error(`${name} did not say ${wanted} within ${withinMs / 1000} s\n${complaint}`)),
-          withinMs,
-        )
-        const wake = (entry: LogLine): void => {
-          if (entry['event'] !== wanted) return
-          clearTimeout(timer)
-          waiting.delete(wake)
-          resolve(entry)
-        }
-        waiting.add(wake)
-        void exited.then((code) => reject(new Error(`${name} ended with ${code}\n${complaint}`)))
+    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      writeSync(log, text)
+      this.complaint = `${this.complaint}${text}`.slice(-COMPLAINT_MAX)
+    })
+    this.exited = new Promise((resolve) => {
+      this.child.on('close', (code) => {
+        closeSync(log)
+        resolve(code)
       })
-    },
-    async stop(withinMs = STOP_WITHIN_MS) {
-      child.kill('SIGTERM')
-      const timer = setTimeout(() => child.kill('SIGKILL'), withinMs)
-      const code = await exited
-      clearTimeout(timer)
-      return code
-    },
+    })
   }
+
+  event(wanted: string, withinMs = EVENT_WITHIN_MS): Promise<LogLine> {
+    const known = this.lines.find((entry) => entry['event'] === wanted)
+    if (known !== undefined) return Promise.resolve(known)
+    return new Promise((resolve, reject) => {
+      const late = (): void => reject(new Error(`${this.name} did not say ${wanted} in time\n${this.complaint}`))
+      const timer = setTimeout(late, withinMs)
+      const wake = (entry: LogLine): void => {
+        if (entry['event'] !== wanted) return
+        clearTimeout(timer)
+        this.waiting.delete(wake)
+        resolve(entry)
+      }
+      this.waiting.add(wake)
+      void this.exited.then((code) => {
+        clearTimeout(timer)
+        reject(new Error(`${this.name} ended with ${code}\n${this.complaint}`))
+      })
+    })
+  }
+
+  async stop(withinMs = STOP_WITHIN_MS): Promise<number | null> {
+    this.child.kill('SIGTERM')
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), withinMs)
+    const code = await this.exited
+    clearTimeout(timer)
+    return code
+  }
+}
+
+function launch(args: readonly string[], folder: string): ChildProcess {
+  const stdio: StdioOptions = ['ignore', 'pipe', 'pipe']
+  const child = spawn(process.execPath, [HB, ...args], { cwd: folder, detached: true, stdio })
+  const { pid } = child
+  if (pid !== undefined) {
+    running.set(pid, child)
+    child.on('close', () => running.delete(pid))
+  }
+  return child
 }
 
 /** Runs `hb ARGS` to its end and gives its stdout. Rejects with what it said when it failed. */
 export function runHb(args: readonly string[], folder: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [HB, ...args], {
-      cwd: folder,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    if (child.pid !== undefined) running.set(child.pid, child)
+    const child = launch(args, folder)
     const [out, err]: [string[], string[]] = [[], []]
-    child.stdout.setEncoding('utf8').on('data', (text: string) => out.push(text))
-    child.stderr.setEncoding('utf8').on('data', (text: string) => err.push(text))
+    child.stdout!.setEncoding('utf8').on('data', (text: string) => out.push(text))
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => err.push(text))
     child.on('error', reject)
     child.on('close', (code) => {
-      running.delete(child.pid ?? 0)
       if (code === 0) resolve(out.join(''))
       else reject(new Error(`hb ${args.join(' ')} ended with ${code}\n${err.join('')}`))
     })

@@ -36,85 +36,95 @@ export type Timeline = Readonly<{
 
 /** Samples are told this often; everything else as it happens. */
 const SAMPLES_EVERY_MS = 5000
+const POLL_MS = 100
 
 /** Follows the collector's live feed and prints what a person wants to know of it. Times are UTC. */
 export function followCollector(operators: string): Timeline {
-  const decisions: SeenDecision[] = []
-  const receipts: SeenReceipt[] = []
-  const verdicts = new Map<string, string>()
-  const samples = new Map<string, { counted: number; saidMs: number }>()
-  const socket = new WebSocket(`${operators.replace(/^http/, 'ws')}live`)
-  const say = (text: string): void => {
+  return new FollowedTimeline(operators)
+}
+
+class FollowedTimeline implements Timeline {
+  readonly decisions: SeenDecision[] = []
+  readonly receipts: SeenReceipt[] = []
+  private readonly verdicts = new Map<string, string>()
+  private readonly told = new Set<string>()
+  private readonly saidMs = new Map<string, number>()
+  private readonly socket: WebSocket
+
+  constructor(operators: string) {
+    this.socket = new WebSocket(`${operators.replace(/^http/, 'ws')}live`)
+    // The collector is stopped before this: its going away is no news.
+    this.socket.on('error', () => undefined)
+    this.socket.on('message', (data) => this.take(JSON.parse(String(data)) as Json))
+  }
+
+  say(text: string): void {
     process.stdout.write(`${new Date().toISOString().slice(11, 21)}  ${text}\n`)
   }
 
-  socket.on('error', () => undefined)
-  socket.on('message', (data) => {
-    const message = JSON.parse(String(data)) as Json
-    if (message['type'] === 'vitals') tellSamples(message['vitals'] as Json)
-    if (message['type'] === 'decision') {
-      const decision = message['decision'] as SeenDecision
-      decisions.push(decision)
-      tellDecision(decision)
+  async until(fits: (decision: SeenDecision) => boolean, withinMs: number): Promise<SeenDecision | null> {
+    const endMs = performance.now() + withinMs
+    while (performance.now() < endMs) {
+      const found = this.decisions.find((d) => fits(d) && this.receipts.some((r) => carries(r, d)))
+      if (found !== undefined) return found
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
     }
-    if (message['type'] === 'receipt') {
-      const receipt = message['receipt'] as SeenReceipt
-      receipts.push(receipt)
-      tellReceipt(receipt)
-    }
-    if (message['type'] === 'refusal') say(`REFUSED      ${JSON.stringify(message['refusal'])}`)
-  })
+    return null
+  }
 
-  function tellSamples(vitals: Json): void {
+  close(): void {
+    this.socket.close()
+  }
+
+  private take(message: Json): void {
+    if (message['type'] === 'vitals') this.tellSamples(message['vitals'] as Json)
+    else if (message['type'] === 'decision') this.tellDecision(message['decision'] as SeenDecision)
+    else if (message['type'] === 'receipt') this.tellReceipt(message['receipt'] as SeenReceipt)
+    else if (message['type'] === 'refusal') this.say(`REFUSED      ${JSON.stringify(message['refusal'])}`)
+  }
+
+  private tellSamples(vitals: Json): void {
     const rig = String(vitals['rig'])
-    const known = samples.get(rig)
     const nowMs = performance.now()
-    if (known !== undefined && nowMs - known.saidMs < SAMPLES_EVERY_MS) return
+    if (nowMs - (this.saidMs.get(rig) ?? Number.NEGATIVE_INFINITY) < SAMPLES_EVERY_MS) return
+    this.saidMs.set(rig, nowMs)
     const { received } = vitals['counters'] as { received: number }
+    const channels = (vitals['channels'] as unknown[]).length
+    const rate = Math.round(Number(vitals['samples_per_s']))
     const badge = vitals['limits_only'] === true ? '  LIMITS ONLY' : ''
-    samples.set(rig, { counted: received, saidMs: nowMs })
-    say(
-      `samples      ${rig.padEnd(12)} ${String(received).padStart(7)} in, ${Math.round(Number(vitals['samples_per_s']))} a second, ${(vitals['channels'] as unknown[]).length} channels, ${String(vitals['verdict'])}${badge}`,
-    )
+    const counted = `${String(received).padStart(7)} in, ${rate} a second, ${channels} channels`
+    this.say(`samples      ${rig.padEnd(12)} ${counted}, ${String(vitals['verdict'])}${badge}`)
   }
 
-  function tellDecision(decision: SeenDecision): void {
-    if (verdicts.get(decision.rig) === decision.verdict) return
-    verdicts.set(decision.rig, decision.verdict)
-    say(
-      `verdict      ${decision.rig.padEnd(12)} ${decision.verdict}  (decision ${decision.id}, ${new Date(decision.time_us / 1000).toISOString()})`,
-    )
-    for (const finding of decision.findings.slice(0, 3))
-      if (finding.verdict === 'FAIL' || finding.verdict === 'DRIFT') say(`  why        ${whyFinding(finding)}`)
+  private tellDecision(decision: SeenDecision): void {
+    this.decisions.push(decision)
+    const { rig, verdict, id } = decision
+    if (this.verdicts.get(rig) === verdict) return
+    this.verdicts.set(rig, verdict)
+    this.say(`verdict      ${rig.padEnd(12)} ${verdict}  (decision ${id}, ${utc(decision.time_us)})`)
+    for (const finding of decision.findings.filter(isFlag).slice(0, 3)) this.say(`  why        ${whyFinding(finding)}`)
   }
 
-  function tellReceipt(receipt: SeenReceipt): void {
-    const told = decisions.filter(
-      (d) => carries(receipt, d) && d.findings.some((f) => f.verdict === 'FAIL' || f.verdict === 'DRIFT'),
-    )
-    const first = told[0]
-    if (first === undefined || verdicts.get(`${first.rig} ${first.verdict} told`) !== undefined) return
-    verdicts.set(`${first.rig} ${first.verdict} told`, 'yes')
-    say(
-      `  evidence   batch ${receipt.batch_seq} of ${receipt.agent} carried decisions ${receipt.first_seq}–${receipt.first_seq + receipt.count - 1} (${receipt.bytes} bytes, ${receipt.identity.slice(0, 16)}…), receipt signed ${new Date(receipt.receipt_us / 1000).toISOString()}`,
+  /** Tells the batch that carried the first decision of a kind, not of every one. */
+  private tellReceipt(receipt: SeenReceipt): void {
+    this.receipts.push(receipt)
+    const first = this.decisions.find((d) => carries(receipt, d) && d.findings.some(isFlag))
+    if (first === undefined || this.told.has(`${first.rig} ${first.verdict}`)) return
+    this.told.add(`${first.rig} ${first.verdict}`)
+    const { batch_seq: seq, agent, first_seq: from, count, bytes, identity } = receipt
+    const batch = `batch ${seq} of ${agent} carried decisions ${from}–${from + count - 1}`
+    this.say(
+      `  evidence   ${batch} (${bytes} bytes, ${identity.slice(0, 16)}…), receipt signed ${utc(receipt.receipt_us)}`,
     )
   }
+}
 
-  return {
-    decisions,
-    receipts,
-    say,
-    async until(fits, withinMs) {
-      const endMs = performance.now() + withinMs
-      while (performance.now() < endMs) {
-        const found = decisions.find((d) => fits(d) && receipts.some((r) => carries(r, d)))
-        if (found !== undefined) return found
-        await new Promise((resolve) => setTimeout(resolve, 100))
-      }
-      return null
-    },
-    close: () => socket.close(),
-  }
+function isFlag(finding: FindingJson): boolean {
+  return finding.verdict === 'FAIL' || finding.verdict === 'DRIFT'
+}
+
+function utc(us: number): string {
+  return new Date(us / 1000).toISOString()
 }
 
 function carries(receipt: SeenReceipt, decision: SeenDecision): boolean {

@@ -6,7 +6,7 @@ export const SIGNED_DEPTH_MAX = 16
 
 const BIGGEST_UINT = 0xffff_ffff_ffff_ffffn
 /** Whole numbers from −2^64 up to below 2^64 are integers; beyond, they are floats. */
-export const TWO_64 = 18_446_744_073_709_551_616
+export const TWO_64 = 2 ** 64
 const TEXT = new TextEncoder()
 
 /** Bytes that grow by doubling. Kept between calls, because a decision is encoded every slide. */

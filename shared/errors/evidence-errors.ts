@@ -12,7 +12,8 @@ export const EVIDENCE_ERRORS = {
     exit: 65,
     retry: false,
     summary: 'A signed message does not have the shape of its type.',
-    remedy: 'Keep the message and find out which program made it; versions that do not know each other refuse each other.',
+    remedy:
+      'Keep the message and find out which program made it; versions that do not know each other refuse each other.',
   },
   BATCH_SIGNATURE: {
     exit: 65,

@@ -24,7 +24,8 @@ export const RUNTIME_ERRORS = {
     exit: 65,
     retry: false,
     summary: 'The journal holds an input of a kind or version that this program does not know.',
-    remedy: 'Use the version of hb that wrote the journal, or a newer one. Evaluating past it would be another evaluation.',
+    remedy:
+      'Use the version of hb that wrote the journal, or a newer one. Evaluating past it would be another evaluation.',
   },
   JOURNAL_INPUT_SHAPE: {
     exit: 65,
@@ -36,13 +37,15 @@ export const RUNTIME_ERRORS = {
     exit: 65,
     retry: false,
     summary: 'The evaluator cannot be brought back to where it was from this state folder.',
-    remedy: 'Keep the folder as it is, run `hb journal verify --state DIR`, and start the agent with a new state folder.',
+    remedy:
+      'Keep the folder as it is, run `hb journal verify --state DIR`, and start the agent with a new state folder.',
   },
   REPLAY_DIFFERS: {
     exit: 65,
     retry: false,
     summary: 'Re-running the journal did not give the decisions that were signed.',
-    remedy: 'Keep the state folder. Compare the code and configuration digests in the batch header with those of this program.',
+    remedy:
+      'Keep the state folder. Compare the code and configuration digests in the batch header with those of this program.',
   },
   CLOCK_OFF: {
     exit: 75,
@@ -72,6 +75,7 @@ export const RUNTIME_ERRORS = {
     exit: 65,
     retry: false,
     summary: 'The recording is too short or too empty to make a baseline.',
-    remedy: 'Record at least ten times the shortest window while nothing is wrong, at the nominal rate of the registry.',
+    remedy:
+      'Record at least ten times the shortest window while nothing is wrong, at the nominal rate of the registry.',
   },
 } as const satisfies Record<string, ErrorEntry>

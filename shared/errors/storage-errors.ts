@@ -12,7 +12,8 @@ export const STORAGE_ERRORS = {
     exit: 77,
     retry: true,
     summary: 'The state folder cannot be written.',
-    remedy: 'Check that the file system is mounted writable and that the folder belongs to this user; writing goes on by itself.',
+    remedy:
+      'Check that the file system is mounted writable and that the folder belongs to this user; writing goes on by itself.',
   },
   DISK_FAILED: {
     exit: 75,

@@ -16,10 +16,19 @@ t.test(`${LANES * KILLS_A_LANE} kills at random moments in ${LANES} lanes`, asyn
   })
   await makeRecording(folder)
   const reference = await undisturbed(folder)
-  const lanes = Array.from({ length: LANES }, (_, lane) => killedRuns(folder, { kills: KILLS_A_LANE, seed: 1000 + lane, name: `lane-${lane}` }))
+  const lanes = Array.from({ length: LANES }, (_, lane) =>
+    killedRuns(folder, { kills: KILLS_A_LANE, seed: 1000 + lane, name: `lane-${lane}` }),
+  )
   const results = (await Promise.all(lanes)).flat()
-  t.equal(results.reduce((sum, r) => sum + r.kills, 0), LANES * KILLS_A_LANE)
-  t.same(results.filter((r) => r.digest !== reference.digest || r.frames !== ROWS || r.decisions !== reference.decisions), [], 'every run has the digest of the undisturbed one')
+  t.equal(
+    results.reduce((sum, r) => sum + r.kills, 0),
+    LANES * KILLS_A_LANE,
+  )
+  t.same(
+    results.filter((r) => r.digest !== reference.digest || r.frames !== ROWS || r.decisions !== reference.decisions),
+    [],
+    'every run has the digest of the undisturbed one',
+  )
 })
 
 t.test(`a collector killed ${COLLECTOR_KILLS} times`, async (t) => {

@@ -104,40 +104,7 @@ t.test('hostile telemetry is counted by reason with its first example, and the r
     await agent.stop('test')
     folder.remove()
   })
-  const nowUs = systemClock().nowUs()
-  const frame = (seq: number, timeUs: number, value: number, channel = 'Current'): Uint8Array =>
-    encodeFrame({
-      rig: 'water-loop',
-      source: 'daq',
-      epoch: 'e1',
-      seq,
-      channels: [channel],
-      cid: null,
-      timeUs: Float64Array.of(timeUs),
-      value: Float64Array.of(value),
-    })
-  const good = frame(1, nowUs, 1)
-  const sent: Uint8Array[] = [
-    new TextEncoder().encode('rubbish'),
-    good,
-    good,
-    frame(2, nowUs + 86_400_000_000, 1),
-    frame(3, nowUs / 1000, 1),
-    frame(4, nowUs + 1000, Number.NaN),
-    frame(5, nowUs + 2000, 1, 'No Such Channel'),
-    good.subarray(0, 20),
-    encodeFrame({
-      rig: 'other',
-      source: 'daq',
-      epoch: 'e1',
-      seq: 6,
-      channels: ['Current'],
-      cid: null,
-      timeUs: Float64Array.of(nowUs),
-      value: Float64Array.of(1),
-    }),
-  ]
-  for (const message of sent) await push.send(message)
+  for (const message of hostileMessages(systemClock().nowUs())) await push.send(message)
   const refused = await waitFor(async () => {
     const rigs = (await ready(folder)).rigs as { refused: { reason: string; count: number; example: string }[] }[]
     const found = rigs[0]?.refused ?? []
@@ -213,6 +180,42 @@ t.test('a baseline that is none, and a state folder that is not there, are named
   t.match(checked.stderr, /CBOR_REFUSED|BASELINE_SHAPE/)
   t.match(hb(folder, 'replay', '--state', 'nowhere', '--json').stderr, /STATE_MISSING/)
 })
+
+/** One message of every kind that must not be evaluated, and a good one twice. */
+function hostileMessages(nowUs: number): Uint8Array[] {
+  const frame = (seq: number, timeUs: number, value: number, channel = 'Current'): Uint8Array =>
+    encodeFrame({
+      rig: 'water-loop',
+      source: 'daq',
+      epoch: 'e1',
+      seq,
+      channels: [channel],
+      cid: null,
+      timeUs: Float64Array.of(timeUs),
+      value: Float64Array.of(value),
+    })
+  const good = frame(1, nowUs, 1)
+  return [
+    new TextEncoder().encode('rubbish'),
+    good,
+    good,
+    frame(2, nowUs + 86_400_000_000, 1),
+    frame(3, nowUs / 1000, 1),
+    frame(4, nowUs + 1000, Number.NaN),
+    frame(5, nowUs + 2000, 1, 'No Such Channel'),
+    good.subarray(0, 20),
+    encodeFrame({
+      rig: 'other',
+      source: 'daq',
+      epoch: 'e1',
+      seq: 6,
+      channels: ['Current'],
+      cid: null,
+      timeUs: Float64Array.of(nowUs),
+      value: Float64Array.of(1),
+    }),
+  ]
+}
 
 type Status = Record<string, unknown> & { ready: boolean; decision_seq: number; reasons: unknown; rigs: unknown }
 

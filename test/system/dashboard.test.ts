@@ -137,7 +137,7 @@ async function fleetStage(t: Tap, page: Page, fake: FakeCollector): Promise<void
     host: '✓ PASS',
   }
   for (const [rig, look] of Object.entries(states)) t.equal(await chipOf(tileOf(page, rig)), look, rig)
-  t.match(await chipOf(tileOf(page, 'gone')), /^⧖ LOST 1:\d\d$/, 'a rig that went silent is lost, not well')
+  t.match(await chipOf(tileOf(page, 'gone')), /^⧖ LOST 01:\d\d$/, 'a rig that went silent is lost, not well')
   t.equal(await page.locator('.tile').first().getAttribute('data-rig'), 'water-loop', 'the worst comes first')
   t.ok(await tileOf(page, 'water-loop').getByText('FAIL', { exact: true }).isVisible(), 'FAIL is visible')
   const failing = await tileOf(page, 'water-loop').innerText()
@@ -145,6 +145,8 @@ async function fleetStage(t: Tap, page: Page, fake: FakeCollector): Promise<void
   t.match(await tileOf(page, 'host').innerText(), 'LIMITS ONLY')
   t.match(await tileOf(page, 'skab-valve').innerText(), 'REPLAY')
   t.match(await page.locator('.source').innerText(), 'LIVE + REPLAY + TESTBED')
+  const red = "getComputedStyle([...document.querySelectorAll('.count')].find((c) => /FAIL/.test(c.innerText))).color"
+  t.equal(await page.evaluate(red), 'rgb(255, 77, 77)', 'a count has the colour of its state')
   t.match(await page.locator('.banner').innerText(), /agents\s+1\/2/)
   const batches = page.getByLabel('batches and receipts')
   t.match(
@@ -178,11 +180,9 @@ async function rigStage(t: Tap, page: Page, fake: FakeCollector): Promise<void> 
   t.equal(await channels.first().locator('.bar-band').count(), 1)
   t.equal(await chipOf(page.locator('[data-metric=voltage]')), '⧖ STALE')
   const why = await page.getByLabel('why', { exact: true }).locator('.why').first().innerText()
-  t.match(
-    why.replaceAll(' ', ' '),
-    'flow (channel Volume Flow RateRMS) has a mean of 24.13 L/min over 10 s (480 samples)',
-  )
-  t.match(why.replaceAll(' ', ' '), '1.870 L/min below its lower limit of 26.00 L/min, 3.100 times what is allowed.')
+  const plain = why.replaceAll('\u00a0', ' ')
+  t.match(plain, 'flow (channel Volume Flow RateRMS) has a mean of 24.13 L/min over 10 s (480 samples)')
+  t.match(plain, '1.870 L/min below its lower limit of 26.00 L/min, 3.10 times what is allowed.')
   await page.getByText('Raw samples: asked for from the agent').waitFor()
   t.same(await inkOf(page), { samples: 0, limit: 0, mark: 0, band: 0 }, 'nothing is drawn before the samples are there')
   await page.locator('.plot canvas').waitFor()
@@ -213,6 +213,9 @@ async function rigStage(t: Tap, page: Page, fake: FakeCollector): Promise<void> 
 async function hostileStage(t: Tap, page: Page, fake: FakeCollector): Promise<void> {
   const tile = page.locator('.tile', { hasText: HOSTILE_RIG })
   t.equal(await tile.locator('.tile-name').innerText(), HOSTILE_RIG, 'a name of a rig is text')
+  t.ok((await tile.locator('.tile-name').boundingBox())!.width > 90, 'a long mode leaves room for the name')
+  const spilled = "[...document.querySelectorAll('.tile')].filter((tile) => tile.scrollWidth > tile.clientWidth).length"
+  t.equal(await page.evaluate(spilled), 0, 'and nothing spills into the next tile')
   await page.getByText('bench <i>north</i>').waitFor()
   await tile.click()
   await page.locator('table.channels').waitFor()
@@ -265,6 +268,7 @@ async function lostStage(t: Tap, page: Page, fake: FakeCollector): Promise<FakeC
     /^⧖ LOST /,
     'a rig that was well when it was lost is not known to be well',
   )
+  t.equal(await page.locator('.source').innerText(), 'NOT LIVE', 'nothing says LIVE any more')
   t.match(await page.evaluate("getComputedStyle(document.querySelector('main')).filter"), 'grayscale(1)')
   await picture(page, 'lost')
   const again = await startFakeCollector(fakeOptions, Number(port))

@@ -156,6 +156,19 @@ t.test('a slice reaches from 20 s before a decision to 5 s after it, and not bef
   t.same(sliceSpan(1), { fromUs: 0, toUs: 5_000_001 })
 })
 
+const HELLO = {
+  t: 'hello',
+  v: 1,
+  agent: 'bench-1',
+  deployment: 'demo',
+  epoch: 1,
+  spki: digest(3),
+  boot_id: 'b',
+  version: '0',
+  programs: ['demo'],
+  rigs: [{ rig: 'water-loop', program: 'demo' }],
+} as const
+
 /** A session over nothing: what is sent and what becomes of the socket is only noted. */
 function sessionOverNothing() {
   const clock = createVirtualClock(0)
@@ -195,21 +208,7 @@ function sessionOverNothing() {
     opened: async () => {},
     ingest: { offer: () => new Promise((done) => settle.push(done)), drained: async () => {} },
   })
-  const hello = () =>
-    session.receive(
-      writeMessage({
-        t: 'hello',
-        v: 1,
-        agent: 'bench-1',
-        deployment: 'demo',
-        epoch: 1,
-        spki: digest(3),
-        boot_id: 'b',
-        version: '0',
-        programs: ['demo'],
-        rigs: [{ rig: 'water-loop', program: 'demo' }],
-      }),
-    )
+  const hello = () => session.receive(writeMessage(HELLO))
   const batch = (batchSeq: number, bytes = 1) =>
     session.receive(
       writeMessage({

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
+import { listFiles, ROOT } from '../../../scripts/sources.ts'
 import { type CheckedFile, checkYaml } from '../../../shared/config/document.ts'
 import { parseRuntimeFiles } from '../../../shared/config/load.ts'
 import { metricsFor, normaliseAlias } from '../../../shared/config/registry.ts'
@@ -118,5 +121,12 @@ mode_overrides:
     'trimmed, and letter for letter otherwise',
   )
   t.equal(JSON.stringify(config), before, 'the registry itself stays as it is')
+  t.end()
+})
+
+t.test('the registries that come with the project have no mistake', (t) => {
+  const files = listFiles('hil-testbed').filter((file) => file.endsWith('.registry.yaml'))
+  t.ok(files.length >= 3, files.join(', '))
+  for (const file of files) t.same(inRegistry(readFileSync(join(ROOT, file), 'utf8')), [], file)
   t.end()
 })

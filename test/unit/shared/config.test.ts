@@ -47,8 +47,8 @@ t.test('a short configuration is filled with its defaults and frozen', (t) => {
   t.end()
 })
 
-t.test('every mistake over all files is listed at once, each with its place and a way out', (t) => {
-  const runtime = `version: 2
+/** As many different mistakes as fit into two files. */
+const WRONG_RUNTIME = `version: 2
 deployment: Demo Site
 agnt: bench-1
 clock: sytem
@@ -81,41 +81,45 @@ rigs:
     max_future_ms: "5000"
     sources: []
 `
-  const registry = REGISTRY.replace('fail_max: 200', 'fail_max: 5').replace(
-    '    unit: bar\n    nominal_rate_hz: 100\n',
-    '    unit: bar\n    distribution_drift: { ks_threshold: 1 }\n',
-  )
-  const problems = problemsOf(() => parseRuntimeFiles(filesOf(runtime, registry)))
-  t.same(
-    places(problems),
-    [
-      'loop.registry.yaml:8:15 metrics.flow.fail_min',
-      'loop.registry.yaml:12:5 metrics.pressure.distribution_drift',
-      'loop.registry.yaml:11:5 metrics.pressure.nominal_rate_hz',
-      'runtime.yaml:1:1 agent',
-      'runtime.yaml:1:10 version',
-      'runtime.yaml:2:13 deployment',
-      'runtime.yaml:3:1 agnt',
-      'runtime.yaml:4:8 clock',
-      'runtime.yaml:5:19 signing_key_file',
-      'runtime.yaml:6:1 allowed_lateness_sec',
-      'runtime.yaml:11:15 rigs[0].slide_ms',
-      'runtime.yaml:12:17 rigs[0].windows_ms',
-      'runtime.yaml:13:5 rigs[0].lateness_sec',
-      'runtime.yaml:14:5 rigs[0].latenessMs',
-      'runtime.yaml:15:5 rigs[0].lateness',
-      'runtime.yaml:18:15 rigs[0].sources[0].type',
-      'runtime.yaml:21:18 rigs[0].sources[1].pattern',
-      'runtime.yaml:22:19 rigs[0].sources[1].endpoint',
-      'runtime.yaml:23:15 rigs[0].sources[1].bind',
-      'runtime.yaml:24:9 rigs[0].sources[2].time_column',
-      'runtime.yaml:27:10 rigs[1].rig',
-      'runtime.yaml:29:20 rigs[1].registry_file',
-      'runtime.yaml:30:18 rigs[1].lateness_ms',
-      'runtime.yaml:31:20 rigs[1].max_future_ms',
-      'runtime.yaml:32:14 rigs[1].sources',
-    ].sort((a, b) => order(a) - order(b)),
-  )
+const WRONG_REGISTRY = REGISTRY.replace('fail_max: 200', 'fail_max: 5').replace(
+  '    unit: bar\n    nominal_rate_hz: 100\n',
+  '    unit: bar\n    distribution_drift: { ks_threshold: 1 }\n',
+)
+
+t.test('every mistake over all files is listed at once, in order of file, line and column', (t) => {
+  const problems = problemsOf(() => parseRuntimeFiles(filesOf(WRONG_RUNTIME, WRONG_REGISTRY)))
+  t.same(places(problems), [
+    'loop.registry.yaml:8:15 metrics.flow.fail_min',
+    'loop.registry.yaml:11:5 metrics.pressure.nominal_rate_hz',
+    'loop.registry.yaml:12:5 metrics.pressure.distribution_drift',
+    'runtime.yaml:1:1 agent',
+    'runtime.yaml:1:10 version',
+    'runtime.yaml:2:13 deployment',
+    'runtime.yaml:3:1 agnt',
+    'runtime.yaml:4:8 clock',
+    'runtime.yaml:5:19 signing_key_file',
+    'runtime.yaml:6:1 allowed_lateness_sec',
+    'runtime.yaml:11:15 rigs[0].slide_ms',
+    'runtime.yaml:12:17 rigs[0].windows_ms',
+    'runtime.yaml:13:5 rigs[0].lateness_sec',
+    'runtime.yaml:14:5 rigs[0].latenessMs',
+    'runtime.yaml:15:5 rigs[0].lateness',
+    'runtime.yaml:18:15 rigs[0].sources[0].type',
+    'runtime.yaml:21:18 rigs[0].sources[1].pattern',
+    'runtime.yaml:22:19 rigs[0].sources[1].endpoint',
+    'runtime.yaml:23:15 rigs[0].sources[1].bind',
+    'runtime.yaml:24:9 rigs[0].sources[2].time_column',
+    'runtime.yaml:27:10 rigs[1].rig',
+    'runtime.yaml:29:20 rigs[1].registry_file',
+    'runtime.yaml:30:18 rigs[1].lateness_ms',
+    'runtime.yaml:31:20 rigs[1].max_future_ms',
+    'runtime.yaml:32:14 rigs[1].sources',
+  ])
+  t.end()
+})
+
+t.test('a mistake says what was found, what was expected and what to do', (t) => {
+  const problems = problemsOf(() => parseRuntimeFiles(filesOf(WRONG_RUNTIME, WRONG_REGISTRY)))
   const of = (key: string) => problems.find((p) => p.key === key)
   t.match(of('agnt'), { found: 'a key that is not known', hint: 'did you mean `agent`?' })
   t.match(of('agent'), { found: 'nothing', expected: /^an id/ })
@@ -139,12 +143,6 @@ rigs:
   t.match(of('metrics.pressure.distribution_drift'), { hint: /leave it out/ })
   t.end()
 })
-
-/** Sorts expected places as the error does: by file, line and column. */
-function order(place: string): number {
-  const [file = '', line = '', column = ''] = place.split(/[: ]/)
-  return (file === 'runtime.yaml' ? 1e6 : 0) + Number(line) * 1000 + Number(column)
-}
 
 t.test('the error carries all mistakes, ends with 78 and reads as text', (t) => {
   const error = t.throws(() => parseRuntimeFiles(filesOf(RUNTIME.replace('agent:', 'agnt:')))) as unknown as ConfigError
