@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { type LoadedRuntime, loadRuntimeConfig } from '../../shared/config/load.ts'
 import { ConfigError } from '../../shared/config/problems.ts'
 import { loadSigner, readPrivateFile } from '../../shared/crypto/key-file.ts'
+import { ERRORS } from '../../shared/errors/catalog.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { systemFiles } from '../adapters/files.ts'
@@ -113,7 +114,7 @@ async function configFindings(path: string): Promise<Finding[]> {
           check: 'collector',
           ok: false,
           detail: `${collector.url}: ${reached}`,
-          remedy: 'check the address, the network and that the collector runs; an agent works without it',
+          remedy: ERRORS.COLLECTOR_UNREACHABLE.remedy,
         },
   )
   return findings

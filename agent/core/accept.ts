@@ -10,17 +10,17 @@ export function acceptFrame(rig: RigState, frame: Frame, nowUs: number): void {
   const names = frame.channels ?? (frame.cid === null ? undefined : rig.sources.lists.get(frame.cid))
   const samples = frame.timeUs.length
   if (frame.channels !== null && frame.cid !== null && !noteList(rig.sources, frame.cid, frame.channels)) {
-    return refuseFrame(rig, 'sources_full', nowUs, `more channel lists than are remembered: ${frame.cid}`)
+    refuseFrame(rig, 'sources_full', nowUs, `more channel lists than are remembered: ${frame.cid}`)
+    return
   }
-  if (names === undefined)
-    return refuseFrame(rig, 'unknown_cid', nowUs, `channel list ${frame.cid} was not announced yet`)
+  if (names === undefined) {
+    refuseFrame(rig, 'unknown_cid', nowUs, `channel list ${frame.cid} was not announced yet`)
+    return
+  }
   if (samples * names.length !== frame.value.length) {
-    return refuseFrame(
-      rig,
-      'wrong_shape',
-      nowUs,
-      `${frame.value.length} values for ${names.length} channels at ${samples} times`,
-    )
+    const found = `${frame.value.length} values for ${names.length} channels at ${samples} times`
+    refuseFrame(rig, 'wrong_shape', nowUs, found)
+    return
   }
   const name = `${frame.source}/${frame.epoch}`.normalize('NFC')
   const arrival = noteFrame(rig.sources, name, frame.seq, nowUs)

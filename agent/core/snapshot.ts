@@ -82,40 +82,29 @@ function snapshotRig(rig: RigState): Canonical {
   ]
 }
 
+/** A rig as {@link snapshotRig} writes it, in its order. */
+type RigSnapshot = [
+  name: string,
+  mode: Mode,
+  run: ReadonlyMap<string, Canonical> | null,
+  closedUs: number,
+  originUs: number,
+  recordKey: string,
+  recordSeq: number,
+  recordUs: number,
+  arrays: Uint8Array[],
+  panes: Uint8Array[],
+  samples: Canonical[],
+  levels: [Uint8Array, Uint8Array][],
+  sources: Canonical,
+  ledger: Canonical,
+  settled: ReadonlyMap<string, number>,
+]
+
 function restoreRig(value: Canonical, settings: RigSettings): RigState | null {
-  const [
-    name,
-    mode,
-    run,
-    closedUs,
-    originUs,
-    recordKey,
-    recordSeq,
-    recordUs,
-    arrays,
-    panes,
-    samples,
-    levels,
-    sources,
-    ledger,
-    settled,
-  ] = value as unknown as [
-    string,
-    Mode,
-    ReadonlyMap<string, Canonical> | null,
-    number,
-    number,
-    string,
-    number,
-    number,
-    Uint8Array[],
-    Uint8Array[],
-    Canonical[],
-    [Uint8Array, Uint8Array][],
-    Canonical,
-    Canonical,
-    ReadonlyMap<string, number>,
-  ]
+  const snapshot = value as unknown as RigSnapshot
+  const [name, mode, run, closedUs, originUs, recordKey, recordSeq, recordUs, ...rest] = snapshot
+  const [arrays, panes, samples, levels, sources, ledger, settled] = rest
   if (name !== settings.rig) return null
   const rig = createRigState(settings)
   const wholes: [ArrayBufferView, Uint8Array | undefined][] = [

@@ -106,7 +106,7 @@ function channelVitals(
     channel: m.channels[0]!,
     unit: m.unit,
     verdict: judgement.verdict,
-    value: newest < 0 ? null : lastValue(rig, m, index),
+    value: newest < 0 ? null : lastValue(rig, index),
     age_us: newest < 0 ? null : endUs - newest,
     limit_min: m.invariantMin ?? m.failMin ?? m.invariantEq ?? null,
     limit_max: m.invariantMax ?? m.failMax ?? m.invariantEq ?? null,
@@ -140,7 +140,7 @@ function channelVitals(
 }
 
 /** The newest evaluated value: the last one of the narrowest window that holds any. */
-function lastValue(rig: RigState, m: MetricSettings, index: number): number | null {
+function lastValue(rig: RigState, index: number): number | null {
   for (const rows of rig.windowRows)
     if (rows[index * MOMENTS_FIELDS]! > 0) return rows[index * MOMENTS_FIELDS + FIELD.last]!
   return null

@@ -5,20 +5,42 @@ import type { EvaluatorInput } from '../../../agent/core/step.ts'
 import { canonicalBytes } from '../../../shared/codec/canonical.ts'
 import { sha256, toHex } from '../../../shared/crypto/digest.ts'
 import type { Canonical } from '../../../shared/model/decision.ts'
-import { type Collected, collected, configInput, digestOfRun, evaluatorSettings, feed, metricBaseline, metricSettings, rigSettings, steadyInputs, T0, ticks } from '../../support/evaluator-rig.ts'
+import {
+  type Collected,
+  collected,
+  configInput,
+  digestOfRun,
+  evaluatorSettings,
+  feed,
+  metricBaseline,
+  metricSettings,
+  rigSettings,
+  steadyInputs,
+  T0,
+  ticks,
+} from '../../support/evaluator-rig.ts'
 import { hostileInputs } from '../../support/hostile-inputs.ts'
 
 /** One file a version; a file that is there is never written again. */
 const FILE = `test/vectors/decisions-${EVALUATOR_VERSION}.json`
 
-type Vectors = { evaluator_version: number; cases: Record<string, { decisions: number; items: string; decided: string; chain: string }> }
+type Vectors = {
+  evaluator_version: number
+  cases: Record<string, { decisions: number; items: string; decided: string; chain: string }>
+}
 
 /** Two drifting channels, one that fails for a while and one that goes silent: from fixed numbers. */
 function steadyCase(): EvaluatorInput[] {
   const level = { mean: 10, spread: 0.25, limit: 4, widthsUs: [250_000] }
   const names = ['drift', 'fail', 'fine', 'rubbish']
-  const baseline = { digest: new Uint8Array(32).fill(5), kind: 'draft' as const, metrics: new Map(names.map((m) => [m, metricBaseline(m, level)])) }
-  const metrics = names.map((m) => metricSettings(m, { baselineRequired: true, ...(m === 'fail' ? { invariantMax: 20 } : {}) }))
+  const baseline = {
+    digest: new Uint8Array(32).fill(5),
+    kind: 'draft' as const,
+    metrics: new Map(names.map((m) => [m, metricBaseline(m, level)])),
+  }
+  const metrics = names.map((m) =>
+    metricSettings(m, { baselineRequired: true, ...(m === 'fail' ? { invariantMax: 20 } : {}) }),
+  )
   const value = (c: number, at: number) => {
     const second = Math.floor((at - T0) / 1_000_000)
     const ripple = ((at / 10_000) % 7) / 16
@@ -37,15 +59,20 @@ function steadyCase(): EvaluatorInput[] {
 function outcomeOf(inputs: readonly EvaluatorInput[]) {
   const out: Collected = collected()
   for (const input of inputs) feed(out, input)
-  const decided = toHex(sha256(canonicalBytes(out.decisions.map((d) => [d.seq, d.verdict, d.values]) as unknown as Canonical)))
+  const decided = toHex(
+    sha256(canonicalBytes(out.decisions.map((d) => [d.seq, d.verdict, d.values]) as unknown as Canonical)),
+  )
   return { decisions: out.decisions.length, items: digestOfRun(out), decided, chain: toHex(out.state.chain) }
 }
 
 const CASES = { steady: steadyCase, 'hostile-1': () => hostileInputs(1, 600), 'hostile-2': () => hostileInputs(2, 600) }
 
 t.test('the decisions of fixed inputs are those that this version of the evaluator is known by', async (t) => {
-  const found: Vectors['cases'] = Object.fromEntries(Object.entries(CASES).map(([name, make]) => [name, outcomeOf(make())]))
-  if (process.env['HB_WRITE_VECTORS'] === '1' && !existsSync(FILE)) writeFileSync(FILE, `${JSON.stringify({ evaluator_version: EVALUATOR_VERSION, cases: found }, null, 2)}\n`)
+  const found: Vectors['cases'] = Object.fromEntries(
+    Object.entries(CASES).map(([name, make]) => [name, outcomeOf(make())]),
+  )
+  if (process.env['HB_WRITE_VECTORS'] === '1' && !existsSync(FILE))
+    writeFileSync(FILE, `${JSON.stringify({ evaluator_version: EVALUATOR_VERSION, cases: found }, null, 2)}\n`)
   const known = JSON.parse(readFileSync(FILE, 'utf8')) as Vectors
   const note = 'decisions changed: raise EVALUATOR_VERSION and write new vectors with HB_WRITE_VECTORS=1'
   t.equal(known.evaluator_version, EVALUATOR_VERSION)

@@ -1,13 +1,29 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { metricCounts, totalCounts } from '../../../agent/core/totals.ts'
 import type { EvaluatorInput } from '../../../agent/core/step.ts'
-import { FIELD, MOMENTS_FIELDS } from '../../../shared/math/moments.ts'
+import { metricCounts, totalCounts } from '../../../agent/core/totals.ts'
 import { createPrng } from '../../../shared/lib/prng.ts'
+import { FIELD, MOMENTS_FIELDS } from '../../../shared/math/moments.ts'
 import type { Frame } from '../../../shared/model/telemetry.ts'
 import {
-  collected, configInput, digestOfRun, evaluatorSettings, feed, frameInput, frameOf, LATENESS_US, metricSettings, RIG, rigOf,
-  rigSettings, runEvaluator, SLIDE_US, steadyInputs, T0, tickInput, ticks,
+  collected,
+  configInput,
+  digestOfRun,
+  evaluatorSettings,
+  feed,
+  frameInput,
+  frameOf,
+  LATENESS_US,
+  metricSettings,
+  RIG,
+  rigOf,
+  rigSettings,
+  runEvaluator,
+  SLIDE_US,
+  steadyInputs,
+  T0,
+  tickInput,
+  ticks,
 } from '../../support/evaluator-rig.ts'
 
 type Arrival = { frame: Frame; firstUs: number; lastUs: number }
@@ -16,17 +32,34 @@ type Arrival = { frame: Frame; firstUs: number; lastUs: number }
 function arrivals(): Arrival[] {
   const prng = createPrng(7)
   const out: Arrival[] = []
-  const add = (frame: Frame) => out.push({ frame, firstUs: frame.timeUs[0]!, lastUs: frame.timeUs[frame.timeUs.length - 1]! })
+  const add = (frame: Frame) =>
+    out.push({ frame, firstUs: frame.timeUs[0]!, lastUs: frame.timeUs[frame.timeUs.length - 1]! })
   for (let k = 0; k < 25; k += 1) {
     const times = [0, 10_000, 20_000, 30_000].map((d) => T0 + k * 40_000 + d)
     const some = () => times.map(() => (prng.int(6) === 0 ? -0 : prng.normal() * 3 + 10))
     add(frameOf({ source: 'daq-1', seq: k, channels: ['a', 'b'], times, values: [some(), some()] }))
-    add(frameOf({ source: 'daq-2', seq: k, channels: ['b', 'c'], times, values: [some(), times.map((at) => (k > 12 ? 90 : 1) + (at % 7))] }))
+    add(
+      frameOf({
+        source: 'daq-2',
+        seq: k,
+        channels: ['b', 'c'],
+        times,
+        values: [some(), times.map((at) => (k > 12 ? 90 : 1) + (at % 7))],
+      }),
+    )
   }
   for (let k = 0; k < 100; k += 1) {
-    add(frameOf({ source: 'gauge', channels: ['d'], times: [T0 + k * 10_000], values: [[k % 9 === 0 ? 0 : prng.normal()]] }))
+    add(
+      frameOf({
+        source: 'gauge',
+        channels: ['d'],
+        times: [T0 + k * 10_000],
+        values: [[k % 9 === 0 ? 0 : prng.normal()]],
+      }),
+    )
     // The same instant said twice with two values, and zero once more with the other sign.
-    if (k % 5 === 0) add(frameOf({ source: 'gauge', channels: ['d'], times: [T0 + k * 10_000], values: [[prng.normal()]] }))
+    if (k % 5 === 0)
+      add(frameOf({ source: 'gauge', channels: ['d'], times: [T0 + k * 10_000], values: [[prng.normal()]] }))
     if (k % 9 === 0) add(frameOf({ source: 'gauge', channels: ['d'], times: [T0 + k * 10_000], values: [[-0]] }))
   }
   return out
@@ -53,7 +86,12 @@ function arrivalInputs(all: readonly Arrival[], seed: number | null): EvaluatorI
 }
 
 const PERMUTED = evaluatorSettings([
-  rigSettings([metricSettings('a', { failMax: 10 }), metricSettings('b'), metricSettings('c', { failMax: 50, invariantMax: 96 }), metricSettings('d', { invariantMax: 2 })]),
+  rigSettings([
+    metricSettings('a', { failMax: 10 }),
+    metricSettings('b'),
+    metricSettings('c', { failMax: 50, invariantMax: 96 }),
+    metricSettings('d', { invariantMax: 2 }),
+  ]),
 ])
 
 t.test('a thousand orders of arrival within the lateness, with repeats, give the same bytes', async (t) => {
@@ -62,27 +100,48 @@ t.test('a thousand orders of arrival within the lateness, with repeats, give the
   const expected = digestOfRun(reference)
   t.ok(new Set(reference.decisions.map((d) => d.verdict)).size >= 2, 'the recording has more than one verdict')
   let duplicates = 0
-  fc.assert(fc.property(fc.integer({ min: 1, max: 2 ** 31 }), (seed) => {
-    const out = runEvaluator(PERMUTED, arrivalInputs(all, seed))
-    const counts = totalCounts(rigOf(out))
-    duplicates += counts.duplicate
-    if (counts.late > 0 || counts.pending > 0) throw new Error(JSON.stringify(counts))
-    return digestOfRun(out) === expected
-  }), { numRuns: 1000, seed: 20 })
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 2 ** 31 }), (seed) => {
+      const out = runEvaluator(PERMUTED, arrivalInputs(all, seed))
+      const counts = totalCounts(rigOf(out))
+      duplicates += counts.duplicate
+      if (counts.late > 0 || counts.pending > 0) throw new Error(JSON.stringify(counts))
+      return digestOfRun(out) === expected
+    }),
+    { numRuns: 1000, seed: 20 },
+  )
   t.ok(duplicates > 1000, 'repeats were really sent')
 })
 
 type Kept = { timeUs: number; value: number; source: string; seq: number }
 
 /** Moments of a window straight from its samples, summed exactly enough by Neumaier's sum in two passes. */
-function oracle(samples: readonly Kept[]): { count: number; mean: number; m2: number; min: number; max: number; first: number; last: number } {
-  const sorted = [...samples].sort((a, b) => a.timeUs - b.timeUs || (a.source < b.source ? -1 : a.source > b.source ? 1 : a.seq - b.seq))
+function oracle(samples: readonly Kept[]): {
+  count: number
+  mean: number
+  m2: number
+  min: number
+  max: number
+  first: number
+  last: number
+} {
+  const sorted = [...samples].sort(
+    (a, b) => a.timeUs - b.timeUs || (a.source < b.source ? -1 : a.source > b.source ? 1 : a.seq - b.seq),
+  )
   const values = sorted.map((s) => s.value)
   const mean = neumaier(values) / values.length
   // The rounding of the mean is taken back out of the squares.
   const d = values.map((v) => v - mean)
   const m2 = neumaier(d.map((x) => x * x)) - neumaier(d) ** 2 / d.length
-  return { count: values.length, mean, m2, min: Math.min(...values), max: Math.max(...values), first: values[0]!, last: values[values.length - 1]! }
+  return {
+    count: values.length,
+    mean,
+    m2,
+    min: Math.min(...values),
+    max: Math.max(...values),
+    first: values[0]!,
+    last: values[values.length - 1]!,
+  }
 }
 
 function neumaier(values: readonly number[]): number {
@@ -108,12 +167,18 @@ function compareWindows(out: ReturnType<typeof collected>, kept: readonly (reado
     kept.forEach((samples, m) => {
       const inside = samples.filter((s) => s.timeUs >= rig.closedUs - widthUs && s.timeUs < rig.closedUs)
       const row = Array.from(rig.windowRows[w]!.subarray(m * MOMENTS_FIELDS, (m + 1) * MOMENTS_FIELDS))
-      if (row[FIELD.count] !== inside.length) throw new Error(`count ${row[FIELD.count]} of window ${widthUs}, should be ${inside.length}`)
+      if (row[FIELD.count] !== inside.length)
+        throw new Error(`count ${row[FIELD.count]} of window ${widthUs}, should be ${inside.length}`)
       if (inside.length === 0) return
       const e = oracle(inside)
       const scale = Math.max(Math.abs(e.min), Math.abs(e.max))
-      const exact = row[FIELD.min] === e.min && row[FIELD.max] === e.max && row[FIELD.first] === e.first && row[FIELD.last] === e.last
-      if (!exact || !near(row[FIELD.mean]!, e.mean, scale) || !near(row[FIELD.m2]!, e.m2, e.m2)) throw new Error(`row ${row} should be ${JSON.stringify(e)}`)
+      const exact =
+        row[FIELD.min] === e.min &&
+        row[FIELD.max] === e.max &&
+        row[FIELD.first] === e.first &&
+        row[FIELD.last] === e.last
+      if (!exact || !near(row[FIELD.mean]!, e.mean, scale) || !near(row[FIELD.m2]!, e.m2, e.m2))
+        throw new Error(`row ${row} should be ${JSON.stringify(e)}`)
       compared += 1
     })
   })
@@ -121,37 +186,63 @@ function compareWindows(out: ReturnType<typeof collected>, kept: readonly (reado
 }
 
 t.test('every window equals what a loop over its samples gives', async (t) => {
-  const settings = evaluatorSettings([rigSettings([metricSettings('a', { windows: [0, 1, 2, 3] }), metricSettings('b', { windows: [0, 1, 2, 3] })], { windowsUs: [50_000, 250_000, 700_000, 1_650_000] })])
+  const settings = evaluatorSettings([
+    rigSettings([metricSettings('a', { windows: [0, 1, 2, 3] }), metricSettings('b', { windows: [0, 1, 2, 3] })], {
+      windowsUs: [50_000, 250_000, 700_000, 1_650_000],
+    }),
+  ])
   let compared = 0
-  fc.assert(fc.property(fc.integer({ min: 1, max: 2 ** 31 }), fc.integer({ min: 0, max: 40 }), (seed, phase) => {
-    const prng = createPrng(seed)
-    const out = collected()
-    const start = T0 + phase * SLIDE_US
-    feed(out, configInput(start, settings))
-    feed(out, tickInput(start))
-    const kept: Kept[][] = [[], []]
-    const seqs = [0, 0]
-    for (let at = start + 10_000; at < start + 3_000_000; at += 30_000) {
-      for (let k = prng.int(4); k > 0; k -= 1) {
-        const s = prng.int(2)
-        const channel = prng.int(2)
-        const times = Array.from({ length: 1 + prng.int(4) }, () => at - prng.int(LATENESS_US)).sort((a, b) => a - b)
-        const values = times.map(() => prng.normal() * 5 + 3)
-        feed(out, frameInput(at, frameOf({ source: `daq-${s}`, seq: seqs[s]!, channels: [channel === 0 ? 'a' : 'b'], times, values: [values] })))
-        times.forEach((timeUs, i) => kept[channel]!.push({ timeUs, value: values[i]!, source: `daq-${s}`, seq: seqs[s]! + i / 10 }))
-        seqs[s] = seqs[s]! + 1
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 2 ** 31 }), fc.integer({ min: 0, max: 40 }), (seed, phase) => {
+      const prng = createPrng(seed)
+      const out = collected()
+      const start = T0 + phase * SLIDE_US
+      feed(out, configInput(start, settings))
+      feed(out, tickInput(start))
+      const kept: Kept[][] = [[], []]
+      const seqs = [0, 0]
+      for (let at = start + 10_000; at < start + 3_000_000; at += 30_000) {
+        for (let k = prng.int(4); k > 0; k -= 1) {
+          const s = prng.int(2)
+          const channel = prng.int(2)
+          const times = Array.from({ length: 1 + prng.int(4) }, () => at - prng.int(LATENESS_US)).sort((a, b) => a - b)
+          const values = times.map(() => prng.normal() * 5 + 3)
+          feed(
+            out,
+            frameInput(
+              at,
+              frameOf({
+                source: `daq-${s}`,
+                seq: seqs[s]!,
+                channels: [channel === 0 ? 'a' : 'b'],
+                times,
+                values: [values],
+              }),
+            ),
+          )
+          times.forEach((timeUs, i) =>
+            kept[channel]!.push({ timeUs, value: values[i]!, source: `daq-${s}`, seq: seqs[s]! + i / 10 }),
+          )
+          seqs[s] = seqs[s]! + 1
+        }
+        const before = out.decisions.length
+        feed(out, tickInput(at))
+        if (totalCounts(rigOf(out)).late > 0) throw new Error('a sample became late')
+        if (out.decisions.length > before) compared += compareWindows(out, kept)
       }
-      const before = out.decisions.length
-      feed(out, tickInput(at))
-      if (totalCounts(rigOf(out)).late > 0) throw new Error('a sample became late')
-      if (out.decisions.length > before) compared += compareWindows(out, kept)
-    }
-  }), { numRuns: 100, seed: 21 })
+    }),
+    { numRuns: 100, seed: 21 },
+  )
   t.ok(compared > 10_000, `${compared} windows were compared`)
 })
 
 t.test('the ramp on which the predecessor gave 104.5 gives 149.5', async (t) => {
-  const settings = evaluatorSettings([rigSettings([metricSettings('a', { nominalRateHz: 10, windows: [0] })], { windowsUs: [10_000_000], slideUs: 1_000_000 })])
+  const settings = evaluatorSettings([
+    rigSettings([metricSettings('a', { nominalRateHz: 10, windows: [0] })], {
+      windowsUs: [10_000_000],
+      slideUs: 1_000_000,
+    }),
+  ])
   const out = runEvaluator(settings, [tickInput(T0)])
   let means: number[] = []
   for (let i = 0; i < 230; i += 1) {
@@ -187,7 +278,12 @@ t.test('one sample a day ahead costs only itself', async (t) => {
 
 t.test('times in milliseconds, seconds and nanoseconds are told apart from late and future ones', async (t) => {
   const now = T0 + 1_000_000
-  const wrong = [['suspect_ms', now / 1000], ['suspect_s', now / 1_000_000], ['suspect_s', now / 1_000_000 + 0.5], ['suspect_ns', now * 1000]] as const
+  const wrong = [
+    ['suspect_ms', now / 1000],
+    ['suspect_s', now / 1_000_000],
+    ['suspect_s', now / 1_000_000 + 0.5],
+    ['suspect_ns', now * 1000],
+  ] as const
   for (const [reason, time] of wrong) {
     const out = disturbed([frameOf({ source: 'mad', seq: 0, times: [time, time], values: [[1, 2]] })])
     t.equal(digestOfRun(out), digestOfRun(disturbed([])))
@@ -200,7 +296,11 @@ t.test('times in milliseconds, seconds and nanoseconds are told apart from late 
     t.equal(counts.rejected + counts.late, 2)
   }
   const halves = disturbed([frameOf({ source: 'mad', seq: 0, times: [now + 0.5, now + 1.5], values: [[1, 2]] })])
-  t.equal(rigOf(halves).ledger.refusals.get('bad_time')?.count, 2, 'a frame full of half microseconds is refused as one of them is')
+  t.equal(
+    rigOf(halves).ledger.refusals.get('bad_time')?.count,
+    2,
+    'a frame full of half microseconds is refused as one of them is',
+  )
 })
 
 t.test('what is in no metric or in another unit is counted, with the first as an example', async (t) => {
@@ -210,13 +310,23 @@ t.test('what is in no metric or in another unit is counted, with the first as an
     frameOf({ source: 'x', seq: 1, channels: ['spectre'], times: [at], values: [[1]] }),
     frameOf({ source: 'x', seq: 2, unit: 'kPa', times: [at + 2], values: [[100]] }),
   ])
-  t.equal(digestOfRun(out), digestOfRun(disturbed([frameOf({ source: 'x', seq: 2, times: [at + 2], values: [[1]] })])), 'a stated unit is converted')
+  t.equal(
+    digestOfRun(out),
+    digestOfRun(disturbed([frameOf({ source: 'x', seq: 2, times: [at + 2], values: [[1]] })])),
+    'a stated unit is converted',
+  )
   t.equal(rigOf(out).ledger.refusals.get('unknown_channel')?.count, 3)
   t.match(rigOf(out).ledger.refusals.get('unknown_channel')?.example, /ghost/)
-  const mismatch = disturbed([frameOf({ source: 'x', seq: 0, unit: 'psi', times: [at], values: [[1]] }), frameOf({ source: 'x', seq: 1, unit: 'K', times: [at], values: [[1]] })])
+  const mismatch = disturbed([
+    frameOf({ source: 'x', seq: 0, unit: 'psi', times: [at], values: [[1]] }),
+    frameOf({ source: 'x', seq: 1, unit: 'K', times: [at], values: [[1]] }),
+  ])
   t.equal(rigOf(mismatch).ledger.refusals.get('unit_mismatch')?.count, 2)
   t.match(rigOf(mismatch).ledger.refusals.get('unit_mismatch')?.example, /psi/)
-  t.ok(mismatch.decisions.some((d) => d.verdict === 'NO_TEST'), 'a metric that gets another unit is not passed')
+  t.ok(
+    mismatch.decisions.some((d) => d.verdict === 'NO_TEST'),
+    'a metric that gets another unit is not passed',
+  )
 })
 
 t.test('a recording that begins at time zero is taken in whole', async (t) => {

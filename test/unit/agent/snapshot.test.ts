@@ -21,7 +21,11 @@ type Run = { inputs: EvaluatorInput[]; effects: Uint8Array[]; snapshots: Uint8Ar
 
 function effectBytes(effects: readonly Effect[]): Uint8Array {
   // Of a decision the six values that are signed and the verdicts: its findings are in them.
-  const brief = effects.map((e) => (e.kind === 'decided' ? [e.decision.seq, e.decision.timeUs, e.decision.values, e.judgements.map((j) => j.verdict)] : e))
+  const brief = effects.map((e) =>
+    e.kind === 'decided'
+      ? [e.decision.seq, e.decision.timeUs, e.decision.values, e.judgements.map((j) => j.verdict)]
+      : e,
+  )
   return canonicalBytes(brief as unknown as Canonical)
 }
 
@@ -45,12 +49,16 @@ function restoredAt(run: Run, cut: number): EvaluatorState {
 /** Restores after input `cut` and goes on for `count` inputs. @returns what differs first, or null. */
 function difference(run: Run, cut: number, count: number): string | null {
   const state = restoredAt(run, cut)
-  if (Buffer.compare(canonicalBytes(snapshotState(state)), run.snapshots[cut]!) !== 0) return `snapshot of the restored state at ${cut}`
+  if (Buffer.compare(canonicalBytes(snapshotState(state)), run.snapshots[cut]!) !== 0)
+    return `snapshot of the restored state at ${cut}`
   const end = Math.min(cut + count, run.inputs.length - 1)
   for (let k = cut + 1; k <= end; k += 1) {
-    if (!equalBytes(effectBytes(step(state, run.inputs[k]!, evaluatorDigests)), run.effects[k]!)) return `effects of input ${k} (${run.inputs[k]!.kind}) after a cut at ${cut}`
+    if (!equalBytes(effectBytes(step(state, run.inputs[k]!, evaluatorDigests)), run.effects[k]!))
+      return `effects of input ${k} (${run.inputs[k]!.kind}) after a cut at ${cut}`
   }
-  return Buffer.compare(canonicalBytes(snapshotState(state)), run.snapshots[end]!) === 0 ? null : `state ${end - cut} inputs after a cut at ${cut}`
+  return Buffer.compare(canonicalBytes(snapshotState(state)), run.snapshots[end]!) === 0
+    ? null
+    : `state ${end - cut} inputs after a cut at ${cut}`
 }
 
 t.test('an evaluator that is cut off at any input goes on as if it had not been', async (t) => {
@@ -68,11 +76,14 @@ t.test('an evaluator that is cut off at any input goes on as if it had not been'
 })
 
 t.test('and so with other inputs, cut twice', async () => {
-  fc.assert(fc.property(fc.integer({ min: 1, max: 2 ** 31 - 1 }), fc.integer({ min: 0, max: 149 }), (seed, cut) => {
-    const run = uninterrupted(seed, 150)
-    const differs = difference(run, cut, 150) ?? difference(run, Math.floor(cut / 2), 150)
-    if (differs !== null) throw new Error(differs)
-  }), { numRuns: 25, seed: 40 })
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 2 ** 31 - 1 }), fc.integer({ min: 0, max: 149 }), (seed, cut) => {
+      const run = uninterrupted(seed, 150)
+      const differs = difference(run, cut, 150) ?? difference(run, Math.floor(cut / 2), 150)
+      if (differs !== null) throw new Error(differs)
+    }),
+    { numRuns: 25, seed: 40 },
+  )
 })
 
 t.test('a snapshot shares nothing with the evaluator it is of', async (t) => {
@@ -91,10 +102,24 @@ t.test('a state of other settings is not taken', async (t) => {
   const settings = run.settings[99]!
   const value = decodeSigned(run.snapshots[99]!)
   t.ok(restoreState(value, settings))
-  t.equal(restoreState(value, { ...settings, configDigest: new Uint8Array(32).fill(200) }), null, 'another configuration')
+  t.equal(
+    restoreState(value, { ...settings, configDigest: new Uint8Array(32).fill(200) }),
+    null,
+    'another configuration',
+  )
   t.equal(restoreState(value, { ...settings, rigs: settings.rigs.slice(1) }), null, 'fewer rigs')
   t.equal(restoreState(value, { ...settings, rigs: [...settings.rigs].reverse() }), null, 'rigs in another order')
-  const shapes = [{ metrics: hostileSettings(1).rigs[0]!.metrics.slice(1) }, { windowsUs: [250_000, 2_000_000] }, { windowsUs: [250_000] }, { latenessUs: 900_000 }]
-  for (const shape of shapes) t.equal(restoreState(value, { ...settings, rigs: settings.rigs.map((rig) => ({ ...rig, ...shape })) }), null, Object.keys(shape)[0])
+  const shapes = [
+    { metrics: hostileSettings(1).rigs[0]!.metrics.slice(1) },
+    { windowsUs: [250_000, 2_000_000] },
+    { windowsUs: [250_000] },
+    { latenessUs: 900_000 },
+  ]
+  for (const shape of shapes)
+    t.equal(
+      restoreState(value, { ...settings, rigs: settings.rigs.map((rig) => ({ ...rig, ...shape })) }),
+      null,
+      Object.keys(shape)[0],
+    )
   t.equal(restoreState(snapshotState(createState()), evaluatorSettings([])), null, 'before any configuration')
 })

@@ -47,18 +47,26 @@ function ratio(a: bigint, b: bigint): number {
 }
 
 t.test('joined sets have the moments of all their samples', async () => {
-  fc.assert(fc.property(fc.array(VALUE, { minLength: 1, maxLength: 60 }), fc.nat(59), (values, at) => {
-    const split = at % (values.length + 1)
-    const left = joined(values.slice(0, split).map((v) => rowOf(v)))
-    const right = joined(values.slice(split).map((v) => rowOf(v)))
-    const m = momentsAt(joined([left, right]), 0)
-    const e = exact(values)
-    const scale = Math.max(...values.map(Math.abs))
-    return (
-      m.count === values.length && m.min === Math.min(...values) && m.max === Math.max(...values) && m.first === values[0] && m.last === values[values.length - 1] &&
-      Math.abs(m.mean - e.mean) <= 1e-13 * scale && Math.abs(m.m2 - e.m2) <= 1e-12 * e.m2 + 1e-26 * scale * scale * values.length
-    )
-  }), { numRuns: 2000, seed: 50 })
+  fc.assert(
+    fc.property(fc.array(VALUE, { minLength: 1, maxLength: 60 }), fc.nat(59), (values, at) => {
+      const split = at % (values.length + 1)
+      const left = joined(values.slice(0, split).map((v) => rowOf(v)))
+      const right = joined(values.slice(split).map((v) => rowOf(v)))
+      const m = momentsAt(joined([left, right]), 0)
+      const e = exact(values)
+      const scale = Math.max(...values.map(Math.abs))
+      return (
+        m.count === values.length &&
+        m.min === Math.min(...values) &&
+        m.max === Math.max(...values) &&
+        m.first === values[0] &&
+        m.last === values[values.length - 1] &&
+        Math.abs(m.mean - e.mean) <= 1e-13 * scale &&
+        Math.abs(m.m2 - e.m2) <= 1e-12 * e.m2 + 1e-26 * scale * scale * values.length
+      )
+    }),
+    { numRuns: 2000, seed: 50 },
+  )
 })
 
 t.test('a small spread on a large level keeps its digits', async (t) => {
@@ -72,16 +80,29 @@ t.test('an empty set joined on either side changes nothing but the count of what
   const some = joined([rowOf(3), rowOf(5)])
   const nothing = new Float64Array(MOMENTS_FIELDS)
   nothing[FIELD.invalid] = 2
-  for (const rows of [[some, nothing], [nothing, some]]) {
+  for (const rows of [
+    [some, nothing],
+    [nothing, some],
+  ]) {
     const both = joined(rows)
     t.same(Array.from(both.subarray(0, 7)), Array.from(some.subarray(0, 7)))
     t.equal(both[FIELD.invalid], 2)
   }
-  t.same(momentsAt(joined([nothing, nothing]), 0), { count: 0, mean: 0, m2: 0, min: 0, max: 0, first: 0, last: 0, invalid: 4 })
+  t.same(momentsAt(joined([nothing, nothing]), 0), {
+    count: 0,
+    mean: 0,
+    m2: 0,
+    min: 0,
+    max: 0,
+    first: 0,
+    last: 0,
+    invalid: 4,
+  })
 })
 
 t.test('the result may stand in the place of either part', async (t) => {
-  const rows = () => Float64Array.from([...joined([rowOf(1), rowOf(4)]), ...joined([rowOf(9, 1)]), ...new Float64Array(MOMENTS_FIELDS)])
+  const rows = () =>
+    Float64Array.from([...joined([rowOf(1), rowOf(4)]), ...joined([rowOf(9, 1)]), ...new Float64Array(MOMENTS_FIELDS)])
   const apart = rows()
   joinRows(apart, 0, apart, 1, apart, 2)
   for (const place of [0, 1]) {

@@ -1,5 +1,12 @@
 import t from 'tap'
-import { encodeRecord, RECORD_BODY_MAX_BYTES, RECORD_MAGIC, RECORD_OVERHEAD_BYTES, readRecords, type ReadRecord } from '../../../shared/codec/record-file.ts'
+import {
+  encodeRecord,
+  RECORD_BODY_MAX_BYTES,
+  RECORD_MAGIC,
+  RECORD_OVERHEAD_BYTES,
+  type ReadRecord,
+  readRecords,
+} from '../../../shared/codec/record-file.ts'
 import { concat } from '../../../shared/crypto/cose.ts'
 import { toHex } from '../../../shared/crypto/digest.ts'
 import { createPrng } from '../../../shared/lib/prng.ts'
@@ -7,7 +14,11 @@ import { createPrng } from '../../../shared/lib/prng.ts'
 const prng = createPrng(80)
 /** Bodies of several lengths; one holds the magic, one a whole record, one is empty. */
 const BODIES = [
-  Uint8Array.from({ length: 40 }, () => prng.int(256)), new Uint8Array(0), concat(Uint8Array.from([1, 2]), RECORD_MAGIC, Uint8Array.from([3])), encodeRecord(99, Uint8Array.from([9])), Uint8Array.from({ length: 25 }, () => prng.int(256)),
+  Uint8Array.from({ length: 40 }, () => prng.int(256)),
+  new Uint8Array(0),
+  concat(Uint8Array.from([1, 2]), RECORD_MAGIC, Uint8Array.from([3])),
+  encodeRecord(99, Uint8Array.from([9])),
+  Uint8Array.from({ length: 25 }, () => prng.int(256)),
 ]
 const RECORDS = BODIES.map((body, k) => encodeRecord(k + 5, body))
 const FILE = concat(...RECORDS)
@@ -19,7 +30,10 @@ function read(bytes: Uint8Array): ReadRecord[] {
 
 /** Sequence numbers of records that are whole and the same as they were written. */
 function whole(entries: readonly ReadRecord[]): number[] {
-  return entries.filter((e) => e.kind === 'record').filter((e) => e.seq >= 5 && e.seq < 10 && toHex(e.body) === toHex(BODIES[e.seq - 5]!)).map((e) => e.seq)
+  return entries
+    .filter((e) => e.kind === 'record')
+    .filter((e) => e.seq >= 5 && e.seq < 10 && toHex(e.body) === toHex(BODIES[e.seq - 5]!))
+    .map((e) => e.seq)
 }
 
 /** Every byte belongs to one entry, in order, without a hole. */
@@ -36,12 +50,22 @@ function covers(entries: readonly ReadRecord[], length: number): boolean {
 t.test('records come back in order with their place in the file', async (t) => {
   const entries = read(FILE)
   t.same(whole(entries), [5, 6, 7, 8, 9])
-  t.same(entries.map((e) => e.kind === 'record' && e.offset), STARTS)
+  t.same(
+    entries.map((e) => e.kind === 'record' && e.offset),
+    STARTS,
+  )
   t.ok(covers(entries, FILE.length))
-  t.same([...readRecords(FILE, { base: 1000 })].map((e) => e.kind === 'record' && e.offset), STARTS.map((s) => s + 1000))
+  t.same(
+    [...readRecords(FILE, { base: 1000 })].map((e) => e.kind === 'record' && e.offset),
+    STARTS.map((s) => s + 1000),
+  )
   t.equal(RECORDS[1]!.length, RECORD_OVERHEAD_BYTES)
   t.same(read(new Uint8Array(0)), [])
-  t.equal(toHex(encodeRecord(1, Uint8Array.from([0xff]))), 'PIN_RECORD', 'the layout is pinned')
+  t.equal(
+    toHex(encodeRecord(1, Uint8Array.from([0xff]))),
+    '484252450100000001000000010000000000000013143f5fff000000ff',
+    'the layout is pinned',
+  )
   const last = encodeRecord(Number.MAX_SAFE_INTEGER, Uint8Array.from([1]))
   t.match(read(last), [{ kind: 'record', seq: Number.MAX_SAFE_INTEGER }])
 })
@@ -55,7 +79,12 @@ t.test('any byte changed is found, costs only its record, and reading goes on be
       const entries = read(changed)
       const expected = [5, 6, 7, 8, 9].filter((seq) => seq !== hit + 5)
       const damage = entries.filter((e) => e.kind === 'damage')
-      if (JSON.stringify(whole(entries)) !== JSON.stringify(expected) || damage.length === 0 || !covers(entries, FILE.length)) t.fail(`byte ${at} mask ${mask}: ${JSON.stringify(entries)}`)
+      if (
+        JSON.stringify(whole(entries)) !== JSON.stringify(expected) ||
+        damage.length === 0 ||
+        !covers(entries, FILE.length)
+      )
+        t.fail(`byte ${at} mask ${mask}: ${JSON.stringify(entries)}`)
     }
   }
   t.pass(`${FILE.length} bytes, three ways`)
@@ -69,8 +98,11 @@ t.test('cut anywhere, what is whole is read and the rest is a torn tail', async 
     const tail = entries[entries.length - 1]
     // Cut inside the body that is itself a record, that inner record may be read; its seq is out of order.
     const inner = entries.some((e) => e.kind === 'record' && e.seq === 99)
-    const torn = clean ? tail === undefined || tail.kind === 'record' : entries.some((e) => e.kind === 'damage' && (e.reason === 'torn_tail' || inner))
-    if (whole(entries).length !== kept || !torn || !covers(entries, n)) t.fail(`cut at ${n}: ${JSON.stringify(entries)}`)
+    const torn = clean
+      ? tail === undefined || tail.kind === 'record'
+      : entries.some((e) => e.kind === 'damage' && (e.reason === 'torn_tail' || inner))
+    if (whole(entries).length !== kept || !torn || !covers(entries, n))
+      t.fail(`cut at ${n}: ${JSON.stringify(entries)}`)
   }
   t.pass(`${FILE.length} cuts`)
 })
@@ -78,14 +110,27 @@ t.test('cut anywhere, what is whole is read and the rest is a torn tail', async 
 t.test('zeros after the last record are told from a torn one', async (t) => {
   for (const zeros of [1, 3, 24, 27, 28, 4096]) {
     const entries = read(concat(FILE, new Uint8Array(zeros)))
-    t.match(entries[entries.length - 1], { kind: 'damage', from: FILE.length, to: FILE.length + zeros, reason: 'zero_tail' }, `${zeros} zeros`)
+    t.match(
+      entries[entries.length - 1],
+      { kind: 'damage', from: FILE.length, to: FILE.length + zeros, reason: 'zero_tail' },
+      `${zeros} zeros`,
+    )
     t.equal(whole(entries).length, 5)
   }
-  t.match(read(concat(new Uint8Array(100), FILE))[0], { kind: 'damage', from: 0, to: 100 }, 'zeros in front are passed over')
+  t.match(
+    read(concat(new Uint8Array(100), FILE))[0],
+    { kind: 'damage', from: 0, to: 100 },
+    'zeros in front are passed over',
+  )
 })
 
 t.test('rubbish between records is passed over, and hostile bytes neither throw nor take long', async (t) => {
-  const rubbish = concat(RECORD_MAGIC, RECORD_MAGIC, Uint8Array.from({ length: 50 }, () => prng.int(256)), RECORD_MAGIC.subarray(0, 3))
+  const rubbish = concat(
+    RECORD_MAGIC,
+    RECORD_MAGIC,
+    Uint8Array.from({ length: 50 }, () => prng.int(256)),
+    RECORD_MAGIC.subarray(0, 3),
+  )
   const entries = read(concat(...RECORDS.flatMap((r) => [rubbish, r])))
   t.same(whole(entries), [5, 6, 7, 8, 9])
   t.equal(entries.filter((e) => e.kind === 'damage').length, 5)
