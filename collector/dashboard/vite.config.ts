@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vite'
 
 /**
@@ -7,7 +6,7 @@ import { defineConfig } from 'vite'
  */
 export default defineConfig({
   // Whatever folder it is called from.
-  root: fileURLToPath(new URL('.', import.meta.url)),
+  root: import.meta.dirname,
   base: './',
   publicDir: false,
   logLevel: 'warn',

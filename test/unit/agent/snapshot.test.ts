@@ -119,7 +119,7 @@ t.test('a state of other settings is not taken', async (t) => {
     t.equal(
       restoreState(value, { ...settings, rigs: settings.rigs.map((rig) => ({ ...rig, ...shape })) }),
       null,
-      Object.keys(shape)[0],
+      Object.keys(shape)[0] ?? '',
     )
   t.equal(restoreState(snapshotState(createState()), evaluatorSettings([])), null, 'before any configuration')
 })
