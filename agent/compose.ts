@@ -243,7 +243,7 @@ function uplinkOptions(
       programs: [...new Set(config.rigs.map((rig) => rig.program))],
       rigs: config.rigs.map(({ rig, program }) => ({ rig, program })),
     },
-    async slice({ id, rig, from_us: fromUs, to_us: toUs }) {
+    async slice({ id, rig, fromUs, toUs }) {
       const settings = loop.evaluation.state.settings
       const fromSeq = loop.timeIndex.before(fromUs, storage.journal.firstSeq)
       const slice =

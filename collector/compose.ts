@@ -7,6 +7,7 @@ import { HbError } from '../shared/errors/hb-error.ts'
 import type { Clock } from '../shared/lib/clock.ts'
 import { createLifecycle, type StopReport } from '../shared/lib/lifecycle.ts'
 import { createLogger, type Logger } from '../shared/log/logger.ts'
+import { signDownlink } from '../shared/protocol/downlink.ts'
 import { signReceipt } from '../shared/protocol/receipt.ts'
 import type { Millis } from '../shared/units.ts'
 import type { EnrolledAgent } from './core/chain.ts'
@@ -200,6 +201,7 @@ function agentsOptions({ settings: { config }, events, parts, files, clock }: Co
     fleet,
     refuse: refuser({ stores, feed, events, clock }),
     publish: feed.publish,
+    signDownlink: (downlink) => signDownlink(downlink, files.signer),
   }
 }
 

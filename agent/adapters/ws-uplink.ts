@@ -5,6 +5,7 @@ import type { VerifyKey } from '../../shared/crypto/sign.ts'
 import { createBreaker } from '../../shared/lib/circuit-breaker.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import { createRetrySchedule } from '../../shared/lib/retry-schedule.ts'
+import { type Downlink, openDownlink } from '../../shared/protocol/downlink.ts'
 import {
   type CollectorMessage,
   type HelloMessage,
@@ -12,7 +13,6 @@ import {
   type ResumeMessage,
   readCollectorMessage,
   type SliceMessage,
-  type SliceRequestMessage,
   writeMessage,
 } from '../../shared/protocol/messages.ts'
 import { openReceipt } from '../../shared/protocol/receipt.ts'
@@ -42,7 +42,7 @@ export type UplinkOptions = Readonly<{
   clock: Clock
   /** Uniform in [0, 1): spreads the returns of many agents. */
   random(): number
-  slice(request: SliceRequestMessage): Promise<SliceMessage>
+  slice(request: Downlink): Promise<SliceMessage>
   events: UplinkEvents
 }>
 
@@ -220,11 +220,21 @@ class WsUplink implements Uplink {
         this.options.events.refused(message)
         this.socket?.close(1000, 'refused')
         return
-      case 'slice_request':
-        void this.options
-          .slice(message)
-          .then((slice) => this.socket?.send(writeMessage(slice)), this.options.events.failed)
+      case 'downlink':
+        void this.downlink(message.cose)
         return
+    }
+  }
+
+  /** Only what the collector's key signed for this agent is done. */
+  private async downlink(cose: Uint8Array): Promise<void> {
+    const { collectorKey, hello, events, slice } = this.options
+    try {
+      const request = openDownlink(cose, { key: collectorKey, agent: hello.agent })
+      const answer = await slice(request)
+      this.socket?.send(writeMessage(answer))
+    } catch (error) {
+      events.failed(error)
     }
   }
 

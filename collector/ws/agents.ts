@@ -21,7 +21,7 @@ export type AgentsOptions = Readonly<{
   events: CollectorEvents
   refuse: SessionOptions['refuse']
 }> &
-  Pick<SessionOptions, 'stores' | 'ingest' | 'fleet' | 'publish'>
+  Pick<SessionOptions, 'stores' | 'ingest' | 'fleet' | 'publish' | 'signDownlink'>
 
 /** The listener of agents: TLS 1.3 with a client certificate, WebSocket at `/agent`. */
 export interface AgentsListener {

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../shared/errors/catalog.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
+import type { Downlink } from '../../shared/protocol/downlink.ts'
 import {
   type AgentMessage,
   type CollectorMessage,
@@ -45,6 +46,8 @@ export type SessionOptions = Readonly<{
     }>,
   ): Promise<void>
   publish(message: Readonly<Record<string, unknown>>): void
+  /** Signs a request to this agent with the collector's key. */
+  signDownlink(downlink: Downlink): Uint8Array
   /** The hello was good: this session is now the one of its agent. */
   opened(): Promise<void>
 }>
@@ -160,11 +163,15 @@ async function hello(options: SessionOptions, state: State, message: HelloMessag
     epoch: message.epoch,
     askSlice: (q) =>
       send(options, state, {
-        t: 'slice_request',
-        id: decisionId(q.agent, q.seq),
-        rig: q.rig,
-        from_us: q.fromUs,
-        to_us: q.toUs,
+        t: 'downlink',
+        cose: options.signDownlink({
+          kind: 'slice_request',
+          agent: certified,
+          id: decisionId(q.agent, q.seq),
+          rig: q.rig,
+          fromUs: q.fromUs,
+          toUs: q.toUs,
+        }),
       }),
   })
   options.events.agentConnected({ agent: certified, version: message.version, session: options.id, ...at })

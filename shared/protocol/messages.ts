@@ -69,14 +69,9 @@ export type RefusalMessage = Readonly<{
   epoch?: number
   batch_seq?: number
 }>
-export type SliceRequestMessage = Readonly<{
-  t: 'slice_request'
-  id: string
-  rig: string
-  from_us: Micros
-  to_us: Micros
-}>
-export type CollectorMessage = ResumeMessage | CreditMessage | ReceiptMessage | RefusalMessage | SliceRequestMessage
+/** A signed request of the collector (`downlink.ts`). */
+export type DownlinkMessage = Readonly<{ t: 'downlink'; cose: Uint8Array }>
+export type CollectorMessage = ResumeMessage | CreditMessage | ReceiptMessage | RefusalMessage | DownlinkMessage
 
 export type ReadMessage<T> = Readonly<{ ok: true; message: T }> | Readonly<{ ok: false; reason: string }>
 
@@ -147,7 +142,7 @@ const COLLECTOR_SHAPES: Readonly<Record<string, Shape>> = {
   credit: { batches: (value) => isCount(value) && (value as number) <= CREDIT_MAX },
   receipt: { epoch: isCount, batch_seq: isCount, receipt: isBytes },
   refusal: { code: isText, detail: isText, epoch: optional(isCount), batch_seq: optional(isCount) },
-  slice_request: { id: isText, rig: isName, from_us: isCount, to_us: isCount },
+  downlink: { cose: isBytes },
 }
 
 function readMessage<T>(bytes: Uint8Array, shapes: Readonly<Record<string, Shape>>): ReadMessage<T> {

@@ -8,6 +8,7 @@ import { type Collector, createCollector } from '../../collector/compose.ts'
 import { readPublicKey } from '../../shared/crypto/sign.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { createLogger } from '../../shared/log/logger.ts'
+import { openDownlink } from '../../shared/protocol/downlink.ts'
 import type { AgentMessage } from '../../shared/protocol/messages.ts'
 import { openReceipt } from '../../shared/protocol/receipt.ts'
 import {
@@ -276,8 +277,12 @@ t.test('raw samples around a decision are fetched from the agent when somebody a
   await agent.next('resume')
   const first = await get('/api/slices/bench-1:71')
   t.equal(first.status, 202)
-  const question = await agent.next('slice_request')
-  t.match(question, { id: 'bench-1:71', rig: 'water-loop', from_us: 0, to_us: 71 * 50_000 + 5_000_000 })
+  const { cose } = await agent.next('downlink')
+  const question = openDownlink(cose, { key: readPublicKey(receipts.publicPem), agent: 'bench-1' })
+  t.match(question, { id: 'bench-1:71', rig: 'water-loop', fromUs: 0, toUs: 71 * 50_000 + 5_000_000 })
+  t.throws(() => openDownlink(cose, { key: readPublicKey(receipts.publicPem), agent: 'rack-2' }), {
+    code: 'COSE_SHAPE',
+  })
   const channels = [
     {
       channel: 'Volume Flow RateRMS',

@@ -220,9 +220,9 @@ t.test('every window equals what a loop over its samples gives', async (t) => {
               }),
             ),
           )
-          times.forEach((timeUs, i) =>
-            kept[channel]!.push({ timeUs, value: values[i]!, source: `daq-${s}`, seq: seqs[s]! + i / 10 }),
-          )
+          times.forEach((timeUs, i) => {
+            kept[channel]!.push({ timeUs, value: values[i]!, source: `daq-${s}`, seq: seqs[s]! + i / 10 })
+          })
           seqs[s] = seqs[s]! + 1
         }
         const before = out.decisions.length

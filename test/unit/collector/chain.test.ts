@@ -205,6 +205,7 @@ function sessionOverNothing() {
     events: silent as never,
     refuse: async () => {},
     publish: () => {},
+    signDownlink: () => new Uint8Array(1),
     opened: async () => {},
     ingest: { offer: () => new Promise((done) => settle.push(done)), drained: async () => {} },
   })
