@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { missingOf } from '../../../agent/core/accept.ts'
 import type { EvaluatorInput } from '../../../agent/core/step.ts'
 import { metricCounts, totalCounts } from '../../../agent/core/totals.ts'
 import { createPrng } from '../../../shared/lib/prng.ts'
@@ -337,4 +338,32 @@ t.test('a recording that begins at time zero is taken in whole', async (t) => {
   t.equal(counts.evaluated, 200)
   t.equal(counts.pending, 0)
   t.equal(rigOf(out).settings.rig, RIG)
+})
+
+t.test('a recording that begins at time zero with long frames leaves no sample behind', async (t) => {
+  const settings = evaluatorSettings([rigSettings([metricSettings('a')])])
+  const times = (from: number, to: number) => Array.from({ length: (to - from) / 10_000 }, (_, k) => from + k * 10_000)
+  const [first, second] = [times(0, 100_000), times(100_000, 320_000)]
+  const out = runEvaluator(
+    settings,
+    [
+      frameInput(100_000, frameOf({ seq: 0, times: first, values: [first] })),
+      frameInput(320_000, frameOf({ seq: 1, times: second, values: [second] })),
+      ...ticks(350_000, 2_000_000),
+    ],
+    0,
+  )
+  const { received, evaluated } = metricCounts(rigOf(out), 0)
+  t.same({ received, evaluated }, { received: 32, evaluated: 32 })
+})
+
+t.test('frames that a publisher numbered and never sent are missing until they arrive', async (t) => {
+  const out = runEvaluator(ONE, [tickInput(T0)])
+  const send = (seq: number) => {
+    feed(out, frameInput(T0 + seq, frameOf({ seq, times: [T0 + seq], values: [[1]] })))
+    return missingOf(rigOf(out))
+  }
+  // What was sent before the first frame heard is not missing; a frame that comes late or twice is counted once.
+  t.same([5, 6, 10, 8, 8, 3, 9, 7, 5000, 10, 4999].map(send), [0, 0, 3, 2, 2, 2, 1, 0, 4989, 4989, 4988])
+  t.equal(metricCounts(rigOf(out), 0).duplicate, 2)
 })
