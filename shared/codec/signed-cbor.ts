@@ -174,7 +174,7 @@ class Reader {
     for (let k = 0; k < n; k += 1) {
       const from = this.at
       const key = this.value(depth)
-      if (typeof key !== 'string' && typeof key !== 'number') throw new Refused('key_type', from)
+      if (typeof key !== 'string' && !Number.isSafeInteger(key)) throw new Refused('key_type', from)
       if (k > 0 && typeof key !== type) throw new Refused('key_type', from)
       type = typeof key
       const bytes: Uint8Array = this.bytes.subarray(from, this.at)
@@ -182,7 +182,7 @@ class Reader {
       if (order === 0) throw new Refused('duplicate_key', from)
       if (order > 0) throw new Refused('key_order', from)
       before = bytes
-      map.set(key, this.value(depth + 1))
+      map.set(key as string | number, this.value(depth + 1))
     }
     return map
   }

@@ -272,7 +272,7 @@ function isQuality(value: number): boolean {
 
 /** Numbers of a typed array or a plain list, as doubles. Whole numbers beyond 2^53 lose digits here and are refused as times later. */
 function numbersOf(value: unknown, field: string, max: number): Float64Array {
-  if (value instanceof Float64Array) return value
+  if (value instanceof Float64Array && value.length <= max) return value
   const list = value instanceof BigInt64Array || value instanceof BigUint64Array ? Array.from(value, Number) : value
   const countable = Array.isArray(list) || (ArrayBuffer.isView(list) && !(list instanceof DataView))
   if (!countable || (list as { length: number }).length > max)

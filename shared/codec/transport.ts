@@ -86,13 +86,26 @@ export function decodeTransport(bytes: Uint8Array, caps: TransportCaps = TRANSPO
   const check = checkTransport(bytes, caps)
   if (!check.ok) throw new HbError('CBOR_REFUSED', { reason: check.reason, offset: check.offset, bytes: bytes.length })
   decoder ??= new Decoder({ copyBuffers: true, useRecords: false, mapsAsObjects: true })
-  return decoder.decode(bytes)
+  return narrowed(decoder.decode(bytes))
 }
 
 /** Bytes of a message: definite maps, typed arrays with their tags, no private extensions. */
 export function encodeTransport(value: unknown): Uint8Array {
   encoder ??= new Encoder({ useRecords: false, tagUint8Array: false, variableMapSize: true, mapsAsObjects: true })
   return new Uint8Array(encoder.encode(value))
+}
+
+/** Whole numbers that arrived in eight bytes are numbers when they are safe: the length of a head means nothing. */
+function narrowed(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
+  if (Array.isArray(value)) {
+    for (let k = 0; k < value.length; k += 1) value[k] = narrowed(value[k])
+    return value
+  }
+  const map = value as Record<string, unknown>
+  for (const key of Object.keys(map)) map[key] = narrowed(map[key])
+  return map
 }
 
 class Checker {

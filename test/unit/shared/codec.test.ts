@@ -126,7 +126,7 @@ t.test('every other encoding of a value is refused, with the reason', async (t) 
   for (const [list, reason] of Object.entries(REFUSED)) {
     for (const hex of list.split(' ')) t.match(checkSigned(bytes(hex)), { ok: false, reason }, `${hex} is ${reason}`)
   }
-  t.match(checkSigned(bytes('a1f93e0001')), { ok: false, reason: 'key_type' }, { todo: 'a float is taken as a key' })
+  t.match(checkSigned(bytes('a1f93e0001')), { ok: false, reason: 'key_type' }, 'a float is no key')
   t.match(checkSigned(new Uint8Array(0)), { ok: false, reason: 'truncated' })
   const nested = (n: number) => bytes(`${'81'.repeat(n)}00`)
   t.same(checkSigned(nested(16)), { ok: true })
@@ -290,7 +290,6 @@ t.test('a message may have any key order, heads of any length and typed arrays',
     decodeTransport(bytes('1b00060a24181e4000')),
     1_700_000_000_000_000,
     'a 64-bit number that is safe is a number',
-    { todo: 'cbor-x gives a bigint' },
   )
   t.same(
     decodeTransport(bytes('d85248000000000000f03f')),
