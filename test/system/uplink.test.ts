@@ -1,0 +1,149 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import t from 'tap'
+import { FileOutbox } from '../../agent/adapters/file-outbox.ts'
+import { systemFiles } from '../../agent/adapters/files.ts'
+import { createUplink, type Uplink, type UplinkOptions } from '../../agent/adapters/ws-uplink.ts'
+import { type Collector, createCollector } from '../../collector/compose.ts'
+import { generateSigner, readPublicKey } from '../../shared/crypto/sign.ts'
+import { systemClock } from '../../shared/lib/clock.ts'
+import { createLogger } from '../../shared/log/logger.ts'
+import { createBatchMaker } from '../support/agent-double.ts'
+import { freePort } from '../support/bench-folder.ts'
+import { createCollectorFolder } from '../support/collector-folder.ts'
+
+const clock = systemClock()
+const { folder, bench, receipts, config, certificateOf } = createCollectorFolder()
+const logger = createLogger({ name: 'collector', level: 'fatal' })
+const options = { logger, workerFile: resolve('collector', 'verify', 'worker.ts'), page: join(folder, 'page') }
+t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+
+async function startCollector(name: string, port: number): Promise<Collector> {
+  const collector = createCollector(
+    { config: { ...config, data_dir: name, agents_listen: { host: '127.0.0.1', port } }, folder },
+    clock,
+    options,
+  )
+  await collector.start()
+  return collector
+}
+
+type Heard = { connected: number; lost: string[]; refused: string[]; bad: string[]; receipted: number[] }
+
+/** An outbox with `batches` signed batches in it, and an uplink to a port. */
+async function open(
+  name: string,
+  port: number,
+  { batches, key = receipts.publicPem, spki = bench.signer.spki }: { batches: number; key?: string; spki?: Uint8Array },
+): Promise<{ uplink: Uplink; outbox: FileOutbox; heard: Heard; add(): Promise<void> }> {
+  mkdirSync(join(folder, name))
+  const outbox = new FileOutbox(systemFiles, {
+    folder: join(folder, name),
+    epoch: 1,
+    bytesMax: Number.MAX_SAFE_INTEGER,
+  })
+  const make = createBatchMaker({ signer: bench.signer, deployment: 'demo', agent: 'bench-1' })
+  const add = async (): Promise<void> => {
+    const { epoch, batchSeq, firstSeq, count, cose, records } = make()
+    await outbox.append({ epoch, batchSeq, firstSeq, count, madeUs: 1, cose, records, seed: new Uint8Array(32) })
+  }
+  for (let k = 0; k < batches; k += 1) await add()
+  const heard: Heard = { connected: 0, lost: [], refused: [], bad: [], receipted: [] }
+  const { ca, cert, key: tlsKey } = certificateOf('bench-1') as { ca: string; cert: string; key: string }
+  const uplinkOptions: UplinkOptions = {
+    url: `wss://127.0.0.1:${port}/agent`,
+    tls: { ca, cert, key: tlsKey },
+    collectorKey: readPublicKey(key),
+    hello: {
+      t: 'hello',
+      v: 1,
+      agent: 'bench-1',
+      deployment: 'demo',
+      epoch: 1,
+      spki,
+      boot_id: 'b',
+      version: '0',
+      programs: ['demo'],
+      rigs: [{ rig: 'water-loop', program: 'demo' }],
+    },
+    outbox,
+    clock,
+    random: Math.random,
+    slice: async ({ id, rig }) => ({ t: 'slice', id, ok: false, rig, channels: [], reason: 'none' }),
+    events: {
+      connected: () => {
+        heard.connected += 1
+      },
+      lost: (reason) => void heard.lost.push(reason),
+      refused: ({ code }) => void heard.refused.push(code),
+      badReceipt: (_seq, reason) => void heard.bad.push(reason),
+      receipted: (seq) => void heard.receipted.push(seq),
+      failed: (error) => {
+        throw error
+      },
+    },
+  }
+  return { uplink: createUplink(uplinkOptions), outbox, heard, add }
+}
+
+async function until(holds: () => boolean): Promise<boolean> {
+  for (let tries = 0; tries < 200 && !holds(); tries += 1) await clock.sleep(50)
+  return holds()
+}
+
+t.test('what waits is sent in order and receipted, past the credit; a new batch goes out at once', async (t) => {
+  const port = await freePort()
+  const collector = await startCollector('a', port)
+  const { uplink, outbox, heard, add } = await open('outbox-a', port, { batches: 150 })
+  uplink.start()
+  t.ok(await until(() => outbox.pending().batches === 0), 'all receipted')
+  t.same(
+    heard.receipted,
+    Array.from({ length: 150 }, (_, k) => k + 1),
+  )
+  await add()
+  uplink.notify()
+  t.ok(await until(() => outbox.pending().batches === 0))
+  await uplink.stop()
+  await outbox.close()
+  await collector.stop()
+})
+
+t.test('without a collector nothing is lost, and it drains when one comes', async (t) => {
+  const port = await freePort()
+  const { uplink, outbox, heard } = await open('outbox-b', port, { batches: 3 })
+  uplink.start()
+  t.ok(await until(() => heard.lost.length >= 2), 'it tries again')
+  t.equal(outbox.pending().batches, 3)
+  const collector = await startCollector('b', port)
+  t.ok(await until(() => outbox.pending().batches === 0))
+  await uplink.stop()
+  await outbox.close()
+  await collector.stop()
+})
+
+t.test('a receipt of another key does not count, and the batch is kept', async (t) => {
+  const port = await freePort()
+  const collector = await startCollector('c', port)
+  const { uplink, outbox, heard } = await open('outbox-c', port, { batches: 1, key: generateSigner().publicPem })
+  uplink.start()
+  t.ok(await until(() => heard.bad.length > 0))
+  t.equal(outbox.pending().batches, 1)
+  t.same(heard.receipted, [])
+  await uplink.stop()
+  await outbox.close()
+  await collector.stop()
+})
+
+t.test('a refusal is told with its code, and nothing more is sent', async (t) => {
+  const port = await freePort()
+  const collector = await startCollector('d', port)
+  const { uplink, outbox, heard } = await open('outbox-d', port, { batches: 1, spki: generateSigner().signer.spki })
+  uplink.start()
+  t.ok(await until(() => heard.refused.length > 0))
+  t.same(heard.refused, ['AGENT_WRONG_KEY'])
+  t.equal(outbox.pending().batches, 1)
+  await uplink.stop()
+  await outbox.close()
+  await collector.stop()
+})
