@@ -8,7 +8,15 @@
 import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type CheckResult, checkBatches, checkFault, checkLedger, checkReplay, statusOf } from './demo/checks.ts'
+import {
+  type CheckResult,
+  checkBatches,
+  checkFault,
+  checkLedger,
+  checkReplay,
+  checkSlice,
+  statusOf,
+} from './demo/checks.ts'
 import { agentYaml, type DemoAgent, type DemoFolder, makeFolder, rigYaml, WATER_LOOP } from './demo/folder.ts'
 import { killAll, type Program, runHb, startHb } from './demo/processes.ts'
 import { followCollector, type SeenDecision, type Timeline } from './demo/timeline.ts'
@@ -195,6 +203,7 @@ async function checkItself(
     },
   ]
   await new Promise((done) => setTimeout(done, AFTER_FAULT_MS))
+  if (flagged !== null) results.push(await checkSlice(operators, { decision: flagged.id, channel: FAULT_CHANNEL }))
   for (const agent of agents) results.push(checkLedger(agent, await statusOf(folder.ports.health[agent])))
   await halt()
   for (const agent of agents)

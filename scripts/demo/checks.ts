@@ -30,6 +30,9 @@ type ListedDecision = Readonly<{
 const FLAGS = ['FAIL', 'PASS_WITH_DRIFT']
 /** A window has to fill before anything can be known. */
 const START_US = 2_000_000
+/** A slice is asked for this often before it counts as missing. */
+const SLICE_TRIES = 50
+const SLICE_POLL_MS = 200
 
 export async function statusOf(port: number): Promise<AgentStatus> {
   return JSON.parse(await fetchText(`http://127.0.0.1:${port}/ready`)) as AgentStatus
@@ -107,6 +110,30 @@ export async function checkBatches({ path }: DemoFolder, agent: DemoAgent, opera
   }
 }
 
+type SliceAnswer = Readonly<{ channels?: readonly Readonly<{ channel: string; value: readonly unknown[] }>[] }>
+
+/** The raw samples a finding was made from come from the agent's journal, by way of the collector. */
+export async function checkSlice(
+  operators: string,
+  { decision, channel }: { decision: string; channel: string },
+): Promise<CheckResult> {
+  const name = 'raw samples around the finding'
+  for (let tries = 0; tries < SLICE_TRIES; tries += 1) {
+    const { status, text } = await fetchAnswer(`${operators}api/slices/${decision}`)
+    if (status === 200) {
+      const found = (JSON.parse(text) as SliceAnswer).channels?.find((c) => c.channel === channel)
+      return {
+        name,
+        ok: (found?.value.length ?? 0) > 0,
+        detail: `${found?.value.length ?? 0} samples of ${channel} from the agent`,
+      }
+    }
+    if (status !== 202) return { name, ok: false, detail: `the collector answered ${status}` }
+    await new Promise((resolve) => setTimeout(resolve, SLICE_POLL_MS))
+  }
+  return { name, ok: false, detail: 'the agent did not answer' }
+}
+
 export async function checkReplay({ path }: DemoFolder, agent: DemoAgent): Promise<CheckResult> {
   const name = `replay of ${agent} is byte-equal`
   try {
@@ -127,23 +154,22 @@ export async function checkReplay({ path }: DemoFolder, agent: DemoAgent): Promi
   }
 }
 
-function fetchText(url: string): Promise<string> {
+async function fetchText(url: string): Promise<string> {
+  return (await fetchAnswer(url)).text
+}
+
+async function fetchStatus(url: string): Promise<number> {
+  return (await fetchAnswer(url)).status
+}
+
+function fetchAnswer(url: string): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     request(url, (response) => {
       const parts: Buffer[] = []
       response.on('data', (part: Buffer) => parts.push(part))
-      response.on('end', () => resolve(Buffer.concat(parts).toString('utf8')))
-    })
-      .on('error', reject)
-      .end()
-  })
-}
-
-function fetchStatus(url: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    request(url, (response) => {
-      response.resume()
-      response.on('end', () => resolve(response.statusCode ?? 0))
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString('utf8') }),
+      )
     })
       .on('error', reject)
       .end()
