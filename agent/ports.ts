@@ -90,11 +90,11 @@ export interface Journal {
 /** A saved state of the evaluator, after it took in journal record `journalSeq`. */
 export type SavedCheckpoint = Readonly<{ journalSeq: number; body: Uint8Array }>
 
-/** Saved states, the last few of them. Saving is atomic; one that is damaged is not handed out. */
+/** Saved states, the last few of them and a thinned-out history for replays. Saving is atomic; one that is damaged is not handed out. */
 export interface Checkpoints {
   save(journalSeq: number, body: Uint8Array): Promise<void>
   /** Newest first. */
   newest(): AsyncGenerator<SavedCheckpoint>
-  /** Journal position of the oldest one kept; the journal before it is not needed to start again. */
-  oldestSeq(): number | null
+  /** Journal position of the oldest one that a start may need; null when there is none yet. */
+  neededSeq(): number | null
 }

@@ -25,19 +25,24 @@ export function openStorage(
 ): AgentStorage {
   const folder = openStateFolder(files, path, { agent: config.agent, keyId: signer.keyId, nowUs })
   try {
-    const checkpoints = createCheckpointFolder(files, { folder: folder.checkpoints, keep: config.checkpoint.keep })
+    const checkpoints = createCheckpointFolder(files, {
+      folder: folder.checkpoints,
+      keep: config.checkpoint.keep,
+      historyBytesMax: config.checkpoint.history_bytes_max,
+      journalFirstSeq: () => journal.firstSeq,
+    })
     const outbox = new FileOutbox(files, {
       folder: folder.outbox,
       epoch: folder.identity.epoch,
       bytesMax: config.outbox.bytes_max,
     })
-    const journal = new FileJournal(files, {
+    const journal: FileJournal = new FileJournal(files, {
       folder: folder.journal,
       id: folder.identity.journalId,
       segmentBytes: config.journal.segment_bytes,
       bytesMax: config.journal.bytes_max,
       // Without a checkpoint a start needs the journal from its beginning.
-      neededFrom: () => (checkpoints.oldestSeq() ?? 0) + 1,
+      neededFrom: () => (checkpoints.neededSeq() ?? 0) + 1,
     })
     return {
       folder,
@@ -72,7 +77,12 @@ export function viewStorage(path: string, files: Files = systemFiles): StorageVi
   return {
     path,
     identity: folder.identity,
-    checkpoints: createCheckpointFolder(files, { folder: folder.checkpoints, keep: unbounded }),
+    checkpoints: createCheckpointFolder(files, {
+      folder: folder.checkpoints,
+      keep: unbounded,
+      historyBytesMax: unbounded,
+      journalFirstSeq: () => 1,
+    }),
     outbox: new FileOutbox(files, {
       folder: folder.outbox,
       epoch: folder.identity.epoch,

@@ -195,7 +195,18 @@ export const RuntimeSchema = closed({
   checkpoint: closed(
     {
       every_ms: ms('Time between two saved states.', { minimum: 1000, maximum: HOUR_MS, default: 30_000 }),
-      keep: Type.Integer({ minimum: 2, maximum: 64, default: 4, description: 'Saved states that are kept.' }),
+      keep: Type.Integer({
+        minimum: 2,
+        maximum: 64,
+        default: 4,
+        description: 'Newest saved states that are kept whole.',
+      }),
+      history_bytes_max: Type.Integer({
+        minimum: 0,
+        maximum: 1024 * GIB,
+        default: 268_435_456,
+        description: 'Bound of the older ones, kept thinned out for replays.',
+      }),
     },
     'Saved states, from which a start goes on.',
   ),

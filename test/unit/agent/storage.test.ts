@@ -270,17 +270,33 @@ t.test('a new key begins a new epoch, a new start does not; a folder in use or o
   t.throws(() => readStateFolder(systemFiles, strange), { code: 'STATE_MISSING' })
 })
 
-t.test('the newest whole saved state is found, and only the last few are kept', async (t) => {
+t.test('the newest whole saved state is found; older ones are thinned out within their bound', async (t) => {
   const folder = folderFor(t)
-  const checkpoints = createCheckpointFolder(systemFiles, { folder, keep: 2 })
-  for (const seq of [10, 20, 30]) await checkpoints.save(seq, text.encode(`state ${seq}`))
-  t.equal(checkpoints.oldestSeq(), 20)
-  const newest = join(folder, fs.readdirSync(folder).sort().at(-1)!)
+  let journalFirstSeq = 1
+  const open = (historyBytesMax: number) =>
+    createCheckpointFolder(systemFiles, { folder, keep: 2, historyBytesMax, journalFirstSeq: () => journalFirstSeq })
+  const kept = (): number[] =>
+    fs
+      .readdirSync(folder)
+      .map((name) => Number.parseInt(name, 10))
+      .sort((a, b) => a - b)
+  const states = open(10_000)
+  for (let seq = 10; seq <= 100; seq += 10) await states.save(seq, text.encode(`state ${seq}`))
+  t.equal(kept().length, 10)
+  t.equal(states.neededSeq(), 90, 'what a start may need is only the newest ones')
+  const small = open(130)
+  await small.save(110, text.encode('state 110'))
+  const gaps = kept().map((seq, k, all) => seq - (all[k - 1] ?? seq))
+  t.ok(Math.max(...gaps) <= 50, `what is left is spread: ${kept().join(' ')}`)
+  t.ok(kept().length <= 5 && kept().includes(10) && kept().includes(110))
+  journalFirstSeq = 60
+  await small.save(120, text.encode('state 120'))
+  t.notOk(kept().includes(10), 'what the journal no longer follows on begins nothing')
+  const newest = join(folder, '0000000000000120.hbc')
   const bytes = fs.readFileSync(newest)
   bytes[39] = bytes[39]! ^ 1
   fs.writeFileSync(newest, bytes)
   const found: string[] = []
-  for await (const { journalSeq, body } of checkpoints.newest())
-    found.push(`${journalSeq} ${Buffer.from(body).toString()}`)
-  t.same(found, ['20 state 20'])
+  for await (const { journalSeq, body } of small.newest()) found.push(`${journalSeq} ${Buffer.from(body).toString()}`)
+  t.equal(found[0], '110 state 110')
 })
