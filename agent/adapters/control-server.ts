@@ -53,7 +53,9 @@ export function createControlServer(
       const path = `${folder}/${SOCKET}`
       // Left behind by a killed process; the lock of the folder says that nobody answers there.
       if (existsSync(path)) unlinkSync(path)
-      app = fastify({ logger: false, forceCloseConnections: true, bodyLimit: BODY_BYTES_MAX })
+      // What was sent is taken as it is or refused: by default null would become an empty text.
+      const ajv = { customOptions: { coerceTypes: false, removeAdditional: false } } as const
+      app = fastify({ logger: false, forceCloseConnections: true, bodyLimit: BODY_BYTES_MAX, ajv })
       app.setErrorHandler((error, _request, reply) =>
         isHbError(error)
           ? reply.code(409).send({ code: error.code, context: error.context })
