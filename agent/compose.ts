@@ -245,11 +245,18 @@ function uplinkOptions(
     },
     async slice({ id, rig, fromUs, toUs }) {
       const settings = loop.evaluation.state.settings
-      const fromSeq = loop.timeIndex.before(fromUs, storage.journal.firstSeq)
+      const fromSeq = loop.timeIndex.before(fromUs) ?? storage.journal.seqBefore(fromUs)
       const slice =
         settings === null
           ? { ok: false as const, reason: 'not_started' }
-          : await readSlice(storage.journal, settings, { rig, fromUs, toUs, fromSeq, untilNowUs: toUs + SLICE_LATE_US })
+          : await readSlice(storage.journal, settings, {
+              rig,
+              fromUs,
+              toUs,
+              fromSeq,
+              untilNowUs: toUs + SLICE_LATE_US,
+              pause: () => clock.sleep(0),
+            })
       return slice.ok
         ? { t: 'slice', id, ok: true, rig, channels: slice.channels }
         : { t: 'slice', id, ok: false, rig, channels: [], reason: slice.reason }

@@ -60,6 +60,8 @@ export class AgentLoop {
   private uplink: Uplink | null = null
   private inputs = 0
   private pinUntilUs = 0
+  /** First journal record of this life of the process. */
+  private readonly startSeq: number
   private stopped = false
   private saving: Promise<void> = Promise.resolve()
 
@@ -74,6 +76,7 @@ export class AgentLoop {
     this.options = options
     this.identity = identity
     this.evaluation = recovered.evaluation
+    this.startSeq = storage.journal.lastSeq + 1
     this.batcher = createBatcher({
       identity,
       journal: storage.journal,
@@ -298,7 +301,7 @@ export class AgentLoop {
       } else events.wouldHaveDone({ rig: effect.rig, decision: effect.seq, action: effect.action })
     }
     if (input.nowUs < this.pinUntilUs)
-      storage.journal.pin(this.timeIndex.before(input.nowUs - PIN_AROUND_US, storage.journal.firstSeq), seq)
+      storage.journal.pin(this.timeIndex.before(input.nowUs - PIN_AROUND_US) ?? this.startSeq, seq)
   }
 
   private verdictChanged({ decision }: Extract<Effect, { kind: 'decided' }>, was: OverallVerdict | null): void {
@@ -333,6 +336,7 @@ export class AgentLoop {
       try {
         await this.flush()
         await storage.journal.sync()
+        storage.journal.savePins()
         if (emitted <= storage.outbox.lastDecisionSeq || emitted === 0) await storage.checkpoints.save(journalSeq, body)
       } catch (error) {
         if (!isHbError(error)) throw error

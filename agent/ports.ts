@@ -83,6 +83,7 @@ export interface Journal {
   read(fromSeq: number, toSeq?: number): AsyncGenerator<JournalRecord | JournalDamage>
   /** Keeps the records of a span from being deleted when the journal is at its bound. */
   pin(fromSeq: number, toSeq: number): void
+  savePins(): void
   readonly bytes: number
   close(): Promise<void>
 }

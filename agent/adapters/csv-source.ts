@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { closeSync, createReadStream, existsSync, openSync, readSync, statSync } from 'node:fs'
-import { parse } from 'csv-parse'
-import { encodeFrame } from '../../shared/codec/telemetry.ts'
+import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:fs'
+import { parse } from 'csv-parse/sync'
+import { encodeBadRow, encodeFrame } from '../../shared/codec/telemetry.ts'
 import type { CsvSourceConfig } from '../../shared/config/types.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
@@ -9,8 +9,10 @@ import { isChannelName } from '../../shared/model/ids.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { RawTelemetry, SourceSink, TelemetrySource } from '../ports.ts'
 
-/** Longest header line, and longest row. */
+/** Longest header line, and longest row; the rest of a longer row is read over. */
 const LINE_BYTES_MAX = 1024 * 1024
+/** Rows that cannot be read and wait for one that can. */
+const BAD_ROWS_WAITING_MAX = 256
 const DELIMITERS = [';', ',', '\t', '|'] as const
 
 export type CsvSourceOptions = Readonly<{
@@ -37,7 +39,8 @@ export function createCsvSource(options: CsvSourceOptions): TelemetrySource {
   return {
     name: config.name,
     async start(sink) {
-      if (!existsSync(path)) throw new HbError('CONFIG_MISSING', { path, reason: 'there is no such file' })
+      if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true)
+        throw new HbError('CONFIG_MISSING', { path, reason: 'there is no such file' })
       stopping = new AbortController()
       const header = readHeader(path, config)
       done = play(options, { header, sink, signal: stopping.signal })
@@ -74,6 +77,8 @@ function readHeader(path: string, config: CsvSourceConfig): Header {
   const channels = names.flatMap((name, column) =>
     column !== time && !config.ignore_columns.includes(name) && isChannelName(name) ? [{ column, name }] : [],
   )
+  const twice = channels.find(({ name }, k) => channels.findIndex((c) => c.name === name) !== k)
+  if (twice !== undefined) throw new HbError('CSV_HEADER', { path, found: `two columns named ${twice.name}` })
   if (channels.length === 0) throw new HbError('CSV_HEADER', { path, found: 'no channel beside the time' })
   return { delimiter, names, time, channels }
 }
@@ -88,40 +93,62 @@ async function play(options: CsvSourceOptions, { header, sink, signal }: Playing
   const pace = createPace(config.speed, clock)
   let row = -1
   let lastUs = 0
-  for await (const cells of rowsOf(options.path, header.delimiter)) {
+  // Handed on together with the next good row, whose number says that they were: after a kill none is counted twice.
+  let badRows: Uint8Array[] = []
+  const deliver = (messages: readonly Uint8Array[]): Promise<void> =>
+    sink.deliver({ ...about, messages, ...(lastUs > 0 ? { nowUs: lastUs } : {}) } satisfies RawTelemetry)
+  for await (const line of linesOf(options.path)) {
     if (signal.aborted) return
     row += 1
     if (row < config.rows_from || row <= resumeAfter) continue
     if (config.rows_to !== undefined && row >= config.rows_to) break
-    const timeUs = parseTime(cells[header.time] ?? '')
-    const message =
-      timeUs === null
-        ? badRow(cells)
-        : encodeFrame(frameOf(cells, { rig, source: config.name, epoch, seq: row, timeUs, header }))
-    lastUs = Math.max(lastUs, timeUs ?? 0)
+    const cells = cellsOf(line, header.delimiter)
+    const timeUs = cells === null ? null : parseTime(cells[header.time] ?? '')
+    if (cells === null || timeUs === null) {
+      badRows.push(encodeBadRow({ rig, row, text: line }))
+      if (badRows.length >= BAD_ROWS_WAITING_MAX) await deliver(badRows.splice(0))
+      continue
+    }
+    lastUs = Math.max(lastUs, timeUs)
     if (!(await pace(lastUs, signal))) return
-    await sink.deliver({
-      ...about,
-      messages: [message],
-      ...(lastUs > 0 ? { nowUs: lastUs } : {}),
-    } satisfies RawTelemetry)
+    const frame = encodeFrame(frameOf(cells, { rig, source: config.name, epoch, seq: row, timeUs, header }))
+    await deliver([...badRows, frame])
+    badRows = []
   }
+  if (badRows.length > 0) await deliver(badRows)
   sink.ended()
 }
 
-async function* rowsOf(path: string, delimiter: string): AsyncGenerator<string[]> {
-  const parser = createReadStream(path).pipe(
-    parse({
-      delimiter,
-      from_line: 2,
-      bom: true,
-      relax_column_count: true,
-      relax_quotes: true,
-      skip_empty_lines: true,
-      max_record_size: LINE_BYTES_MAX,
-    }),
-  )
-  for await (const cells of parser) yield cells as string[]
+/** Data lines of the file that are not empty. A cell never spans lines: a quote that is not closed costs its own row. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  let isHeader = true
+  const take = (line: string): string | null => {
+    const wanted = !isHeader && line !== '' && line !== '\r'
+    isHeader = false
+    return wanted ? line.replace(/\r$/, '') : null
+  }
+  for await (const chunk of createReadStream(path)) {
+    const lines = `${rest}${decoder.decode(chunk as Uint8Array, { stream: true })}`.split('\n')
+    rest = lines.pop()!.slice(0, LINE_BYTES_MAX)
+    for (const line of lines) {
+      const wanted = take(line)
+      if (wanted !== null) yield wanted
+    }
+  }
+  const last = take(rest + decoder.decode())
+  if (last !== null) yield last
+}
+
+/** Cells of a line, or null when its quotes do not close. */
+function cellsOf(line: string, delimiter: string): string[] | null {
+  if (!line.includes('"')) return line.split(delimiter)
+  try {
+    return (parse(line, { delimiter, relax_column_count: true, relax_quotes: true }) as string[][])[0] ?? null
+  } catch {
+    return null
+  }
 }
 
 /** Waits until a recorded time is due. @returns false when it was stopped meanwhile. */
@@ -165,11 +192,6 @@ function numberOf(cell: string): number {
   return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : Number.NaN
 }
 
-/** Text of a row whose time cannot be read; it is refused as no frame, and kept as the example. */
-function badRow(cells: readonly string[]): Uint8Array {
-  return new TextEncoder().encode(cells.join(';').slice(0, 200))
-}
-
 const CALENDAR = /^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6})\d*)?(?:Z|\+00:?00)?$/
 
 /** Event time in µs of `YYYY-MM-DD HH:MM:SS[.ffffff]` (taken as UTC) or of whole microseconds; null for anything else. */
@@ -187,8 +209,11 @@ export function parseTime(cell: string): Micros | null {
     number,
   ]
   const date = Date.UTC(year, month - 1, day, hour, minute, second)
-  // 31 February is a day in March to the calendar of the machine; here it is a mistake.
-  if (new Date(date).getUTCDate() !== day || month > 12 || hour > 23 || minute > 59 || second > 59) return null
+  // 31 February is a day in March, month 0 one of the year before and year 20 is 1920 to the calendar of the machine;
+  // here they are mistakes.
+  const back = new Date(date)
+  if (back.getUTCFullYear() !== year || back.getUTCMonth() !== month - 1 || back.getUTCDate() !== day) return null
+  if (hour > 23 || minute > 59 || second > 59) return null
   return date * 1000 + Number((match[7] ?? '').padEnd(6, '0'))
 }
 

@@ -1,8 +1,11 @@
+import { canonicalBytes } from '../../shared/codec/canonical.ts'
+import { peekJournalInput } from '../../shared/codec/journal-input.ts'
 import { encodeRecord, RECORD_OVERHEAD_BYTES, readRecords } from '../../shared/codec/record-file.ts'
+import { checkSigned, decodeSigned } from '../../shared/codec/signed-cbor.ts'
 import { invariant } from '../../shared/lib/assert.ts'
-import type { Bytes } from '../../shared/units.ts'
+import type { Bytes, Micros } from '../../shared/units.ts'
 import type { Journal, JournalDamage, JournalRecord } from '../ports.ts'
-import { diskError, type Files, syncData, syncFolder, writeWhole } from './files.ts'
+import { diskError, type Files, replaceFile, syncData, syncFolder, writeWhole } from './files.ts'
 
 /** Spans that are kept from being deleted; past it the two nearest are joined into one. */
 export const PINS_MAX = 256
@@ -23,9 +26,11 @@ export type JournalOptions = Readonly<{
 /** What was found behind the last whole record when the journal was opened, and cut off. */
 export type TornTail = Readonly<{ segment: string; bytes: Bytes; reason: string }>
 
-type Segment = { firstSeq: number; name: string; bytes: Bytes }
+/** `gone`: it was deleted from between others, and an empty file says so. */
+type Segment = { firstSeq: number; name: string; bytes: Bytes; gone: boolean }
 
-const NAME = /^(\d{16})\.hbj$/
+const NAME = /^(\d{16})\.(hbj|gone)$/
+const PINS = 'pins'
 
 /**
  * The input journal as files of records, named by the sequence of their first one.
@@ -41,7 +46,7 @@ export class FileJournal implements Journal {
   private readonly files: Files
   private readonly options: JournalOptions
   private readonly segments: Segment[]
-  private readonly pins: { from: number; to: number }[] = []
+  private readonly pins: { from: number; to: number }[]
   private fd: number | null = null
   private syncing: Promise<void> | null = null
 
@@ -50,6 +55,7 @@ export class FileJournal implements Journal {
     this.options = options
     this.id = options.id
     this.segments = listSegments(files, options.folder)
+    this.pins = readPins(files, options.folder)
     const { lastSeq, torn } = this.openTail()
     this.torn = torn
     this.lastSeq = lastSeq
@@ -58,7 +64,8 @@ export class FileJournal implements Journal {
 
   /** First record from which on none is missing up to the last. */
   get firstSeq(): number {
-    return this.segments[0]?.firstSeq ?? 1
+    const hole = this.segments.findLastIndex((segment) => segment.gone)
+    return this.segments[hole + 1]?.firstSeq ?? 1
   }
 
   get bytes(): Bytes {
@@ -108,6 +115,15 @@ export class FileJournal implements Journal {
     if (next <= toSeq) yield { kind: 'damage', fromSeq: next, toSeq, reason: 'records cannot be read' }
   }
 
+  /** First record of the last segment that began before a time: nothing of that time or later stands before it. */
+  seqBefore(timeUs: Micros): number {
+    for (const segment of [...this.segments].reverse()) {
+      const first = readRecords(this.content(segment)).next().value
+      if (first?.kind === 'record' && peekJournalInput(first.body).nowUs <= timeUs) return segment.firstSeq
+    }
+    return this.firstSeq
+  }
+
   pin(fromSeq: number, toSeq: number): void {
     const last = this.pins.at(-1)
     if (last !== undefined && fromSeq <= last.to + 1) last.to = Math.max(last.to, toSeq)
@@ -116,6 +132,11 @@ export class FileJournal implements Journal {
       const [a, b] = this.pins.splice(0, 2)
       this.pins.unshift({ from: a!.from, to: b!.to })
     }
+  }
+
+  /** Writes down what is pinned, so that a new start keeps it too. */
+  savePins(): void {
+    replaceFile(this.files, this.options.folder, PINS, canonicalBytes(this.pins.map(({ from, to }) => [from, to])))
   }
 
   async close(): Promise<void> {
@@ -146,7 +167,7 @@ export class FileJournal implements Journal {
         this.fd = null
         this.durableSeq = this.lastSeq
       } else if (this.fd !== null) return last!
-      const segment = { firstSeq: this.lastSeq + 1, name: nameOf(this.lastSeq + 1), bytes: 0 }
+      const segment = { firstSeq: this.lastSeq + 1, name: nameOf(this.lastSeq + 1), bytes: 0, gone: false }
       this.fd = this.files.openSync(`${this.options.folder}/${segment.name}`, 'w+', 0o600)
       syncFolder(this.files, this.options.folder)
       this.segments.push(segment)
@@ -165,19 +186,27 @@ export class FileJournal implements Journal {
     }
   }
 
+  /** Oldest first; what is pinned stays, and the records between are a hole. Pins give way when nothing else is left. */
   private deleteOldest(): void {
-    let total = this.bytes
-    for (const pinned of [false, true]) {
-      for (let k = 0; total > this.options.bytesMax && k < this.segments.length - 1; ) {
+    for (const pinnedToo of [false, true]) {
+      for (let k = 0; this.bytes > this.options.bytesMax && k < this.segments.length - 1; k += 1) {
         const segment = this.segments[k]!
         const lastSeq = this.segments[k + 1]!.firstSeq - 1
-        // Segments go from the oldest on, so that what is left is whole; pins only give way when nothing else is left.
-        if (lastSeq >= this.options.neededFrom() || (!pinned && this.isPinned(segment.firstSeq, lastSeq))) break
-        this.files.unlinkSync(`${this.options.folder}/${segment.name}`)
-        total -= segment.bytes
-        this.segments.splice(k, 1)
+        if (lastSeq >= this.options.neededFrom()) break
+        if (segment.gone || (!pinnedToo && this.isPinned(segment.firstSeq, lastSeq))) continue
+        this.remove(segment)
       }
     }
+    while (this.segments[0]?.gone === true)
+      this.files.unlinkSync(`${this.options.folder}/${this.segments.shift()!.name}`)
+  }
+
+  private remove(segment: Segment): void {
+    const { folder } = this.options
+    const name = segment.name.replace(/hbj$/, 'gone')
+    this.files.writeFileSync(`${folder}/${name}`, '', { mode: 0o600 })
+    this.files.unlinkSync(`${folder}/${segment.name}`)
+    Object.assign(segment, { name, bytes: 0, gone: true })
   }
 
   private isPinned(fromSeq: number, toSeq: number): boolean {
@@ -186,6 +215,7 @@ export class FileJournal implements Journal {
 
   private content(segment: Segment): Uint8Array {
     try {
+      if (segment.gone) return new Uint8Array(0)
       const bytes = this.files.readFileSync(`${this.options.folder}/${segment.name}`)
       return segment === this.segments.at(-1) ? bytes.subarray(0, segment.bytes) : bytes
     } catch (cause) {
@@ -230,10 +260,19 @@ function listSegments(files: Files, folder: string): Segment[] {
   const segments: Segment[] = []
   for (const name of files.readdirSync(folder)) {
     const firstSeq = Number(NAME.exec(name)?.[1] ?? Number.NaN)
-    if (Number.isSafeInteger(firstSeq))
-      segments.push({ firstSeq, name, bytes: files.statSync(`${folder}/${name}`).size })
+    if (!Number.isSafeInteger(firstSeq)) continue
+    const gone = name.endsWith('.gone')
+    segments.push({ firstSeq, name, bytes: gone ? 0 : files.statSync(`${folder}/${name}`).size, gone })
   }
   return segments.sort((a, b) => a.firstSeq - b.firstSeq)
+}
+
+/** Spans pinned before; none when the file is not there or damaged: pins only keep more than is needed. */
+function readPins(files: Files, folder: string): { from: number; to: number }[] {
+  if (!files.existsSync(`${folder}/${PINS}`)) return []
+  const bytes = new Uint8Array(files.readFileSync(`${folder}/${PINS}`))
+  if (!checkSigned(bytes).ok) return []
+  return (decodeSigned(bytes) as [number, number][]).map(([from, to]) => ({ from, to }))
 }
 
 function nameOf(firstSeq: number): string {

@@ -66,14 +66,14 @@ export function createHostReader(root: string): (monotonicUs: Micros) => Map<str
       if (value !== null && value !== undefined && Number.isFinite(value)) readings.set(name, value)
     }
     const now: Counters = { atUs, ...cpuCounters(root), disk: diskBytes(root), net: netBytes(root) }
-    const load = text(`${root}/proc/loadavg`)?.split(' ').map(Number)
-    put('load_1m', load?.[0])
+    put('load_1m', numberIn(text(`${root}/proc/loadavg`)?.split(' ')[0]))
     const memory = memoryBytes(root)
     put('mem_available_ratio', memory === null ? null : memory.available / memory.total)
     if (before !== null) {
       const seconds = (atUs - before.atUs) / 1_000_000
       const total = now.cpuTotal - before.cpuTotal
-      put('cpu_busy_ratio', total > 0 ? (now.cpuBusy - before.cpuBusy) / total : null)
+      // The kernel's count of waiting for IO may go back a little; the share itself never leaves 0..1.
+      put('cpu_busy_ratio', total > 0 ? Math.min(1, Math.max(0, (now.cpuBusy - before.cpuBusy) / total)) : null)
       for (const [name, k] of [
         ['disk_read', 0],
         ['disk_write', 1],
@@ -156,20 +156,23 @@ function temperatures(root: string): [string, number][] {
       if (/^temp\d+_input$/.test(file))
         found.push([
           `temp_${chip}_${file.slice(4, -6)}`,
-          Number(text(`${root}/sys/class/hwmon/${chip}/${file}`)) / 1000,
+          numberIn(text(`${root}/sys/class/hwmon/${chip}/${file}`)) / 1000,
         ])
     }
   }
   if (found.length === 0) {
     for (const zone of names(`${root}/sys/class/thermal`)) {
       if (/^thermal_zone\d+$/.test(zone))
-        found.push([
-          `temp_${zone.slice(8)}`,
-          Number(text(`${root}/sys/class/thermal/${zone}/temp`) ?? Number.NaN) / 1000,
-        ])
+        found.push([`temp_${zone.slice(8)}`, numberIn(text(`${root}/sys/class/thermal/${zone}/temp`)) / 1000])
     }
   }
   return found.slice(0, TEMPERATURES_MAX)
+}
+
+/** A sensor that does not answer reads as nothing at all, and `Number('')` would make that 0. */
+function numberIn(written: string | null | undefined): number {
+  const trimmed = written?.trim() ?? ''
+  return trimmed === '' ? Number.NaN : Number(trimmed)
 }
 
 function text(path: string): string | null {

@@ -1,4 +1,5 @@
 import { Pull, Subscriber } from 'zeromq'
+import { FRAME_BYTES_MAX } from '../../shared/codec/telemetry.ts'
 import type { ZmqSourceConfig } from '../../shared/config/types.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
@@ -8,11 +9,15 @@ import type { RawTelemetry, SourceSink, TelemetrySource } from '../ports.ts'
 const RECEIVE_HIGH_WATER_MARK = 10_000
 /** Messages handed on together, and how long one waits for company. */
 const MESSAGES_AT_ONCE = 256
+const BYTES_AT_ONCE = 16 * 1024 * 1024
 const MESSAGES_WITHIN_MS = 5
+/** A message longer than this ends its connection before it is in memory. */
+const MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 
 /**
  * Telemetry over ZeroMQ. The payload is the last part of a message; parts before it (the topic of a publisher) are for
- * routing only, because a frame says itself which rig it is of.
+ * routing only, because a frame says itself which rig it is of. ZeroMQ compares only the beginning of a topic: what was
+ * published for `loop-2` also reaches a subscriber to `loop`, and is none of its business.
  */
 export function createZmqSource({
   rig,
@@ -52,7 +57,7 @@ export function createZmqSource({
 }
 
 function open(rig: string, config: ZmqSourceConfig): Pull | Subscriber {
-  const options = { receiveHighWaterMark: RECEIVE_HIGH_WATER_MARK, linger: 0 }
+  const options = { receiveHighWaterMark: RECEIVE_HIGH_WATER_MARK, maxMessageSize: MESSAGE_BYTES_MAX, linger: 0 }
   if (config.pattern === 'pull') return new Pull(options)
   const subscriber = new Subscriber(options)
   subscriber.subscribe(rig)
@@ -64,17 +69,29 @@ type Reception = Readonly<{ rig: string; config: ZmqSourceConfig; clock: Clock; 
 async function receive(socket: Pull | Subscriber, { rig, config, clock, sink }: Reception): Promise<void> {
   const about = { rig, origin: config.name, encoding: config.encoding, provenance: config.provenance }
   let waiting: Uint8Array[] = []
+  let waitingBytes = 0
   let cancel: (() => void) | null = null
+  let delivering: Promise<void> | null = null
   const flush = async (): Promise<void> => {
     cancel?.()
     cancel = null
+    while (delivering !== null) await delivering
+    if (waiting.length === 0) return
     const messages = waiting
     waiting = []
-    if (messages.length > 0) await sink.deliver({ ...about, messages } satisfies RawTelemetry)
+    waitingBytes = 0
+    delivering = sink.deliver({ ...about, messages } satisfies RawTelemetry).finally(() => {
+      delivering = null
+    })
+    await delivering
   }
   try {
     for await (const parts of socket) {
-      waiting.push(new Uint8Array(parts.at(-1)!))
+      if (config.pattern === 'sub' && parts.length > 1 && parts[0]!.toString() !== rig) continue
+      const message = payloadOf(parts)
+      if (waitingBytes + message.length > BYTES_AT_ONCE) await flush()
+      waiting.push(message)
+      waitingBytes += message.length
       // Waiting for room holds back the socket, and ZeroMQ's own bound applies.
       if (waiting.length >= MESSAGES_AT_ONCE) await flush()
       else cancel ??= clock.after(MESSAGES_WITHIN_MS, () => void flush())
@@ -82,4 +99,9 @@ async function receive(socket: Pull | Subscriber, { rig, config, clock, sink }: 
   } finally {
     await flush()
   }
+}
+
+/** A copy of the payload. Of one that is refused for its length, only so much is kept that it is refused. */
+function payloadOf(parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(parts.at(-1)!.subarray(0, FRAME_BYTES_MAX + 1))
 }

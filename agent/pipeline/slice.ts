@@ -8,6 +8,8 @@ import type { Journal } from '../ports.ts'
 /** Widest slice, and most samples of one channel, that are sent for looking at. Beyond, every n-th would mislead: it is cut and said. */
 export const SLICE_SPAN_MAX_US: Micros = 600_000_000
 export const SLICE_SAMPLES_MAX = 20_000
+/** Records read before others get a turn. */
+const RECORDS_AT_ONCE = 200
 /** Journal records read for one slice. */
 export const SLICE_RECORDS_MAX = 200_000
 
@@ -24,7 +26,7 @@ export type Slice = Readonly<
 export async function readSlice(
   journal: Journal,
   settings: EvaluatorSettings,
-  request: SliceRequest & { fromSeq: number; untilNowUs: Micros },
+  request: SliceRequest & { fromSeq: number; untilNowUs: Micros; pause(): Promise<void> },
 ): Promise<Slice> {
   const rig = settings.rigs.find((r) => r.rig === request.rig)
   if (rig === undefined) return { ok: false, reason: 'unknown_rig' }
@@ -36,6 +38,8 @@ export async function readSlice(
   let cut = false
   for await (const record of journal.read(request.fromSeq)) {
     records += 1
+    // The evaluation goes first: reading back is done in the gaps between inputs.
+    if (records % RECORDS_AT_ONCE === 0) await request.pause()
     if (records > SLICE_RECORDS_MAX) {
       cut = true
       break

@@ -4,11 +4,11 @@ import type { Micros } from '../../shared/units.ts'
 export const MARK_EVERY_US: Micros = 1_000_000
 export const MARKS_MAX = 16_384
 
-/** Where in the journal a time stands, to the second. Older than the oldest mark is searched from the beginning. */
+/** Where in the journal a time stands, to the second. What is older has to be looked for in the journal. */
 export interface TimeIndex {
   note(nowUs: Micros, seq: number): void
-  /** Last noted position at or before a time; `fallback` when that is not known. */
-  before(timeUs: Micros, fallback: number): number
+  /** Last noted position at or before a time; null when that is older than the oldest mark. */
+  before(timeUs: Micros): number | null
 }
 
 export function createTimeIndex(): TimeIndex {
@@ -23,8 +23,8 @@ export function createTimeIndex(): TimeIndex {
       seqs[count % MARKS_MAX] = seq
       count += 1
     },
-    before(timeUs, fallback) {
-      let best = fallback
+    before(timeUs) {
+      let best: number | null = null
       for (let k = Math.max(0, count - MARKS_MAX); k < count; k += 1) {
         if (times[k % MARKS_MAX]! > timeUs) break
         best = seqs[k % MARKS_MAX]!

@@ -81,6 +81,9 @@ async function record(file: string, { rateHz, seed, faultUs, seconds, startUs }:
   if (!Number.isSafeInteger(startUs))
     throw new HbError('USAGE', { option: '--start', expected: 'a time such as 2026-01-01T00:00:00Z' })
   const out = createWriteStream(file, { flags: 'wx' })
+  await once(out, 'open').catch((cause: NodeJS.ErrnoException) => {
+    throw new HbError('USAGE', { option: '--csv', found: file, reason: cause.code ?? cause.message }, { cause })
+  })
   out.write(`t_us;${WATER_LOOP_CHANNELS.join(';')}\n`)
   const rows = Math.floor(seconds * rateHz)
   for (let index = 0; index < rows; index += 1) {

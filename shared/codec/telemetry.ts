@@ -18,6 +18,12 @@ export const JSON_SAMPLES_MAX = 4096
 const CAPS: TransportCaps = { bytesMax: FRAME_BYTES_MAX, depthMax: 4, itemsMax: 300_000 }
 /** Text that names a source's life; chosen by the publisher at its start. */
 const EPOCH_MAX = 64
+/** Detail of a refusal for which there should be a better one: a mistake of the decoder. */
+export const UNFORESEEN = 'the decoder has no answer to it'
+/** Longest name of a unit. */
+const UNIT_MAX = 64
+/** Characters of a row that are kept of one that cannot be read. */
+const ROW_TEXT_MAX = 160
 
 export type TelemetryMessage = Readonly<{
   /** Rig that the endpoint belongs to; a frame of another rig is refused. */
@@ -61,6 +67,15 @@ export function encodeFrame(frame: Omit<Frame, 'provenance'>): Uint8Array {
   })
 }
 
+/** Bytes that stand for a row of a recording that cannot be read: refused as `bad_row`, with the text as the example. */
+export function encodeBadRow({ rig, row, text }: { rig: string; row: number; text: string }): Uint8Array {
+  return encodeTransport({
+    v: FRAME_VERSION,
+    rig,
+    bad_row: `row ${row}: ${text.slice(0, ROW_TEXT_MAX)}`,
+  })
+}
+
 /** Digest that stands for a list of channel names, in hex. */
 export function channelListId(names: readonly string[]): string {
   return toHex(digestOf(DOMAIN.channelList, canonicalBytes(names)))
@@ -85,8 +100,7 @@ function decodeFrame({ rig, provenance, message }: TelemetryMessage): FrameResul
 }
 
 function transportMap(message: Uint8Array): Record<string, unknown> {
-  if (message.length > FRAME_BYTES_MAX)
-    throw new Refused('too_large', `${message.length} bytes, at most ${FRAME_BYTES_MAX}`)
+  if (message.length > FRAME_BYTES_MAX) throw new Refused('too_large', `more than ${FRAME_BYTES_MAX} bytes`)
   const value = decodeTransport(message, CAPS)
   if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value))
     throw new Refused('wrong_shape', 'not a map')
@@ -95,10 +109,11 @@ function transportMap(message: Uint8Array): Record<string, unknown> {
 
 function frameFrom(rig: string, provenance: Provenance, map: Record<string, unknown>): Frame {
   if (map['v'] !== FRAME_VERSION)
-    throw new Refused('wrong_version', `v is ${String(map['v'])}, expected ${FRAME_VERSION}`)
+    throw new Refused('wrong_version', `v is ${brief(map['v'])}, expected ${FRAME_VERSION}`)
   if (map['rig'] !== rig) throw new Refused('wrong_rig', `rig is ${brief(map['rig'])}, expected ${rig}`)
+  const { epoch, seq, bad_row: badRow } = map
+  if (typeof badRow === 'string') throw new Refused('bad_row', badRow.slice(0, 2 * ROW_TEXT_MAX))
   const source = idOf(map['source'], 'source')
-  const { epoch, seq } = map
   if (typeof epoch !== 'string' || epoch.length === 0 || epoch.length > EPOCH_MAX)
     throw new Refused('wrong_shape', 'epoch is no short text')
   if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 0)
@@ -116,8 +131,7 @@ function frameFrom(rig: string, provenance: Provenance, map: Record<string, unkn
   if (timeUs.length > 0 && (value.length === 0 || value.length % timeUs.length !== 0))
     throw new Refused('wrong_shape', `${value.length} values at ${timeUs.length} times`)
   const quality = qualityOf(map['q'], value.length)
-  const unit = map['unit']
-  if (unit !== undefined && typeof unit !== 'string') throw new Refused('wrong_shape', 'unit is no text')
+  const unit = unitOf(map['unit'])
   return {
     rig,
     source,
@@ -135,8 +149,7 @@ function frameFrom(rig: string, provenance: Provenance, map: Record<string, unkn
 
 function decodeSamples({ rig, origin, provenance, message }: TelemetryMessage): FrameResult {
   try {
-    if (message.length > FRAME_BYTES_MAX)
-      throw new Refused('too_large', `${message.length} bytes, at most ${FRAME_BYTES_MAX}`)
+    if (message.length > FRAME_BYTES_MAX) throw new Refused('too_large', `more than ${FRAME_BYTES_MAX} bytes`)
     const value = jsonOf(message)
     const samples = Array.isArray(value) ? value : [value]
     if (samples.length === 0 || samples.length > JSON_SAMPLES_MAX)
@@ -175,8 +188,7 @@ function sampleOf(value: unknown, rig: string, origin: string): JsonSample {
     throw new Refused('bad_name', `channel is ${brief(channel)}`)
   const timeUs = map['t_us']
   if (typeof timeUs !== 'number') throw new Refused('bad_time', `t_us is ${brief(timeUs)}`)
-  const unit = map['unit']
-  if (unit !== undefined && typeof unit !== 'string') throw new Refused('wrong_shape', 'unit is no text')
+  const unit = unitOf(map['unit'])
   // JSON has no NaN: null is what most writers put there. It is a sample that is no number, not a missing one.
   const number = map['value'] === null ? Number.NaN : map['value']
   if (typeof number !== 'number') throw new Refused('wrong_shape', `value is ${brief(map['value'])}`)
@@ -219,10 +231,17 @@ function sampleFrame(rig: string, origin: string, provenance: Provenance, sample
 }
 
 function jsonOf(message: Uint8Array): unknown {
+  // The reason in words is another one in every version of the platform; the evaluator keeps it, so it is ours.
+  let text: string
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(message))
-  } catch (error) {
-    throw new Refused('malformed_json', (error as Error).message.slice(0, 120))
+    text = new TextDecoder('utf-8', { fatal: true }).decode(message)
+  } catch {
+    throw new Refused('malformed_json', `${message.length} bytes that are no UTF-8`)
+  }
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Refused('malformed_json', `no JSON: ${brief(text)}`)
   }
 }
 
@@ -237,7 +256,8 @@ function refusal(rig: string, thrown: unknown): FrameResult {
       detail: `${String(thrown.context['reason'])} at byte ${String(thrown.context['offset'])}`,
     }
   }
-  throw thrown
+  // The bytes are in the journal already: thrown on, this would end every start from now on, not only this one.
+  return { ok: false, rig, reason: 'wrong_shape', detail: UNFORESEEN }
 }
 
 function idOf(value: unknown, field: string): string {
@@ -259,6 +279,12 @@ function cidOf(value: unknown): string {
   return toHex(value)
 }
 
+function unitOf(value: unknown): string | undefined {
+  if (value === undefined) return undefined
+  if (typeof value !== 'string' || value.length > UNIT_MAX) throw new Refused('wrong_shape', 'unit is no short text')
+  return value
+}
+
 function qualityOf(value: unknown, length: number): Uint8Array | undefined {
   if (value === undefined) return undefined
   if (!(value instanceof Uint8Array) || value.length !== length || !value.every(isQuality))
@@ -277,10 +303,10 @@ function numbersOf(value: unknown, field: string, max: number): Float64Array {
   const countable = Array.isArray(list) || (ArrayBuffer.isView(list) && !(list instanceof DataView))
   if (!countable || (list as { length: number }).length > max)
     throw new Refused('wrong_shape', `${field} is no list of numbers`)
-  const numbers = Float64Array.from(list as ArrayLike<number>, (n) => (typeof n === 'bigint' ? Number(n) : n))
+  // Asked first: a structure would be asked for its own idea of a number, and may have none.
   if (Array.isArray(list) && !list.every((n) => typeof n === 'number' || typeof n === 'bigint'))
     throw new Refused('wrong_shape', `${field} holds what is no number`)
-  return numbers
+  return Float64Array.from(list as ArrayLike<number>, (n) => (typeof n === 'bigint' ? Number(n) : n))
 }
 
 function brief(value: unknown): string {

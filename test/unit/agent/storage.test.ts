@@ -157,9 +157,20 @@ t.test('at its bound the oldest segment goes, but none that a start needs, and p
   t.ok(journal.firstSeq > 20 && journal.bytes <= 500)
   const pinned = journal.firstSeq
   journal.pin(pinned, pinned + 1)
-  for (const body of bodies(3)) journal.append([body])
-  t.equal(journal.lastSeq, 43)
+  journal.savePins()
   await journal.close()
+  const again = openJournal(folder, { segmentBytes: 100, bytesMax: 400, neededFrom: () => needed })
+  for (const body of bodies(30)) again.append([body])
+  t.ok(again.bytes <= 500 && again.firstSeq > pinned + 2, 'what is whole begins later')
+  t.match(
+    await readAll(again, pinned, pinned),
+    [{ kind: 'record', seq: pinned }],
+    'what was pinned before the start is still there',
+  )
+  const kinds = (await readAll(again, pinned, again.firstSeq)).map((r) => r.kind)
+  t.same([...new Set(kinds)], ['record', 'damage'], 'and the hole behind it is named')
+  t.equal(kinds.at(-1), 'record')
+  await again.close()
 })
 
 t.test('everybody who waits for the disk shares the next sync', async (t) => {
