@@ -32,6 +32,8 @@ export class FileOutbox implements Outbox {
   lastDecisionSeq = 0
   head: Uint8Array | null = null
   receiptedThrough = 0
+  /** What stands behind the last whole record: begun and never finished, or damaged since. Put aside by a start. */
+  torn: Readonly<{ file: string; bytes: Bytes; reason: string }> | null = null
   private readonly files: Files
   private readonly options: OutboxOptions
   private readonly list: OutboxFile[] = []
@@ -208,13 +210,17 @@ export class FileOutbox implements Outbox {
     for (const record of readRecords(bytes)) {
       if (record.kind === 'damage') {
         // Behind the last whole record of the newest file stands what a killed process had begun: it was never sent.
-        if (last && record.to === bytes.length) break
+        if (last && record.to === bytes.length) {
+          this.torn = { file: name, bytes: record.to - record.from, reason: record.reason }
+          break
+        }
         throw new HbError('OUTBOX_DAMAGED', { file: name, offset: record.from, reason: record.reason })
       }
       this.loadRecord(file, record.seq, record.body)
       file.bytes = record.end
     }
     if (!last || this.options.readOnly === true) return
+    if (file.bytes < bytes.length) this.files.writeFileSync(`${path}.torn`, bytes.subarray(file.bytes), { mode: 0o600 })
     this.fd = this.files.openSync(path, 'r+')
     this.files.ftruncateSync(this.fd, file.bytes)
   }

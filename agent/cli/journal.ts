@@ -67,6 +67,7 @@ async function verify(options: VerifyOptions): Promise<void> {
     damage: damage.slice(0, DAMAGE_MAX),
     damaged_spans: damage.length,
     torn_tail: journal.torn,
+    outbox_torn_tail: outbox.torn,
     batches,
     receipted_through: outbox.receiptedThrough,
   }
@@ -80,6 +81,11 @@ async function verify(options: VerifyOptions): Promise<void> {
       ? []
       : [
           `tail    ${journal.torn.bytes} bytes behind the last record are half a record (an agent is writing, or was killed)`,
+        ]),
+    ...(outbox.torn === null
+      ? []
+      : [
+          `tail    ${outbox.torn.bytes} bytes at the end of ${outbox.torn.file} are no whole batch (${outbox.torn.reason})`,
         ]),
     ...damage.slice(0, DAMAGE_MAX).map((d) => `DAMAGE  records ${d.from_seq}–${d.to_seq}: ${d.reason}`),
     damage.length === 0 ? 'whole' : `${damage.length} spans are damaged`,

@@ -69,10 +69,16 @@ async function compareAll(options: ReplayOptions): Promise<void> {
       batches: result.batches,
       unsigned: result.unsigned,
       digest: chain,
+      outbox_torn_tail: view.outbox.torn,
     },
     [
       `equal: ${result.compared} decisions of ${result.batches} batches came out again byte for byte, from ${records} journal records`,
       ...(result.unsigned > 0 ? [`${result.unsigned} decisions are in no batch here`] : []),
+      ...(view.outbox.torn === null
+        ? []
+        : [
+            `${view.outbox.torn.bytes} bytes at the end of ${view.outbox.torn.file} are no whole batch (${view.outbox.torn.reason})`,
+          ]),
       `digest ${chain} over ${decisions} decisions`,
     ],
   )

@@ -242,6 +242,8 @@ t.test('an outbox cut at any byte keeps every batch that was whole', async (t) =
     const opened = new FileOutbox(systemFiles, { folder, epoch: 1, bytesMax: UNBOUNDED })
     const kept = ends.filter((end) => end <= cut).length
     if (opened.lastBatchSeq !== kept) t.fail(`cut at ${cut}: ${opened.lastBatchSeq} batches, expected ${kept}`)
+    if ((opened.torn !== null) !== (cut > 0 && !ends.includes(cut)))
+      t.fail(`cut at ${cut}: ${JSON.stringify(opened.torn)}`)
     await opened.close()
   }
   const flipped = Buffer.from(whole)
