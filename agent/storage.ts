@@ -23,7 +23,7 @@ export function openStorage(
   { config }: LoadedRuntime,
   { signer, nowUs, files = systemFiles }: { signer: Signer; nowUs: Micros; files?: Files },
 ): AgentStorage {
-  const folder = openStateFolder(files, path, { agent: config.agent, keyId: signer.keyId, nowUs })
+  const folder = openStateFolder(files, path, { agent: config.agent, spki: signer.spki, nowUs })
   try {
     const checkpoints = createCheckpointFolder(files, {
       folder: folder.checkpoints,

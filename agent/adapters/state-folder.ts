@@ -13,11 +13,11 @@ const FOLDERS = ['journal', 'outbox', 'checkpoints'] as const
 /** Ids of the journal and of this life of the folder, in bytes. */
 const ID_BYTES = 16
 
-/** Who the folder belongs to. The epoch goes up with a new key, never with a start (decisions 19). */
+/** Who the folder belongs to, and the public key its batches are signed with. The epoch goes up with a new key, never with a start (decisions 19). */
 export type StateIdentity = Readonly<{
   journalId: Uint8Array
   epoch: number
-  keyId: Uint8Array
+  spki: Uint8Array
   agent: string
   madeUs: Micros
 }>
@@ -41,7 +41,7 @@ export type StateFolder = Readonly<{
 export function openStateFolder(
   files: Files,
   path: string,
-  want: { agent: string; keyId: Uint8Array; nowUs: Micros },
+  want: { agent: string; spki: Uint8Array; nowUs: Micros },
 ): StateFolder {
   try {
     files.mkdirSync(path, { recursive: true, mode: 0o700 })
@@ -89,29 +89,29 @@ function identityOf(
   files: Files,
   path: string,
   exists: boolean,
-  want: { agent: string; keyId: Uint8Array; nowUs: Micros },
+  want: { agent: string; spki: Uint8Array; nowUs: Micros },
 ): StateIdentity {
   const before = exists ? readIdentity(files, path) : null
   if (before !== null && before.agent !== want.agent) {
     throw new HbError('STATE_FOLDER_SHAPE', { path, found: `the state of agent ${before.agent}`, expected: want.agent })
   }
-  if (before !== null && equalBytes(before.keyId, want.keyId)) return before
+  if (before !== null && equalBytes(before.spki, want.spki)) return before
   const identity =
     before === null
       ? {
           journalId: new Uint8Array(randomBytes(ID_BYTES)),
           epoch: 1,
-          keyId: want.keyId,
+          spki: want.spki,
           agent: want.agent,
           madeUs: want.nowUs,
         }
-      : { ...before, keyId: want.keyId, epoch: before.epoch + 1 }
-  const { journalId, epoch, keyId, agent, madeUs } = identity
+      : { ...before, spki: want.spki, epoch: before.epoch + 1 }
+  const { journalId, epoch, spki, agent, madeUs } = identity
   replaceFile(
     files,
     path,
     IDENTITY,
-    canonicalBytes({ v: VERSION, journal: journalId, epoch, key: keyId, agent, made_us: madeUs }),
+    canonicalBytes({ v: VERSION, journal: journalId, epoch, spki, agent, made_us: madeUs }),
   )
   return identity
 }
@@ -128,13 +128,13 @@ function readIdentity(files: Files, path: string): StateIdentity {
   const identity = {
     journalId: map.get('journal'),
     epoch: map.get('epoch'),
-    keyId: map.get('key'),
+    spki: map.get('spki'),
     agent: map.get('agent'),
     madeUs: map.get('made_us'),
   }
   const whole =
     identity.journalId instanceof Uint8Array &&
-    identity.keyId instanceof Uint8Array &&
+    identity.spki instanceof Uint8Array &&
     Number.isSafeInteger(identity.epoch) &&
     typeof identity.agent === 'string'
   if (!whole) throw new HbError('STATE_FOLDER_SHAPE', { path, found: 'an identity file of another shape' })

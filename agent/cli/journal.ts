@@ -3,7 +3,7 @@ import { decodeJournalInput, type JournalInput } from '../../shared/codec/journa
 import { decodeTelemetry } from '../../shared/codec/telemetry.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
-import { viewStorage } from '../storage.ts'
+import { type StorageView, viewStorage } from '../storage.ts'
 import { printResult, progress, utc } from './output.ts'
 
 type VerifyOptions = Readonly<{ state: string; json?: boolean }>
@@ -11,6 +11,8 @@ type ExportOptions = Readonly<{ state: string; from?: string; to?: string }>
 
 /** Spans of damage that are listed; the rest is counted. */
 const DAMAGE_MAX = 100
+/** Exit code when something is damaged (sysexits: data). */
+const DAMAGED_EXIT = 65
 
 /** Adds `hb journal verify|export`. */
 export function journalCommands(program: Command): void {
@@ -31,39 +33,42 @@ export function journalCommands(program: Command): void {
     .action(exportLines)
 }
 
-async function verify(options: VerifyOptions): Promise<void> {
-  const view = viewStorage(options.state)
-  const { journal, outbox } = view
+type Damage = { from_seq: number; to_seq: number; reason: string }
+type Counted = { records: number; from_us: number; to_us: number; kinds: Record<string, number>; damage: Damage[] }
+
+async function countRecords(journal: StorageView['journal']): Promise<Counted> {
   const report = progress('reading')
-  const kinds: Record<string, number> = {}
-  const damage: { from_seq: number; to_seq: number; reason: string }[] = []
-  let [records, firstUs, lastUs] = [0, -1, -1]
+  const counted: Counted = { records: 0, from_us: -1, to_us: -1, kinds: {}, damage: [] }
   for await (const record of journal.read(journal.firstSeq)) {
     if (record.kind === 'damage') {
-      damage.push({ from_seq: record.fromSeq, to_seq: record.toSeq, reason: record.reason })
+      counted.damage.push({ from_seq: record.fromSeq, to_seq: record.toSeq, reason: record.reason })
       continue
     }
     report(record.seq, journal.lastSeq)
     const input = inputOf(record.body)
     if (typeof input === 'string') {
-      damage.push({ from_seq: record.seq, to_seq: record.seq, reason: input })
+      counted.damage.push({ from_seq: record.seq, to_seq: record.seq, reason: input })
       continue
     }
-    records += 1
-    kinds[input.kind] = (kinds[input.kind] ?? 0) + 1
-    firstUs = firstUs < 0 ? input.nowUs : firstUs
-    lastUs = input.nowUs
+    counted.records += 1
+    counted.kinds[input.kind] = (counted.kinds[input.kind] ?? 0) + 1
+    if (counted.from_us < 0) counted.from_us = input.nowUs
+    counted.to_us = input.nowUs
   }
+  return counted
+}
+
+async function verify(options: VerifyOptions): Promise<void> {
+  const { identity, journal, outbox } = viewStorage(options.state)
+  const { damage, ...counted } = await countRecords(journal)
   let batches = 0
   for (const _ of outbox.all()) batches += 1
+  const ok = damage.length === 0
   const result = {
-    ok: damage.length === 0,
-    records,
+    ok,
+    ...counted,
     first_seq: journal.firstSeq,
     last_seq: journal.lastSeq,
-    from_us: firstUs,
-    to_us: lastUs,
-    kinds,
     damage: damage.slice(0, DAMAGE_MAX),
     damaged_spans: damage.length,
     torn_tail: journal.torn,
@@ -71,26 +76,29 @@ async function verify(options: VerifyOptions): Promise<void> {
     batches,
     receipted_through: outbox.receiptedThrough,
   }
+  const inputs = Object.entries(counted.kinds).map(([kind, n]) => `${kind} ${n}`)
+  const span = `${counted.records} records ${journal.firstSeq}–${journal.lastSeq}, ${utc(counted.from_us)} to ${utc(counted.to_us)}`
   printResult(options.json, result, [
-    `journal ${toHex(view.identity.journalId)}: ${records} records ${journal.firstSeq}–${journal.lastSeq}, ${utc(firstUs)} to ${utc(lastUs)}`,
-    `inputs  ${Object.entries(kinds)
-      .map(([kind, n]) => `${kind} ${n}`)
-      .join(', ')}`,
+    `journal ${toHex(identity.journalId)}: ${span}`,
+    `inputs  ${inputs.join(', ')}`,
     `outbox  ${batches} batches, receipted through ${outbox.receiptedThrough} of ${outbox.lastBatchSeq}`,
-    ...(journal.torn === null
-      ? []
-      : [
-          `tail    ${journal.torn.bytes} bytes behind the last record are half a record (an agent is writing, or was killed)`,
-        ]),
-    ...(outbox.torn === null
-      ? []
-      : [
-          `tail    ${outbox.torn.bytes} bytes at the end of ${outbox.torn.file} are no whole batch (${outbox.torn.reason})`,
-        ]),
+    ...tailLine('journal', journal.torn?.segment, journal.torn),
+    ...tailLine('outbox', outbox.torn?.file, outbox.torn),
     ...damage.slice(0, DAMAGE_MAX).map((d) => `DAMAGE  records ${d.from_seq}–${d.to_seq}: ${d.reason}`),
-    damage.length === 0 ? 'whole' : `${damage.length} spans are damaged`,
+    ok ? 'whole' : `${damage.length} spans are damaged`,
   ])
-  if (damage.length > 0) process.exitCode = 65
+  if (!ok) process.exitCode = DAMAGED_EXIT
+}
+
+/** Half a record at the end: somebody is writing, was killed while writing, or the last one is damaged. */
+function tailLine(
+  what: string,
+  file: string | undefined,
+  torn: Readonly<{ bytes: number; reason: string }> | null,
+): string[] {
+  return torn === null
+    ? []
+    : [`tail    ${torn.bytes} bytes at the end of ${what} ${file ?? ''} are no whole record (${torn.reason})`]
 }
 
 async function exportLines(options: ExportOptions): Promise<void> {

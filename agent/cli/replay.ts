@@ -1,12 +1,17 @@
 import type { Command } from 'commander'
 import { toHex } from '../../shared/crypto/digest.ts'
+import { readPublicKey } from '../../shared/crypto/sign.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { seqRange } from '../pipeline/batcher.ts'
-import { ItemComparison, replay } from '../pipeline/replay.ts'
-import { viewStorage } from '../storage.ts'
+import { type Comparison, ItemComparison, replay } from '../pipeline/replay.ts'
+import type { OutboxEntry } from '../ports.ts'
+import { type StorageView, viewStorage } from '../storage.ts'
 import { printResult, progress } from './output.ts'
 
 type ReplayOptions = Readonly<{ state: string; from?: string; to?: string; json?: boolean }>
+
+/** Exit code when there was nothing to compare (sysexits: missing input). */
+const NOTHING_COMPARED_EXIT = 66
 
 /** Adds `hb replay`. */
 export function replayCommand(program: Command): void {
@@ -25,63 +30,58 @@ async function compareAll(options: ReplayOptions): Promise<void> {
   const view = viewStorage(options.state)
   const from = bound(options.from, '--from', 1)
   const to = bound(options.to, '--to', Number.MAX_SAFE_INTEGER)
-  const inRange = {
-    *[Symbol.iterator]() {
-      for (const e of view.outbox.all()) if (e.firstSeq + e.count > from && e.firstSeq <= to) yield e
-    },
-  }
-  const comparison = new ItemComparison(inRange)
+  const { epoch, spki } = view.identity
+  const key = readPublicKey(spki)
+  const batches = batchesOf(view, { from, to })
+  const comparison = new ItemComparison(batches, (of) => (of === epoch ? key : null))
   const report = progress('replaying')
-  let records = 0
-  let decisions = 0
-  let chain = ''
+  const totals = { records: 0, decisions: 0, digest: '' }
   for await (const { seq, effects, evaluation } of replay(view)) {
     report(seq, view.journal.lastSeq)
-    records += 1
+    totals.records += 1
     for (const effect of effects) {
       if (effect.kind !== 'item') continue
       const span = seqRange(effect.item)
       if (span.last >= from && span.first <= to) comparison.take(effect.item)
     }
-    decisions = evaluation.state.decisionSeq
-    chain = toHex(evaluation.state.chain)
+    totals.decisions = evaluation.state.decisionSeq
+    totals.digest = toHex(evaluation.state.chain)
   }
-  const result = options.from === undefined && options.to === undefined ? comparison.finish() : comparison.result
-  const { difference } = result
+  const isWhole = options.from === undefined && options.to === undefined
+  print(options, { result: isWhole ? comparison.finish() : comparison.result, totals, torn: view.outbox.torn })
+}
+
+function* batchesOf(view: StorageView, { from, to }: { from: number; to: number }): Generator<OutboxEntry> {
+  for (const entry of view.outbox.all()) if (entry.firstSeq + entry.count > from && entry.firstSeq <= to) yield entry
+}
+
+type Outcome = Readonly<{
+  result: Comparison
+  totals: Readonly<{ records: number; decisions: number; digest: string }>
+  torn: StorageView['outbox']['torn']
+}>
+
+function print(options: ReplayOptions, { result, totals, torn }: Outcome): void {
+  const { compared, batches, unverified, unsigned, missing, difference } = result
   if (difference !== null) {
-    throw new HbError('REPLAY_DIFFERS', {
-      decision: difference.seq,
-      batch: difference.batchSeq,
-      where: difference.where,
-      signed: difference.signed,
-      replayed: difference.replayed,
-    })
+    const { seq: decision, batchSeq: batch, where, signed, replayed } = difference
+    throw new HbError('REPLAY_DIFFERS', { decision, batch, where, signed, replayed })
   }
-  if (result.missing > 0)
-    throw new HbError('REPLAY_DIFFERS', { signed_and_not_replayed: result.missing, where: 'items of batches' })
-  printResult(
-    options.json,
-    {
-      equal: true,
-      records,
-      decisions,
-      compared: result.compared,
-      batches: result.batches,
-      unsigned: result.unsigned,
-      digest: chain,
-      outbox_torn_tail: view.outbox.torn,
-    },
-    [
-      `equal: ${result.compared} decisions of ${result.batches} batches came out again byte for byte, from ${records} journal records`,
-      ...(result.unsigned > 0 ? [`${result.unsigned} decisions are in no batch here`] : []),
-      ...(view.outbox.torn === null
-        ? []
-        : [
-            `${view.outbox.torn.bytes} bytes at the end of ${view.outbox.torn.file} are no whole batch (${view.outbox.torn.reason})`,
-          ]),
-      `digest ${chain} over ${decisions} decisions`,
-    ],
-  )
+  if (missing > 0) throw new HbError('REPLAY_DIFFERS', { signed_and_not_replayed: missing, where: 'items of batches' })
+  // Nothing that could have differed proves nothing.
+  const equal = compared > 0
+  const json = { equal, ...totals, compared, batches, unverified, unsigned, outbox_torn_tail: torn }
+  const whole = `${compared} decisions of ${batches - unverified} verified batches`
+  printResult(options.json, json, [
+    equal
+      ? `equal: ${whole} came out again byte for byte, from ${totals.records} journal records`
+      : 'nothing was compared: no signed decision here lies in what could be replayed',
+    ...(unverified > 0 ? [`${unverified} batches are signed with an earlier key and were not looked at`] : []),
+    ...(unsigned > 0 ? [`${unsigned} decisions are in no batch here`] : []),
+    ...(torn === null ? [] : [`${torn.bytes} bytes at the end of ${torn.file} are no whole batch (${torn.reason})`]),
+    `digest ${totals.digest} over ${totals.decisions} decisions`,
+  ])
+  if (!equal) process.exitCode = NOTHING_COMPARED_EXIT
 }
 
 function bound(text: string | undefined, option: string, otherwise: number): number {

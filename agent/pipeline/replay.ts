@@ -1,9 +1,10 @@
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import { decodeJournalInput, type JournalInput } from '../../shared/codec/journal-input.ts'
 import { equalBytes } from '../../shared/crypto/digest.ts'
-import { HbError } from '../../shared/errors/hb-error.ts'
+import type { VerifyKey } from '../../shared/crypto/sign.ts'
+import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import type { Canonical, DecisionItem } from '../../shared/model/decision.ts'
-import { readRecordMap } from '../../shared/protocol/batch-records.ts'
+import { openBatch } from '../../shared/protocol/batch.ts'
 import type { Effect } from '../core/step.ts'
 import type { Checkpoints, Journal, OutboxEntry } from '../ports.ts'
 import { seqRange } from './batcher.ts'
@@ -61,6 +62,8 @@ export type Difference = Readonly<{ seq: number; batchSeq: number; where: string
 /** What a comparison came to. `unsigned` are decisions that no batch here holds (yet, or any more). */
 export type Comparison = {
   compared: number
+  /** Batches of an earlier key, which were not looked at. */
+  unverified: number
   batches: number
   unsigned: number
   missing: number
@@ -69,12 +72,13 @@ export type Comparison = {
 
 /** Compares items of a replay with those of signed batches, one after the other, byte for byte. */
 export class ItemComparison {
-  readonly result: Comparison = { compared: 0, batches: 0, unsigned: 0, missing: 0, difference: null }
+  readonly result: Comparison = { compared: 0, batches: 0, unverified: 0, unsigned: 0, missing: 0, difference: null }
   private readonly signed: Generator<{ item: DecisionItem; batchSeq: number }>
   private head: { item: DecisionItem; batchSeq: number } | undefined
 
-  constructor(batches: Iterable<OutboxEntry>) {
-    this.signed = this.items(batches)
+  /** `keyOf` gives the key that batches of an epoch must be signed with; without one they are read but count as unverified. */
+  constructor(batches: Iterable<OutboxEntry>, keyOf: (epoch: number) => VerifyKey | null) {
+    this.signed = this.items(batches, keyOf)
     this.head = this.signed.next().value as typeof this.head
   }
 
@@ -107,11 +111,27 @@ export class ItemComparison {
     this.head = this.signed.next().value as typeof this.head
   }
 
-  private *items(batches: Iterable<OutboxEntry>): Generator<{ item: DecisionItem; batchSeq: number }> {
-    for (const { batchSeq, records } of batches) {
+  private *items(
+    batches: Iterable<OutboxEntry>,
+    keyOf: (epoch: number) => VerifyKey | null,
+  ): Generator<{ item: DecisionItem; batchSeq: number }> {
+    for (const entry of batches) {
+      const key = keyOf(entry.epoch)
       this.result.batches += 1
-      for (const item of readRecordMap(records).items) yield { item, batchSeq }
+      // Signed under an earlier key, which is not here: what it says cannot be held against anything.
+      if (key === null) this.result.unverified += 1
+      else for (const item of verifiedItems(entry, key)) yield { item, batchSeq: entry.batchSeq }
     }
+  }
+}
+
+/** Decisions of a batch whose signature and roots hold. @throws HbError as `openBatch`, with the number of the batch */
+function verifiedItems(entry: OutboxEntry, key: VerifyKey): readonly DecisionItem[] {
+  try {
+    return openBatch({ cose: entry.cose, records: entry.records, key }).items
+  } catch (error) {
+    if (!isHbError(error)) throw error
+    throw new HbError(error.code, { batch: entry.batchSeq, ...error.context }, { cause: error })
   }
 }
 

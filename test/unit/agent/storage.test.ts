@@ -254,9 +254,9 @@ t.test('an outbox cut at any byte keeps every batch that was whole', async (t) =
 
 t.test('a new key begins a new epoch, a new start does not; a folder in use or of another is refused', async (t) => {
   const folder = join(folderFor(t), 'state')
-  const want = (keyId: number, agent = 'bench-1'): Parameters<typeof openStateFolder>[2] => ({
+  const want = (key: number, agent = 'bench-1'): Parameters<typeof openStateFolder>[2] => ({
     agent,
-    keyId: new Uint8Array(16).fill(keyId),
+    spki: new Uint8Array(44).fill(key),
     nowUs: 1,
   })
   const first = openStateFolder(systemFiles, folder, want(1))
