@@ -82,7 +82,8 @@ class Reader {
   private readonly caps: CborCaps
 
   constructor(bytes: Uint8Array, caps: CborCaps) {
-    this.bytes = bytes
+    // A Buffer would give out views of itself where copies are promised.
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.caps = caps
   }
