@@ -29,6 +29,8 @@ const FLAGGED_WITHIN_MS = 30_000
 /** Rows of a recording that make its baseline, as in the evaluation of the SKAB data set. */
 const BASELINE_ROWS = 400
 const CSV_SPEED = '10'
+/** Exit code of a program that was interrupted. */
+const INTERRUPTED_EXIT = 130
 
 type Options = Readonly<{ exit: boolean; keep: boolean; csv: string | null; speed: string }>
 
@@ -216,9 +218,9 @@ async function checkItself(
 
 async function main(): Promise<number> {
   const options = readOptions()
-  const interrupted = new Promise<'interrupted'>((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done('interrupted'))
-  })
+  const { first, again } = stopSignals(systemClock())
+  const interrupted = first.then(() => 'interrupted' as const)
+  void again.then(() => process.exit(INTERRUPTED_EXIT))
   process.on('exit', killAll)
   say('Harmony Bridge demo: keys, certificates and baselines are made for this run only')
   const folder = await makeFolder(agentsOf(options))
@@ -234,7 +236,7 @@ async function main(): Promise<number> {
       await interrupted
     } else {
       const results = await Promise.race([checkItself(folder, started, fault), interrupted])
-      if (results === 'interrupted') return 130
+      if (results === 'interrupted') return INTERRUPTED_EXIT
       for (const { name, ok, detail } of results) say(`${ok ? 'ok  ' : 'FAIL'}  ${name}: ${detail}`)
       failed = results.filter(({ ok }) => !ok).length
       say(

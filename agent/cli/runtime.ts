@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { loadRuntimeConfig } from '../../shared/config/load.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
+import { stopSignals } from '../../shared/lib/stop-signals.ts'
 import { createAgent } from '../compose.ts'
 
 /** Exit code when something did not stop in time or failed to (sysexits: try again later). */
@@ -24,25 +25,12 @@ export function runtimeCommand(program: Command): void {
 
 /** Runs until SIGINT, SIGTERM or the end of all recordings, and stops in order; a second signal ends the process at once. */
 async function runAgent({ config, state, stay }: RuntimeOptions): Promise<number> {
-  const agent = createAgent({ loaded: loadRuntimeConfig(config), statePath: state, clock: systemClock() })
-  const signalled = nextSignal()
+  const clock = systemClock()
+  const agent = createAgent({ loaded: loadRuntimeConfig(config), statePath: state, clock })
+  const { first, again } = stopSignals(clock)
   await agent.start()
-  const why = await (stay === true
-    ? signalled
-    : Promise.race([signalled, agent.ended.then(() => 'end of the recording')]))
-  void nextSignal().then(() => process.exit(STOP_INCOMPLETE_EXIT))
+  const why = await (stay === true ? first : Promise.race([first, agent.ended.then(() => 'end of the recording')]))
+  void again.then(() => process.exit(STOP_INCOMPLETE_EXIT))
   const { overdue, failed } = await agent.stop(why)
   return overdue.length === 0 && failed.length === 0 ? 0 : STOP_INCOMPLETE_EXIT
-}
-
-function nextSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    const end = (signal: string): void => {
-      process.off('SIGINT', end)
-      process.off('SIGTERM', end)
-      resolve(signal)
-    }
-    process.on('SIGINT', end)
-    process.on('SIGTERM', end)
-  })
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { loadCollectorConfig } from '../../shared/config/load.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
+import { stopSignals } from '../../shared/lib/stop-signals.ts'
 import { createCollector } from '../compose.ts'
 
 /** Exit code when something did not stop in time or failed to (sysexits: try again later). */
@@ -20,24 +21,13 @@ export function collectorCommands(program: Command): void {
 
 /** Runs until SIGINT or SIGTERM and stops in order; a second signal ends the process at once. @returns the exit code */
 async function runCollector(path: string): Promise<number> {
-  const collector = createCollector(loadCollectorConfig(path), systemClock())
-  const signalled = nextSignal()
+  const clock = systemClock()
+  const collector = createCollector(loadCollectorConfig(path), clock)
+  const { first, again } = stopSignals(clock)
   await collector.start()
-  collector.events.stopping(await signalled)
-  void nextSignal().then(() => process.exit(STOP_INCOMPLETE_EXIT))
+  collector.events.stopping(await first)
+  void again.then(() => process.exit(STOP_INCOMPLETE_EXIT))
   const { overdue, failed } = await collector.stop()
   collector.events.stopped({ overdue, failed: failed.map(({ name }) => name) })
   return overdue.length === 0 && failed.length === 0 ? 0 : STOP_INCOMPLETE_EXIT
-}
-
-function nextSignal(): Promise<string> {
-  return new Promise((done) => {
-    const end = (signal: string): void => {
-      process.off('SIGINT', end)
-      process.off('SIGTERM', end)
-      done(signal)
-    }
-    process.on('SIGINT', end)
-    process.on('SIGTERM', end)
-  })
 }

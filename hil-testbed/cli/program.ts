@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs'
 import type { Command } from 'commander'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
+import { stopSignals } from '../../shared/lib/stop-signals.ts'
 import { createPublisher } from '../publisher.ts'
 import { WATER_LOOP_CHANNELS, waterLoopAt } from '../water-loop.ts'
 
@@ -66,7 +67,7 @@ async function waterLoop(options: LoopOptions): Promise<void> {
     faultInjected: (timeUs) =>
       say({ event: 'fault_injected', fault: 'valve_closing', channel: 'Volume Flow RateRMS', t_us: timeUs }),
   })
-  const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
+  const stopped = stopSignals(systemClock()).first
   await Promise.race([
     publisher.start().then(() => say({ event: 'publishing', rig: options.rig, endpoint: options.endpoint! })),
     stopped,
