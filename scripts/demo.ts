@@ -8,6 +8,8 @@
 import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { systemClock } from '../shared/lib/clock.ts'
+import { stopSignals } from '../shared/lib/stop-signals.ts'
 import {
   type CheckResult,
   checkBatches,
