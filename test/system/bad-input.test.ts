@@ -124,6 +124,11 @@ t.test('hostile telemetry is counted by reason with its first example, and the r
     t.ok((byReason.get(reason)?.example.length ?? 0) > 0, `${reason} keeps its first example`)
   }
   t.equal(byReason.get('malformed_cbor')?.count, 2)
+  const at = `http://127.0.0.1:${folder.ports.health}`
+  t.equal((await fetch(`${at}/live`)).status, 200)
+  const metrics = await (await fetch(`${at}/metrics`)).text()
+  t.match(metrics, /^hb_refused_total\{rig="water-loop",reason="malformed_cbor"\} 2$/m)
+  t.match(metrics, /^hb_samples_total\{rig="water-loop",outcome="rejected"\} [1-9]/m)
 })
 
 t.test(
