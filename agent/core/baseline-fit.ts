@@ -1,4 +1,5 @@
 import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
+import type { BaselineMetric, BaselineWindow } from '../../shared/model/baseline.ts'
 import { isFilled } from './judge.ts'
 import type { RigState } from './state.ts'
 
@@ -65,32 +66,12 @@ export function fitSlide(fit: BaselineFit, rig: RigState, pane: Float64Array): v
   })
 }
 
-export type FittedWindow = Readonly<{
-  widthUs: number
-  windows: number
-  mean: number
-  spread: number
-  min: number
-  max: number
-  limit: number
-}>
-export type FittedMetric = Readonly<{
-  metric: string
-  unit: string
-  count: number
-  mean: number
-  sd: number
-  min: number
-  max: number
-  windows: FittedWindow[]
-}>
-
 /** The finished fit. A metric without a single window that was seen often enough is left out, and stays NO_BASELINE. */
-export function finishFit(fit: BaselineFit, rig: RigState): FittedMetric[] {
-  const metrics: FittedMetric[] = []
+export function finishFit(fit: BaselineFit, rig: RigState): BaselineMetric[] {
+  const metrics: BaselineMetric[] = []
   rig.settings.metrics.forEach((m, index) => {
     const s = fit.samples[index]!
-    const windows: FittedWindow[] = []
+    const windows: BaselineWindow[] = []
     for (const w of m.windows) {
       const widthUs = rig.settings.windowsUs[w]!
       const f = fit.fits[index * fit.windows + w]!

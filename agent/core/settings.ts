@@ -1,3 +1,4 @@
+import type { BaselineMetric, BaselineWindow } from '../../shared/model/baseline.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
 
@@ -59,19 +60,9 @@ export type MetricSettings = Readonly<{
   persistenceSlides: number
 }>
 
-/** Level and spread of the means of one window width when nothing is wrong. */
-export type WindowBaseline = Readonly<{ widthUs: Micros; windows: number; mean: number; spread: number; limit: number }>
-
-export type MetricBaseline = Readonly<{
-  metric: string
-  unit: string
-  count: number
-  mean: number
-  sd: number
-  min: number
-  max: number
-  windows: readonly WindowBaseline[]
-}>
+/** What of a baseline's window is compared with. */
+export type WindowBaseline = Pick<BaselineWindow, 'widthUs' | 'windows' | 'mean' | 'spread' | 'limit'>
+export type MetricBaseline = Omit<BaselineMetric, 'windows'> & Readonly<{ windows: readonly WindowBaseline[] }>
 
 /** A baseline as the evaluator uses it; `digest` is of the exact bytes of the record. */
 export type Baseline = Readonly<{

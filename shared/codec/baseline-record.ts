@@ -1,4 +1,5 @@
 import { HbError } from '../errors/hb-error.ts'
+import type { BaselineMetric } from '../model/baseline.ts'
 import type { Canonical } from '../model/decision.ts'
 import type { Micros } from '../units.ts'
 import { canonicalBytes } from './canonical.ts'
@@ -8,27 +9,6 @@ export const BASELINE_VERSION = 1
 /** Kinds of baseline; only certified ones (golden, rolling) will ever arm anything (decisions 11). */
 export const BASELINE_KINDS = ['draft', 'golden', 'rolling'] as const
 export type BaselineKind = (typeof BASELINE_KINDS)[number]
-
-/** Level and spread of the means of one window width, in the unit of the metric; `limit` in spreads. */
-export type BaselineWindow = Readonly<{
-  widthUs: Micros
-  windows: number
-  mean: number
-  spread: number
-  min: number
-  max: number
-  limit: number
-}>
-export type BaselineMetric = Readonly<{
-  metric: string
-  unit: string
-  count: number
-  mean: number
-  sd: number
-  min: number
-  max: number
-  windows: readonly BaselineWindow[]
-}>
 
 /**
  * How a rig is when nothing is wrong, and what that is known from. The file `.hbb` is the signed-profile CBOR of

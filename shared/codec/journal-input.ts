@@ -1,6 +1,6 @@
 import { HbError } from '../errors/hb-error.ts'
 import type { Canonical } from '../model/decision.ts'
-import { INPUT_KIND, type InputKind } from '../model/input.ts'
+import { INPUT_KIND, type Input, type InputKind } from '../model/input.ts'
 import { PROVENANCES, type Provenance } from '../model/telemetry.ts'
 import { MODES, type Mode } from '../model/verdict.ts'
 import type { Micros } from '../units.ts'
@@ -24,27 +24,8 @@ export type JournalInput =
       provenance: Provenance
       messages: readonly Uint8Array[]
     }>
-  | Readonly<{ kind: 'tick'; nowUs: Micros }>
-  | Readonly<{ kind: 'mode'; nowUs: Micros; rig: string; mode: Mode; reason: string; operator: string; source: string }>
-  | Readonly<{
-      kind: 'operator'
-      nowUs: Micros
-      command: 'agent_start' | 'agent_stop'
-      bootId: string
-      version: string
-    }>
   | Readonly<{ kind: 'config'; nowUs: Micros; files: readonly JournalFile[] }>
-  | Readonly<{
-      kind: 'run'
-      nowUs: Micros
-      rig: string
-      command: 'start' | 'stop' | 'note'
-      run: string
-      article: string
-      procedure: string
-      operator: string
-      note: string
-    }>
+  | Extract<Input, { kind: 'tick' | 'mode' | 'operator' | 'run' }>
 
 /** One configuration file by name and exact bytes. */
 export type JournalFile = Readonly<{ name: string; bytes: Uint8Array }>
