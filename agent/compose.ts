@@ -86,6 +86,7 @@ export function createAgent(options: AgentOptions): Agent {
     },
     async stop(signal) {
       events.stopping(signal)
+      loop?.giveUpWaiting()
       const report = await lifecycle.stop()
       events.stopped({
         overdue: report.overdue,

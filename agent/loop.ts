@@ -62,7 +62,7 @@ export class AgentLoop {
   private pinUntilUs = 0
   /** First journal record of this life of the process. */
   private readonly startSeq: number
-  private stopped = false
+  private stopping = false
   private saving: Promise<void> = Promise.resolve()
 
   constructor(options: LoopOptions) {
@@ -165,7 +165,7 @@ export class AgentLoop {
     let seq = this.intake.take(input())
     if (raw.nowUs === undefined) return
     // A recording can wait: nothing of it is lost while the disk is full.
-    while (seq === null && !this.stopped) {
+    while (seq === null && !this.stopping) {
       await clock.sleep(RETRY_MS)
       seq = this.intake.take(input())
     }
@@ -255,9 +255,14 @@ export class AgentLoop {
     }
   }
 
+  /** Nobody waits any more for a journal that takes nothing: the end is near. */
+  giveUpWaiting(): void {
+    this.stopping = true
+  }
+
   /** Ends in order: the open range is closed, everything is signed, the state is saved. */
   async stop(): Promise<void> {
-    this.stopped = true
+    this.stopping = true
     for (const cancel of this.cancels) cancel()
     const { identity } = this.options
     this.intake.take({

@@ -61,6 +61,8 @@ export function replaceFile(files: Files, folder: string, name: string, bytes: U
     files.renameSync(beside, path)
     syncFolder(files, folder)
   } catch (cause) {
+    // On a full disk the half of it would keep what little room is left.
+    if (files.existsSync(beside)) files.unlinkSync(beside)
     throw diskError(cause, path)
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { encodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { parseRuntimeFiles } from '../../shared/config/load.ts'
@@ -13,7 +13,7 @@ import { EVALUATOR_VERSION } from '../core/settings.ts'
 import type { RigState } from '../core/state.ts'
 import { replay } from '../pipeline/replay.ts'
 import { viewStorage } from '../storage.ts'
-import { printResult, progress, table, utc } from './output.ts'
+import { printResult, progress, table, utc, writeNew } from './output.ts'
 
 type CreateOptions = Readonly<{ from: string; rig?: string; out: string; json?: boolean }>
 
@@ -61,7 +61,7 @@ async function create(options: CreateOptions): Promise<void> {
     toUs: gathered.toUs,
     metrics,
   })
-  writeFileSync(options.out, bytes, { flag: 'wx', mode: 0o644 })
+  writeNew(options.out, bytes, 0o644)
   report(options, { bytes, gathered, metrics, without })
 }
 

@@ -1,4 +1,4 @@
-import { statfsSync } from 'node:fs'
+import { existsSync, statfsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
@@ -135,12 +135,14 @@ function reach(host: string, port: number): Promise<string | null> {
 }
 
 function stateFindings(path: string): Finding[] {
+  const folder = check('state folder', () => {
+    const view = viewStorage(path)
+    const holder = lockHolder(systemFiles, path)
+    return `agent ${view.identity.agent}, epoch ${view.identity.epoch}, journal ${view.journal.firstSeq}–${view.journal.lastSeq}, ${view.outbox.pending().batches} batches wait, ${holder === null ? 'not in use' : `used by process ${holder}`}`
+  })
+  if (!existsSync(path)) return [folder]
   return [
-    check('state folder', () => {
-      const view = viewStorage(path)
-      const holder = lockHolder(systemFiles, path)
-      return `agent ${view.identity.agent}, epoch ${view.identity.epoch}, journal ${view.journal.firstSeq}–${view.journal.lastSeq}, ${view.outbox.pending().batches} batches wait, ${holder === null ? 'not in use' : `used by process ${holder}`}`
-    }),
+    folder,
     check('disk', () => {
       const { bavail, bsize } = statfsSync(path)
       if (bavail * bsize < FREE_BYTES_MIN)

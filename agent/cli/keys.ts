@@ -1,9 +1,9 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { toHex } from '../../shared/crypto/digest.ts'
 import { generateSigner } from '../../shared/crypto/sign.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import { printResult } from './output.ts'
+import { printResult, writeNew } from './output.ts'
 
 /** Adds `hb keys create`. */
 export function keysCommands(program: Command): void {
@@ -27,8 +27,8 @@ async function create(file: string, options: Readonly<{ json?: boolean }>): Prom
         expected: 'a new file; a key is never overwritten',
       })
   const { signer, privatePem, publicPem } = generateSigner()
-  writeFileSync(file, privatePem, { flag: 'wx', mode: 0o600 })
-  writeFileSync(publicFile, publicPem, { flag: 'wx', mode: 0o644 })
+  writeNew(file, privatePem, 0o600)
+  writeNew(publicFile, publicPem, 0o644)
   const keyId = toHex(signer.keyId)
   printResult(options.json, { private_key_file: file, public_key_file: publicFile, key_id: keyId }, [
     `key ${keyId}`,

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Micros } from '../../shared/units.ts'
 
 /** A result: as one JSON object with `--json`, else as lines for people. */
@@ -33,5 +35,19 @@ export function progress(what: string): (done: number, of: number) => void {
     if (!process.stderr.isTTY || percent === shown) return
     shown = percent
     process.stderr.write(`\r${what}: ${percent} %${percent >= 100 ? '\n' : ''}`)
+  }
+}
+
+/** Writes a file that is not there yet. @throws HbError USAGE when it is, or cannot be written */
+export function writeNew(path: string, content: string | Uint8Array, mode: number): void {
+  try {
+    writeFileSync(path, content, { flag: 'wx', mode })
+  } catch (cause) {
+    const { code = 'unknown' } = cause as NodeJS.ErrnoException
+    throw new HbError(
+      'USAGE',
+      { found: path, expected: 'a new file in a folder that can be written', errno: code },
+      { cause },
+    )
   }
 }

@@ -133,7 +133,8 @@ export const SESSION_ERRORS = {
     exit: 66,
     retry: false,
     summary: 'There is no such decision here.',
-    remedy: 'Check the id: it is AGENT:NUMBER. A decision is here once its batch has a receipt.',
+    remedy:
+      'Check the id: AGENT:NUMBER, or the number alone beside a state folder. A collector has a decision once its batch is receipted.',
   },
   BATCH_UNKNOWN: {
     exit: 66,
