@@ -20,6 +20,7 @@ export const DecisionsQuery = Type.Object(
     run: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
     verdict: Type.Optional(Type.Enum([...OVERALL_VERDICTS])),
     before: Type.Optional(Whole),
+    changes: Type.Optional(Type.Enum(['true', 'false'])),
     limit: Type.Optional(Limit),
   },
   closed,
@@ -32,7 +33,14 @@ export const BatchParams = Type.Object({ agent: Id, epoch: Whole, seq: Whole }, 
 
 /** Shapes of what the schemas above let through. */
 export type LimitQuery = { limit?: string }
-export type DecisionsQuery = { rig?: string; run?: string; verdict?: string; before?: string; limit?: string }
+export type DecisionsQuery = {
+  rig?: string
+  run?: string
+  verdict?: string
+  before?: string
+  changes?: string
+  limit?: string
+}
 export type DecisionParams = { id: string }
 export type BatchParams = { agent: string; epoch: string; seq: string }
 

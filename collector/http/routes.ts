@@ -42,7 +42,7 @@ const EVIDENCE_READ = { permission: 'evidence:read' } as const
 export async function fleetJson({ stores, fleet, clock, deployment }: RouteContext): Promise<Record<string, unknown>> {
   const [agents, decisions, batches, refusals] = await Promise.all([
     stores.agents.all(),
-    stores.decisions.list({ limit: FLEET_DECISIONS }),
+    stores.decisions.list({ changes: true, limit: FLEET_DECISIONS }),
     stores.batches.recent(FLEET_BATCHES),
     stores.refusals.list(FLEET_REFUSALS),
   ])
@@ -94,12 +94,13 @@ function decisionRoutes(app: FastifyInstance, { stores }: RouteContext): void {
     '/decisions',
     { schema: { summary: 'Decisions, newest first', querystring: DecisionsQuery }, config: EVIDENCE_READ },
     async ({ query }) => {
-      const { rig, run, verdict, before } = query
+      const { rig, run, verdict, before, changes } = query
       const found = await stores.decisions.list({
         ...(rig === undefined ? {} : { rig }),
         ...(run === undefined ? {} : { run }),
         ...(verdict === undefined ? {} : { verdict }),
         ...(before === undefined ? {} : { beforeUs: Number(before) }),
+        changes: changes === 'true',
         limit: limitOf(query),
       })
       return { decisions: found.map(decisionJson) }

@@ -18,7 +18,15 @@ export type StoredDecision = Readonly<{
   receiptUs: Micros
 }>
 
-export type DecisionQuery = Readonly<{ rig?: string; run?: string; verdict?: string; beforeUs?: Micros; limit: number }>
+export type DecisionQuery = Readonly<{
+  rig?: string
+  run?: string
+  verdict?: string
+  beforeUs?: Micros
+  /** Only records that say another verdict than the one of their rig before them. */
+  changes?: boolean
+  limit: number
+}>
 
 /** Decisions of verified batches, to be looked for. */
 export interface DecisionStore {
@@ -31,9 +39,16 @@ export interface DecisionStore {
 const FROM = `FROM decisions d JOIN batches b ON b.agent = d.agent AND b.epoch = d.epoch AND b.batch_seq = d.batch_seq`
 const SELECT = `SELECT d.*, b.recv_us AS receipt_us ${FROM}`
 
+/** Records looked through for changes: a day of a rig that is not PASS has 86 400, and looking must stay quick. */
+const CHANGES_SCAN_MAX = 20_000
+/** A record whose rig said the same verdict in its record before is a repetition. */
+const IS_CHANGE = `r.verdict IS NOT (SELECT p.verdict FROM decisions p WHERE p.kind = 'record' AND p.rig = r.rig
+  AND p.agent = r.agent AND p.time_us < r.time_us ORDER BY p.time_us DESC LIMIT 1)`
+const NEWEST_FIRST = 'ORDER BY d.time_us DESC, d.agent, d.seq DESC'
+
 export function createDecisionStore(db: Database): DecisionStore {
   return {
-    async list({ rig, run, verdict, beforeUs, limit }) {
+    async list({ rig, run, verdict, beforeUs, changes, limit }) {
       const conditions = [`d.kind = 'record'`]
       const values: SqlValue[] = []
       const where = (condition: string, value: SqlValue | undefined): void => {
@@ -45,7 +60,13 @@ export function createDecisionStore(db: Database): DecisionStore {
       where('d.run = ?', run)
       where('d.verdict = ?', verdict)
       where('d.time_us < ?', beforeUs)
-      const sql = `${SELECT} WHERE ${conditions.join(' AND ')} ORDER BY d.time_us DESC, d.agent, d.seq DESC LIMIT ?`
+      const among = `FROM decisions d WHERE ${conditions.join(' AND ')} ${NEWEST_FIRST}`
+      const sql =
+        changes === true
+          ? `WITH recent AS (SELECT d.agent, d.seq, d.rig, d.verdict, d.time_us ${among} LIMIT ${CHANGES_SCAN_MAX}),
+             changed AS (SELECT r.agent, r.seq FROM recent r WHERE ${IS_CHANGE} LIMIT ?)
+             ${SELECT} JOIN changed c ON c.agent = d.agent AND c.seq = d.seq ${NEWEST_FIRST}`
+          : `${SELECT} WHERE ${conditions.join(' AND ')} ${NEWEST_FIRST} LIMIT ?`
       return (await db.all(sql, [...values, limit])).map(decisionOf)
     },
     async get(agent, seq) {

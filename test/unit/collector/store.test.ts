@@ -82,6 +82,20 @@ async function withStores(name: string): Promise<Stores> {
   return stores
 }
 
+t.test('changes are the records that say another verdict than the one before', async (t) => {
+  const stores = await withStores('changes')
+  t.teardown(() => stores.close())
+  await stores.batches.append([
+    group(1, [record(1, 'PASS', 1), record(2, 'PASS', 2), record(3, 'FAIL', 3)], 1),
+    group(2, [record(4, 'FAIL', 4), record(5, 'PASS', 5), record(6, 'PASS', 6)], 4),
+  ])
+  const seqs = async (query: { verdict?: string; limit: number }): Promise<number[]> =>
+    (await stores.decisions.list({ changes: true, ...query })).map((d) => d.seq)
+  t.same(await seqs({ limit: 10 }), [5, 3, 1])
+  t.same(await seqs({ limit: 2 }), [5, 3])
+  t.same(await seqs({ limit: 10, verdict: 'FAIL' }), [3])
+})
+
 t.test('what was stored in one group is found again after the database was opened anew', async (t) => {
   let stores = await withStores('again')
   t.equal(await stores.agents.head('bench-1'), null)
