@@ -267,7 +267,9 @@ function uplinkOptions(
       lost: events.uplinkLost,
       refused: events.uplinkRefused,
       badReceipt: (batch, reason) => events.badReceipt({ batch, reason }),
-      receipted: (batchSeq) => loop.receipted(batchSeq),
+      receipted: () => {
+        loop.receipts += 1
+      },
       failed: (error) => events.broken('uplink', error),
     },
   }

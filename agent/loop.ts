@@ -54,6 +54,7 @@ export class AgentLoop {
   readonly intake: Intake
   readonly batcher: Batcher
   gaps = 0
+  receipts = 0
   batchFailure: HbError | null = null
   private readonly options: LoopOptions
   private readonly cancels: (() => void)[] = []
@@ -205,10 +206,6 @@ export class AgentLoop {
   highestFrame(rig: string, source: string, epoch: string): number {
     const state = this.evaluation.state.rigs.find((r) => r.settings.rig === rig)
     return state === undefined ? -1 : highestSeq(state.sources, `${source}/${epoch}`)
-  }
-
-  receipted(_batchSeq: number): void {
-    this.uplink?.notify()
   }
 
   readonly ready = (): { code: string; detail: string }[] => {

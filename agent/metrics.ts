@@ -83,6 +83,12 @@ function loopMetrics(loop: AgentLoop, { journal, outbox }: AgentStorage, uplink:
       read: () => [{ value: loop.intake.refusals.count }],
     },
     {
+      name: 'hb_receipts_total',
+      help: 'Verified receipts of the collector since the start.',
+      kind: 'counter',
+      read: () => [{ value: loop.receipts }],
+    },
+    {
       name: 'hb_journal_bytes',
       help: 'Size of the input journal.',
       kind: 'gauge',
