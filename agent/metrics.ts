@@ -10,7 +10,7 @@ const OUTCOMES = ['evaluated', 'late', 'duplicate', 'rejected', 'shed'] as const
 
 /** What `/metrics` shows, read from where it is counted anyway. Labels are rigs, verdicts and reasons: closed sets. */
 export function agentMetrics(loop: AgentLoop, storage: AgentStorage, uplink: Uplink | null): MetricSource[] {
-  return [...sampleMetrics(loop), ...loopMetrics(loop, storage, uplink)]
+  return [...sampleMetrics(loop), ...loopMetrics(loop, storage), ...outboxMetrics(storage, uplink)]
 }
 
 function sampleMetrics(loop: AgentLoop): MetricSource[] {
@@ -57,7 +57,7 @@ function sampleMetrics(loop: AgentLoop): MetricSource[] {
   ]
 }
 
-function loopMetrics(loop: AgentLoop, { journal, outbox }: AgentStorage, uplink: Uplink | null): MetricSource[] {
+function loopMetrics(loop: AgentLoop, { journal }: AgentStorage): MetricSource[] {
   return [
     {
       name: 'hb_decisions_total',
@@ -100,6 +100,11 @@ function loopMetrics(loop: AgentLoop, { journal, outbox }: AgentStorage, uplink:
       kind: 'gauge',
       read: () => [{ value: journal.lastSeq }],
     },
+  ]
+}
+
+function outboxMetrics({ outbox }: AgentStorage, uplink: Uplink | null): MetricSource[] {
+  return [
     {
       name: 'hb_outbox_batches',
       help: 'Signed batches without a receipt.',
