@@ -129,6 +129,8 @@ function inputJson(input: JournalInput): Record<string, unknown> {
   const about = { now_us: nowUs, now: utc(nowUs) }
   if (input.kind === 'config')
     return { kind: input.kind, ...about, files: input.files.map((f) => ({ name: f.name, bytes: f.bytes.length })) }
+  if (input.kind === 'operator')
+    return { kind: input.kind, ...about, command: input.command, boot_id: input.bootId, version: input.version }
   if (input.kind !== 'frame') return { ...rest, ...about }
   const { rig, origin, encoding, provenance } = input
   const frames = input.messages.map((message) => {
