@@ -3,6 +3,7 @@ import type { LoadedRuntime } from '../shared/config/load.ts'
 import { equalBytes } from '../shared/crypto/digest.ts'
 import { HbError, isHbError } from '../shared/errors/hb-error.ts'
 import type { Clock } from '../shared/lib/clock.ts'
+import type { Decision } from '../shared/model/decision.ts'
 import type { OverallVerdict } from '../shared/model/verdict.ts'
 import type { Micros } from '../shared/units.ts'
 import type { Uplink } from './adapters/ws-uplink.ts'
@@ -13,6 +14,7 @@ import type { AgentEvents } from './events.ts'
 import { batchContext, isSimulated } from './pipeline/batch-context.ts'
 import { type Batcher, type BatchIdentity, createBatcher } from './pipeline/batcher.ts'
 import { configDigest } from './pipeline/compile-settings.ts'
+import { createDecisionLatency, type DecisionLatency } from './pipeline/decision-latency.ts'
 import { checkpointBody, type Evaluation, emittedThrough } from './pipeline/evaluation.ts'
 import { createIntake, type Intake } from './pipeline/intake.ts'
 import { createLiveView, type LiveView } from './pipeline/live-view.ts'
@@ -53,6 +55,8 @@ export class AgentLoop {
   readonly live: LiveView
   readonly intake: Intake
   readonly batcher: Batcher
+  /** From the moment the lateness of a slide is over until it is decided. Empty under a recording's clock. */
+  readonly latency: DecisionLatency = createDecisionLatency()
   gaps = 0
   receipts = 0
   batchFailure: HbError | null = null
@@ -289,6 +293,7 @@ export class AgentLoop {
       if (effect.kind === 'item') this.batcher.add(effect.item)
       else if (effect.kind === 'decided') {
         this.live.decided(this.evaluation.state, effect)
+        this.noteLatency(effect.decision)
         if (effect.decision.verdict !== 'PASS') this.pinUntilUs = input.nowUs + PIN_AROUND_US
       } else if (effect.kind === 'gap') {
         this.gaps += 1
@@ -304,6 +309,13 @@ export class AgentLoop {
     }
     if (input.nowUs < this.pinUntilUs)
       storage.journal.pin(this.timeIndex.before(input.nowUs - PIN_AROUND_US) ?? this.startSeq, seq)
+  }
+
+  private noteLatency({ rig, timeUs }: Decision): void {
+    const { loaded, clock } = this.options
+    const settings = this.evaluation.state.rigs.find((r) => r.settings.rig === rig)?.settings
+    if (settings === undefined || loaded.config.clock !== 'system') return
+    this.latency.note(clock.nowUs() - timeUs - settings.latenessUs)
   }
 
   private verdictChanged({ decision }: Extract<Effect, { kind: 'decided' }>, was: OverallVerdict | null): void {

@@ -10,7 +10,12 @@ const OUTCOMES = ['evaluated', 'late', 'duplicate', 'rejected', 'shed'] as const
 
 /** What `/metrics` shows, read from where it is counted anyway. Labels are rigs, verdicts and reasons: closed sets. */
 export function agentMetrics(loop: AgentLoop, storage: AgentStorage, uplink: Uplink | null): MetricSource[] {
-  return [...sampleMetrics(loop), ...loopMetrics(loop, storage), ...outboxMetrics(storage, uplink)]
+  return [
+    ...sampleMetrics(loop),
+    ...decisionMetrics(loop),
+    ...loopMetrics(loop, storage),
+    ...outboxMetrics(storage, uplink),
+  ]
 }
 
 function sampleMetrics(loop: AgentLoop): MetricSource[] {
@@ -57,7 +62,7 @@ function sampleMetrics(loop: AgentLoop): MetricSource[] {
   ]
 }
 
-function loopMetrics(loop: AgentLoop, { journal }: AgentStorage): MetricSource[] {
+function decisionMetrics(loop: AgentLoop): MetricSource[] {
   return [
     {
       name: 'hb_decisions_total',
@@ -70,6 +75,28 @@ function loopMetrics(loop: AgentLoop, { journal }: AgentStorage): MetricSource[]
           return { value, labels: { rig, verdict } }
         }),
     },
+    {
+      name: 'hb_decision_latency_seconds',
+      help: 'From the end of lateness of a slide until it was decided, since the start, by quantile.',
+      kind: 'gauge',
+      labels: ['quantile'],
+      read: () =>
+        ['0.5', '0.99', '0.999', '1'].map((quantile) => ({
+          value: (loop.latency.quantileUs(Number(quantile)) ?? Number.NaN) / 1_000_000,
+          labels: { quantile },
+        })),
+    },
+    {
+      name: 'hb_decision_seq',
+      help: 'Last decision.',
+      kind: 'gauge',
+      read: () => [{ value: loop.evaluation.state.decisionSeq }],
+    },
+  ]
+}
+
+function loopMetrics(loop: AgentLoop, { journal }: AgentStorage): MetricSource[] {
+  return [
     {
       name: 'hb_gaps_total',
       help: 'Spans of time since the start that were never evaluated.',
@@ -105,6 +132,12 @@ function loopMetrics(loop: AgentLoop, { journal }: AgentStorage): MetricSource[]
 
 function outboxMetrics({ outbox }: AgentStorage, uplink: Uplink | null): MetricSource[] {
   return [
+    {
+      name: 'hb_signed_seq',
+      help: 'Last decision that is in a signed batch on disk.',
+      kind: 'gauge',
+      read: () => [{ value: outbox.lastDecisionSeq }],
+    },
     {
       name: 'hb_outbox_batches',
       help: 'Signed batches without a receipt.',

@@ -2,15 +2,13 @@ import { Pull, Subscriber } from 'zeromq'
 import { FRAME_BYTES_MAX } from '../../shared/codec/telemetry.ts'
 import type { ZmqSourceConfig } from '../../shared/config/types.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import type { Clock } from '../../shared/lib/clock.ts'
 import type { RawTelemetry, SourceSink, TelemetrySource } from '../ports.ts'
 
 /** Messages waiting inside ZeroMQ; a publisher that pushes waits beyond it, one that publishes loses them (seen as gaps in `seq`). */
 const RECEIVE_HIGH_WATER_MARK = 10_000
-/** Messages handed on together, and how long one waits for company. */
+/** Messages handed on together: what has come when the loop is free for it. None waits for company. */
 const MESSAGES_AT_ONCE = 256
-const BYTES_AT_ONCE = 16 * 1024 * 1024
-const MESSAGES_WITHIN_MS = 5
+const BYTES_AT_ONCE = 1024 * 1024
 /** A message longer than this ends its connection before it is in memory. */
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 
@@ -19,15 +17,7 @@ const MESSAGE_BYTES_MAX = 64 * 1024 * 1024
  * routing only, because a frame says itself which rig it is of. ZeroMQ compares only the beginning of a topic: what was
  * published for `loop-2` also reaches a subscriber to `loop`, and is none of its business.
  */
-export function createZmqSource({
-  rig,
-  config,
-  clock,
-}: {
-  rig: string
-  config: ZmqSourceConfig
-  clock: Clock
-}): TelemetrySource {
+export function createZmqSource({ rig, config }: { rig: string; config: ZmqSourceConfig }): TelemetrySource {
   let socket: Pull | Subscriber | null = null
   let done: Promise<void> = Promise.resolve()
   return {
@@ -46,7 +36,7 @@ export function createZmqSource({
         )
       }
       socket = opened
-      done = receive(opened, { rig, config, clock, sink })
+      done = receive(opened, { rig, config, sink })
     },
     async stop() {
       socket?.close()
@@ -64,17 +54,17 @@ function open(rig: string, config: ZmqSourceConfig): Pull | Subscriber {
   return subscriber
 }
 
-type Reception = Readonly<{ rig: string; config: ZmqSourceConfig; clock: Clock; sink: SourceSink }>
+type Reception = Readonly<{ rig: string; config: ZmqSourceConfig; sink: SourceSink }>
 
-async function receive(socket: Pull | Subscriber, { rig, config, clock, sink }: Reception): Promise<void> {
+async function receive(socket: Pull | Subscriber, { rig, config, sink }: Reception): Promise<void> {
   const about = { rig, origin: config.name, encoding: config.encoding, provenance: config.provenance }
   let waiting: Uint8Array[] = []
   let waitingBytes = 0
-  let cancel: (() => void) | null = null
+  let soon: NodeJS.Immediate | null = null
   let delivering: Promise<void> | null = null
   const flush = async (): Promise<void> => {
-    cancel?.()
-    cancel = null
+    clearImmediate(soon ?? undefined)
+    soon = null
     while (delivering !== null) await delivering
     if (waiting.length === 0) return
     const messages = waiting
@@ -94,7 +84,7 @@ async function receive(socket: Pull | Subscriber, { rig, config, clock, sink }: 
       waitingBytes += message.length
       // Waiting for room holds back the socket, and ZeroMQ's own bound applies.
       if (waiting.length >= MESSAGES_AT_ONCE) await flush()
-      else cancel ??= clock.after(MESSAGES_WITHIN_MS, () => void flush())
+      else soon ??= setImmediate(() => void flush())
     }
   } finally {
     await flush()

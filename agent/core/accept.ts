@@ -1,6 +1,6 @@
 import { type Frame, QUALITY, type SampleRefusal, suspectUnit } from '../../shared/model/telemetry.ts'
 import { book, refuse } from './ledger.ts'
-import { paneNewest, paneOf, putInvalid, putRun, putSample } from './panes.ts'
+import { paneOf, putInvalid, putRun, putSample } from './panes.ts'
 import { VALUE_MAX } from './settings.ts'
 import { missingFrames, noteFrame, noteList } from './sources.ts'
 import type { RigState } from './state.ts'
@@ -24,15 +24,64 @@ export function acceptFrame(rig: RigState, frame: Frame, nowUs: number): void {
   }
   const name = `${frame.source}/${frame.epoch}`.normalize('NFC')
   const arrival = noteFrame(rig.sources, name, frame.seq, nowUs)
+  const metrics = metricsOf(rig, names)
+  const pieces = arrival.duplicate ? null : piecesOf(rig, frame, nowUs)
   for (let c = 0; c < names.length; c += 1) {
-    const metric = rig.channelIndex.get(names[c]!.normalize('NFC'))
-    const row = metric ?? rig.ledger.metrics
+    const metric = metrics[c]!
+    const row = metric < 0 ? rig.ledger.metrics : metric
     book(rig.ledger, row, 'received', samples)
     if (arrival.duplicate) book(rig.ledger, row, 'duplicate', samples)
-    else if (metric === undefined) rejectAll(rig, samples, nowUs, names[c]!)
-    else acceptChannel(rig, { frame, metric, row: c, source: arrival.slot, nowUs })
+    else if (metric < 0) rejectAll(rig, samples, nowUs, names[c]!)
+    else acceptChannel(rig, { frame, metric, row: c, source: arrival.slot, nowUs }, pieces)
   }
   if (arrival.duplicate) refuse(rig.ledger, 'duplicate_frame', 1, nowUs, () => `${name} sent frame ${frame.seq} again`)
+}
+
+/** Metric of each channel of a list, −1 for a channel that no metric knows. Found once for a list that is remembered. */
+function metricsOf(rig: RigState, names: readonly string[]): Int32Array {
+  const known = rig.listMetrics.get(names)
+  if (known !== undefined) return known
+  const metrics = Int32Array.from(names, (name) => rig.channelIndex.get(name.normalize('NFC')) ?? -1)
+  rig.listMetrics.set(names, metrics)
+  return metrics
+}
+
+/** Where the times of a frame fall: so many that are too late, then a run for each open pane. */
+type Pieces = Readonly<{ late: number; panes: readonly number[]; ends: readonly number[] }>
+
+/**
+ * Looks at the times and qualities of a frame once for all its channels.
+ *
+ * @returns null when its samples must be looked at one by one: without a sequence, with times that are no whole numbers,
+ * do not rise or lie too far ahead, or with a quality that is more than a remark.
+ */
+function piecesOf(rig: RigState, frame: Frame, nowUs: number): Pieces | null {
+  const { timeUs, quality } = frame
+  const n = timeUs.length
+  if (frame.seq < 0 || n === 0 || !(timeUs[n - 1]! <= nowUs + rig.settings.maxFutureUs)) return null
+  let late = 0
+  let before = Number.NEGATIVE_INFINITY
+  for (let i = 0; i < n; i += 1) {
+    const t = timeUs[i]!
+    if (!(Number.isSafeInteger(t) && t > before)) return null
+    if (t < rig.closedUs) late += 1
+    before = t
+  }
+  if (late > 0 && suspectUnit(timeUs[0]!, nowUs) !== null) return null
+  if (quality !== undefined)
+    for (let i = 0; i < quality.length; i += 1)
+      if (quality[i] !== QUALITY.good && quality[i] !== QUALITY.suspect) return null
+  const panes: number[] = []
+  const ends: number[] = []
+  const { slideUs } = rig.settings
+  for (let i = late; i < n; ) {
+    const pane = paneOf(timeUs[i]!, slideUs)
+    const endUs = (pane + 1) * slideUs
+    while (i < n && timeUs[i]! < endUs) i += 1
+    panes.push(pane)
+    ends.push(i)
+  }
+  return { late, panes, ends }
 }
 
 /** Counts a message from which no sample was taken. */
@@ -54,7 +103,7 @@ function rejectAll(rig: RigState, samples: number, nowUs: number, channel: strin
   refuse(rig.ledger, 'unknown_channel', samples, nowUs, () => `channel "${channel}" is in no metric of the registry`)
 }
 
-function acceptChannel(rig: RigState, part: ChannelPart): void {
+function acceptChannel(rig: RigState, part: ChannelPart, pieces: Pieces | null): void {
   const { frame, metric } = part
   const settings = rig.settings.metrics[metric]!
   const factor = frame.unit === undefined || frame.unit === settings.unit ? 1 : settings.unitFactors.get(frame.unit)
@@ -69,51 +118,44 @@ function acceptChannel(rig: RigState, part: ChannelPart): void {
       () => `${settings.metric} is in ${settings.unit}; the sample says "${frame.unit}"`,
     )
     for (let i = 0; i < n; i += 1) spoil(rig, metric, frame.timeUs[i]!, part.nowUs)
-    return
-  }
-  const base = part.row * n
-  let i = 0
-  while (i < n) {
-    const end = factor === 1 && frame.quality === undefined ? runEnd(rig, part, i) : i
-    if (end - i >= 2) {
-      const pane = paneOf(frame.timeUs[i]!, rig.settings.slideUs)
-      const kept = putRun(
-        rig.panes,
-        { channel: metric, pane, seq: frame.seq, source: part.source },
-        frame.timeUs,
-        frame.value,
-        base,
-        i,
-        end,
-      )
-      if (kept < end - i) book(rig.ledger, metric, 'shed', end - i - kept)
-      if (kept > 0) rig.newestSeenUs[metric] = Math.max(rig.newestSeenUs[metric]!, frame.timeUs[i + kept - 1]!)
-      i = end
-    } else {
-      acceptSample(rig, part, i, frame.value[base + i]! * factor)
-      i += 1
-    }
-  }
+  } else if (factor === 1 && pieces !== null) acceptPieces(rig, part, pieces)
+  else for (let i = 0; i < n; i += 1) acceptSample(rig, part, i, frame.value[part.row * n + i]! * factor)
 }
 
-/** End of the run of samples from `i` on that are finite, of one open pane, and each after all that the pane holds. */
-function runEnd(rig: RigState, part: ChannelPart, i: number): number {
-  const { timeUs: time, value, seq } = part.frame
-  if (seq < 0 || !isOpen(rig, time[i]!, part.nowUs)) return i
-  const pane = paneOf(time[i]!, rig.settings.slideUs)
-  const paneEnd = (pane + 1) * rig.settings.slideUs
+/** Takes a channel of a frame pane by pane. Only a value that cannot be used is looked at by itself. */
+function acceptPieces(rig: RigState, part: ChannelPart, { late, panes, ends }: Pieces): void {
+  const { frame, metric } = part
+  const { timeUs: time, value } = frame
   const base = part.row * time.length
-  let before = paneNewest(rig.panes, part.metric, pane)
-  let end = i
-  while (end < time.length) {
-    const t = time[end]!
-    const v = value[base + end]!
-    // What cannot be used, by value or time, ends the run and is refused one by one.
-    if (!(t > before && t < paneEnd && isUsable(v) && Number.isSafeInteger(t))) break
-    before = t
-    end += 1
+  if (late > 0) book(rig.ledger, metric, 'late', late)
+  const run = {
+    channel: metric,
+    pane: 0,
+    seq: frame.seq,
+    source: part.source,
+    time,
+    value,
+    timeAt: 0,
+    valueAt: 0,
+    count: 0,
   }
-  return before <= part.nowUs + rig.settings.maxFutureUs ? end : i
+  let i = late
+  for (let k = 0; k < panes.length; k += 1) {
+    const end = ends[k]!
+    run.pane = panes[k]!
+    while (i < end) {
+      run.timeAt = i
+      run.valueAt = base + i
+      run.count = end - i
+      const kept = putRun(rig.panes, run)
+      i += kept
+      if (kept > 0) rig.newestSeenUs[metric] = Math.max(rig.newestSeenUs[metric]!, time[i - 1]!)
+      if (i < end) {
+        acceptSample(rig, part, i, value[base + i]!)
+        i += 1
+      }
+    }
+  }
 }
 
 /** Tells whether a value is a number that can be squared and summed. NaN and the infinities are not. */

@@ -1,79 +1,128 @@
 import { OPEN_SAMPLES_MAX } from './settings.ts'
 
 /**
- * Samples of one channel whose panes are still open, in order of arrival. A ring that doubles up to a named bound.
+ * Samples of one channel that came together: `count` of them, times strictly increasing, from one frame of one source.
+ * Most runs point into the arrays of their frame, so that keeping them costs nothing per sample.
+ */
+export type SampleRun = {
+  time: Float64Array
+  value: Float64Array
+  timeAt: number
+  valueAt: number
+  count: number
+  readonly seq: number
+  readonly source: number
+  /** Its arrays belong to it alone, and a sample can still be put behind. */
+  own: boolean
+}
+
+/**
+ * Samples of one channel whose panes are still open, in order of arrival, {@link OPEN_SAMPLES_MAX} at most.
  *
  * They are kept because the value of a pane is the sum in (event time, source, seq) order (decisions 1): a pane that
  * got a sample out of order is summed again, in order, when it closes.
  */
-export type OpenSamples = {
-  time: Float64Array
-  value: Float64Array
-  seq: Float64Array
-  source: Int32Array
-  head: number
-  length: number
+export type OpenSamples = { runs: SampleRun[]; length: number }
+
+/** Room of an own run at first, small enough to lie beside its object; and at most. */
+const OWN_FIRST = 8
+const OWN_MAX = 64
+
+export function createOpenSamples(): OpenSamples {
+  return { runs: [], length: 0 }
 }
 
-const FIRST_CAPACITY = 64
+/** Samples that can still be taken: past them the channel sheds. */
+export function roomOf(open: OpenSamples): number {
+  return OPEN_SAMPLES_MAX - open.length
+}
 
-export function createOpenSamples(capacity = FIRST_CAPACITY): OpenSamples {
-  return {
-    time: new Float64Array(capacity),
-    value: new Float64Array(capacity),
-    seq: new Float64Array(capacity),
-    source: new Int32Array(capacity),
-    head: 0,
-    length: 0,
-  }
+/** Puts a run at the end. The caller has asked {@link roomOf}. */
+export function pushRun(open: OpenSamples, run: SampleRun): void {
+  open.runs.push(run)
+  open.length += run.count
 }
 
 /** Puts one sample at the end. @returns false at the bound, when the sample is not kept and must be counted as shed. */
 export function pushOpen(open: OpenSamples, time: number, value: number, seq: number, source: number): boolean {
-  if (open.length === open.time.length && !grow(open)) return false
-  const at = (open.head + open.length) & (open.time.length - 1)
-  open.time[at] = time
-  open.value[at] = value
-  open.seq[at] = seq
-  open.source[at] = source
-  open.length += 1
+  if (roomOf(open) < 1) return false
+  const last = open.runs[open.runs.length - 1]
+  if (last !== undefined && canTake(last, time, seq, source)) {
+    if (last.count === last.time.length) growOwn(last)
+    last.time[last.count] = time
+    last.value[last.count] = value
+    last.count += 1
+    open.length += 1
+    return true
+  }
+  const run = {
+    time: new Float64Array(OWN_FIRST),
+    value: new Float64Array(OWN_FIRST),
+    timeAt: 0,
+    valueAt: 0,
+    count: 1,
+    seq,
+    source,
+    own: true,
+  }
+  run.time[0] = time
+  run.value[0] = value
+  pushRun(open, run)
   return true
 }
 
 /** Forgets samples before `closedUs` that stand at the front. What stands behind a newer one goes when that one does. */
 export function dropClosed(open: OpenSamples, closedUs: number): void {
-  const mask = open.time.length - 1
-  while (open.length > 0 && open.time[open.head]! < closedUs) {
-    open.head = (open.head + 1) & mask
-    open.length -= 1
+  let whole = 0
+  for (const run of open.runs) {
+    if (run.time[run.timeAt + run.count - 1]! < closedUs) {
+      open.length -= run.count
+      whole += 1
+      continue
+    }
+    const gone = firstFrom(run, closedUs)
+    run.timeAt += gone
+    run.valueAt += gone
+    run.count -= gone
+    // An own run is written behind its count, which no longer says where that is.
+    if (gone > 0) run.own = false
+    open.length -= gone
+    break
   }
+  if (whole > 0) open.runs.splice(0, whole)
 }
 
-function grow(open: OpenSamples): boolean {
-  const old = open.time.length
-  if (old * 2 > OPEN_SAMPLES_MAX) return false
-  const bigger = createOpenSamples(old * 2)
-  for (let i = 0; i < open.length; i += 1) {
-    const at = (open.head + i) & (old - 1)
-    bigger.time[i] = open.time[at]!
-    bigger.value[i] = open.value[at]!
-    bigger.seq[i] = open.seq[at]!
-    bigger.source[i] = open.source[at]!
+/** Index in a run of its first sample at or after a time; its count when there is none. */
+export function firstFrom(run: SampleRun, timeUs: number): number {
+  let low = 0
+  let high = run.count
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (run.time[run.timeAt + middle]! < timeUs) low = middle + 1
+    else high = middle
   }
-  open.time = bigger.time
-  open.value = bigger.value
-  open.seq = bigger.seq
-  open.source = bigger.source
-  open.head = 0
-  return true
+  return low
 }
 
 /** Tells whether a sample with exactly this time and value is among the open ones: an exact repeat. */
 export function hasOpen(open: OpenSamples, time: number, value: number): boolean {
-  const mask = open.time.length - 1
-  for (let i = open.length - 1; i >= 0; i -= 1) {
-    const at = (open.head + i) & mask
-    if (open.time[at] === time && open.value[at] === value) return true
+  for (let k = open.runs.length - 1; k >= 0; k -= 1) {
+    const run = open.runs[k]!
+    const i = firstFrom(run, time)
+    if (i < run.count && run.time[run.timeAt + i] === time && run.value[run.valueAt + i] === value) return true
   }
   return false
+}
+
+function canTake(run: SampleRun, time: number, seq: number, source: number): boolean {
+  return run.own && run.seq === seq && run.source === source && run.count < OWN_MAX && time > run.time[run.count - 1]!
+}
+
+function growOwn(run: SampleRun): void {
+  const time = new Float64Array(run.count * 2)
+  const value = new Float64Array(run.count * 2)
+  time.set(run.time)
+  value.set(run.value)
+  run.time = time
+  run.value = value
 }

@@ -1,4 +1,4 @@
-import { joinRows, MOMENTS_FIELDS } from '../../shared/math/moments.ts'
+import { joinRows, joinSpans, MOMENTS_FIELDS } from '../../shared/math/moments.ts'
 import type { Digests } from './settings.ts'
 
 /**
@@ -10,12 +10,16 @@ import type { Digests } from './settings.ts'
  */
 export type PaneTree = {
   readonly channels: number
+  /** The rows of all levels, one level behind the other. */
+  readonly rows: Float64Array
   readonly levels: readonly TreeLevel[]
 }
 type TreeLevel = {
   readonly width: number
   readonly capacity: number
+  /** Its part of the rows of the tree, and the row where that begins. */
   readonly rows: Float64Array
+  readonly firstRow: number
   readonly digests: Uint8Array
 }
 
@@ -23,17 +27,24 @@ const DIGEST_BYTES = 32
 
 /** A tree that can answer for windows of up to `panesMax` panes. */
 export function createPaneTree(channels: number, panesMax: number): PaneTree {
-  const levels: TreeLevel[] = []
-  for (let width = 1; width <= panesMax; width *= 2) {
-    const capacity = Math.floor(panesMax / width) + 2
-    levels.push({
+  const widths: number[] = []
+  for (let width = 1; width <= panesMax; width *= 2) widths.push(width)
+  const capacities = widths.map((width) => Math.floor(panesMax / width) + 2)
+  const rows = new Float64Array(capacities.reduce((a, b) => a + b, 0) * channels * MOMENTS_FIELDS)
+  let firstRow = 0
+  const levels = widths.map((width, l): TreeLevel => {
+    const capacity = capacities[l]!
+    const at = firstRow
+    firstRow += capacity * channels
+    return {
       width,
       capacity,
-      rows: new Float64Array(capacity * channels * MOMENTS_FIELDS),
+      firstRow: at,
+      rows: rows.subarray(at * MOMENTS_FIELDS, firstRow * MOMENTS_FIELDS),
       digests: new Uint8Array(capacity * DIGEST_BYTES),
-    })
-  }
-  return { channels, levels }
+    }
+  })
+  return { channels, rows, levels }
 }
 
 /** Rows of the leaf of a pane, to be filled by the caller before {@link growTree}. */
@@ -91,12 +102,12 @@ export function coverOf(tree: PaneTree, from: number, to: number): number[] {
 
 /** Joins the nodes of a cover, per channel, into `rows`. */
 export function joinCover(tree: PaneTree, cover: readonly number[], rows: Float64Array): void {
-  rows.fill(0)
+  const starts: number[] = []
   for (let k = 0; k < cover.length; k += 2) {
     const level = tree.levels[cover[k]!]!
-    const row = rowOf(level, cover[k + 1]!, tree.channels)
-    for (let c = 0; c < tree.channels; c += 1) joinRows(rows, c, level.rows, row + c, rows, c)
+    starts.push(level.firstRow + rowOf(level, cover[k + 1]!, tree.channels))
   }
+  joinSpans(tree.rows, starts, rows)
 }
 
 /** Digest of the panes of a cover: what a decision names as its input. */

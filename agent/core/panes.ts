@@ -1,5 +1,16 @@
 import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
-import { createOpenSamples, dropClosed, hasOpen, type OpenSamples, pushOpen } from './open-samples.ts'
+import {
+  createOpenSamples,
+  dropClosed,
+  firstFrom,
+  hasOpen,
+  type OpenSamples,
+  pushOpen,
+  pushRun,
+  roomOf,
+  type SampleRun,
+} from './open-samples.ts'
+import { VALUE_MAX } from './settings.ts'
 
 /**
  * The panes of one rig that still take samples: one accumulator per channel and pane, in typed arrays.
@@ -88,64 +99,88 @@ export function putInvalid(panes: OpenPanes, channel: number, timeUs: number): v
   panes.invalid[at] = panes.invalid[at]! + 1
 }
 
+/** Samples of one channel of one frame that lie in one open pane, times strictly increasing: for {@link putRun}. */
+export type PaneRun = Readonly<{
+  channel: number
+  pane: number
+  seq: number
+  source: number
+  time: Float64Array
+  value: Float64Array
+  /** Index of the first sample in `time` and in `value`, and how many follow. */
+  timeAt: number
+  valueAt: number
+  count: number
+}>
+
 /**
- * Adds samples `from..to` of one channel of a frame that are finite, in one pane, and strictly increasing in time
- * after everything the pane holds. The fast path: the same sums as {@link putSample}, without a call per sample.
+ * Adds a run up to its first value that cannot be used. The same sums as {@link putSample}, without a call per sample;
+ * a run that does not come after all that the pane holds is only counted here and summed in order when the pane closes.
  *
- * @returns how many were kept; the rest is shed.
+ * @returns how many were kept. Fewer than asked: what stands there is no usable value, or the channel has no room.
  */
-export function putRun(
-  panes: OpenPanes,
-  run: { channel: number; pane: number; seq: number; source: number },
-  time: Float64Array,
-  value: Float64Array,
-  valueAt: number,
-  from: number,
-  to: number,
-): number {
-  const at = slotOf(panes, run.channel, run.pane)
-  const open = panes.samples[run.channel]!
-  let kept = 0
-  let sum = panes.sum[at]!
-  let sumSquares = panes.sumSquares[at]!
-  let count = panes.count[at]!
-  if (count === 0) {
-    panes.shift[at] = value[valueAt + from]! + 0
-    panes.min[at] = value[valueAt + from]! + 0
-    panes.max[at] = value[valueAt + from]! + 0
+export function putRun(panes: OpenPanes, run: PaneRun): number {
+  const { channel, time, value, timeAt, valueAt, seq, source } = run
+  const at = slotOf(panes, channel, run.pane)
+  const open = panes.samples[channel]!
+  const most = Math.min(run.count, roomOf(open))
+  const inOrder = panes.count[at] === 0 || (panes.disordered[at] === 0 && time[timeAt]! > panes.lastTime[at]!)
+  const kept = inOrder ? addAll(panes, at, value, valueAt, most) : usable(value, valueAt, most)
+  if (kept === 0) return 0
+  pushRun(open, { time, value, timeAt, valueAt, count: kept, seq, source, own: false })
+  const lastTime = time[timeAt + kept - 1]!
+  if (!inOrder) {
+    panes.disordered[at] = 1
+    panes.count[at] = panes.count[at]! + kept
+  }
+  if (inOrder || !(lastTime < panes.lastTime[at]!)) {
+    panes.lastTime[at] = lastTime
+    panes.lastSeq[at] = seq
+    panes.lastSource[at] = source
+  }
+  panes.last[at] = value[valueAt + kept - 1]! + 0
+  return kept
+}
+
+/** How many values from `valueAt` on, `most` at most, can be squared and summed. NaN cannot. */
+function usable(value: Float64Array, valueAt: number, most: number): number {
+  for (let k = 0; k < most; k += 1) {
+    const v = value[valueAt + k]!
+    if (!(v <= VALUE_MAX && v >= -VALUE_MAX)) return k
+  }
+  return most
+}
+
+/** Adds values to a pane up to the first that cannot be used. @returns how many were added */
+function addAll(panes: OpenPanes, at: number, value: Float64Array, valueAt: number, most: number): number {
+  if (usable(value, valueAt, Math.min(1, most)) === 0) return 0
+  if (panes.count[at] === 0) {
+    const first = value[valueAt]! + 0
+    panes.shift[at] = first
+    panes.min[at] = first
+    panes.max[at] = first
   }
   const shift = panes.shift[at]!
+  let sum = panes.sum[at]!
+  let sumSquares = panes.sumSquares[at]!
   let min = panes.min[at]!
   let max = panes.max[at]!
-  for (let i = from; i < to; i += 1) {
-    const v = value[valueAt + i]! + 0
-    if (!pushOpen(open, time[i]!, v, run.seq, run.source)) break
+  let k = 0
+  for (; k < most; k += 1) {
+    const v = value[valueAt + k]! + 0
+    if (!(v <= VALUE_MAX && v >= -VALUE_MAX)) break
     const d = v - shift
     sum += d
     sumSquares += d * d
     if (v < min) min = v
     if (v > max) max = v
-    count += 1
-    kept += 1
-  }
-  if (kept > 0) {
-    panes.last[at] = value[valueAt + from + kept - 1]! + 0
-    panes.lastTime[at] = time[from + kept - 1]!
-    panes.lastSeq[at] = run.seq
-    panes.lastSource[at] = run.source
   }
   panes.sum[at] = sum
   panes.sumSquares[at] = sumSquares
   panes.min[at] = min
   panes.max[at] = max
-  panes.count[at] = count
-  return kept
-}
-
-/** Newest sample of a channel in a pane, or −Infinity when it holds none. */
-export function paneNewest(panes: OpenPanes, channel: number, pane: number): number {
-  const at = slotOf(panes, channel, pane)
-  return panes.count[at]! > 0 ? panes.lastTime[at]! : Number.NEGATIVE_INFINITY
+  panes.count[at] = panes.count[at]! + k
+  return k
 }
 
 /**
@@ -247,31 +282,85 @@ function follows(panes: OpenPanes, at: number, sample: OpenSample, sources: read
   return sample.seq >= 0 || panes.last[at]! < sample.value
 }
 
-/** Sums a pane again in (event time, source, seq) order; samples without a sequence at one instant go by value. */
+/**
+ * Sums a pane again in (event time, source, seq) order. Runs that do not reach into each other follow one another as they
+ * are; only where they do are their samples put in order one by one.
+ */
 function sumAgain(panes: OpenPanes, channel: number, pane: number, sources: readonly string[]): void {
-  const open = panes.samples[channel]!
-  const mask = open.time.length - 1
-  const inPane: number[] = []
-  for (let i = 0; i < open.length; i += 1) {
-    const at = (open.head + i) & mask
-    if (paneOf(open.time[at]!, panes.slideUs) === pane) inPane.push(at)
-  }
-  const place = (at: number) => (at - open.head + open.time.length) & mask
-  inPane.sort((a, b) => {
-    if (open.time[a] !== open.time[b]) return open.time[a]! - open.time[b]!
-    const nameA = sources[open.source[a]!]!
-    const nameB = sources[open.source[b]!]!
-    if (nameA !== nameB) return nameA < nameB ? -1 : 1
-    if (open.seq[a] !== open.seq[b]) return open.seq[a]! - open.seq[b]!
-    if (open.seq[a]! < 0 && open.value[a] !== open.value[b]) return open.value[a]! - open.value[b]!
-    return place(a) - place(b)
-  })
+  const parts = partsOf(panes.samples[channel]!, pane * panes.slideUs, (pane + 1) * panes.slideUs)
+  parts.sort((a, b) => a.time[a.timeAt]! - b.time[b.timeAt]! || a.place - b.place)
   const at = slotOf(panes, channel, pane)
   panes.count[at] = 0
   panes.sum[at] = 0
   panes.sumSquares[at] = 0
-  for (const sampleAt of inPane) add(panes, at, open.value[sampleAt]!)
-  const newest = inPane[inPane.length - 1]!
-  panes.last[at] = open.value[newest]!
-  panes.lastTime[at] = open.time[newest]!
+  for (let k = 0; k < parts.length; ) {
+    const end = clusterEnd(parts, k)
+    if (end === k + 1) addPart(panes, at, parts[k]!)
+    else addCluster(panes, at, parts.slice(k, end), sources)
+    k = end
+  }
+}
+
+/** What of a run lies in a pane; `place` is where its first sample stands in order of arrival. */
+type Part = SampleRun & { place: number }
+
+function partsOf(open: OpenSamples, fromUs: number, toUs: number): Part[] {
+  const parts: Part[] = []
+  let place = 0
+  for (const run of open.runs) {
+    const from = firstFrom(run, fromUs)
+    const count = firstFrom(run, toUs) - from
+    if (count > 0)
+      parts.push({ ...run, timeAt: run.timeAt + from, valueAt: run.valueAt + from, count, place: place + from })
+    place += run.count
+  }
+  return parts
+}
+
+/** First part after those that part `k` reaches into, directly or through others. */
+function clusterEnd(parts: readonly Part[], k: number): number {
+  let newest = lastTimeOf(parts[k]!)
+  let end = k + 1
+  while (end < parts.length && !(parts[end]!.time[parts[end]!.timeAt]! > newest)) {
+    newest = Math.max(newest, lastTimeOf(parts[end]!))
+    end += 1
+  }
+  return end
+}
+
+function lastTimeOf(run: SampleRun): number {
+  return run.time[run.timeAt + run.count - 1]!
+}
+
+function addPart(panes: OpenPanes, at: number, part: Part): void {
+  addAll(panes, at, part.value, part.valueAt, part.count)
+  panes.last[at] = part.value[part.valueAt + part.count - 1]! + 0
+  panes.lastTime[at] = lastTimeOf(part)
+}
+
+type Placed = { timeUs: number; value: number; seq: number; name: string; place: number }
+
+/** Adds samples of parts that reach into each other; those without a sequence at one instant go by value. */
+function addCluster(panes: OpenPanes, at: number, parts: readonly Part[], sources: readonly string[]): void {
+  const placed: Placed[] = []
+  for (const { time, value, timeAt, valueAt, count, seq, source, place } of parts)
+    for (let i = 0; i < count; i += 1)
+      placed.push({
+        timeUs: time[timeAt + i]!,
+        value: value[valueAt + i]! + 0,
+        seq,
+        name: sources[source]!,
+        place: place + i,
+      })
+  placed.sort((a, b) => {
+    if (a.timeUs !== b.timeUs) return a.timeUs - b.timeUs
+    if (a.name !== b.name) return a.name < b.name ? -1 : 1
+    if (a.seq !== b.seq) return a.seq - b.seq
+    if (a.seq < 0 && a.value !== b.value) return a.value - b.value
+    return a.place - b.place
+  })
+  for (const { value } of placed) add(panes, at, value)
+  const newest = placed[placed.length - 1]!
+  panes.last[at] = newest.value
+  panes.lastTime[at] = newest.timeUs
 }

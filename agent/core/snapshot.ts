@@ -2,7 +2,7 @@ import type { Canonical, RunContext } from '../../shared/model/decision.ts'
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Ledger } from './ledger.ts'
-import { createOpenSamples, type OpenSamples } from './open-samples.ts'
+import { createOpenSamples, type OpenSamples, pushRun } from './open-samples.ts'
 import type { OpenPanes } from './panes.ts'
 import type { EvaluatorSettings, RigSettings } from './settings.ts'
 import type { Sources } from './sources.ts'
@@ -121,9 +121,11 @@ function restoreRig(value: Canonical, settings: RigSettings): RigState | null {
   ]
   for (const [into, bytes] of wholes) if (!fill(into, bytes)) return null
   if (samples.length !== rig.panes.samples.length) return null
-  samples.forEach((s, m) => {
-    rig.panes.samples[m] = restoreSamples(s)
-  })
+  for (let m = 0; m < samples.length; m += 1) {
+    const open = restoreSamples(samples[m]!)
+    if (open === null) return null
+    rig.panes.samples[m] = open
+  }
   if (!restoreLedger(rig.ledger, ledger)) return null
   return Object.assign(rig, {
     mode,
@@ -153,31 +155,28 @@ const PANE_ARRAYS = [
   'disordered',
 ] as const satisfies readonly (keyof OpenPanes)[]
 
+/** `[times, values, [[count, seq, source], …]]`, runs in order of arrival. */
 function snapshotSamples(open: OpenSamples): Canonical {
-  const n = open.length
-  const time = new Float64Array(n)
-  const value = new Float64Array(n)
-  const seq = new Float64Array(n)
-  const source = new Int32Array(n)
-  for (let i = 0; i < n; i += 1) {
-    const at = (open.head + i) & (open.time.length - 1)
-    time[i] = open.time[at]!
-    value[i] = open.value[at]!
-    seq[i] = open.seq[at]!
-    source[i] = open.source[at]!
+  const time = new Float64Array(open.length)
+  const value = new Float64Array(open.length)
+  let at = 0
+  for (const run of open.runs) {
+    time.set(run.time.subarray(run.timeAt, run.timeAt + run.count), at)
+    value.set(run.value.subarray(run.valueAt, run.valueAt + run.count), at)
+    at += run.count
   }
-  return [open.time.length, bytesOf(time), bytesOf(value), bytesOf(seq), bytesOf(source)]
+  return [bytesOf(time), bytesOf(value), open.runs.map(({ count, seq, source }) => [count, seq, source])]
 }
 
-function restoreSamples(value: Canonical): OpenSamples {
-  const [capacity, time, ...rest] = value as [number, Uint8Array, ...Uint8Array[]]
-  const open = createOpenSamples(capacity)
-  open.length = time.length / 8
-  fill(open.time.subarray(0, open.length), time)
-  fill(open.value.subarray(0, open.length), rest[0])
-  fill(open.seq.subarray(0, open.length), rest[1])
-  fill(open.source.subarray(0, open.length), rest[2])
-  return open
+function restoreSamples(snapshot: Canonical): OpenSamples | null {
+  const [timeBytes, valueBytes, runs] = snapshot as [Uint8Array, Uint8Array, [number, number, number][]]
+  const time = new Float64Array(timeBytes.length / 8)
+  const value = new Float64Array(time.length)
+  if (!fill(time, timeBytes) || !fill(value, valueBytes)) return null
+  const open = createOpenSamples()
+  for (const [count, seq, source] of runs)
+    pushRun(open, { time, value, timeAt: open.length, valueAt: open.length, count, seq, source, own: false })
+  return open.length === time.length ? open : null
 }
 
 function snapshotSources(sources: Sources): Canonical {

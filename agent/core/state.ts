@@ -14,6 +14,8 @@ export type RigState = {
   settings: RigSettings
   /** Channel name in Unicode NFC, the form that snapshots keep → index into `settings.metrics`. Derived from the settings. */
   readonly channelIndex: Map<string, number>
+  /** Metric of each channel of a channel list, −1 for none. Derived like `channelIndex`, and as long as the list. */
+  readonly listMetrics: WeakMap<readonly string[], Int32Array>
   mode: Mode
   run: RunContext | null
   /** Event time through which slides are closed; −1 before the first input of the rig. */
@@ -94,6 +96,7 @@ export function createRigState(settings: RigSettings): RigState {
   return {
     settings,
     channelIndex,
+    listMetrics: new WeakMap(),
     mode: settings.mode,
     run: null,
     closedUs: -1,

@@ -83,6 +83,41 @@ export function joinRows(
   into[o + 7] = invalid
 }
 
+/**
+ * Joins whole spans of rows, oldest first: row `c` of `into` is what {@link joinRows} makes of the rows `starts[k] + c`
+ * of `rows`, one after the other, from an empty set on. The same bits, without a write between.
+ */
+export function joinSpans(rows: Float64Array, starts: readonly number[], into: Float64Array): void {
+  into.fill(0)
+  for (let k = 0; k < starts.length; k += 1) {
+    let j = starts[k]! * MOMENTS_FIELDS
+    for (let o = 0; o < into.length; o += MOMENTS_FIELDS, j += MOMENTS_FIELDS) {
+      const nb = rows[j]!
+      const na = into[o]!
+      into[o + 7] = into[o + 7]! + rows[j + 7]!
+      if (nb === 0) continue
+      into[o + 6] = rows[j + 6]!
+      if (na === 0) {
+        into[o] = nb
+        into[o + 1] = rows[j + 1]!
+        into[o + 2] = rows[j + 2]!
+        into[o + 3] = rows[j + 3]!
+        into[o + 4] = rows[j + 4]!
+        into[o + 5] = rows[j + 5]!
+        continue
+      }
+      const count = na + nb
+      const mean = into[o + 1]!
+      const delta = rows[j + 1]! - mean
+      into[o] = count
+      into[o + 1] = mean + (delta * nb) / count
+      into[o + 2] = into[o + 2]! + rows[j + 2]! + (delta * delta * na * nb) / count
+      if (rows[j + 3]! < into[o + 3]!) into[o + 3] = rows[j + 3]!
+      if (rows[j + 4]! > into[o + 4]!) into[o + 4] = rows[j + 4]!
+    }
+  }
+}
+
 function copyRow(from: Float64Array, at: number, into: Float64Array, to: number): void {
   for (let k = 0; k < MOMENTS_FIELDS; k += 1) into[to + k] = from[at + k]!
 }
