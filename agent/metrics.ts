@@ -77,7 +77,7 @@ function decisionMetrics(loop: AgentLoop): MetricSource[] {
     },
     {
       name: 'hb_decision_latency_seconds',
-      help: 'From the end of lateness of a slide until it was decided, since the start, by quantile.',
+      help: 'From the end of lateness of a slide until it was decided, over the last minute or two, by quantile.',
       kind: 'gauge',
       labels: ['quantile'],
       read: () =>

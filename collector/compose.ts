@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import type { CollectorConfig } from '../shared/config/types.ts'
 import { loadSigner, readPrivateFile } from '../shared/crypto/key-file.ts'
@@ -158,7 +159,7 @@ async function openParts({ settings, clock, options, events, signer }: Made & { 
   await stores.agents.enrol([...enrolled.values()], clock.nowUs())
   const file = options.workerFile
   const pool = createVerifyPool({
-    workers: config.verify_workers,
+    workers: config.verify_workers === 0 ? availableParallelism() : config.verify_workers,
     ...(file === undefined ? {} : { file }),
     failed: events.workerEnded,
   })

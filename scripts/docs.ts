@@ -6,7 +6,7 @@ import { ROOT } from './sources.ts'
 
 const onlyCheck = process.argv.includes('--check')
 mkdirSync(join(ROOT, REFERENCE_FOLDER), { recursive: true })
-for (const [name, text] of referencePages()) {
+for (const [name, text] of await referencePages()) {
   const path = join(ROOT, REFERENCE_FOLDER, name)
   if (existsSync(path) && readFileSync(path, 'utf8') === text) continue
   process.stdout.write(`${REFERENCE_FOLDER}/${name} ${onlyCheck ? 'is stale: run `npm run docs`' : 'written'}\n`)

@@ -2,4 +2,5 @@
 import { runCommandLine } from './command-line.ts'
 import { createProgram } from './program.ts'
 
-void runCommandLine(createProgram(), process.argv.slice(2))
+const args = process.argv.slice(2)
+void createProgram(args[0]).then((program) => runCommandLine(program, args))

@@ -8,11 +8,11 @@ import { cliMarkdown, errorsMarkdown, exitCodesMarkdown } from './reference.ts'
 export const REFERENCE_FOLDER = 'docs/reference'
 
 /** Every generated page by its file name. */
-export function referencePages(): ReadonlyMap<string, string> {
+export async function referencePages(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['errors.md', errorsMarkdown(ERRORS)],
     ['exit-codes.md', exitCodesMarkdown(ERRORS, VERDICT_EXIT)],
-    ['cli.md', cliMarkdown(createProgram())],
+    ['cli.md', cliMarkdown(await createProgram())],
     ['config.md', configReferenceMarkdown()],
   ])
 }

@@ -1,12 +1,12 @@
 import { chmodSync, closeSync, existsSync, openSync, unlinkSync } from 'node:fs'
 import { request } from 'node:http'
-import { type FastifyInstance, fastify } from 'fastify'
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
 import { ERRORS, type ErrorCode } from '../../shared/errors/catalog.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
+import { createSmallServer, type HttpAnswer } from './http-listen.ts'
 
 const SOCKET = 'control.sock'
-/** Longest command and answer. */
-const BODY_BYTES_MAX = 64 * 1024
 const ANSWER_WITHIN_MS = 5000
 
 export type RunCommand = Readonly<{
@@ -22,22 +22,19 @@ export type ControlAnswers = Readonly<{
   status(): Readonly<Record<string, unknown>>
 }>
 
-const TEXT = { type: 'string', maxLength: 1024 } as const
-const RUN_SCHEMA = {
-  body: {
-    type: 'object',
-    required: ['command', 'rig', 'article', 'procedure', 'operator', 'note'],
-    additionalProperties: false,
-    properties: {
-      command: { enum: ['start', 'stop', 'note'] },
-      rig: { anyOf: [TEXT, { type: 'null' }] },
-      article: TEXT,
-      procedure: TEXT,
-      operator: TEXT,
-      note: TEXT,
-    },
+const TEXT = Type.String({ maxLength: 1024 })
+/** What was sent is taken as it is or refused: nothing is turned into something else, and no key is left out. */
+const RUN = Type.Object(
+  {
+    command: Type.Union([Type.Literal('start'), Type.Literal('stop'), Type.Literal('note')]),
+    rig: Type.Union([TEXT, Type.Null()]),
+    article: TEXT,
+    procedure: TEXT,
+    operator: TEXT,
+    note: TEXT,
   },
-} as const
+  { additionalProperties: false },
+)
 
 /**
  * Commands for a running agent, over a socket in its state folder: whoever may use the folder may use the socket, nobody
@@ -47,29 +44,34 @@ export function createControlServer(
   folder: string,
   answers: ControlAnswers,
 ): { start(): Promise<void>; stop(): Promise<void> } {
-  let app: FastifyInstance | null = null
+  const server = createSmallServer({
+    'POST /run': (body) => runAnswer(answers, body),
+    'GET /status': () => ({ code: 200, body: answers.status() }),
+  })
   return {
     async start() {
       const path = `${folder}/${SOCKET}`
       // Left behind by a killed process; the lock of the folder says that nobody answers there.
       if (existsSync(path)) unlinkSync(path)
-      // What was sent is taken as it is or refused: by default null would become an empty text.
-      const ajv = { customOptions: { coerceTypes: false, removeAdditional: false } } as const
-      app = fastify({ logger: false, forceCloseConnections: true, bodyLimit: BODY_BYTES_MAX, ajv })
-      app.setErrorHandler((error, _request, reply) =>
-        isHbError(error)
-          ? reply.code(409).send({ code: error.code, context: error.context })
-          : reply.code(400).send({ code: 'USAGE', context: { found: (error as Error).message } }),
-      )
-      app.post<{ Body: RunCommand }>('/run', { schema: RUN_SCHEMA }, async (request) => answers.run(request.body))
-      app.get('/status', async () => answers.status())
-      await withShortPath(folder, (short) => app!.listen({ path: short }))
+      await withShortPath(folder, (short) => server.listen({ path: short }))
       chmodSync(path, 0o600)
     },
-    async stop() {
-      await app?.close()
-    },
+    stop: () => server.close(),
   }
+}
+
+function runAnswer(answers: ControlAnswers, body: unknown): HttpAnswer {
+  if (!Value.Check(RUN, body)) return { code: 400, body: { code: 'USAGE', context: { found: wrongAt(body) } } }
+  try {
+    return { code: 200, body: answers.run(body) }
+  } catch (error) {
+    if (isHbError(error)) return { code: 409, body: { code: error.code, context: error.context } }
+    throw error
+  }
+}
+
+function wrongAt(body: unknown): string {
+  return [...Value.Errors(RUN, body)].map(({ instancePath, message }) => `${instancePath} ${message}`).join('; ')
 }
 
 /** @throws HbError AGENT_NOT_RUNNING, or what the agent refused with. */

@@ -1,6 +1,5 @@
-import { type FastifyInstance, fastify } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import { listenAt } from './http-listen.ts'
+import { createSmallServer, type SmallServer } from './http-listen.ts'
 
 /** One number of `/metrics` under its labels. */
 export type Measure = Readonly<{ value: number; labels?: Readonly<Record<string, string>> }>
@@ -33,25 +32,25 @@ export interface HealthServer {
 }
 
 export function createHealthServer(options: HealthOptions): HealthServer {
-  let app: FastifyInstance | null = null
+  let server: SmallServer | null = null
   return {
     async start() {
       const registry = new Registry()
       collectDefaultMetrics({ register: registry, prefix: 'hb_process_' })
       for (const source of options.metrics) register(registry, source)
-      app = fastify({ logger: false, forceCloseConnections: true, bodyLimit: 1024 })
-      app.get('/live', async () => ({ live: true }))
-      app.get('/ready', async (_request, reply) => {
-        const reasons = options.ready()
-        return reply
-          .code(reasons.length === 0 ? 200 : 503)
-          .send({ ready: reasons.length === 0, reasons, ...options.status() })
+      server = createSmallServer({
+        'GET /live': () => ({ code: 200, body: { live: true } }),
+        'GET /ready': () => {
+          const reasons = options.ready()
+          const ready = reasons.length === 0
+          return { code: ready ? 200 : 503, body: { ready, reasons, ...options.status() } }
+        },
+        'GET /metrics': async () => ({ code: 200, type: registry.contentType, body: await registry.metrics() }),
       })
-      app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
-      return listenAt(app, options)
+      return server.listen({ host: options.host, port: options.port })
     },
     async stop() {
-      await app?.close()
+      await server?.close()
     },
   }
 }

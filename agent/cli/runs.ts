@@ -17,7 +17,7 @@ type StartOptions = Readonly<{
 }>
 type LaterOptions = Readonly<{ state: string; rig?: string; text?: string; operator?: string; json?: boolean }>
 
-/** Adds `hb run start|stop|note` and `hb runs list`. */
+/** Adds `hb run start|stop|note`. */
 export function runCommands(program: Command): void {
   const run = program.command('run').description('test runs: what is being tested, by whom, by which procedure')
   run
@@ -60,6 +60,10 @@ export function runCommands(program: Command): void {
       }),
     )
   }
+}
+
+/** Adds `hb runs list`. */
+export function runsCommands(program: Command): void {
   program
     .command('runs')
     .description('test runs of the past and the present')

@@ -24,7 +24,7 @@ export function acceptFrame(rig: RigState, frame: Frame, nowUs: number): void {
   }
   const name = `${frame.source}/${frame.epoch}`.normalize('NFC')
   const arrival = noteFrame(rig.sources, name, frame.seq, nowUs)
-  const metrics = metricsOf(rig, names)
+  const metrics = metricsOf(rig, names, frame.channels === null)
   const pieces = arrival.duplicate ? null : piecesOf(rig, frame, nowUs)
   for (let c = 0; c < names.length; c += 1) {
     const metric = metrics[c]!
@@ -37,12 +37,12 @@ export function acceptFrame(rig: RigState, frame: Frame, nowUs: number): void {
   if (arrival.duplicate) refuse(rig.ledger, 'duplicate_frame', 1, nowUs, () => `${name} sent frame ${frame.seq} again`)
 }
 
-/** Metric of each channel of a list, −1 for a channel that no metric knows. Found once for a list that is remembered. */
-function metricsOf(rig: RigState, names: readonly string[]): Int32Array {
-  const known = rig.listMetrics.get(names)
+/** Metric of each channel, −1 for a channel that no metric knows. Found once for a list that is remembered by its digest. */
+function metricsOf(rig: RigState, names: readonly string[], remembered: boolean): readonly number[] {
+  const known = remembered ? rig.listMetrics.get(names) : undefined
   if (known !== undefined) return known
-  const metrics = Int32Array.from(names, (name) => rig.channelIndex.get(name.normalize('NFC')) ?? -1)
-  rig.listMetrics.set(names, metrics)
+  const metrics = names.map((name) => rig.channelIndex.get(name) ?? rig.channelIndex.get(name.normalize('NFC')) ?? -1)
+  if (remembered) rig.listMetrics.set(names, metrics)
   return metrics
 }
 

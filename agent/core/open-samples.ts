@@ -10,8 +10,8 @@ export type SampleRun = {
   timeAt: number
   valueAt: number
   count: number
-  readonly seq: number
-  readonly source: number
+  seq: number
+  source: number
   /** Its arrays belong to it alone, and a sample can still be put behind. */
   own: boolean
 }
@@ -22,14 +22,25 @@ export type SampleRun = {
  * They are kept because the value of a pane is the sum in (event time, source, seq) order (decisions 1): a pane that
  * got a sample out of order is summed again, in order, when it closes.
  */
-export type OpenSamples = { runs: SampleRun[]; length: number }
+export type OpenSamples = {
+  runs: SampleRun[]
+  length: number
+  /** Runs that are over, to be used again: at one run a millisecond and channel they would be most of the garbage. */
+  readonly spare: SampleRun[]
+}
 
+/** A run as it is to be put at the end. */
+export type NewRun = Readonly<Omit<SampleRun, 'own'>>
+
+/** Runs kept for later use, a channel. */
+const SPARE_MAX = 1024
+const NOTHING = new Float64Array(0)
 /** Room of an own run at first, small enough to lie beside its object; and at most. */
 const OWN_FIRST = 8
 const OWN_MAX = 64
 
 export function createOpenSamples(): OpenSamples {
-  return { runs: [], length: 0 }
+  return { runs: [], length: 0, spare: [] }
 }
 
 /** Samples that can still be taken: past them the channel sheds. */
@@ -38,9 +49,22 @@ export function roomOf(open: OpenSamples): number {
 }
 
 /** Puts a run at the end. The caller has asked {@link roomOf}. */
-export function pushRun(open: OpenSamples, run: SampleRun): void {
-  open.runs.push(run)
+export function pushRun(open: OpenSamples, run: NewRun): void {
+  const spare = open.spare.pop()
+  open.runs.push(spare === undefined ? { ...run, own: false } : takeOver(spare, run))
   open.length += run.count
+}
+
+function takeOver(spare: SampleRun, run: NewRun): SampleRun {
+  spare.time = run.time
+  spare.value = run.value
+  spare.timeAt = run.timeAt
+  spare.valueAt = run.valueAt
+  spare.count = run.count
+  spare.seq = run.seq
+  spare.source = run.source
+  spare.own = false
+  return spare
 }
 
 /** Puts one sample at the end. @returns false at the bound, when the sample is not kept and must be counted as shed. */
@@ -55,19 +79,11 @@ export function pushOpen(open: OpenSamples, time: number, value: number, seq: nu
     open.length += 1
     return true
   }
-  const run = {
-    time: new Float64Array(OWN_FIRST),
-    value: new Float64Array(OWN_FIRST),
-    timeAt: 0,
-    valueAt: 0,
-    count: 1,
-    seq,
-    source,
-    own: true,
-  }
-  run.time[0] = time
-  run.value[0] = value
-  pushRun(open, run)
+  const own = { time: new Float64Array(OWN_FIRST), value: new Float64Array(OWN_FIRST) }
+  own.time[0] = time
+  own.value[0] = value
+  pushRun(open, { ...own, timeAt: 0, valueAt: 0, count: 1, seq, source })
+  open.runs[open.runs.length - 1]!.own = true
   return true
 }
 
@@ -88,6 +104,12 @@ export function dropClosed(open: OpenSamples, closedUs: number): void {
     if (gone > 0) run.own = false
     open.length -= gone
     break
+  }
+  for (let k = 0; k < whole && open.spare.length < SPARE_MAX; k += 1) {
+    const run = open.runs[k]!
+    run.time = NOTHING
+    run.value = NOTHING
+    open.spare.push(run)
   }
   if (whole > 0) open.runs.splice(0, whole)
 }

@@ -127,7 +127,7 @@ export function putRun(panes: OpenPanes, run: PaneRun): number {
   const inOrder = panes.count[at] === 0 || (panes.disordered[at] === 0 && time[timeAt]! > panes.lastTime[at]!)
   const kept = inOrder ? addAll(panes, at, value, valueAt, most) : usable(value, valueAt, most)
   if (kept === 0) return 0
-  pushRun(open, { time, value, timeAt, valueAt, count: kept, seq, source, own: false })
+  pushRun(open, { time, value, timeAt, valueAt, count: kept, seq, source })
   const lastTime = time[timeAt + kept - 1]!
   if (!inOrder) {
     panes.disordered[at] = 1

@@ -175,7 +175,7 @@ function restoreSamples(snapshot: Canonical): OpenSamples | null {
   if (!fill(time, timeBytes) || !fill(value, valueBytes)) return null
   const open = createOpenSamples()
   for (const [count, seq, source] of runs)
-    pushRun(open, { time, value, timeAt: open.length, valueAt: open.length, count, seq, source, own: false })
+    pushRun(open, { time, value, timeAt: open.length, valueAt: open.length, count, seq, source })
   return open.length === time.length ? open : null
 }
 

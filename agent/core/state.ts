@@ -15,7 +15,7 @@ export type RigState = {
   /** Channel name in Unicode NFC, the form that snapshots keep → index into `settings.metrics`. Derived from the settings. */
   readonly channelIndex: Map<string, number>
   /** Metric of each channel of a channel list, −1 for none. Derived like `channelIndex`, and as long as the list. */
-  readonly listMetrics: WeakMap<readonly string[], Int32Array>
+  readonly listMetrics: WeakMap<readonly string[], readonly number[]>
   mode: Mode
   run: RunContext | null
   /** Event time through which slides are closed; −1 before the first input of the rig. */

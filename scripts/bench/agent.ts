@@ -34,6 +34,7 @@ export type AgentOrder = Readonly<{
   latenessMs?: number
   /** Runs without a load are without this. */
   collector?: boolean
+  batchMs?: number
 }>
 
 export async function startBenchAgent(order: AgentOrder): Promise<BenchAgent> {
@@ -42,7 +43,16 @@ export async function startBenchAgent(order: AgentOrder): Promise<BenchAgent> {
   const port = await freePort()
   const channels = Array.from({ length: wanted }, (_, c) => `ch${String(c).padStart(3, '0')}`)
   folder.write('bench.registry.yaml', registryYaml(channels, nominalRateHz))
-  folder.write('runtime.yaml', runtimeText(folder, { port, encoding, latenessMs, collector: order.collector === true }))
+  folder.write(
+    'runtime.yaml',
+    runtimeText(folder, {
+      port,
+      encoding,
+      latenessMs,
+      collector: order.collector === true,
+      batchMs: order.batchMs ?? 1000,
+    }),
+  )
   const startMs = performance.now()
   const program = startHb('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state'], { folder: folder.path })
   await program.event('agent_started')
@@ -73,7 +83,13 @@ export async function startBenchAgent(order: AgentOrder): Promise<BenchAgent> {
 /** Everything that is not said here is as an installer gets it. */
 function runtimeText(
   { ports }: BenchFolder,
-  { port, encoding, latenessMs, collector }: { port: number; encoding: string; latenessMs: number; collector: boolean },
+  {
+    port,
+    encoding,
+    latenessMs,
+    collector,
+    batchMs,
+  }: { port: number; encoding: string; latenessMs: number; collector: boolean; batchMs: number },
 ): string {
   const link = `collector: { url: "wss://127.0.0.1:${ports.agents}/agent", ca_file: ca.pem, cert_file: agent.pem, key_file: agent.key, collector_key_file: receipts.pub.pem }\n`
   return `version: 1
@@ -83,6 +99,7 @@ clock: system
 signing_key_file: sign.pem
 ${collector ? link : ''}health: { port: ${ports.health} }
 journal: { bytes_max: 4294967296 }
+decisions: { batch_ms: ${batchMs} }
 rigs:
   - rig: bench
     program: demo

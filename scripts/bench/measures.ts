@@ -1,6 +1,21 @@
+import { collector } from './collector.ts'
+import { drain } from './drain.ts'
+import { evidence } from './evidence.ts'
 import { kernel } from './kernel.ts'
 import type { Measure } from './measure.ts'
+import { nominal } from './nominal.ts'
+import { silence } from './silence.ts'
+import { start } from './start.ts'
 import { throughput } from './throughput.ts'
 
 /** Everything the bench measures, in order of its running. */
-export const MEASURES: readonly Measure[] = [...kernel(), ...throughput()]
+export const MEASURES: readonly Measure[] = [
+  ...kernel(),
+  ...start(),
+  ...throughput(),
+  ...nominal(),
+  ...silence(),
+  ...evidence(),
+  ...collector(),
+  ...drain(),
+]

@@ -20,6 +20,7 @@ const CAPS: TransportCaps = { bytesMax: FRAME_BYTES_MAX, depthMax: 4, itemsMax: 
 const EPOCH_MAX = 64
 /** Detail of a refusal for which there should be a better one: a mistake of the decoder. */
 export const UNFORESEEN = 'the decoder has no answer to it'
+const UTF8 = new TextDecoder('utf-8', { fatal: true })
 /** Longest name of a unit. */
 const UNIT_MAX = 64
 /** Characters of a row that are kept of one that cannot be read. */
@@ -151,7 +152,9 @@ function decodeSamples({ rig, origin, provenance, message }: TelemetryMessage): 
   try {
     if (message.length > FRAME_BYTES_MAX) throw new Refused('too_large', `more than ${FRAME_BYTES_MAX} bytes`)
     const value = jsonOf(message)
-    const samples = Array.isArray(value) ? value : [value]
+    if (!Array.isArray(value))
+      return { ok: true, frame: oneSampleFrame(sampleOf(value, rig, origin), { rig, origin, provenance }) }
+    const samples = value
     if (samples.length === 0 || samples.length > JSON_SAMPLES_MAX)
       throw new Refused('wrong_shape', `${samples.length} samples, at most ${JSON_SAMPLES_MAX}`)
     return {
@@ -204,6 +207,26 @@ function sampleOf(value: unknown, rig: string, origin: string): JsonSample {
   }
 }
 
+/** The frame of a message that is one sample, which is what most are. */
+function oneSampleFrame(
+  { source, channel, timeUs, value, quality, unit }: JsonSample,
+  { rig, origin, provenance }: Pick<TelemetryMessage, 'rig' | 'origin' | 'provenance'>,
+): Frame {
+  const one = {
+    rig,
+    source,
+    epoch: origin,
+    seq: -1,
+    channels: [channel],
+    cid: null,
+    provenance,
+    timeUs: Float64Array.of(timeUs),
+    value: Float64Array.of(value),
+    quality: Uint8Array.of(quality),
+  }
+  return unit === undefined ? one : { ...one, unit }
+}
+
 /** One frame of the samples of a message: a list must be of one channel set at one unit, or be sent as several messages. */
 function sampleFrame(rig: string, origin: string, provenance: Provenance, samples: readonly JsonSample[]): Frame {
   const first = samples[0]!
@@ -234,7 +257,7 @@ function jsonOf(message: Uint8Array): unknown {
   // The reason in words is another one in every version of the platform; the evaluator keeps it, so it is ours.
   let text: string
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(message)
+    text = UTF8.decode(message)
   } catch {
     throw new Refused('malformed_json', `${message.length} bytes that are no UTF-8`)
   }

@@ -289,7 +289,12 @@ export const CollectorSchema = closed({
     }),
     { description: 'Agents that are enrolled.', maxItems: 10_000 },
   ),
-  verify_workers: Type.Integer({ minimum: 1, maximum: 64, default: 1, description: 'Threads that verify batches.' }),
+  verify_workers: Type.Integer({
+    minimum: 0,
+    maximum: 64,
+    default: 0,
+    description: 'Threads that verify batches; 0: one a core.',
+  }),
   log_level: oneOf(LOG_LEVELS, 'Least important level that is logged.', 'info'),
 })
 

@@ -1,4 +1,5 @@
 import { createHash, hash } from 'node:crypto'
+import { invariant } from '../lib/assert.ts'
 
 /**
  * What a digest is of. Each stands in front of the bytes, so that bytes of one kind can never pass for another.
@@ -24,11 +25,45 @@ export type Domain = (typeof DOMAIN)[DomainName]
 /** Length of every digest, in bytes. */
 export const DIGEST_BYTES = 32
 
+/** Parts that are joined for one call: three times as fast as a streaming hash for the short inputs of evidence. */
+const JOINED_BYTES_MAX = 65_536
+
 /** SHA-256 (FIPS 180-4) over parts, one after the other. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  let total = 0
+  for (const part of parts) total += part.length
+  if (typeof hash === 'function' && total <= JOINED_BYTES_MAX)
+    return new Uint8Array(hash('sha256', parts.length === 1 ? parts[0]! : joined(parts, total), 'buffer'))
   const hasher = createHash('sha256')
   for (const part of parts) hasher.update(part)
   return new Uint8Array(hasher.digest())
+}
+
+function joined(parts: readonly Uint8Array[], total: number): Uint8Array {
+  const whole = new Uint8Array(total)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+const HMAC_BLOCK_BYTES = 64
+
+/**
+ * HMAC-SHA-256 (RFC 2104) with a key of at most 64 bytes. By its definition, because the platform's makes an object of
+ * every key, which costs ten times the hashing, and every record of evidence has seven keys of its own.
+ */
+export function hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array {
+  invariant(key.length <= HMAC_BLOCK_BYTES, 'a key longer than a block would have to be hashed first')
+  const inner = new Uint8Array(HMAC_BLOCK_BYTES).fill(0x36)
+  const outer = new Uint8Array(HMAC_BLOCK_BYTES).fill(0x5c)
+  for (let k = 0; k < key.length; k += 1) {
+    inner[k] = inner[k]! ^ key[k]!
+    outer[k] = outer[k]! ^ key[k]!
+  }
+  return sha256(outer, sha256(inner, message))
 }
 
 const PREFIX = new Map<Domain, Uint8Array>(
@@ -37,18 +72,7 @@ const PREFIX = new Map<Domain, Uint8Array>(
 
 /** SHA-256(UTF-8(domain) ‖ 0x00 ‖ parts). Parts are joined as they are: give them fixed lengths or one encoding. */
 export function digestOf(domain: Domain, ...parts: readonly Uint8Array[]): Uint8Array {
-  const prefix = PREFIX.get(domain)!
-  let total = prefix.length
-  for (const part of parts) total += part.length
-  // One call over one buffer: three times as fast as a streaming hash for the short inputs of a slide.
-  const whole = new Uint8Array(total)
-  whole.set(prefix)
-  let at = prefix.length
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return typeof hash === 'function' ? new Uint8Array(hash('sha256', whole, 'buffer')) : sha256(whole)
+  return sha256(PREFIX.get(domain)!, ...parts)
 }
 
 /** Lower-case hex, two characters a byte. */

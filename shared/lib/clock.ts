@@ -8,7 +8,7 @@ import { invariant } from './assert.ts'
  * A callback of `every` or `after` must not throw: nobody could catch it, and the process would end.
  */
 export interface Clock {
-  /** Wall time since the Unix epoch. Steps when somebody sets the clock; resolution 1 ms. */
+  /** Wall time since the Unix epoch. Steps when somebody sets the clock. */
   nowUs(): Micros
   /** Time since some fixed moment. Never steps and never goes back; for measuring spans. */
   monotonicUs(): Micros
@@ -27,7 +27,7 @@ const TIMER_MAX_MS = 2_147_483_647
 export function systemClock(): Clock {
   const now = () => performance.now()
   return {
-    nowUs: () => Date.now() * 1000,
+    nowUs: wallClock(),
     monotonicUs: () => Math.floor(now() * 1000),
     sleep: (ms, signal) => sleepWith(afterMs, ms, signal),
     after: afterMs,
@@ -48,6 +48,20 @@ export function systemClock(): Clock {
         cancel()
       }
     },
+  }
+}
+
+/**
+ * Wall time that always lies in the millisecond that the platform says, and runs on within it by the monotonic clock: a
+ * latency of 2 ms cannot be told in steps of one. A step of the wall clock is followed at once.
+ */
+function wallClock(): () => Micros {
+  let aheadUs = 0
+  return () => {
+    const wallUs = Date.now() * 1000
+    const runUs = Math.floor(performance.now() * 1000)
+    aheadUs = Math.min(Math.max(aheadUs, wallUs - runUs), wallUs + 999 - runUs)
+    return runUs + aheadUs
   }
 }
 

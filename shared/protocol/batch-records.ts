@@ -1,6 +1,6 @@
-import { createHmac } from 'node:crypto'
 import { canonicalBytes } from '../codec/canonical.ts'
 import { decodeSigned } from '../codec/signed-cbor.ts'
+import { hmacSha256 } from '../crypto/digest.ts'
 import { leafHash, treeHash } from '../crypto/merkle.ts'
 import { HbError } from '../errors/hb-error.ts'
 import type { Canonical, DecisionItem, DecisionValues } from '../model/decision.ts'
@@ -8,6 +8,7 @@ import type { Canonical, DecisionItem, DecisionValues } from '../model/decision.
 /** Classes of a decision: core, measurements, identifiers, limits, persons, free text (evidence.md 4.3). */
 export const CLASSES = 6
 const SALT_BYTES = 16
+const SALT_LABELS = Array.from({ length: CLASSES }, (_, classId) => new TextEncoder().encode(`hb-salt${classId}`))
 /** First element of the core leaf: what the record is. */
 const RECORD = 1
 const RANGE = 2
@@ -57,12 +58,12 @@ export function readRecordMap(records: Uint8Array): { items: DecisionItem[]; lea
 }
 
 function leavesOf(item: DecisionItem, seq: number, seed: Uint8Array): Leaf[] {
-  const number = Buffer.alloc(8)
-  number.writeBigUInt64BE(BigInt(seq))
-  const recordSeed = createHmac('sha256', seed).update(number).digest()
+  const number = new Uint8Array(8)
+  new DataView(number.buffer).setBigUint64(0, BigInt(seq))
+  const recordSeed = hmacSha256(seed, number)
   return item.values.map((value, classId): Leaf => {
-    const salt = createHmac('sha256', recordSeed).update(`hb-salt${classId}`).digest().subarray(0, SALT_BYTES)
-    return [new Uint8Array(salt), classId === 0 ? coreValue(item, value) : value, classId]
+    const salt = hmacSha256(recordSeed, SALT_LABELS[classId]!).slice(0, SALT_BYTES)
+    return [salt, classId === 0 ? coreValue(item, value) : value, classId]
   })
 }
 

@@ -31,37 +31,27 @@ export function createBatchMaker({
   agent,
   epoch = 1,
   firstSeq = 1,
+  tens = 1,
 }: {
   signer: Signer
   deployment: string
   agent: string
   epoch?: number
   firstSeq?: number
+  /** Ten decisions each: one full record and a range of nine. */
+  tens?: number
 }) {
   let prev = genesisPrev({ deployment, agent, epoch, spki: signer.spki })
   let batchSeq = 0
   let seq = firstSeq
   return (change: Partial<BatchHeader> & { rig?: string; verdict?: string; keep?: boolean } = {}): MadeBatch => {
     const { rig = 'water-loop', verdict = 'PASS', keep = true, ...header } = change
-    const items = itemsFrom(header.firstSeq ?? seq, rig, verdict)
+    const first = header.firstSeq ?? seq
+    const items = Array.from({ length: tens }, (_, k) => itemsFrom(first + 10 * k, rig, verdict)).flat()
+    const last = seq + 10 * tens - 1
     const whole: BatchHeader = {
-      deployment,
-      agent,
-      epoch,
-      batchSeq: batchSeq + 1,
-      prev,
-      firstSeq: seq,
-      count: 10,
-      span: { firstUs: seq * 50_000, lastUs: (seq + 9) * 50_000, watermarkUs: (seq + 9) * 50_000 },
-      clock: { monoUs: 1, wallUs: 2, bootId: 'boot', sync: 'unknown', errorUs: null },
-      code: { exe: digest(4), version: '0.1.0', node: 'v24', evaluator: 1, execArgvEmpty: true },
-      config: digest(5),
-      baselines: [digest(6)],
-      gaps: [],
-      counters: { received: 1, evaluated: 1, late: 0, duplicate: 0, rejected: 0, shed: 0, missing: 0 },
-      flags: { breakGlass: false, simulation: true, degraded: false },
-      journal: { id: new Uint8Array(16), first: 1, last: 2 },
-      run: '',
+      ...plainHeader({ deployment, agent, epoch, batchSeq: batchSeq + 1, prev, firstSeq: seq, count: 10 * tens }),
+      span: { firstUs: seq * 50_000, lastUs: last * 50_000, watermarkUs: last * 50_000 },
       ...header,
     }
     const made = buildBatch({ header: whole, items, seed: new Uint8Array(32).fill(7), signer })
@@ -74,7 +64,27 @@ export function createBatchMaker({
   }
 }
 
-function itemsFrom(seq: number, rig: string, verdict: string): DecisionItem[] {
+/** A header that says nothing out of the ordinary. */
+export function plainHeader(
+  who: Pick<BatchHeader, 'deployment' | 'agent' | 'epoch' | 'batchSeq' | 'prev' | 'firstSeq' | 'count'>,
+): BatchHeader {
+  return {
+    ...who,
+    span: { firstUs: 50_000, lastUs: 50_000, watermarkUs: 50_000 },
+    clock: { monoUs: 1, wallUs: 2, bootId: 'boot', sync: 'unknown', errorUs: null },
+    code: { exe: digest(4), version: '0.1.0', node: 'v24', evaluator: 1, execArgvEmpty: true },
+    config: digest(5),
+    baselines: [digest(6)],
+    gaps: [],
+    counters: { received: 1, evaluated: 1, late: 0, duplicate: 0, rejected: 0, shed: 0, missing: 0 },
+    flags: { breakGlass: false, simulation: true, degraded: false },
+    journal: { id: new Uint8Array(16), first: 1, last: 2 },
+    run: '',
+  }
+}
+
+/** A full record and a range of nine that said the same. */
+export function itemsFrom(seq: number, rig: string, verdict: string): DecisionItem[] {
   const core: Canonical = {
     v: 1,
     seq,

@@ -27,12 +27,11 @@ function productText(): string {
   return sources.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n')
 }
 
-t.test('the generated reference is what the code says', (t) => {
-  for (const [name, text] of referencePages()) {
+t.test('the generated reference is what the code says', async (t) => {
+  for (const [name, text] of await referencePages()) {
     const path = join(ROOT, REFERENCE_FOLDER, name)
     t.equal(existsSync(path) ? readFileSync(path, 'utf8') : 'missing', text, `${name}; otherwise: npm run docs`)
   }
-  t.end()
 })
 
 t.test('every error code is one that the programs can give', (t) => {
@@ -42,8 +41,8 @@ t.test('every error code is one that the programs can give', (t) => {
   t.end()
 })
 
-t.test('every command that a remedy names exists', (t) => {
-  const known = commandNames(createProgram())
+t.test('every command that a remedy names exists', async (t) => {
+  const known = commandNames(await createProgram())
   const isKnown = (command: string): boolean => known.some((name) => name === command || name.startsWith(`${command} `))
   const named = Object.entries(CATALOGUE).flatMap(([code, { remedy }]) =>
     commandsIn(remedy).map((command) => ({ code, command })),
@@ -53,7 +52,6 @@ t.test('every command that a remedy names exists', (t) => {
     named.filter(({ command }) => !isKnown(command)),
     [],
   )
-  t.end()
 })
 
 t.test('an error says something, in a sentence, and what to do', (t) => {

@@ -3,7 +3,7 @@ import t from 'tap'
 import { canonicalBytes } from '../../../shared/codec/canonical.ts'
 import { decodeSigned } from '../../../shared/codec/signed-cbor.ts'
 import { concat } from '../../../shared/crypto/cose.ts'
-import { fromHex, sha256, toHex } from '../../../shared/crypto/digest.ts'
+import { fromHex, hmacSha256, sha256, toHex } from '../../../shared/crypto/digest.ts'
 import { inclusionProof, leafHash, rootOfInclusion, treeHash } from '../../../shared/crypto/merkle.ts'
 import { generateSigner, keyIdOf, readPublicKey, signerFromPem } from '../../../shared/crypto/sign.ts'
 import { HbError } from '../../../shared/errors/hb-error.ts'
@@ -294,4 +294,20 @@ t.test('a signed batch whose sequence does not hold together is refused', async 
     const { cose, records } = build(header, items)
     t.equal(refusal(cose, records), 'BATCH_SHAPE')
   }
+})
+
+t.test('HMAC-SHA-256 gives the values of RFC 4231 section 4', (t) => {
+  const text = (value: string): string => toHex(new TextEncoder().encode(value))
+  const cases = [
+    ['0b'.repeat(20), text('Hi There'), 'b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7'],
+    [
+      text('Jefe'),
+      text('what do ya want for nothing?'),
+      '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843',
+    ],
+    ['aa'.repeat(20), 'dd'.repeat(50), '773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe'],
+  ] as const
+  for (const [key, message, wanted] of cases) t.equal(toHex(hmacSha256(hex(key), hex(message))), wanted)
+  t.throws(() => hmacSha256(new Uint8Array(65), new Uint8Array(0)), 'a key longer than a block')
+  t.end()
 })

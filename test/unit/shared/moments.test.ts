@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { FIELD, joinRows, MOMENTS_FIELDS, momentsAt, sampleVariance } from '../../../shared/math/moments.ts'
+import { FIELD, joinRows, joinSpans, MOMENTS_FIELDS, momentsAt, sampleVariance } from '../../../shared/math/moments.ts'
 
 /** Numbers whose squares neither overflow nor vanish. */
 const VALUE = fc.double({ min: -1e6, max: 1e6, noNaN: true }).map((v) => (Math.abs(v) < 1e-100 ? 0 : v))
@@ -118,4 +118,33 @@ t.test('the variance of fewer than two samples is not said, and none is negative
   t.equal(sampleVariance(momentsAt(joined([rowOf(1), rowOf(3)]), 0)), 2)
   t.equal(sampleVariance({ ...momentsAt(joined([rowOf(1), rowOf(3)]), 0), m2: -1e-20 }), 0)
   t.equal(sampleVariance({ ...momentsAt(rowOf(3), 0), count: Number.NaN }), null)
+})
+
+t.test('spans joined at once are, bit for bit, the rows joined one after the other', (t) => {
+  const pane = fc.array(VALUE, { maxLength: 4 })
+  fc.assert(
+    fc.property(fc.array(fc.tuple(pane, fc.nat(2)), { minLength: 2, maxLength: 24 }), (panes) => {
+      // Two channels a span: the second stands behind the first.
+      const spans = Math.floor(panes.length / 2)
+      const rows = new Float64Array(spans * 2 * MOMENTS_FIELDS)
+      const wanted = new Float64Array(2 * MOMENTS_FIELDS)
+      for (let k = 0; k < spans * 2; k += 1) {
+        const [values, invalid] = panes[k]!
+        const row = joined(values.map((value) => rowOf(value)))
+        row[FIELD.invalid] = invalid
+        rows.set(row, k * MOMENTS_FIELDS)
+        joinRows(wanted, k % 2, rows, k, wanted, k % 2)
+      }
+      const found = new Float64Array(2 * MOMENTS_FIELDS)
+      joinSpans(
+        rows,
+        Array.from({ length: spans }, (_, k) => 2 * k),
+        found,
+      )
+      return found.every((value, k) => Object.is(value, wanted[k]) || (value === 0 && wanted[k] === 0))
+    }),
+    { seed: 7, numRuns: 2_000 },
+  )
+  t.pass('2000 sets of spans')
+  t.end()
 })
