@@ -307,7 +307,7 @@ function addSources(at: Running, finish: () => void): void {
 function createSource({ loaded, clock, loop }: Running, rig: string, source: SourceConfig): TelemetrySource {
   switch (source.type) {
     case 'zmq':
-      return createZmqSource({ rig, config: source })
+      return createZmqSource({ rig, config: source, clock })
     case 'host':
       return createHostSource({ rig, config: source, clock, epoch: loop.identity.bootId })
     case 'csv':

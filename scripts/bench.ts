@@ -4,24 +4,29 @@
  *   node scripts/bench.ts                    everything, a table for people
  *   node scripts/bench.ts --json             one JSON object {machine, load, results} on stdout
  *   node scripts/bench.ts --only A,B         these results only; --list says which there are
- *   node scripts/bench.ts --short            shorter runs, for comparing with the last landed figures
+ *   node scripts/bench.ts --short            shorter runs
+ *   node scripts/bench.ts --compare FILE     exit 1 when a rate lost more than 20 % against FILE, in two runs
  *
  * Progress goes to stderr.
  */
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { boundsOf, table } from './bench/budget.ts'
+import { type Figures, type Loss, landedFigures, lossesOf, yardstick } from './bench/compare.ts'
+import type { Measure } from './bench/measure.ts'
 import { MEASURES } from './bench/measures.ts'
 import { killAll } from './demo/processes.ts'
 
-type Order = Readonly<{ json: boolean; short: boolean; list: boolean; only: readonly string[] }>
+type Order = Readonly<{ json: boolean; short: boolean; list: boolean; only: readonly string[]; landed: string | null }>
 
 function orderFrom(args: readonly string[]): Order {
-  const at = args.indexOf('--only')
+  const after = (option: string): string | null =>
+    args.includes(option) ? (args[args.indexOf(option) + 1] ?? '') : null
   return {
     json: args.includes('--json'),
     short: args.includes('--short'),
     list: args.includes('--list'),
-    only: at < 0 ? [] : (args[at + 1] ?? '').split(','),
+    only: after('--only')?.split(',') ?? [],
+    landed: after('--compare'),
   }
 }
 
@@ -36,18 +41,44 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const chosen = MEASURES.filter(({ names }) => order.only.length === 0 || names.some((n) => order.only.includes(n)))
   const machine = machineNow()
+  const figures: Figures = { yardstick: machine.yardstick, results: await measureAll(chosen, order.short) }
+  const load = Object.fromEntries(chosen.flatMap(({ names, what }) => names.map((name) => [name, what])))
+  if (order.json) process.stdout.write(`${JSON.stringify({ machine, load, ...figures })}\n`)
+  else process.stdout.write(table(figures.results, boundsOf(), machine))
+  return order.landed === null ? 0 : await compared(figures, order.landed, order.short)
+}
+
+async function measureAll(chosen: readonly Measure[], short: boolean): Promise<Record<string, number>> {
   const results: Record<string, number> = {}
   for (const [k, measure] of chosen.entries()) {
     const say = (text: string): void =>
       void process.stderr.write(`[${k + 1}/${chosen.length}] ${measure.names[0]}: ${text}\n`)
     say(measure.what)
-    Object.assign(results, await measure.run({ short: order.short, say }))
+    Object.assign(results, await measure.run({ short, say }))
   }
-  const load = Object.fromEntries(chosen.flatMap(({ names, what }) => names.map((name) => [name, what])))
-  if (order.json) process.stdout.write(`${JSON.stringify({ machine, load, results })}\n`)
-  else process.stdout.write(table(results, boundsOf(), machine))
-  return 0
+  return results
 }
+
+/** Measures what lost a second time, and says what lost twice. @returns the exit code */
+async function compared(figures: Figures, path: string, short: boolean): Promise<number> {
+  const landed = landedFigures(path)
+  const first = lossesOf(figures, landed)
+  if (first.length === 0) {
+    process.stderr.write('no rate lost more than 20 % against the last landed figures\n')
+    return 0
+  }
+  process.stderr.write(`${told(first)}; once more\n`)
+  const again = MEASURES.filter(({ names }) => first.some(({ name }) => names.includes(name)))
+  const results = await measureAll(again, short)
+  const second = lossesOf({ yardstick: yardstick(), results }, landed).filter(({ name }) =>
+    first.some((loss) => loss.name === name),
+  )
+  process.stderr.write(second.length === 0 ? 'not so the second time\n' : `twice: ${told(second)}\n`)
+  return second.length === 0 ? 0 : 1
+}
+
+const told = (losses: readonly Loss[]): string =>
+  losses.map(({ name, ratio }) => `${name} is ${ratio.toFixed(2)} of what it was`).join(', ')
 
 /** What the figures were measured on, and what else the machine was doing when the bench began. */
 function machineNow() {
@@ -59,6 +90,7 @@ function machineNow() {
     kernel: release(),
     node: process.version,
     load_average_before: loadavg()[0] ?? null,
+    yardstick: yardstick(),
   }
 }
 

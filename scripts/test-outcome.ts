@@ -7,6 +7,11 @@ export type Outcome = Readonly<{ passed: number; failed: number; skipped: number
 const SUMMARY = /^# \{ (total: .*) \}$/gm
 const PLAN = /^1\.\.\d+/m
 
+/** What a test has to tell beside its assertions, such as how often an agent was killed: `t.comment('counted: …')`. */
+export function countedIn(output: string): string[] {
+  return [...output.matchAll(/^\s*# counted: (.*)$/gm)].map((found) => found[1]!)
+}
+
 /** A check counts as one. */
 export function outcomeOfStep(ended: Ended): Outcome {
   const reason = wrongEnd(ended)

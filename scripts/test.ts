@@ -12,7 +12,7 @@
 import { join } from 'node:path'
 import { endAllGroups, runGroup } from './process-group.ts'
 import { listFiles, ROOT } from './sources.ts'
-import { type Outcome, outcomeOfStep, outcomeOfTests } from './test-outcome.ts'
+import { countedIn, type Outcome, outcomeOfStep, outcomeOfTests } from './test-outcome.ts'
 
 type Job = Readonly<{ name: string; args: readonly string[]; kind: 'step' | 'tests'; timeoutMs: number }>
 
@@ -75,7 +75,10 @@ async function runJob(job: Job): Promise<Outcome> {
   const counts = job.kind === 'tests' ? `  ${outcome.passed} passed, ${outcome.failed} failed${skipped}` : ''
   const reason = outcome.reason === '' ? '' : `\n${outcome.reason}`
   const output = outcome.failed === 0 ? '' : `\n${ended.output.trimEnd()}${reason}\n--- end of ${job.name}`
-  process.stdout.write(`${sign} ${job.name}  ${ended.seconds.toFixed(1)} s${counts}${output}\n`)
+  const told = countedIn(ended.output)
+    .map((text) => `\ncounted ${text}`)
+    .join('')
+  process.stdout.write(`${sign} ${job.name}  ${ended.seconds.toFixed(1)} s${counts}${told}${output}\n`)
   return outcome
 }
 

@@ -2,12 +2,18 @@ import { Pull, Subscriber } from 'zeromq'
 import { FRAME_BYTES_MAX } from '../../shared/codec/telemetry.ts'
 import type { ZmqSourceConfig } from '../../shared/config/types.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
+import type { Clock } from '../../shared/lib/clock.ts'
 import type { RawTelemetry, SourceSink, TelemetrySource } from '../ports.ts'
 
 /** Messages waiting inside ZeroMQ; a publisher that pushes waits beyond it, one that publishes loses them (seen as gaps in `seq`). */
 const RECEIVE_HIGH_WATER_MARK = 10_000
-/** Messages handed on together: what has come when the loop is free for it. None waits for company. */
+/**
+ * Messages handed on together: what has come when the loop is free for it. Where many come at once company is waited
+ * for, because a hand-over costs as much as some ten messages.
+ */
 const MESSAGES_AT_ONCE = 256
+const BUSY_MESSAGES = 8
+const BUSY_WITHIN_MS = 2
 const BYTES_AT_ONCE = 1024 * 1024
 /** A message longer than this ends its connection before it is in memory. */
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024
@@ -17,7 +23,15 @@ const MESSAGE_BYTES_MAX = 64 * 1024 * 1024
  * routing only, because a frame says itself which rig it is of. ZeroMQ compares only the beginning of a topic: what was
  * published for `loop-2` also reaches a subscriber to `loop`, and is none of its business.
  */
-export function createZmqSource({ rig, config }: { rig: string; config: ZmqSourceConfig }): TelemetrySource {
+export function createZmqSource({
+  rig,
+  config,
+  clock,
+}: {
+  rig: string
+  config: ZmqSourceConfig
+  clock: Clock
+}): TelemetrySource {
   let socket: Pull | Subscriber | null = null
   let done: Promise<void> = Promise.resolve()
   return {
@@ -36,7 +50,7 @@ export function createZmqSource({ rig, config }: { rig: string; config: ZmqSourc
         )
       }
       socket = opened
-      done = receive(opened, { rig, config, sink })
+      done = receive(opened, { rig, config, clock, sink })
     },
     async stop() {
       socket?.close()
@@ -54,26 +68,33 @@ function open(rig: string, config: ZmqSourceConfig): Pull | Subscriber {
   return subscriber
 }
 
-type Reception = Readonly<{ rig: string; config: ZmqSourceConfig; sink: SourceSink }>
+type Reception = Readonly<{ rig: string; config: ZmqSourceConfig; clock: Clock; sink: SourceSink }>
 
-async function receive(socket: Pull | Subscriber, { rig, config, sink }: Reception): Promise<void> {
+async function receive(socket: Pull | Subscriber, { rig, config, clock, sink }: Reception): Promise<void> {
   const about = { rig, origin: config.name, encoding: config.encoding, provenance: config.provenance }
   let waiting: Uint8Array[] = []
   let waitingBytes = 0
-  let soon: NodeJS.Immediate | null = null
+  let soon: (() => void) | null = null
   let delivering: Promise<void> | null = null
+  let busy = false
   const flush = async (): Promise<void> => {
-    clearImmediate(soon ?? undefined)
+    soon?.()
     soon = null
     while (delivering !== null) await delivering
     if (waiting.length === 0) return
     const messages = waiting
+    busy = messages.length >= BUSY_MESSAGES
     waiting = []
     waitingBytes = 0
     delivering = sink.deliver({ ...about, messages } satisfies RawTelemetry).finally(() => {
       delivering = null
     })
     await delivering
+  }
+  const flushSoon = (): (() => void) => {
+    if (busy) return clock.after(BUSY_WITHIN_MS, () => void flush())
+    const immediate = setImmediate(() => void flush())
+    return () => clearImmediate(immediate)
   }
   try {
     for await (const parts of socket) {
@@ -84,7 +105,7 @@ async function receive(socket: Pull | Subscriber, { rig, config, sink }: Recepti
       waitingBytes += message.length
       // Waiting for room holds back the socket, and ZeroMQ's own bound applies.
       if (waiting.length >= MESSAGES_AT_ONCE) await flush()
-      else soon ??= setImmediate(() => void flush())
+      else soon ??= flushSoon()
     }
   } finally {
     await flush()

@@ -116,6 +116,8 @@ export function dropClosed(open: OpenSamples, closedUs: number): void {
 
 /** Index in a run of its first sample at or after a time; its count when there is none. */
 export function firstFrom(run: SampleRun, timeUs: number): number {
+  if (run.time[run.timeAt]! >= timeUs) return 0
+  if (run.time[run.timeAt + run.count - 1]! < timeUs) return run.count
   let low = 0
   let high = run.count
   while (low < high) {

@@ -288,7 +288,7 @@ function follows(panes: OpenPanes, at: number, sample: OpenSample, sources: read
  */
 function sumAgain(panes: OpenPanes, channel: number, pane: number, sources: readonly string[]): void {
   const parts = partsOf(panes.samples[channel]!, pane * panes.slideUs, (pane + 1) * panes.slideUs)
-  parts.sort((a, b) => a.time[a.timeAt]! - b.time[b.timeAt]! || a.place - b.place)
+  parts.sort((a, b) => a.firstUs - b.firstUs || a.place - b.place)
   const at = slotOf(panes, channel, pane)
   panes.count[at] = 0
   panes.sum[at] = 0
@@ -302,40 +302,39 @@ function sumAgain(panes: OpenPanes, channel: number, pane: number, sources: read
 }
 
 /** What of a run lies in a pane; `place` is where its first sample stands in order of arrival. */
-type Part = SampleRun & { place: number }
+type Part = Readonly<{ run: SampleRun; from: number; count: number; place: number; firstUs: number; lastUs: number }>
 
 function partsOf(open: OpenSamples, fromUs: number, toUs: number): Part[] {
   const parts: Part[] = []
   let place = 0
   for (const run of open.runs) {
+    const at = place
+    place += run.count
+    if (run.time[run.timeAt]! >= toUs || run.time[run.timeAt + run.count - 1]! < fromUs) continue
     const from = firstFrom(run, fromUs)
     const count = firstFrom(run, toUs) - from
-    if (count > 0)
-      parts.push({ ...run, timeAt: run.timeAt + from, valueAt: run.valueAt + from, count, place: place + from })
-    place += run.count
+    if (count === 0) continue
+    const firstUs = run.time[run.timeAt + from]!
+    parts.push({ run, from, count, place: at + from, firstUs, lastUs: run.time[run.timeAt + from + count - 1]! })
   }
   return parts
 }
 
 /** First part after those that part `k` reaches into, directly or through others. */
 function clusterEnd(parts: readonly Part[], k: number): number {
-  let newest = lastTimeOf(parts[k]!)
+  let newest = parts[k]!.lastUs
   let end = k + 1
-  while (end < parts.length && !(parts[end]!.time[parts[end]!.timeAt]! > newest)) {
-    newest = Math.max(newest, lastTimeOf(parts[end]!))
+  while (end < parts.length && !(parts[end]!.firstUs > newest)) {
+    newest = Math.max(newest, parts[end]!.lastUs)
     end += 1
   }
   return end
 }
 
-function lastTimeOf(run: SampleRun): number {
-  return run.time[run.timeAt + run.count - 1]!
-}
-
-function addPart(panes: OpenPanes, at: number, part: Part): void {
-  addAll(panes, at, part.value, part.valueAt, part.count)
-  panes.last[at] = part.value[part.valueAt + part.count - 1]! + 0
-  panes.lastTime[at] = lastTimeOf(part)
+function addPart(panes: OpenPanes, at: number, { run, from, count, lastUs }: Part): void {
+  addAll(panes, at, run.value, run.valueAt + from, count)
+  panes.last[at] = run.value[run.valueAt + from + count - 1]! + 0
+  panes.lastTime[at] = lastUs
 }
 
 type Placed = { timeUs: number; value: number; seq: number; name: string; place: number }
@@ -343,13 +342,13 @@ type Placed = { timeUs: number; value: number; seq: number; name: string; place:
 /** Adds samples of parts that reach into each other; those without a sequence at one instant go by value. */
 function addCluster(panes: OpenPanes, at: number, parts: readonly Part[], sources: readonly string[]): void {
   const placed: Placed[] = []
-  for (const { time, value, timeAt, valueAt, count, seq, source, place } of parts)
+  for (const { run, from, count, place } of parts)
     for (let i = 0; i < count; i += 1)
       placed.push({
-        timeUs: time[timeAt + i]!,
-        value: value[valueAt + i]! + 0,
-        seq,
-        name: sources[source]!,
+        timeUs: run.time[run.timeAt + from + i]!,
+        value: run.value[run.valueAt + from + i]! + 0,
+        seq: run.seq,
+        name: sources[run.source]!,
         place: place + i,
       })
   placed.sort((a, b) => {

@@ -38,8 +38,12 @@ export type LoadReport = Readonly<{
 
 const SEND_HIGH_WATER_MARK = 64
 const ANNOUNCE_EVERY_US = 1_000_000
-/** A schedule is kept to this; between two looks at the clock frames go out together. Timers know no less than 1 ms. */
-const PACE_MS = 0.1
+/**
+ * Between two looks at the clock frames go out together. Few frames are kept to their moment, by waits shorter than a
+ * timer knows; at many a millisecond is near enough, and waking more often would take the processor from the agent.
+ */
+const FINE_WAIT_MS = 0.1
+const FINE_ABOVE_US = 500
 const pacer = new Int32Array(new SharedArrayBuffer(4))
 
 const nowUs = (): number => Math.floor((performance.timeOrigin + performance.now()) * 1000)
@@ -121,10 +125,10 @@ class Load {
     for (let k = 0; k < frames; ) {
       await this.announceWhenDue()
       const due = Math.min(frames, Math.floor((nowUs() - startUs) / everyUs) + 1)
-      if (k >= due) {
-        Atomics.wait(pacer, 0, 0, PACE_MS)
+      if (k >= due && everyUs >= FINE_ABOVE_US) {
+        Atomics.wait(pacer, 0, 0, FINE_WAIT_MS)
         await new Promise((resolve) => setImmediate(resolve))
-      }
+      } else if (k >= due) await new Promise((resolve) => setTimeout(resolve, 1))
       for (; k < due; k += 1) {
         this.behindUs = Math.max(this.behindUs, nowUs() - (startUs + k * everyUs))
         await this.sendFrame(k % this.groups.length, everyUs * this.groups.length)

@@ -14,7 +14,8 @@ import type { Measure, Setting } from './measure.ts'
 
 /** Times of one frame: at 1 kHz one a millisecond, so that waiting for a frame to fill is no part of the latency. */
 const TIMES_PER_FRAME = 1
-const LOOK_EVERY_MS = 250
+/** As often as somebody may scrape an agent; its answer costs it memory as well. */
+const LOOK_EVERY_MS = 2_000
 const SECONDS_PER_DAY = 86_400
 
 /** One run at L64, and everything that can be read off it. */
@@ -118,7 +119,7 @@ async function watch(agent: BenchAgent, seconds: number, say: (text: string) => 
     const atS = (performance.now() - startMs) / 1000
     if (atS >= seconds) return looks
     looks.push(await look(agent, atS))
-    if (looks.length % 40 === 0)
+    if (looks.length % 5 === 0)
       say(`${atS.toFixed(0)} of ${seconds} s, ${looks[looks.length - 1]!.rssMb.toFixed(0)} MB`)
   }
 }

@@ -38,6 +38,8 @@ const SHAPES: readonly Shape[] = [
 /** The offered rate changes by this factor from trial to trial, at most this often. */
 const FACTOR = 1.25
 const TRIALS_MAX = 12
+/** Below this share of what was asked of it, the load itself is the limit. */
+const OFFERED_SHARE = 0.97
 /** What was sent must be decided and signed on disk this soon after the last of it. */
 const SIGNED_WITHIN_MS = 3_000
 const POLL_MS = 50
@@ -58,7 +60,7 @@ async function highestRate(shape: Shape, seconds: number, say: (text: string) =>
   const agent = await startBenchAgent(shape.agent)
   try {
     let nextSeq = 0
-    const trial = async (samplesPerS: number): Promise<number | null> => {
+    const trial = async (samplesPerS: number): Promise<Held | null> => {
       const report = await runLoad({
         endpoint: agent.endpoint,
         rig: 'bench',
@@ -73,8 +75,9 @@ async function highestRate(shape: Shape, seconds: number, say: (text: string) =>
       const verdict = await settled(agent, report, totals)
       totals = verdict.totals
       const rate = report.samples / report.seconds
-      say(`${format(samplesPerS)}/s offered: ${verdict.why ?? `held at ${format(rate)}/s`}`)
-      return verdict.why === null ? rate : null
+      const short = rate < OFFERED_SHARE * samplesPerS ? ', all that the load could send' : ''
+      say(`${format(samplesPerS)}/s offered: ${verdict.why ?? `held at ${format(rate)}/s${short}`}`)
+      return verdict.why === null ? { rate, more: short === '' } : null
     }
     let totals = countsOf(await agent.metrics())
     // Compiled code and caches first: an agent is measured as it runs after its first seconds.
@@ -85,18 +88,21 @@ async function highestRate(shape: Shape, seconds: number, say: (text: string) =>
   }
 }
 
-async function search(trial: (rate: number) => Promise<number | null>, begin: number): Promise<number> {
-  let best = await trial(begin)
-  const up = best !== null
-  let rate = begin
-  for (let k = 0; k < TRIALS_MAX; k += 1) {
+/** A rate that was held, and whether the load could have sent more. */
+type Held = Readonly<{ rate: number; more: boolean }>
+
+async function search(trial: (rate: number) => Promise<Held | null>, begin: number): Promise<number> {
+  let held = await trial(begin)
+  let best = held?.rate ?? 0
+  const up = held !== null
+  for (let k = 0, rate = begin; k < TRIALS_MAX; k += 1) {
+    if (up && held?.more !== true) break
     rate = up ? rate * FACTOR : rate / FACTOR
-    const held = await trial(rate)
-    if (up && held === null) break
-    if (held !== null) best = Math.max(best ?? 0, held)
+    held = await trial(rate)
+    best = Math.max(best, held?.rate ?? 0)
     if (!up && held !== null) break
   }
-  return best ?? 0
+  return best
 }
 
 type Totals = Readonly<{ received: number; bad: ReadonlyMap<string, number> }>

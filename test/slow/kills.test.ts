@@ -29,6 +29,9 @@ t.test(`${LANES * KILLS_A_LANE} kills at random moments in ${LANES} lanes`, asyn
     [],
     'every run has the digest of the undisturbed one',
   )
+  t.comment(
+    `counted: kills of the agent | ${results.reduce((sum, r) => sum + r.kills, 0)} | digest equal after every one`,
+  )
 })
 
 t.test(`a collector killed ${COLLECTOR_KILLS} times`, async (t) => {
@@ -40,4 +43,5 @@ t.test(`a collector killed ${COLLECTOR_KILLS} times`, async (t) => {
   await makeRecording(folder)
   const custody = await custodyUnderKills(folder, { kills: COLLECTOR_KILLS, seed: 99, agentToo: false })
   t.match(custody, { firstGap: null, refusals: 0, receipted: custody.batches, covered: custody.decisions })
+  t.comment(`counted: kills of the collector | ${COLLECTOR_KILLS} | ${custody.decisions} decisions there exactly once`)
 })

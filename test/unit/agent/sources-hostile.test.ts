@@ -105,6 +105,7 @@ async function pullSource(t: { teardown(fn: () => Promise<void>): unknown }, sin
   const endpoint = `tcp://127.0.0.1:${await freePort()}`
   const source = createZmqSource({
     rig: 'r',
+    clock,
     config: { name: 'a', type: 'zmq', pattern: 'pull', encoding: 'cbor', provenance: 'live', endpoint },
   })
   await source.start(sink)
@@ -188,6 +189,7 @@ t.test('a subscriber does not take what was published for a rig whose name only 
   })
   const source = createZmqSource({
     rig: 'loop',
+    clock,
     config: { name: 'b', type: 'zmq', pattern: 'sub', encoding: 'json', provenance: 'live', endpoint },
   })
   await source.start({
@@ -220,7 +222,7 @@ t.test('a port that is taken is named with its address', async (t) => {
   const endpoint = `tcp://127.0.0.1:${await freePort()}`
   const config = { name: 'a', type: 'zmq', pattern: 'pull', encoding: 'cbor', provenance: 'live', endpoint } as const
   const sink: SourceSink = { deliver: async () => {}, tick: async () => {}, ended: () => {} }
-  const [first, second] = [createZmqSource({ rig: 'r', config }), createZmqSource({ rig: 'r', config })]
+  const [first, second] = [createZmqSource({ rig: 'r', config, clock }), createZmqSource({ rig: 'r', config, clock })]
   await first.start(sink)
   t.teardown(() => first.stop())
   await t.rejects(second.start(sink), { code: 'PORT_TAKEN', context: { endpoint, source: 'a', rig: 'r' } })

@@ -143,6 +143,7 @@ t.test('a pull source takes what is pushed; a subscriber takes its own topic', a
   const a = createZmqSource({
     rig: 'r',
     config: { ...common, name: 'a', pattern: 'pull', endpoint: `tcp://127.0.0.1:${pull}` },
+    clock,
   })
   await a.start(pulled)
   const push = new Push({ linger: 0 })
@@ -165,6 +166,7 @@ t.test('a pull source takes what is pushed; a subscriber takes its own topic', a
   const b = createZmqSource({
     rig: 'r',
     config: { ...common, name: 'b', pattern: 'sub', endpoint: `tcp://127.0.0.1:${sub}` },
+    clock,
   })
   await b.start(heard)
   let isHeard = false
