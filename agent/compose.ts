@@ -15,6 +15,8 @@ import { createCsvSource } from './adapters/csv-source.ts'
 import { type Files, systemFiles } from './adapters/files.ts'
 import { createHealthServer } from './adapters/health-server.ts'
 import { createHostSource } from './adapters/host-source.ts'
+import { createStdinSource } from './adapters/stdin-source.ts'
+import { createTailSource } from './adapters/tail-source.ts'
 import { createUplink, type UplinkOptions } from './adapters/ws-uplink.ts'
 import { createZmqSource } from './adapters/zmq-source.ts'
 import { type CodeIdentity, readCode } from './code-identity.ts'
@@ -304,7 +306,8 @@ function addSources(at: Running, finish: () => void): void {
   }
 }
 
-function createSource({ loaded, clock, loop }: Running, rig: string, source: SourceConfig): TelemetrySource {
+function createSource(at: Running, rig: string, source: SourceConfig): TelemetrySource {
+  const { loaded, clock, loop, storage, events } = at
   switch (source.type) {
     case 'zmq':
       return createZmqSource({ rig, config: source, clock })
@@ -317,6 +320,25 @@ function createSource({ loaded, clock, loop }: Running, rig: string, source: Sou
         clock,
         path: resolve(loaded.folder, source.file),
         resumeAfter: (name, epoch) => loop.highestFrame(rig, name, epoch),
+      })
+    case 'stdin':
+      return createStdinSource({
+        rig,
+        config: source,
+        epoch: loop.identity.bootId,
+        recording: loaded.config.clock === 'recording',
+        input: process.stdin,
+        failed: (error) => events.broken('stdin', error),
+      })
+    case 'tail':
+      return createTailSource({
+        rig,
+        config: source,
+        path: resolve(loaded.folder, source.file),
+        notes: storage.folder.path,
+        clock,
+        durable: () => storage.journal.sync(),
+        news: (what, facts) => events.tailNews(what, { rig, source: source.name, ...facts }),
       })
   }
 }

@@ -157,7 +157,7 @@ export class AgentLoop {
 
   private async deliver(raw: RawTelemetry): Promise<void> {
     const { clock } = this.options
-    const { rig, origin, encoding, provenance, messages } = raw
+    const { rig, origin, encoding, provenance, messages, time } = raw
     const input = (): JournalInput => ({
       kind: 'frame',
       nowUs: raw.nowUs ?? this.nowUs(),
@@ -166,10 +166,11 @@ export class AgentLoop {
       encoding,
       provenance,
       messages,
+      ...(time === undefined ? {} : { time }),
     })
     let seq = this.intake.take(input())
-    if (raw.nowUs === undefined) return
-    // A recording can wait: nothing of it is lost while the disk is full.
+    if (raw.nowUs === undefined && raw.waits !== true) return
+    // A recording or a file can wait: nothing of it is lost while the disk is full.
     while (seq === null && !this.stopping) {
       await clock.sleep(RETRY_MS)
       seq = this.intake.take(input())
@@ -187,6 +188,13 @@ export class AgentLoop {
    */
   async endRecording(): Promise<void> {
     let endUs = 0
+    const { loaded, clock } = this.options
+    if (loaded.config.clock === 'system') {
+      // The clock moves by itself: what came last is decided when its lateness is over.
+      await clock.sleep(Math.max(...loaded.config.rigs.map((rig) => rig.lateness_ms + 3 * rig.slide_ms)))
+      await this.flush().catch(() => undefined)
+      return
+    }
     for (const { newestSeenUs, settings } of this.evaluation.state.rigs) {
       const newest = newestSeenUs.reduce((a, b) => Math.max(a, b), 0)
       if (newest > 0) endUs = Math.max(endUs, newest + settings.latenessUs + 2 * settings.slideUs)

@@ -71,7 +71,13 @@ function open(rig: string, config: ZmqSourceConfig): Pull | Subscriber {
 type Reception = Readonly<{ rig: string; config: ZmqSourceConfig; clock: Clock; sink: SourceSink }>
 
 async function receive(socket: Pull | Subscriber, { rig, config, clock, sink }: Reception): Promise<void> {
-  const about = { rig, origin: config.name, encoding: config.encoding, provenance: config.provenance }
+  const about = {
+    rig,
+    origin: config.name,
+    encoding: config.encoding,
+    provenance: config.provenance,
+    ...(config.time === 'arrival' ? { time: config.time } : {}),
+  }
   let waiting: Uint8Array[] = []
   let waitingBytes = 0
   let soon: (() => void) | null = null

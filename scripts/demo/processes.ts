@@ -2,6 +2,7 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Writable } from 'node:stream'
 import { ROOT } from '../sources.ts'
 
 /** One JSON line that a program wrote. */
@@ -16,6 +17,8 @@ export type Program = Readonly<{
   /** SIGTERM, and SIGKILL when that is not enough. @returns the exit code, or null when it had to be killed */
   stop(withinMs?: number): Promise<number | null>
   readonly exited: Promise<number | null>
+  /** Its standard input, when it was started with one. */
+  readonly input: Writable | null
 }>
 
 const STOP_WITHIN_MS = 15_000
@@ -28,8 +31,11 @@ const running = new Map<number, ChildProcess>()
 
 type Wake = (line: LogLine) => void
 
+/** `input`: give it a standard input to write to. */
+type StartOptions = Readonly<{ folder: string; line?: Wake; input?: boolean }>
+
 /** Starts `hb ARGS`; its log goes to a file, and every line to `line`. */
-export function startHb(name: string, args: readonly string[], options: { folder: string; line?: Wake }): Program {
+export function startHb(name: string, args: readonly string[], options: StartOptions): Program {
   return new HbProgram(name, args, options)
 }
 
@@ -37,14 +43,16 @@ class HbProgram implements Program {
   readonly name: string
   readonly pid: number
   readonly exited: Promise<number | null>
+  readonly input: Writable | null
   private readonly child: ChildProcess
   private readonly lines: LogLine[] = []
   private readonly waiting = new Set<Wake>()
   private complaint = ''
 
-  constructor(name: string, args: readonly string[], { folder, line }: { folder: string; line?: Wake }) {
+  constructor(name: string, args: readonly string[], { folder, line, input = false }: StartOptions) {
     this.name = name
-    this.child = launch(args, folder)
+    this.child = launch(args, folder, input ? 'pipe' : 'ignore')
+    this.input = this.child.stdin
     this.pid = this.child.pid ?? 0
     const log = openSync(join(folder, `${name}.log`), 'a')
     createInterface({ input: this.child.stdout! }).on('line', (text) => {
@@ -96,8 +104,8 @@ class HbProgram implements Program {
   }
 }
 
-function launch(args: readonly string[], folder: string): ChildProcess {
-  const stdio: StdioOptions = ['ignore', 'pipe', 'pipe']
+function launch(args: readonly string[], folder: string, input: 'pipe' | 'ignore' = 'ignore'): ChildProcess {
+  const stdio: StdioOptions = [input, 'pipe', 'pipe']
   const child = spawn(process.execPath, [HB, ...args], { cwd: folder, detached: true, stdio })
   const { pid } = child
   if (pid !== undefined) {
