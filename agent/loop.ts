@@ -7,6 +7,7 @@ import type { Decision } from '../shared/model/decision.ts'
 import type { OverallVerdict } from '../shared/model/verdict.ts'
 import type { Micros } from '../shared/units.ts'
 import type { Uplink } from './adapters/ws-uplink.ts'
+import { missingOf } from './core/accept.ts'
 import { highestSeq } from './core/sources.ts'
 import type { Effect } from './core/step.ts'
 import { totalCounts } from './core/totals.ts'
@@ -253,7 +254,7 @@ export class AgentLoop {
         run: rig.run?.run ?? null,
         verdict: this.live.verdictOf(rig.settings.rig),
         evaluated_through_us: rig.closedUs,
-        counters: totalCounts(rig),
+        counters: { ...totalCounts(rig), missing: missingOf(rig) },
         refused: [...rig.ledger.refusals.entries()].map(([reason, { count, firstUs, example }]) => ({
           reason,
           count,
