@@ -65,6 +65,19 @@ function arrivalTimes(timeUs: Float64Array, nowUs: Micros): Float64Array {
   return timeUs.map((t) => (Number.isSafeInteger(t) && Number.isSafeInteger(newest) ? nowUs - (newest - t) : t))
 }
 
+/** The rig that a message says it is of, for whoever listens without knowing; null when it says none. Never throws. */
+export function rigIn(message: Uint8Array, encoding: 'cbor' | 'json'): string | null {
+  try {
+    const value = encoding === 'cbor' ? transportMap(message) : jsonOf(message)
+    const first: unknown = Array.isArray(value) ? value[0] : value
+    const rig = typeof first === 'object' && first !== null ? Reflect.get(first, 'rig') : undefined
+    return typeof rig === 'string' && isId(rig) ? rig : null
+  } catch {
+    // Whatever is wrong with it is said when it is decoded.
+    return null
+  }
+}
+
 /** Bytes of a frame, as publishers and the file and host sources make them. */
 export function encodeFrame(frame: Omit<Frame, 'provenance'>): Uint8Array {
   const { rig, source, epoch, seq, channels, cid, timeUs, value, quality, unit } = frame

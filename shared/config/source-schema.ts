@@ -2,7 +2,8 @@ import { Type } from 'typebox'
 import { PROVENANCES } from '../model/telemetry.ts'
 import { closed, file, id, METRICS_MAX, ms, oneOf } from './schema-parts.ts'
 
-const ENDPOINT = '^(tcp://(\\*|[^\\s:@/]+|\\[[0-9a-fA-F:.]+\\]):(\\d{1,5}|\\*)|ipc://[^\\s@]+)$'
+/** What a ZeroMQ endpoint looks like. */
+export const ENDPOINT_PATTERN = '^(tcp://(\\*|[^\\s:@/]+|\\[[0-9a-fA-F:.]+\\]):(\\d{1,5}|\\*)|ipc://[^\\s@]+)$'
 
 const sourceName = id('Name of the source; JSON samples that name none are from it.')
 
@@ -22,7 +23,7 @@ export const ZmqSourceSchema = closed({
     'pull',
   ),
   endpoint: Type.String({
-    pattern: ENDPOINT,
+    pattern: ENDPOINT_PATTERN,
     form: 'tcp://HOST:PORT or ipc://PATH',
     description: 'ZeroMQ endpoint. Frames are not encrypted: beyond this machine only on a network of the bench alone.',
   }),
