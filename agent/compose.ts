@@ -20,6 +20,7 @@ import { createTailSource } from './adapters/tail-source.ts'
 import { createUplink, type UplinkOptions } from './adapters/ws-uplink.ts'
 import { createZmqSource } from './adapters/zmq-source.ts'
 import { type CodeIdentity, readCode } from './code-identity.ts'
+import { agentDetail } from './detail.ts'
 import { type AgentEvents, createAgentEvents } from './events.ts'
 import { type AgentLoop, createAgentLoop } from './loop.ts'
 import { agentMetrics } from './metrics.ts'
@@ -206,12 +207,15 @@ function addServers(at: Running, listening: (address: string) => void): void {
   const uplink = at.keys.uplink === null ? null : createUplink(uplinkOptions(at, at.keys.uplink))
   if (uplink !== null) lifecycle.add({ name: 'uplink', start: () => uplink.start(), stop: () => uplink.stop() })
   loop.connect(uplink)
+  const detail = (): Record<string, unknown> =>
+    agentDetail({ loop, loaded: at.loaded, storage, nowUs: at.clock.nowUs(), uplink: uplink?.state ?? null })
   const { health } = config
   if (health !== undefined) {
     const server = createHealthServer({
       ...health,
       ready: loop.ready,
       status: loop.status,
+      detail,
       metrics: agentMetrics(loop, storage, uplink),
     })
     lifecycle.add({ name: 'health', start: async () => listening(await server.start()), stop: () => server.stop() })
@@ -219,6 +223,7 @@ function addServers(at: Running, listening: (address: string) => void): void {
   const control = createControlServer(storage.folder.path, {
     run: (order) => loop.run(order, randomInt(0x10000)),
     status: loop.status,
+    detail,
   })
   lifecycle.add({ name: 'control', start: () => control.start(), stop: () => control.stop() })
 }

@@ -35,7 +35,7 @@ export type LoopOptions = Readonly<{
 }>
 
 /** Decisions that may wait to be signed; past it nothing more is taken in until the outbox takes them. */
-const ITEMS_WAITING_MAX = 100_000
+export const ITEMS_WAITING_MAX = 100_000
 /** A refusal of the journal makes the agent unready for this long after the last one. */
 const REFUSED_LATELY_US: Micros = 5_000_000
 /** Inputs a recording hands over before others get a turn. */

@@ -93,7 +93,7 @@ export const RuntimeSchema = closed({
           minimum: 0,
           maximum: 65_535,
           default: 9464,
-          description: 'Port of `/live`, `/ready` and `/metrics`; 0 takes any free one.',
+          description: 'Port of `/live`, `/ready`, `/metrics` and `/top`; 0 takes any free one.',
         }),
       },
       'Health server. Absent: none.',
