@@ -1,5 +1,6 @@
 import { isHbError } from '../shared/errors/hb-error.ts'
 import type { Logger } from '../shared/log/logger.ts'
+import type { Loss } from '../shared/model/input.ts'
 
 /**
  * Everything an agent says in its log, in one place. At rest it says nothing: a steady state is for `/metrics`, a change
@@ -22,6 +23,7 @@ export function createAgentEvents(log: Logger) {
     }) => log.info({ event: 'recovered', ...facts }, 'went on from the state folder'),
     tornTail: (facts: { segment: string; bytes: number; reason: string }) =>
       log.warn({ event: 'journal_tail_cut', ...facts }, 'the last journal record was half-written and was put aside'),
+    ...createDamageEvents(log),
     stopping: (signal: string) => log.info({ event: 'agent_stopping', signal }, 'agent stops'),
     stopped: (facts: { overdue: readonly string[]; failed: readonly string[]; decisions: number }) =>
       log.info({ event: 'agent_stopped', ...facts }, 'agent has stopped'),
@@ -61,6 +63,38 @@ export function createAgentEvents(log: Logger) {
       log.info({ event: 'run', ...facts }, `run ${facts.command}`),
     broken: (where: string, error: unknown) =>
       log.error({ event: 'broken', where, ...describe(error) }, 'an error nobody expected'),
+  }
+}
+
+/** What was found damaged at a start, and what that came to. */
+function createDamageEvents(log: Logger) {
+  return {
+    identityMended: () =>
+      log.warn({ event: 'identity_mended' }, 'the identity file was damaged; its copy took its place'),
+    segmentMisnamed: (facts: { segment: string }) =>
+      log.warn({ event: 'segment_misnamed', ...facts }, 'a journal segment stood under the name of another one'),
+    journalDamaged: (facts: { from_seq: number; to_seq: number }) =>
+      log.error({ event: 'journal_damaged', ...facts }, 'journal records cannot be read any more'),
+    outboxDamaged: (facts: { file: string; bytes: number; reason: string }) =>
+      log.error({ event: 'outbox_damaged', ...facts }, 'part of the outbox cannot be read; the file is put aside'),
+    chainRenewed: (facts: { epoch: number; reason: string }) =>
+      log.warn({ event: 'chain_renewed', ...facts }, 'a new epoch: batches that may have been sent are not here'),
+    loss: ({ seq, input }: { seq: number; input: Loss }) =>
+      log.error(
+        {
+          event: 'loss_declared',
+          journal_seq: seq,
+          resumes_after: input.resumesAfter,
+          signed_through: input.signedThrough,
+          decision_seq: input.decisionSeq,
+          unreadable: input.unreadable.map(({ fromSeq, toSeq, reason }) => ({
+            from_seq: fromSeq,
+            to_seq: toSeq,
+            reason,
+          })),
+        },
+        'what was kept is damaged: evaluation goes on from the last state that is certain',
+      ),
   }
 }
 

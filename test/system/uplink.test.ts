@@ -40,6 +40,8 @@ async function open(
   const outbox = new FileOutbox(systemFiles, {
     folder: join(folder, name),
     epoch: 1,
+    keyEpoch: 1,
+    owner: new Uint8Array(16),
     bytesMax: Number.MAX_SAFE_INTEGER,
   })
   const make = createBatchMaker({ signer: bench.signer, deployment: 'demo', agent: 'bench-1' })
@@ -54,7 +56,7 @@ async function open(
     url: `wss://127.0.0.1:${port}/agent`,
     tls: { ca, cert, key: tlsKey },
     collectorKey: readPublicKey(key),
-    hello: {
+    hello: () => ({
       t: 'hello',
       v: 1,
       agent: 'bench-1',
@@ -65,7 +67,8 @@ async function open(
       version: '0',
       programs: ['demo'],
       rigs: [{ rig: 'water-loop', program: 'demo' }],
-    },
+    }),
+    renewChain: async () => false,
     outbox,
     clock,
     random: Math.random,
