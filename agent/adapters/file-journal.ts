@@ -3,7 +3,7 @@ import { encodeRecord, RECORD_OVERHEAD_BYTES, readRecords } from '../../shared/c
 import { invariant } from '../../shared/lib/assert.ts'
 import type { Bytes, Micros } from '../../shared/units.ts'
 import type { Journal, JournalCut, JournalDamage, JournalRecord } from '../ports.ts'
-import { diskError, type Files, syncData, syncFolder, writeWhole } from './files.ts'
+import { diskError, type Files, syncData, syncFolder, writeAgain, writeWhole } from './files.ts'
 import {
   listSegments,
   type RecordSpan,
@@ -65,6 +65,9 @@ export class FileJournal implements Journal {
   private readonly told: RecordSpan[]
   private fd: number | null = null
   private syncing: Promise<void> | null = null
+  /** Bytes of the last segment that a sync has reached, and whether one has failed since. */
+  private durableBytes: Bytes = 0
+  private suspect = false
 
   constructor(files: Files, options: JournalOptions) {
     this.files = files
@@ -222,8 +225,14 @@ export class FileJournal implements Journal {
   private async syncOnce(): Promise<void> {
     const reached = this.lastSeq
     const segment = this.segments.at(-1)!
+    const path = `${this.options.folder}/${segment.name}`
+    const { bytes } = segment
     try {
-      await syncData(this.files, this.fd!, `${this.options.folder}/${segment.name}`)
+      this.mendAfterFailedSync(path)
+      this.suspect = true
+      await syncData(this.files, this.fd!, path)
+      this.suspect = false
+      this.durableBytes = bytes
       this.durableSeq = Math.max(this.durableSeq, reached)
     } finally {
       this.syncing = null
@@ -244,6 +253,15 @@ export class FileJournal implements Journal {
       : [{ from: expected.from, to: first - 1 }]
   }
 
+  private mendAfterFailedSync(path: string): void {
+    if (!this.suspect) return
+    try {
+      writeAgain(this.files, this.fd!, { from: this.durableBytes, to: this.segments.at(-1)!.bytes })
+    } catch (cause) {
+      throw diskError(cause, path)
+    }
+  }
+
   /** The segment to write into; the one before is synced before a new one begins. */
   private writable(): Segment {
     const last = this.segments.at(-1)
@@ -257,19 +275,24 @@ export class FileJournal implements Journal {
   }
 
   private beginSegment(): Segment {
-    if (this.fd !== null) {
+    const last = this.segments.at(-1)
+    if (this.fd !== null && last !== undefined) {
+      this.mendAfterFailedSync(`${this.options.folder}/${last.name}`)
+      this.suspect = true
       this.files.fdatasyncSync(this.fd)
+      this.suspect = false
       this.files.closeSync(this.fd)
       this.fd = null
       this.durableSeq = this.lastSeq
     }
     const firstSeq = this.lastSeq + 1
     // A start that was cut short after it made the file.
-    if (this.segments.at(-1)?.firstSeq === firstSeq) this.segments.pop()
+    if (last?.firstSeq === firstSeq) this.segments.pop()
     const segment = { firstSeq, name: segmentName(firstSeq), bytes: 0, gone: false }
     this.fd = this.files.openSync(`${this.options.folder}/${segment.name}`, 'w+', 0o600)
     syncFolder(this.files, this.options.folder)
     this.segments.push(segment)
+    this.durableBytes = 0
     if (firstSeq === 1) this.noteFirst()
     this.deleteOldest()
     return segment
@@ -349,6 +372,7 @@ export class FileJournal implements Journal {
         this.fd = this.files.openSync(path, 'r+')
         if (end < bytes.length) this.files.ftruncateSync(this.fd, end)
         this.files.fdatasyncSync(this.fd)
+        this.durableBytes = end
       }
       const torn = end < bytes.length ? { segment: segment.name, bytes: bytes.length - end, reason } : null
       return { lastSeq, torn, unreadable }

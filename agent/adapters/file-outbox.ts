@@ -12,7 +12,7 @@ import {
   type OutboxEntry,
   type OutboxPending,
 } from '../ports.ts'
-import { diskError, type Files, syncData, syncFolder, writeWhole } from './files.ts'
+import { diskError, type Files, syncData, syncFolder, writeAgain, writeWhole } from './files.ts'
 import { BATCH, type OutboxRecord, putAside, RECEIPT, readOutboxFile } from './outbox-files.ts'
 
 /** A file is closed when it holds this much; whole files are deleted. */
@@ -69,6 +69,9 @@ export class FileOutbox implements Outbox {
   private readonly options: OutboxOptions
   private readonly list: OutboxFile[] = []
   private recordSeq = 0
+  private durableThrough = 0
+  private durableBytes: Bytes = 0
+  private suspect = false
   /** Last decision of all that is receipted: the collector takes them in order. */
   private receiptedDecision = 0
   private fd: number | null = null
@@ -88,6 +91,7 @@ export class FileOutbox implements Outbox {
     })
     this.damage = damage
     if (this.missesBatches()) this.chainBroken = true
+    this.durableThrough = this.lastBatchSeq
     if (this.lastBatchSeq === 0) this.chainedThrough = this.receiptedDecision
     // Batches of an earlier epoch cannot follow this one's: they go out as part of this one, or not at all.
     this.waiting = this.waiting.filter((known) => known.epoch === options.epoch)
@@ -99,6 +103,7 @@ export class FileOutbox implements Outbox {
     this.epoch = epoch
     this.chainBroken = false
     this.lastBatchSeq = 0
+    this.durableThrough = 0
     this.head = null
     this.receiptedThrough = 0
     this.chainedThrough = this.receiptedDecision
@@ -156,9 +161,21 @@ export class FileOutbox implements Outbox {
       entry.seed,
     ])
     this.makeRoom(body.length)
-    const { file, path } = this.write(body)
+    const { recordSeq, lastBatchSeq, lastDecisionSeq, chainedThrough, head } = this
+    const { file, path, at } = this.write(body)
     this.keep(file, { seq: this.recordSeq, bytes: body.length, entry })
-    await syncData(this.files, this.fd!, path)
+    try {
+      await this.syncOnce(file, path)
+      this.durableThrough = entry.batchSeq
+    } catch (cause) {
+      // It will be signed anew under this number, and was never sent: as if it had not been. Receipts behind it are given again.
+      const taken = file.batches.pop()
+      this.waiting = this.waiting.filter((known) => known !== taken)
+      Object.assign(this, { recordSeq, lastBatchSeq, lastDecisionSeq, chainedThrough, head })
+      file.bytes = at
+      this.files.ftruncateSync(this.fd!, at)
+      throw cause
+    }
   }
 
   async read(fromBatchSeq: number, max: number): Promise<readonly OutboxEntry[]> {
@@ -167,7 +184,9 @@ export class FileOutbox implements Outbox {
       if (entries.length >= max) break
       if (!file.batches.some((b) => b.epoch === this.epoch && b.batchSeq >= fromBatchSeq)) continue
       for (const entry of this.entriesOf(file)) {
-        if (entry.epoch === this.epoch && entry.batchSeq >= fromBatchSeq && entries.length < max) entries.push(entry)
+        // Nothing leaves before it would survive a power cut.
+        const isMeant = entry.batchSeq >= fromBatchSeq && entry.batchSeq <= this.durableThrough
+        if (entry.epoch === this.epoch && isMeant && entries.length < max) entries.push(entry)
       }
     }
     return entries
@@ -245,7 +264,25 @@ export class FileOutbox implements Outbox {
     return false
   }
 
-  private write(body: Uint8Array): { file: OutboxFile; path: string } {
+  private async syncOnce(file: OutboxFile, path: string): Promise<void> {
+    this.mendAfterFailedSync(file)
+    const { bytes } = file
+    this.suspect = true
+    await syncData(this.files, this.fd!, path)
+    this.suspect = false
+    this.durableBytes = bytes
+  }
+
+  private mendAfterFailedSync(file: OutboxFile): void {
+    if (!this.suspect) return
+    try {
+      writeAgain(this.files, this.fd!, { from: Math.min(this.durableBytes, file.bytes), to: file.bytes })
+    } catch (cause) {
+      throw diskError(cause, `${this.options.folder}/${file.name}`)
+    }
+  }
+
+  private write(body: Uint8Array): { file: OutboxFile; path: string; at: Bytes } {
     invariant(this.options.readOnly !== true, 'an outbox that was opened for reading is never written')
     const record = encodeRecord(this.recordSeq + 1, body, this.options.owner)
     let file = this.list.at(-1)
@@ -260,16 +297,22 @@ export class FileOutbox implements Outbox {
     } catch (cause) {
       throw diskError(cause, this.options.folder)
     }
+    const at = file.bytes
     file.bytes += record.length
     this.recordSeq += 1
-    return { file, path: `${this.options.folder}/${file.name}` }
+    return { file, at, path: `${this.options.folder}/${file.name}` }
   }
 
   private begin(): OutboxFile {
-    if (this.fd !== null) {
+    const before = this.list.at(-1)
+    if (this.fd !== null && before !== undefined) {
+      this.mendAfterFailedSync(before)
+      this.suspect = true
       this.files.fdatasyncSync(this.fd)
+      this.suspect = false
       this.files.closeSync(this.fd)
     }
+    this.durableBytes = 0
     const name = `${String(this.recordSeq + 1).padStart(16, '0')}.hbo`
     this.fd = this.files.openSync(`${this.options.folder}/${name}`, 'w+', 0o600)
     syncFolder(this.files, this.options.folder)
@@ -336,6 +379,9 @@ export class FileOutbox implements Outbox {
     if (!isLast) return
     this.fd = this.files.openSync(path, 'r+')
     this.files.ftruncateSync(this.fd, file.bytes)
+    // A process that was killed may have left it in memory only: it is sent from here.
+    this.files.fdatasyncSync(this.fd)
+    this.durableBytes = file.bytes
   }
 
   private loadRecord(file: OutboxFile, record: Exclude<OutboxRecord, { kind: 'damage' }>): void {

@@ -62,3 +62,14 @@ t.test(`${LIVES * POWER_CUTS_A_LIFE} power cuts, what was not synced dropped, re
   t.same(faults, [])
   t.comment(`counted: power cuts of the agent | ${LIVES * POWER_CUTS_A_LIFE} | every signed decision comes out again`)
 })
+
+t.test('power cuts of a disk that also refuses one call in ten', async (t) => {
+  const faults: string[] = []
+  for (let faultSeed = 1; faultSeed <= LIVES; faultSeed += 1) {
+    const prng = createPrng(100 + faultSeed)
+    for (const point of await crashPoints(POWER_CUTS_A_LIFE, prng, { faultSeed }))
+      faults.push(...(await afterPowerCut(point, prng)))
+  }
+  t.same(faults, [])
+  t.comment(`counted: power cuts, disk failing too | ${LIVES * POWER_CUTS_A_LIFE} | the same`)
+})

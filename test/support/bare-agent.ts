@@ -109,8 +109,9 @@ export class BareAgent {
     }
   }
 
-  take(k: number): void {
-    this.loop.intake.take(frameInput(k))
+  /** @returns whether it was journaled and evaluated */
+  take(k: number): boolean {
+    return this.loop.intake.take(frameInput(k)) !== null
   }
 
   async flush(): Promise<void> {
@@ -144,7 +145,9 @@ export class BareAgent {
     for (const entry of await outbox.read(outbox.receiptedThrough + 1, 100_000)) {
       const refusal = collector.offer(entry)
       if (refusal !== null) return refusal
-      if (receipts) await outbox.receipted(entry.batchSeq, new Uint8Array(8))
+      // A receipt that the disk refuses ends the session; it is given again in the next one.
+      const kept = receipts ? await outbox.receipted(entry.batchSeq, new Uint8Array(8)).catch(() => 'refused') : null
+      if (kept === 'refused') return null
     }
     return null
   }

@@ -1,10 +1,10 @@
 import { ItemComparison, replay } from '../../agent/pipeline/replay.ts'
 import { viewStorage } from '../../agent/storage.ts'
 import { readRecords } from '../../shared/codec/record-file.ts'
-import type { Prng } from '../../shared/lib/prng.ts'
+import { createPrng, type Prng } from '../../shared/lib/prng.ts'
 import { BareAgent, key } from './bare-agent.ts'
 import { ModelCollector } from './model-collector.ts'
-import { ModelDisk } from './model-disk.ts'
+import { type DiskFault, ModelDisk } from './model-disk.ts'
 
 /** Frames of 50 ms in the life before the damage, and in the one after it. */
 export const FRAMES_BEFORE = 70
@@ -18,19 +18,27 @@ export async function wornState(): Promise<{ disk: ModelDisk; collector: ModelCo
   return { disk: disk.clone(), collector }
 }
 
+type Life = Readonly<{ sendAt: readonly number[]; sendWithoutReceiptsAt: readonly number[]; fault?: DiskFault }>
+
+/** Tries of an input that the disk refuses, before the life counts as stuck. */
+const TRIES_MAX = 50
+
 async function live(
   disk: ModelDisk,
   collector: ModelCollector,
-  { sendAt, sendWithoutReceiptsAt }: { sendAt: readonly number[]; sendWithoutReceiptsAt: readonly number[] },
+  { sendAt, sendWithoutReceiptsAt, fault }: Life,
 ): Promise<void> {
   const agent = await BareAgent.open(disk)
+  disk.fault = fault ?? (() => null)
   for (let k = 0; k < FRAMES_BEFORE; k += 1) {
-    agent.take(k)
-    if (k % 5 === 4) await agent.flush()
+    for (let tries = 0; !agent.take(k); tries += 1) if (tries > TRIES_MAX) throw new Error(`input ${k} is never taken`)
+    // A failure is told, and tried again by the next flush.
+    if (k % 5 === 4) await agent.flush().catch(() => undefined)
     if (k % 20 === 19) await agent.loop.saveCheckpoint()
     if (sendAt.includes(k)) await agent.send(collector)
     if (sendWithoutReceiptsAt.includes(k)) await agent.send(collector, { receipts: false })
   }
+  disk.fault = () => null
   await agent.flush()
 }
 
@@ -38,10 +46,18 @@ async function live(
 export type CrashPoint = Readonly<{ name: string; disk: ModelDisk; collector: ModelCollector }>
 
 /** `count` moments of one life, each just before a change of the disk, spread over all of its changes. */
-export async function crashPoints(count: number, prng: Prng): Promise<CrashPoint[]> {
+export async function crashPoints(
+  count: number,
+  prng: Prng,
+  { faultSeed }: { faultSeed?: number } = {},
+): Promise<CrashPoint[]> {
   const whole = new ModelDisk()
-  const sends = { sendAt: [10, 25, 40, 60], sendWithoutReceiptsAt: [33, 55] }
-  await live(whole, new ModelCollector(key), sends)
+  const life = (): Life => ({
+    sendAt: [10, 25, 40, 60],
+    sendWithoutReceiptsAt: [33, 55],
+    ...(faultSeed === undefined ? {} : { fault: diskFaults(createPrng(faultSeed)) }),
+  })
+  await live(whole, new ModelCollector(key), life())
   const wanted = new Map<number, number>()
   for (let k = 0; k < count; k += 1) {
     const at = 1 + prng.int(whole.changes)
@@ -54,8 +70,18 @@ export async function crashPoints(count: number, prng: Prng): Promise<CrashPoint
     for (let n = wanted.get(disk.changes) ?? 0; n > 0; n -= 1)
       points.push({ name: `change ${disk.changes}, ${call} ${path}`, disk: disk.clone(), collector: collector.copy() })
   }
-  await live(disk, collector, sends)
+  await live(disk, collector, life())
   return points
+}
+
+/** A disk that fails now and then: in one of ten calls, with what such calls fail with. */
+function diskFaults(prng: Prng): DiskFault {
+  return (call) => {
+    const isHit = prng.int(10) === 0
+    const code = ['EIO', 'ENOSPC'][prng.int(2)]!
+    if (!isHit || call === 'unlink' || call === 'ftruncate') return null
+    return call.endsWith('sync') ? 'EIO' : code
+  }
 }
 
 export type Outcome = Readonly<{

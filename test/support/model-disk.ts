@@ -172,12 +172,17 @@ export class ModelDisk {
     node.pending.push({ size })
   }
 
+  /** As Linux does it: a sync that fails has dropped what it was to write, and the next one succeeds without it. */
   private sync(fd: number, call: string): void {
     const { ino, path } = this.open.get(fd)!
+    const node = this.inodes.get(ino)
+    const pending = node?.pending ?? []
+    if (node !== undefined) node.pending = []
     this.changed(call, path)
-    if (ino !== 0) {
-      const node = this.inodes.get(ino)!
-      Object.assign(node, { durable: node.data.slice(), pending: [] })
+    if (node !== undefined) {
+      for (const change of pending)
+        node.durable =
+          'size' in change ? node.durable.slice(0, change.size) : written(node.durable, change.bytes, change.at)
       return
     }
     for (const change of this.nameChanges) if (change.folder === path) change.apply(this.durableNames)

@@ -53,6 +53,7 @@ t.test('a power cut at any change of the disk takes nothing that was signed', as
   const prng = createPrng(7)
   const points = await crashPoints(POWER_CUTS, prng)
   const faults: string[] = []
+  points.push(...(await crashPoints(POWER_CUTS, prng, { faultSeed: 5 })))
   for (const point of points) faults.push(...(await afterPowerCut(point, prng)))
   t.same(faults, [])
   t.comment(`counted: power cuts of the agent | ${points.length} | every signed decision comes out again`)
