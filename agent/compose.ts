@@ -104,7 +104,7 @@ async function openAgent(options: AgentOptions, events: AgentEvents, lifecycle: 
   const { loaded, clock, files = systemFiles } = options
   const keys = readKeys(loaded)
   checkClock(loaded, clock.nowUs())
-  const code = await readCode()
+  const code = readCode()
   const storage = openStorage(options.statePath, loaded, { signer: keys.signer, nowUs: clock.nowUs(), files })
   lifecycle.add({ name: 'state folder', stop: () => storage.close() })
   try {

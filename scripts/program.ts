@@ -25,12 +25,13 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ['hil', async () => (await import('../hil-testbed/cli/program.ts')).hilCommands],
 ])
 
-/** The program with the one command that `word` names; with every command when it names none. */
+/** The program with the one command that `word` names; with none for `--version`, and with every one otherwise. */
 export async function createProgram(word = ''): Promise<Command> {
   const program = new Command('hb')
     .description('Watches hardware under test, decides bit-exactly against baselines, and can prove it afterwards.')
     .version(typeof HB_VERSION === 'string' ? HB_VERSION : '0.0.0-source', '--version', 'print the version')
     .showHelpAfterError(false)
+  if (word === '--version') return program
   const one = COMMANDS.get(word)
   for (const load of one === undefined ? COMMANDS.values() : [one]) (await load())(program)
   return program

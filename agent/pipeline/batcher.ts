@@ -3,6 +3,7 @@ import type { Signer } from '../../shared/crypto/sign.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import type { DecisionItem } from '../../shared/model/decision.ts'
 import { type BatchHeader, buildBatch, genesisPrev } from '../../shared/protocol/batch.ts'
+import type { CodeIdentity } from '../code-identity.ts'
 import type { Journal, Outbox, OutboxEntry } from '../ports.ts'
 
 /** Who signs, and what every header says the same. The epoch is that of the outbox. */
@@ -10,7 +11,7 @@ export type BatchIdentity = Readonly<{
   deployment: string
   agent: string
   signer: Signer
-  code: BatchHeader['code']
+  code: CodeIdentity
   bootId: string
 }>
 
@@ -72,7 +73,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
       const context = options.context()
       try {
         await options.journal.sync()
-        const entry = sign(options, taken, takenGaps, context, {
+        const code = { ...options.identity.code, exe: await options.identity.code.exe() }
+        const entry = sign({ ...options, code }, taken, takenGaps, context, {
           first: Math.min(firstJournalSeq, context.journalSeq),
           last: context.journalSeq,
         })
@@ -131,7 +133,7 @@ function passedOver({ chainedThrough }: Outbox, next: DecisionItem): BatchHeader
 }
 
 function sign(
-  options: BatcherOptions,
+  options: BatcherOptions & Readonly<{ code: BatchHeader['code'] }>,
   items: readonly DecisionItem[],
   gaps: BatchHeader['gaps'],
   context: BatchContext,
@@ -156,7 +158,7 @@ function sign(
     count,
     span: context.span,
     clock: { monoUs: clock.monotonicUs(), wallUs: madeUs, bootId: identity.bootId, sync: 'unknown', errorUs: null },
-    code: identity.code,
+    code: options.code,
     config: context.config,
     baselines: context.baselines,
     gaps,

@@ -22,14 +22,21 @@ const STOP_WITHIN_MS = 15_000
 const EVENT_WITHIN_MS = 30_000
 /** Characters kept of what a program last complained about. */
 const COMPLAINT_MAX = 4000
-const HB = join(ROOT, 'dist', 'hb.cjs')
+
+/** How `hb` is started: what is run, and what comes before its own arguments. */
+export type Hb = Readonly<{ command: string; before: readonly string[] }>
+
+/** The bundle, run by the Node that runs this. */
+export const BUNDLE: Hb = { command: process.execPath, before: [join(ROOT, 'dist', 'hb.cjs')] }
 
 const running = new Map<number, ChildProcess>()
 
 type Wake = (line: LogLine) => void
 
+type StartOptions = Readonly<{ folder: string; line?: Wake; hb?: Hb }>
+
 /** Starts `hb ARGS`; its log goes to a file, and every line to `line`. */
-export function startHb(name: string, args: readonly string[], options: { folder: string; line?: Wake }): Program {
+export function startHb(name: string, args: readonly string[], options: StartOptions): Program {
   return new HbProgram(name, args, options)
 }
 
@@ -42,9 +49,9 @@ class HbProgram implements Program {
   private readonly waiting = new Set<Wake>()
   private complaint = ''
 
-  constructor(name: string, args: readonly string[], { folder, line }: { folder: string; line?: Wake }) {
+  constructor(name: string, args: readonly string[], { folder, line, hb }: StartOptions) {
     this.name = name
-    this.child = launch(args, folder)
+    this.child = launch(args, folder, hb)
     this.pid = this.child.pid ?? 0
     const log = openSync(join(folder, `${name}.log`), 'a')
     createInterface({ input: this.child.stdout! }).on('line', (text) => {
@@ -96,9 +103,9 @@ class HbProgram implements Program {
   }
 }
 
-function launch(args: readonly string[], folder: string): ChildProcess {
+function launch(args: readonly string[], folder: string, { command, before }: Hb = BUNDLE): ChildProcess {
   const stdio: StdioOptions = ['ignore', 'pipe', 'pipe']
-  const child = spawn(process.execPath, [HB, ...args], { cwd: folder, detached: true, stdio })
+  const child = spawn(command, [...before, ...args], { cwd: folder, detached: true, stdio })
   const { pid } = child
   if (pid !== undefined) {
     running.set(pid, child)
@@ -108,9 +115,9 @@ function launch(args: readonly string[], folder: string): ChildProcess {
 }
 
 /** Runs `hb ARGS` to its end and gives its stdout. Rejects with what it said when it failed. */
-export function runHb(args: readonly string[], folder: string): Promise<string> {
+export function runHb(args: readonly string[], folder: string, hb?: Hb): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = launch(args, folder)
+    const child = launch(args, folder, hb)
     const [out, err]: [string[], string[]] = [[], []]
     child.stdout!.setEncoding('utf8').on('data', (text: string) => out.push(text))
     child.stderr!.setEncoding('utf8').on('data', (text: string) => err.push(text))
