@@ -159,6 +159,8 @@ class WsUplink implements Uplink {
     const socket = new WebSocket(url, {
       ...tls,
       minVersion: 'TLSv1.3',
+      // Said here, so that NODE_TLS_REJECT_UNAUTHORIZED cannot unsay it.
+      rejectUnauthorized: true,
       handshakeTimeout: CONNECT_MS,
       perMessageDeflate: false,
       maxPayload: MESSAGE_BYTES_MAX,
