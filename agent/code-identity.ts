@@ -6,8 +6,8 @@ import { EVALUATOR_VERSION } from './core/settings.ts'
 
 /** The bundler puts the version here; run from the sources there is none. */
 declare const HB_VERSION: string
-/** Defined as true in the single executable alone. */
-declare const HB_SINGLE_EXECUTABLE: boolean
+/** The flags of Node that the single executable was built with; nowhere else defined. */
+declare const HB_BUILT_IN_FLAGS: readonly string[]
 
 type Code = BatchHeader['code']
 
@@ -23,7 +23,8 @@ const READ_BYTES = 256 * 1024
 
 /** What decides here: digest of the program's own file, versions, and whether anything changed how it runs. */
 export function readCode(): CodeIdentity {
-  const single = typeof HB_SINGLE_EXECUTABLE === 'boolean'
+  const single = typeof HB_BUILT_IN_FLAGS !== 'undefined'
+  const flags = single ? HB_BUILT_IN_FLAGS : []
   // Opened now: a program that is exchanged while it runs is still the one that runs.
   const fd = openProgram(single)
   let exe: Promise<Uint8Array> | null = null
@@ -38,8 +39,9 @@ export function readCode(): CodeIdentity {
     version: typeof HB_VERSION === 'string' ? HB_VERSION : '0.0.0-source',
     node: process.versions.node,
     evaluator: EVALUATOR_VERSION,
-    // The executable is built so that it takes no notice of NODE_OPTIONS.
-    execArgvEmpty: process.execArgv.length === 0 && (single || (process.env['NODE_OPTIONS'] ?? '') === ''),
+    // The executable's own flags are part of it, and it is built so that it takes no notice of NODE_OPTIONS.
+    execArgvEmpty:
+      process.execArgv.join(' ') === flags.join(' ') && (single || (process.env['NODE_OPTIONS'] ?? '') === ''),
   }
 }
 

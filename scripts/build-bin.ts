@@ -26,6 +26,9 @@ const BLOB = 'hb.blob'
 /** Where Node looks whether something was put into it. */
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
 
+/** SIGUSR1 would open a debugger's port in a running agent. */
+const FLAGS = ['--disable-sigusr1']
+
 type Inject = (file: string, name: string, data: Buffer, options: { sentinelFuse: string }) => Promise<void>
 
 /** Bundles the program and its worker, so that neither asks for a file beside it. */
@@ -36,7 +39,7 @@ async function bundleCode(): Promise<void> {
     ...options,
     define: {
       ...options.define,
-      HB_SINGLE_EXECUTABLE: 'true',
+      HB_BUILT_IN_FLAGS: JSON.stringify(FLAGS),
       HB_ADDON_DIGESTS: JSON.stringify(Object.fromEntries(digests)),
     },
     entryPoints: [
@@ -76,6 +79,8 @@ async function gather(): Promise<void> {
     disableExperimentalSEAWarning: true,
     useSnapshot: false,
     useCodeCache: false,
+    execArgv: FLAGS,
+    // Neither NODE_OPTIONS nor an argument adds a flag.
     execArgvExtension: 'none',
     assets: Object.fromEntries(assets.map((file) => [file, file])),
   }

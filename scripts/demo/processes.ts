@@ -29,6 +29,12 @@ export type Hb = Readonly<{ command: string; before: readonly string[] }>
 /** The bundle, run by the Node that runs this. */
 export const BUNDLE: Hb = { command: process.execPath, before: [join(ROOT, 'dist', 'hb.cjs')] }
 
+/** What is started where nobody says otherwise: the bundle, or the executable that HB_EXECUTABLE names, so that the same tests judge both. */
+function usualHb(): Hb {
+  const executable = process.env['HB_EXECUTABLE'] ?? ''
+  return executable === '' ? BUNDLE : { command: executable, before: [] }
+}
+
 const running = new Map<number, ChildProcess>()
 
 type Wake = (line: LogLine) => void
@@ -103,7 +109,7 @@ class HbProgram implements Program {
   }
 }
 
-function launch(args: readonly string[], folder: string, { command, before }: Hb = BUNDLE): ChildProcess {
+function launch(args: readonly string[], folder: string, { command, before }: Hb = usualHb()): ChildProcess {
   const stdio: StdioOptions = ['ignore', 'pipe', 'pipe']
   const child = spawn(command, [...before, ...args], { cwd: folder, detached: true, stdio })
   const { pid } = child
