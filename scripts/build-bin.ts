@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { builtinModules, createRequire } from 'node:module'
-import { basename, dirname, join, relative } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { build as bundle } from 'esbuild'
 import { addonAsset, PAGE_PREFIX, WORKER_ASSET } from './binary/asset-names.ts'
 import { carry } from './binary/carry.ts'
@@ -64,13 +64,8 @@ async function bundleCode(): Promise<void> {
 async function gather(): Promise<void> {
   rmSync(FOLDER, { recursive: true, force: true })
   mkdirSync(FOLDER, { recursive: true })
-  const [page] = await Promise.all([buildFleetPage(), bundleCode()])
+  await Promise.all([buildFleetPage(relative(ROOT, join(FOLDER, PAGE_PREFIX))), bundleCode()])
   for (const [name, path] of Object.entries(ADDONS)) copyFileSync(path, join(FOLDER, addonAsset(name)))
-  for (const file of page) {
-    const to = join(FOLDER, PAGE_PREFIX, relative('dist/dashboard', file))
-    mkdirSync(dirname(to), { recursive: true })
-    copyFileSync(join(ROOT, file), to)
-  }
   const assets = listFiles('.', FOLDER).filter((file) => file !== MAIN)
   // Relative paths and this order of keys: both end up in the bytes.
   const config = {
