@@ -20,6 +20,6 @@ export const EXECUTABLE_ERRORS = {
     retry: false,
     summary: 'The system did not load a native part of the executable.',
     remedy:
-      'Set HB_RUNTIME_DIR to a folder on a file system that is not mounted `noexec`; the machine needs glibc 2.28 and libstdc++.',
+      'Set HB_RUNTIME_DIR to a folder on a file system that is not mounted `noexec`. The machine needs libstdc++ and glibc 2.28; a collector needs the glibc of the machine that built the executable.',
   },
 } as const satisfies Record<string, ErrorEntry>
