@@ -9,6 +9,7 @@ import { HbError } from '../shared/errors/hb-error.ts'
 import type { Clock } from '../shared/lib/clock.ts'
 import { createLifecycle, type Lifecycle, type StopReport } from '../shared/lib/lifecycle.ts'
 import { createLogger, type Logger } from '../shared/log/logger.ts'
+import { BATCH_COUNT_MAX } from '../shared/protocol/batch.ts'
 import type { Micros } from '../shared/units.ts'
 import { createControlServer } from './adapters/control-server.ts'
 import { createCsvSource } from './adapters/csv-source.ts'
@@ -20,7 +21,7 @@ import { createTailSource } from './adapters/tail-source.ts'
 import { createUplink, type UplinkOptions } from './adapters/ws-uplink.ts'
 import { createZmqSource } from './adapters/zmq-source.ts'
 import { type CodeIdentity, readCode } from './code-identity.ts'
-import { agentDetail } from './detail.ts'
+import { agentDetail, agentStatus, type StatusOptions } from './detail.ts'
 import { type AgentEvents, createAgentEvents } from './events.ts'
 import { type AgentLoop, createAgentLoop } from './loop.ts'
 import { agentMetrics } from './metrics.ts'
@@ -84,7 +85,7 @@ export function createAgent(options: AgentOptions): Agent {
       addSources(at, finish)
       await lifecycle.start()
       const { agent, rigs } = loaded.config
-      const { epoch } = at.storage.folder.identity
+      const { epoch } = at.storage.outbox
       events.started({ agent, rigs: rigs.length, epoch, health: healthAddress, state: options.statePath })
     },
     async stop(signal) {
@@ -106,11 +107,11 @@ async function openAgent(options: AgentOptions, events: AgentEvents, lifecycle: 
   const { loaded, clock, files = systemFiles } = options
   const keys = readKeys(loaded)
   checkClock(loaded, clock.nowUs())
-  const code = await readCode()
+  const code = readCode()
   const storage = openStorage(options.statePath, loaded, { signer: keys.signer, nowUs: clock.nowUs(), files })
   lifecycle.add({ name: 'state folder', stop: () => storage.close() })
   try {
-    const loop = await openLoop({ loaded, clock, events, storage, keys, code })
+    const loop = await openLoop({ loaded, clock, events, storage, signer: keys.signer, code })
     return { loaded, clock, events, storage, keys, loop, lifecycle }
   } catch (error) {
     await storage.close()
@@ -119,8 +120,9 @@ async function openAgent(options: AgentOptions, events: AgentEvents, lifecycle: 
 }
 
 type Keys = Readonly<{ signer: Signer; uplink: Pick<UplinkOptions, 'url' | 'tls' | 'collectorKey'> | null }>
-type Parts = Readonly<{ loaded: LoadedRuntime; clock: Clock; events: AgentEvents; storage: AgentStorage; keys: Keys }>
-type Running = Parts & Readonly<{ loop: AgentLoop; lifecycle: Lifecycle }>
+type Parts = Readonly<{ loaded: LoadedRuntime; clock: Clock; events: AgentEvents; storage: AgentStorage }>
+type Running = Parts & Readonly<{ keys: Keys; loop: AgentLoop; lifecycle: Lifecycle }>
+export type LoopParts = Parts & Readonly<{ signer: Signer; code: CodeIdentity }>
 
 /** Every file that can be wrong is read before anything is opened. */
 function readKeys({ config, folder }: LoadedRuntime): Keys {
@@ -158,11 +160,24 @@ function checkClock({ config }: LoadedRuntime, nowUs: Micros): void {
   })
 }
 
-async function openLoop(parts: Parts & { code: CodeIdentity }): Promise<AgentLoop> {
-  const { loaded, clock, events, storage, keys, code } = parts
+/** Brings the evaluator of an opened state folder to where it was, whatever is damaged, and puts the loop around it. */
+export async function openLoop(parts: LoopParts): Promise<AgentLoop> {
+  const { loaded, clock, events, storage, signer, code } = parts
   const { journal, outbox, checkpoints } = storage
-  if (journal.torn !== null) events.tornTail(journal.torn)
-  const recovered = await recover({ journal, checkpoints, lastDecisionSeq: outbox.lastDecisionSeq })
+  tellDamage(storage, events)
+  const recovered = await recover({
+    journal,
+    checkpoints,
+    outbox,
+    key: storage.key,
+    nowUs: loaded.config.clock === 'system' ? clock.nowUs() : null,
+    decisionsSince: (timeUs) => decisionsSince(loaded, timeUs, clock.nowUs()),
+    renewChain(reason) {
+      outbox.beginEpoch(storage.folder.renewEpoch())
+      events.chainRenewed({ epoch: outbox.epoch, reason })
+    },
+  })
+  if (recovered.loss !== null) events.loss(recovered.loss)
   const { nowUs } = recovered.evaluation.state
   if (loaded.config.clock === 'system' && clock.nowUs() < nowUs - BEHIND_MAX_US) {
     throw new HbError('CLOCK_OFF', {
@@ -189,12 +204,29 @@ async function openLoop(parts: Parts & { code: CodeIdentity }): Promise<AgentLoo
     identity: {
       deployment: config.deployment,
       agent: config.agent,
-      epoch: storage.folder.identity.epoch,
-      signer: keys.signer,
+      signer,
       code,
       bootId: randomUUID(),
     },
   })
+}
+
+/** Says what was damaged before anything is made of it. */
+function tellDamage({ journal, outbox, folder }: AgentStorage, events: AgentEvents): void {
+  if (folder.mended) events.identityMended()
+  if (journal.torn !== null) events.tornTail(journal.torn)
+  for (const segment of journal.misnamed) events.segmentMisnamed({ segment })
+  for (const damage of outbox.damage) events.outboxDamaged(damage)
+}
+
+/** Decisions of a recording's clock know no time of the wall: more than any batch may stand for are passed over. */
+const DECISIONS_UNKNOWN_MAX = BATCH_COUNT_MAX
+
+/** Most decisions that can have been made between two times of the wall clock. */
+function decisionsSince({ config }: LoadedRuntime, fromUs: Micros, nowUs: Micros): number {
+  if (config.clock !== 'system') return DECISIONS_UNKNOWN_MAX
+  const slides = config.rigs.map((rig) => Math.ceil(Math.max(0, nowUs - fromUs) / (rig.slide_ms * 1000)) + 2)
+  return slides.reduce((a, b) => a + b, 0)
 }
 
 function addServers(at: Running, listening: (address: string) => void): void {
@@ -207,14 +239,15 @@ function addServers(at: Running, listening: (address: string) => void): void {
   const uplink = at.keys.uplink === null ? null : createUplink(uplinkOptions(at, at.keys.uplink))
   if (uplink !== null) lifecycle.add({ name: 'uplink', start: () => uplink.start(), stop: () => uplink.stop() })
   loop.connect(uplink)
-  const detail = (): Record<string, unknown> =>
-    agentDetail({ loop, loaded: at.loaded, storage, nowUs: at.clock.nowUs(), uplink: uplink?.state ?? null })
+  const around = (): StatusOptions => ({ loop, storage, uplink: uplink?.state ?? null })
+  const status = (): Record<string, unknown> => agentStatus(around())
+  const detail = (): Record<string, unknown> => agentDetail({ ...around(), loaded: at.loaded, nowUs: at.clock.nowUs() })
   const { health } = config
   if (health !== undefined) {
     const server = createHealthServer({
       ...health,
       ready: loop.ready,
-      status: loop.status,
+      status,
       detail,
       metrics: agentMetrics(loop, storage, uplink),
     })
@@ -222,7 +255,7 @@ function addServers(at: Running, listening: (address: string) => void): void {
   }
   const control = createControlServer(storage.folder.path, {
     run: (order) => loop.run(order, randomInt(0x10000)),
-    status: loop.status,
+    status,
     detail,
   })
   lifecycle.add({ name: 'control', start: () => control.start(), stop: () => control.stop() })
@@ -239,18 +272,19 @@ function uplinkOptions(
     clock,
     outbox: storage.outbox,
     random: () => randomBytes(4).readUInt32LE() / 0x1_0000_0000,
-    hello: {
+    hello: () => ({
       t: 'hello',
       v: 1,
       agent: config.agent,
       deployment: config.deployment,
-      epoch: identity.epoch,
+      epoch: storage.outbox.epoch,
       spki: identity.signer.spki,
       boot_id: identity.bootId,
       version: identity.code.version,
       programs: [...new Set(config.rigs.map((rig) => rig.program))],
       rigs: config.rigs.map(({ rig, program }) => ({ rig, program })),
-    },
+    }),
+    renewChain: (reason, aboveEpoch) => loop.renewChain(reason, aboveEpoch),
     async slice({ id, rig, fromUs, toUs }) {
       const settings = loop.evaluation.state.settings
       const fromSeq = loop.timeIndex.before(fromUs) ?? storage.journal.seqBefore(fromUs)

@@ -7,14 +7,44 @@ import { type AgentDetail, DETAIL_VERSION, type RigDetail } from './detail-json.
 import { type AgentLoop, ITEMS_WAITING_MAX } from './loop.ts'
 import type { AgentStorage } from './storage.ts'
 
-export type DetailOptions = Readonly<{
-  loop: AgentLoop
-  loaded: LoadedRuntime
-  storage: AgentStorage
-  nowUs: Micros
-  uplink: string | null
-}>
+/** `uplink` is the state it is in; null when there is none. */
+export type StatusOptions = Readonly<{ loop: AgentLoop; storage: AgentStorage; uplink: string | null }>
+export type DetailOptions = StatusOptions & Readonly<{ loaded: LoadedRuntime; nowUs: Micros }>
 
+/** The short of it, as `/ready` says it. */
+export function agentStatus({ loop, storage: { journal, outbox }, uplink }: StatusOptions): Record<string, unknown> {
+  const { state } = loop.evaluation
+  return {
+    agent: loop.identity.agent,
+    version: loop.identity.code.version,
+    node: loop.identity.code.node,
+    epoch: outbox.epoch,
+    decision_seq: state.decisionSeq,
+    journal_seq: journal.lastSeq,
+    journal_bytes: journal.bytes,
+    not_journaled: loop.intake.refusals.count,
+    outbox: outbox.pending(),
+    uplink,
+    clock_back: state.clockBack.count,
+    gaps: loop.gaps,
+    rigs: state.rigs.map((rig) => ({
+      rig: rig.settings.rig,
+      mode: rig.mode,
+      run: rig.run?.run ?? null,
+      verdict: loop.live.verdictOf(rig.settings.rig),
+      evaluated_through_us: rig.closedUs,
+      counters: { ...totalCounts(rig), missing: missingOf(rig) },
+      refused: [...rig.ledger.refusals.entries()].map(([reason, { count, firstUs, example }]) => ({
+        reason,
+        count,
+        first_us: firstUs,
+        example,
+      })),
+    })),
+  }
+}
+
+/** Everything that `hb top` shows. */
 export function agentDetail({ loop, loaded: { config }, storage, nowUs, uplink }: DetailOptions): AgentDetail {
   const { journal, outbox } = storage
   const latency = (quantile: number): number | null => {
@@ -29,7 +59,7 @@ export function agentDetail({ loop, loaded: { config }, storage, nowUs, uplink }
     agent: config.agent,
     deployment: config.deployment,
     version: loop.identity.code.version,
-    epoch: loop.identity.epoch,
+    epoch: outbox.epoch,
     decision_seq: state.decisionSeq,
     journal_seq: journal.lastSeq,
     not_journaled: loop.intake.refusals.count,

@@ -1,5 +1,6 @@
 import { isHbError } from '../shared/errors/hb-error.ts'
 import type { Logger } from '../shared/log/logger.ts'
+import type { Loss } from '../shared/model/input.ts'
 
 /**
  * Everything an agent says in its log, in one place. At rest it says nothing: a steady state is for `/metrics`, a change
@@ -11,6 +12,7 @@ export function createAgentEvents(log: Logger) {
   let lastRefusal = ''
   return {
     ...createUplinkEvents(log),
+    ...createSourceEvents(log),
     started: (facts: { agent: string; rigs: number; epoch: number; health: string | null; state: string }) =>
       log.info({ event: 'agent_started', ...facts }, 'agent is ready'),
     recovered: (facts: {
@@ -22,6 +24,7 @@ export function createAgentEvents(log: Logger) {
     }) => log.info({ event: 'recovered', ...facts }, 'went on from the state folder'),
     tornTail: (facts: { segment: string; bytes: number; reason: string }) =>
       log.warn({ event: 'journal_tail_cut', ...facts }, 'the last journal record was half-written and was put aside'),
+    ...createDamageEvents(log),
     stopping: (signal: string) => log.info({ event: 'agent_stopping', signal }, 'agent stops'),
     stopped: (facts: { overdue: readonly string[]; failed: readonly string[]; decisions: number }) =>
       log.info({ event: 'agent_stopped', ...facts }, 'agent has stopped'),
@@ -37,12 +40,6 @@ export function createAgentEvents(log: Logger) {
       log.warn({ event: 'gap', ...facts }, 'slides that were never evaluated'),
     wouldHaveDone: (facts: { rig: string; decision: number; action: string }) =>
       log.info({ event: 'would_have_done', ...facts }, 'an action that no actuator is there for'),
-    sourceEnded: (facts: { rig: string; source: string }) =>
-      log.info({ event: 'source_ended', ...facts }, 'the recording is at its end'),
-    tailNews: (
-      what: 'missing' | 'found' | 'rotated' | 'truncated' | 'unreadable',
-      facts: { rig: string; source: string; path: string; at: number; reason?: string },
-    ) => log.warn({ event: 'source_file', what, ...facts }, TAIL_NEWS[what]),
     notJournaled(error: unknown): void {
       // One line a kind of fault: a full disk refuses twenty inputs a second.
       const facts = describe(error)
@@ -75,6 +72,49 @@ const TAIL_NEWS = {
   truncated: 'the file of a source was cut; it is read from its beginning',
   unreadable: 'the file of a source cannot be read; it is tried again',
 } as const
+
+function createSourceEvents(log: Logger) {
+  return {
+    sourceEnded: (facts: { rig: string; source: string }) =>
+      log.info({ event: 'source_ended', ...facts }, 'the recording is at its end'),
+    tailNews: (
+      what: 'missing' | 'found' | 'rotated' | 'truncated' | 'unreadable',
+      facts: { rig: string; source: string; path: string; at: number; reason?: string },
+    ) => log.warn({ event: 'source_file', what, ...facts }, TAIL_NEWS[what]),
+  }
+}
+
+/** What was found damaged at a start, and what that came to. */
+function createDamageEvents(log: Logger) {
+  return {
+    identityMended: () =>
+      log.warn({ event: 'identity_mended' }, 'the identity file was damaged; its copy took its place'),
+    segmentMisnamed: (facts: { segment: string }) =>
+      log.warn({ event: 'segment_misnamed', ...facts }, 'a journal segment stood under the name of another one'),
+    journalDamaged: (facts: { from_seq: number; to_seq: number }) =>
+      log.error({ event: 'journal_damaged', ...facts }, 'journal records cannot be read any more'),
+    outboxDamaged: (facts: { file: string; bytes: number; reason: string }) =>
+      log.error({ event: 'outbox_damaged', ...facts }, 'part of the outbox cannot be read; the file is put aside'),
+    chainRenewed: (facts: { epoch: number; reason: string }) =>
+      log.warn({ event: 'chain_renewed', ...facts }, 'a new epoch: batches that may have been sent are not here'),
+    loss: ({ seq, input }: { seq: number; input: Loss }) =>
+      log.error(
+        {
+          event: 'loss_declared',
+          journal_seq: seq,
+          resumes_after: input.resumesAfter,
+          signed_through: input.signedThrough,
+          decision_seq: input.decisionSeq,
+          unreadable: input.unreadable.map(({ fromSeq, toSeq, reason }) => ({
+            from_seq: fromSeq,
+            to_seq: toSeq,
+            reason,
+          })),
+        },
+        'what was kept is damaged: evaluation goes on from the last state that is certain',
+      ),
+  }
+}
 
 function createUplinkEvents(log: Logger) {
   return {

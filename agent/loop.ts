@@ -7,19 +7,19 @@ import type { Decision } from '../shared/model/decision.ts'
 import type { OverallVerdict } from '../shared/model/verdict.ts'
 import type { Micros } from '../shared/units.ts'
 import type { Uplink } from './adapters/ws-uplink.ts'
-import { missingOf } from './core/accept.ts'
 import { highestSeq } from './core/sources.ts'
 import type { Effect } from './core/step.ts'
-import { totalCounts } from './core/totals.ts'
 import type { AgentEvents } from './events.ts'
 import { batchContext, isSimulated } from './pipeline/batch-context.ts'
 import { type Batcher, type BatchIdentity, createBatcher } from './pipeline/batcher.ts'
 import { configDigest } from './pipeline/compile-settings.ts'
+import { DamageWatch } from './pipeline/damage-watch.ts'
 import { createDecisionLatency, type DecisionLatency } from './pipeline/decision-latency.ts'
 import { checkpointBody, type Evaluation, emittedThrough } from './pipeline/evaluation.ts'
 import { createIntake, type Intake } from './pipeline/intake.ts'
 import { createLiveView, type LiveView } from './pipeline/live-view.ts'
-import type { Recovered } from './pipeline/recovery.ts'
+import { outgoingOf } from './pipeline/outgoing.ts'
+import { gapOf, type Recovered } from './pipeline/recovery.ts'
 import { type RunOrder, runId, runInputs } from './pipeline/runs.ts'
 import { createTimeIndex, type TimeIndex } from './pipeline/time-index.ts'
 import type { RawTelemetry, SourceSink } from './ports.ts'
@@ -56,6 +56,7 @@ export class AgentLoop {
   readonly live: LiveView
   readonly intake: Intake
   readonly batcher: Batcher
+  readonly damage: DamageWatch
   /** From the moment the lateness of a slide is over until it is decided. Empty under a recording's clock. */
   readonly latency: DecisionLatency = createDecisionLatency()
   gaps = 0
@@ -69,6 +70,7 @@ export class AgentLoop {
   /** First journal record of this life of the process. */
   private readonly startSeq: number
   private stopping = false
+  private renewed = false
   private saving: Promise<void> = Promise.resolve()
 
   constructor(options: LoopOptions) {
@@ -89,6 +91,7 @@ export class AgentLoop {
       outbox: storage.outbox,
       clock,
       itemsMax: config.decisions.batch_items_max,
+      firstJournalSeq: recovered.firstJournalSeq,
       context: () => batchContext(this.evaluation, config),
       sealed: () => {
         this.batchFailure = null
@@ -116,6 +119,14 @@ export class AgentLoop {
           ? null
           : (this.batchFailure ?? new HbError('OUTBOX_FULL', { waiting: this.batcher.waiting })),
     })
+    this.damage = new DamageWatch({
+      journal: storage.journal,
+      clock,
+      gap: (gap) => this.batcher.gap(gap),
+      found: ({ from, to }) => options.events.journalDamaged({ from_seq: from, to_seq: to }),
+      broken: (error) => options.events.broken('scrub', error),
+    })
+    this.damage.tell(storage.journal.unreadable)
     for (const item of recovered.items) this.batcher.add(item)
     for (const gap of recovered.gaps) this.batcher.gap(gap)
   }
@@ -139,6 +150,9 @@ export class AgentLoop {
       const slideMs = Math.min(...config.rigs.map((rig) => rig.slide_ms))
       this.cancels.push(clock.every(slideMs, () => void this.intake.take({ kind: 'tick', nowUs: clock.nowUs() })))
     }
+    // Nothing may come between a loss and a state behind it: the next start must not have to look for it again.
+    if (this.options.recovered.loss !== null) await this.saveCheckpoint()
+    this.cancels.push(this.damage.start())
     this.cancels.push(clock.every(config.decisions.batch_ms, () => void this.flush().catch(() => undefined)))
     this.cancels.push(clock.every(config.checkpoint.every_ms, () => void this.saveCheckpoint()))
   }
@@ -232,37 +246,21 @@ export class AgentLoop {
     return reasons
   }
 
-  readonly status = (): Record<string, unknown> => {
-    const { state } = this.evaluation
-    const { journal, outbox } = this.options.storage
-    return {
-      agent: this.identity.agent,
-      version: this.identity.code.version,
-      node: this.identity.code.node,
-      epoch: this.identity.epoch,
-      decision_seq: state.decisionSeq,
-      journal_seq: journal.lastSeq,
-      journal_bytes: journal.bytes,
-      not_journaled: this.intake.refusals.count,
-      outbox: outbox.pending(),
-      uplink: this.uplink?.state ?? null,
-      clock_back: state.clockBack.count,
-      gaps: this.gaps,
-      rigs: state.rigs.map((rig) => ({
-        rig: rig.settings.rig,
-        mode: rig.mode,
-        run: rig.run?.run ?? null,
-        verdict: this.live.verdictOf(rig.settings.rig),
-        evaluated_through_us: rig.closedUs,
-        counters: { ...totalCounts(rig), missing: missingOf(rig) },
-        refused: [...rig.ledger.refusals.entries()].map(([reason, { count, firstUs, example }]) => ({
-          reason,
-          count,
-          first_us: firstUs,
-          example,
-        })),
-      })),
-    }
+  /**
+   * The collector has batches that are not here: this folder lost its end. Begins the next epoch and signs anew what has
+   * no receipt, once a life; a collector that has other decisions under these numbers refuses that too.
+   */
+  async renewChain(reason: string, aboveEpoch: number): Promise<boolean> {
+    if (this.renewed) return false
+    this.renewed = true
+    const { storage, events } = this.options
+    await this.batcher.between(() => {
+      storage.outbox.beginEpoch(storage.folder.renewEpoch(aboveEpoch))
+      return outgoingOf(storage.outbox, storage.key).items()
+    })
+    events.chainRenewed({ epoch: storage.outbox.epoch, reason })
+    await this.flush().catch(() => undefined)
+    return true
   }
 
   /** Nobody waits any more for a journal that takes nothing: the end is near. */
@@ -306,7 +304,7 @@ export class AgentLoop {
         if (effect.decision.verdict !== 'PASS') this.pinUntilUs = input.nowUs + PIN_AROUND_US
       } else if (effect.kind === 'gap') {
         this.gaps += 1
-        this.batcher.gap(effect)
+        this.batcher.gap(gapOf(effect))
         events.gap({
           rig: effect.rig,
           from_us: effect.fromUs,
@@ -349,7 +347,7 @@ export class AgentLoop {
    * Saves the state once everything decided up to it is durable in batches: a start from it must not have to know what
    * was in a batch that never came to be.
    */
-  private saveCheckpoint(): Promise<void> {
+  saveCheckpoint(): Promise<void> {
     this.saving = this.saving.then(async () => {
       const { storage, events } = this.options
       if (this.evaluation.state.settings === null) return
@@ -360,6 +358,7 @@ export class AgentLoop {
         await this.flush()
         await storage.journal.sync()
         storage.journal.savePins()
+        if (this.batcher.gapsWaiting === 0) this.damage.told()
         if (emitted <= storage.outbox.lastDecisionSeq || emitted === 0) await storage.checkpoints.save(journalSeq, body)
       } catch (error) {
         if (!isHbError(error)) throw error

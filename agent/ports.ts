@@ -50,13 +50,42 @@ export type OutboxEntry = Readonly<{
 
 export type OutboxPending = Readonly<{ batches: number; bytes: number; oldestUs: Micros | null }>
 
+/** Decisions `first` to `last`, both included. */
+export type DecisionSpan = Readonly<{ first: number; last: number }>
+
+/** The same decisions in spans that are in order and do not touch. */
+export function joinSpans(spans: readonly DecisionSpan[]): DecisionSpan[] {
+  const joined: DecisionSpan[] = []
+  for (const { first, last } of spans.toSorted((a, b) => a.first - b.first)) {
+    const before = joined.at(-1)
+    if (before !== undefined && first <= before.last + 1)
+      joined[joined.length - 1] = { first: before.first, last: Math.max(before.last, last) }
+    else joined.push({ first, last })
+  }
+  return joined
+}
+
+/** Bytes of an outbox file that could not be read; the file as it was is put aside. */
+export type OutboxDamage = Readonly<{ file: string; bytes: number; reason: string }>
+
 /**
  * Signed batches on disk until the collector has receipted them. `append` settles when the batch would survive a power
  * cut; appending the same batch twice is a bug of the caller. Deletes only what has a verified receipt.
  */
 export interface Outbox {
   append(entry: OutboxEntry): Promise<void>
+  /** The chain that new batches continue. */
+  readonly epoch: number
+  beginEpoch(epoch: number): void
+  /** New batches cannot follow what is here: batches that may have been sent are missing. */
+  readonly chainBroken: boolean
+  readonly damage: readonly OutboxDamage[]
+  readonly covered: readonly DecisionSpan[]
+  unsent(): Iterable<OutboxEntry>
+  last(): OutboxEntry | null
   readonly lastBatchSeq: number
+  /** Last decision of this epoch's newest batch; before its first one, the last that is receipted. */
+  readonly chainedThrough: number
   /** The last decision that is durable here: recovery re-runs the journal silently up to it. */
   readonly lastDecisionSeq: number
   /** Identity of the last batch, for the next one's `prev`; null before the first. */
@@ -72,6 +101,9 @@ export type JournalRecord = Readonly<{ kind: 'record'; seq: number; body: Uint8A
 /** Records `fromSeq..toSeq` that cannot be read any more. */
 export type JournalDamage = Readonly<{ kind: 'damage'; fromSeq: number; toSeq: number; reason: string }>
 
+/** Evaluation goes on at record `seq`, with the state after record `resumesAfter`; records between are passed over. */
+export type JournalCut = Readonly<{ seq: number; resumesAfter: number }>
+
 /**
  * The input journal: the truth (K1). `append` has written when it returns, so a killed process loses nothing of it;
  * `sync` settles when everything appended so far would survive a power cut. Nothing leaves the agent before that.
@@ -84,6 +116,10 @@ export interface Journal {
   readonly durableSeq: number
   append(bodies: readonly Uint8Array[]): { first: number; last: number }
   sync(): Promise<void>
+  /** Appends a loss, numbered after `afterSeq` even where the journal ends before: what stood there is never replaced. */
+  appendCut(cut: { body: Uint8Array; resumesAfter: number; afterSeq: number }): number
+  /** Oldest first. */
+  readonly cuts: readonly JournalCut[]
   read(fromSeq: number, toSeq?: number): AsyncGenerator<JournalRecord | JournalDamage>
   /** Keeps the records of a span from being deleted when the journal is at its bound. */
   pin(fromSeq: number, toSeq: number): void

@@ -1,5 +1,5 @@
 import type { LoadedRuntime } from '../shared/config/load.ts'
-import type { Signer } from '../shared/crypto/sign.ts'
+import { readPublicKey, type Signer, type VerifyKey } from '../shared/crypto/sign.ts'
 import type { Micros } from '../shared/units.ts'
 import { createCheckpointFolder } from './adapters/checkpoint-folder.ts'
 import { FileJournal } from './adapters/file-journal.ts'
@@ -14,10 +14,12 @@ export type AgentStorage = Readonly<{
   journal: FileJournal
   outbox: FileOutbox
   checkpoints: Checkpoints
+  /** Key of the batches in the outbox. */
+  key: VerifyKey
   close(): Promise<void>
 }>
 
-/** Opens the state folder for the one process that writes it. @throws HbError STATE_LOCKED, STATE_FOLDER_SHAPE, DISK_…, OUTBOX_DAMAGED */
+/** Opens the state folder for the one process that writes it. @throws HbError STATE_LOCKED, STATE_FOLDER_SHAPE, DISK_… */
 export function openStorage(
   path: string,
   { config }: LoadedRuntime,
@@ -33,7 +35,7 @@ export function openStorage(
     })
     const outbox = new FileOutbox(files, {
       folder: folder.outbox,
-      epoch: folder.identity.epoch,
+      ...chainOf(folder.identity),
       bytesMax: config.outbox.bytes_max,
     })
     const journal: FileJournal = new FileJournal(files, {
@@ -49,6 +51,7 @@ export function openStorage(
       journal,
       outbox,
       checkpoints,
+      key: readPublicKey(signer.spki),
       async close() {
         await journal.close()
         await outbox.close()
@@ -61,6 +64,14 @@ export function openStorage(
   }
 }
 
+function chainOf({ epoch, keyEpoch, journalId }: StateIdentity): {
+  epoch: number
+  keyEpoch: number
+  owner: Uint8Array
+} {
+  return { epoch, keyEpoch, owner: journalId }
+}
+
 /** What commands beside a running agent look at: nothing is locked, cut or written. */
 export type StorageView = Readonly<{
   path: string
@@ -70,7 +81,7 @@ export type StorageView = Readonly<{
   checkpoints: Checkpoints
 }>
 
-/** @throws HbError STATE_MISSING, STATE_FOLDER_SHAPE, OUTBOX_DAMAGED */
+/** @throws HbError STATE_MISSING, STATE_FOLDER_SHAPE */
 export function viewStorage(path: string, files: Files = systemFiles): StorageView {
   const folder = readStateFolder(files, path)
   const unbounded = Number.MAX_SAFE_INTEGER
@@ -85,7 +96,7 @@ export function viewStorage(path: string, files: Files = systemFiles): StorageVi
     }),
     outbox: new FileOutbox(files, {
       folder: folder.outbox,
-      epoch: folder.identity.epoch,
+      ...chainOf(folder.identity),
       bytesMax: unbounded,
       readOnly: true,
     }),

@@ -22,6 +22,7 @@ const COMMANDS = {
   test: { script: 'test', args: [], bundle: false },
   check: { script: 'test', args: ['--fast'], bundle: false },
   build: { script: 'build', args: [], bundle: false },
+  'build:bin': { script: 'build-bin', args: [], bundle: false },
   docs: { script: 'docs', args: [], bundle: false },
   bench: { script: 'bench', args: [], bundle: true },
   hb: { script: null, args: [], bundle: true },

@@ -27,11 +27,9 @@ export async function runCommandLine(program: Command, args: readonly string[]):
   const usage: string[] = []
   takeOver(program, (text) => usage.push(text))
   const end = (error: unknown): void => {
-    const failure = failureOf(error)
     // `hb` and `hb decisions` alone are answered with their help, which is what is wanted then.
     if (isHelpInstead(error) && !json) process.stderr.write(`${usage.join('')}\n`)
-    if (failure !== null) process.stderr.write(json ? failureJson(failure) : failureText(failure))
-    process.exit(failure === null ? 0 : failure.exit)
+    endWith(error, { json })
   }
   process.on('uncaughtException', end)
   process.on('unhandledRejection', end)
@@ -47,6 +45,13 @@ export async function runCommandLine(program: Command, args: readonly string[]):
   } catch (error) {
     end(error)
   }
+}
+
+/** Prints what was thrown to stderr, and ends the process with its exit code. */
+export function endWith(error: unknown, { json }: Readonly<{ json: boolean }>): never {
+  const failure = failureOf(error)
+  if (failure !== null) process.stderr.write(json ? failureJson(failure) : failureText(failure))
+  process.exit(failure === null ? 0 : failure.exit)
 }
 
 /** Turns anything thrown into what is shown, or null where the end is a good one (help, version). */

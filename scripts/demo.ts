@@ -1,15 +1,17 @@
 /**
  * The demo: three real programs around two or three rigs, a fault, and the proof of what was decided.
  *
- *   npm run demo -- [--exit] [--csv FILE [--speed N|max]] [--keep]
+ *   npm run demo -- [--exit] [--bin] [--csv FILE [--speed N|max]] [--keep]
  *
- * `--exit` checks itself and ends with 0 or 1 and the reason. Ctrl-C stops everything in order; nothing stays behind.
+ * `--exit` checks itself and ends with 0 or 1 and the reason. With `--bin` every program is the single executable, and
+ * the bundle judges what it left behind. Ctrl-C stops everything in order; nothing stays behind.
  */
 import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../shared/lib/clock.ts'
 import { stopSignals } from '../shared/lib/stop-signals.ts'
+import { buildExecutableWhenStale, EXECUTABLE } from './binary/executable.ts'
 import {
   type CheckResult,
   checkBatches,
@@ -20,7 +22,7 @@ import {
   statusOf,
 } from './demo/checks.ts'
 import { agentYaml, type DemoAgent, type DemoFolder, makeFolder, rigYaml, WATER_LOOP } from './demo/folder.ts'
-import { killAll, type Program, runHb, startHb } from './demo/processes.ts'
+import { BUNDLE, killAll, type Program, runHb, startHb } from './demo/processes.ts'
 import { followCollector, type SeenDecision, type Timeline } from './demo/timeline.ts'
 
 const FAULT_AFTER_S = 20
@@ -34,12 +36,13 @@ const CSV_SPEED = '10'
 /** Exit code of a program that was interrupted. */
 const INTERRUPTED_EXIT = 130
 
-type Options = Readonly<{ exit: boolean; keep: boolean; csv: string | null; speed: string }>
+type Options = Readonly<{ exit: boolean; bin: boolean; keep: boolean; csv: string | null; speed: string }>
 
 function readOptions(): Options {
   const { values } = parseArgs({
     options: {
       exit: { type: 'boolean' },
+      bin: { type: 'boolean' },
       keep: { type: 'boolean' },
       csv: { type: 'string' },
       speed: { type: 'string' },
@@ -49,7 +52,7 @@ function readOptions(): Options {
   const speed = values.speed ?? (values.exit === true ? 'max' : CSV_SPEED)
   if (csv !== null && !existsSync(csv)) throw new Error(`--csv ${csv}: there is no such file`)
   if (speed !== 'max' && !(Number(speed) > 0)) throw new Error(`--speed ${speed}: a number above 0, or max`)
-  return { exit: values.exit === true, keep: values.keep === true, csv, speed }
+  return { exit: values.exit === true, bin: values.bin === true, keep: values.keep === true, csv, speed }
 }
 
 const say = (text: string): void => {
@@ -61,14 +64,14 @@ async function makeBaseline(
   folder: DemoFolder,
   { rig, agent, yaml }: { rig: string; agent: DemoAgent; yaml: string },
 ): Promise<void> {
-  const { path } = folder
+  const { path, hb } = folder
   writeFileSync(
     join(path, `${rig}.baseline.yaml`),
     agentYaml(folder, agent, { clock: 'recording', rigs: yaml, uplink: false }),
   )
-  await runHb(['runtime', '--config', `${rig}.baseline.yaml`, '--state', `${rig}.baseline`], path)
+  await runHb(['runtime', '--config', `${rig}.baseline.yaml`, '--state', `${rig}.baseline`], path, hb)
   const made = JSON.parse(
-    await runHb(['baseline', 'create', '--from', `${rig}.baseline`, '--out', `${rig}.hbb`, '--json'], path),
+    await runHb(['baseline', 'create', '--from', `${rig}.baseline`, '--out', `${rig}.hbb`, '--json'], path, hb),
   ) as { metrics: number; digest: string }
   say(`  baseline of ${rig}: ${made.metrics} channels, draft ${made.digest.slice(0, 16)}…`)
 }
@@ -84,7 +87,7 @@ async function prepare(folder: DemoFolder, options: Options): Promise<void> {
 async function prepareWaterLoop(folder: DemoFolder): Promise<void> {
   const { baselineSeconds, rateHz, baselineSeed } = WATER_LOOP
   const recording = `--csv nominal.csv --seconds ${baselineSeconds} --rate ${rateHz} --seed ${baselineSeed}`
-  await runHb(['hil', 'water-loop', ...recording.split(' ')], folder.path)
+  await runHb(['hil', 'water-loop', ...recording.split(' ')], folder.path, folder.hb)
   const rig = { rig: 'water-loop', registry: 'water-loop' }
   const file = '{ name: recording, type: csv, file: nominal.csv, time_column: t_us, speed: max }'
   await makeBaseline(folder, { rig: rig.rig, agent: 'bench-1', yaml: rigYaml({ ...rig, source: file }) })
@@ -123,7 +126,7 @@ async function startPrograms(
   options: Options,
   faultInjected: (timeUs: number) => void,
 ): Promise<Started> {
-  const { path } = folder
+  const { path, hb } = folder
   const programs: Program[] = []
   const agents = agentsOf(options)
   const stopDownTo = async (left: number): Promise<void> => {
@@ -134,7 +137,7 @@ async function startPrograms(
     }
   }
   try {
-    const collector = startHb('collector', ['collector', '--config', 'collector.yaml'], { folder: path })
+    const collector = startHb('collector', ['collector', '--config', 'collector.yaml'], { folder: path, hb })
     programs.push(collector)
     const operators = String((await collector.event('collector_started'))['operators'])
     say(`\n  fleet page   ${operators}\n`)
@@ -142,6 +145,7 @@ async function startPrograms(
     for (const agent of agents) {
       const program = startHb(agent, ['runtime', '--config', `${agent}.yaml`, '--state', agent, '--stay'], {
         folder: path,
+        hb,
       })
       programs.push(program)
       await program.event('agent_started')
@@ -155,7 +159,7 @@ async function startPrograms(
 }
 
 async function startRig(
-  { path, ports }: DemoFolder,
+  { path, ports, hb }: DemoFolder,
   timeline: Timeline,
   faultInjected: (timeUs: number) => void,
 ): Promise<Program> {
@@ -173,6 +177,7 @@ async function startRig(
   ]
   const rig = startHb('water-loop', args, {
     folder: path,
+    hb,
     line: (line) => {
       if (line['event'] !== 'fault_injected') return
       const timeUs = Number(line['t_us'])
@@ -225,7 +230,8 @@ async function main(): Promise<number> {
   void again.then(() => process.exit(INTERRUPTED_EXIT))
   process.on('exit', killAll)
   say('Harmony Bridge demo: keys, certificates and baselines are made for this run only')
-  const folder = await makeFolder(agentsOf(options))
+  if (options.bin) buildExecutableWhenStale()
+  const folder = await makeFolder(agentsOf(options), options.bin ? { command: EXECUTABLE, before: [] } : BUNDLE)
   await prepare(folder, options)
   const fault: { us: number | null } = { us: null }
   const started = await startPrograms(folder, options, (us) => {

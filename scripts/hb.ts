@@ -1,6 +1,9 @@
 #!/usr/bin/env node
-import { runCommandLine } from './command-line.ts'
+import { endWith, runCommandLine } from './command-line.ts'
 import { createProgram } from './program.ts'
 
 const args = process.argv.slice(2)
-void createProgram(args[0]).then((program) => runCommandLine(program, args))
+void createProgram(args[0]).then(
+  (program) => runCommandLine(program, args),
+  (error: unknown) => endWith(error, { json: args.includes('--json') }),
+)

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { isHbError } from '../shared/errors/hb-error.ts'
 
 /** The bundler puts the version here; run from the sources there is none. */
 declare const HB_VERSION: string
@@ -27,13 +28,25 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ['hil', async () => (await import('../hil-testbed/cli/program.ts')).hilCommands],
 ])
 
-/** The program with the one command that `word` names; with every command when it names none. */
+/** The program with the one command that `word` names; with none for `--version`, and with every one otherwise. */
 export async function createProgram(word = ''): Promise<Command> {
   const program = new Command('hb')
     .description('Watches hardware under test, decides bit-exactly against baselines, and can prove it afterwards.')
     .version(typeof HB_VERSION === 'string' ? HB_VERSION : '0.0.0-source', '--version', 'print the version')
     .showHelpAfterError(false)
+  if (word === '--version') return program
   const one = COMMANDS.get(word)
-  for (const load of one === undefined ? COMMANDS.values() : [one]) (await load())(program)
+  if (one !== undefined) (await one())(program)
+  else for (const [name, load] of COMMANDS) await addWhenItLoads(program, name, load)
   return program
+}
+
+/** A native part that does not load on this machine takes its command away, not the help that would say so. */
+async function addWhenItLoads(program: Command, name: string, load: () => Promise<AddCommand>): Promise<void> {
+  try {
+    ;(await load())(program)
+  } catch (error) {
+    if (!isHbError(error)) throw error
+    program.command(name).description(`cannot run here: ${error.message}`)
+  }
 }

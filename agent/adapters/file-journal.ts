@@ -1,11 +1,19 @@
-import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import { peekJournalInput } from '../../shared/codec/journal-input.ts'
 import { encodeRecord, RECORD_OVERHEAD_BYTES, readRecords } from '../../shared/codec/record-file.ts'
-import { checkSigned, decodeSigned } from '../../shared/codec/signed-cbor.ts'
 import { invariant } from '../../shared/lib/assert.ts'
 import type { Bytes, Micros } from '../../shared/units.ts'
-import type { Journal, JournalDamage, JournalRecord } from '../ports.ts'
-import { diskError, type Files, replaceFile, syncData, syncFolder, writeWhole } from './files.ts'
+import type { Journal, JournalCut, JournalDamage, JournalRecord } from '../ports.ts'
+import { diskError, type Files, syncData, syncFolder, writeAgain, writeWhole } from './files.ts'
+import {
+  listSegments,
+  type RecordSpan,
+  readCuts,
+  readSpans,
+  type Segment,
+  scanSegment,
+  segmentName,
+  writeSpans,
+} from './journal-segments.ts'
 
 /** Spans that are kept from being deleted; past it the two nearest are joined into one. */
 export const PINS_MAX = 256
@@ -26,11 +34,13 @@ export type JournalOptions = Readonly<{
 /** What was found behind the last whole record when the journal was opened, and cut off. */
 export type TornTail = Readonly<{ segment: string; bytes: Bytes; reason: string }>
 
-/** `gone`: it was deleted from between others, and an empty file says so. */
-type Segment = { firstSeq: number; name: string; bytes: Bytes; gone: boolean }
-
-const NAME = /^(\d{16})\.(hbj|gone)$/
 const PINS = 'pins'
+/** The first record that was not deleted at the bound. */
+const FIRST = 'first'
+/** Unreadable spans that a signed batch has told already. */
+const TOLD = 'told'
+/** Spans that are remembered as told; of more the oldest is forgotten, and told again. */
+const TOLD_MAX = 256
 
 /**
  * The input journal as files of records, named by the sequence of their first one.
@@ -41,23 +51,38 @@ const PINS = 'pins'
 export class FileJournal implements Journal {
   readonly id: Uint8Array
   readonly torn: TornTail | null
+  /** Records missing from between others of the last segment, which is read when the journal is opened. */
+  readonly unreadable: readonly RecordSpan[]
+  /** Segments that stood under the name of another one. */
+  readonly misnamed: readonly string[]
   lastSeq: number
   durableSeq: number
   private readonly files: Files
   private readonly options: JournalOptions
   private readonly segments: Segment[]
-  private readonly pins: { from: number; to: number }[]
+  private readonly pins: RecordSpan[]
+  private readonly found: JournalCut[]
+  private readonly told: RecordSpan[]
   private fd: number | null = null
   private syncing: Promise<void> | null = null
+  /** Bytes of the last segment that a sync has reached, and whether one has failed since. */
+  private durableBytes: Bytes = 0
+  private suspect = false
 
   constructor(files: Files, options: JournalOptions) {
     this.files = files
     this.options = options
     this.id = options.id
-    this.segments = listSegments(files, options.folder)
-    this.pins = readPins(files, options.folder)
-    const { lastSeq, torn } = this.openTail()
+    const place = { folder: options.folder, id: options.id, readOnly: options.readOnly === true }
+    const { segments, misnamed } = listSegments(files, place)
+    this.segments = segments
+    this.misnamed = misnamed
+    this.found = readCuts(files, { ...place, segments })
+    this.pins = readSpans(files, options.folder, PINS)
+    this.told = readSpans(files, options.folder, TOLD)
+    const { lastSeq, torn, unreadable } = this.openTail()
     this.torn = torn
+    this.unreadable = [...this.missingBefore(), ...unreadable]
     this.lastSeq = lastSeq
     this.durableSeq = lastSeq
   }
@@ -72,10 +97,14 @@ export class FileJournal implements Journal {
     return this.segments.reduce((sum, segment) => sum + segment.bytes, 0)
   }
 
+  get cuts(): readonly JournalCut[] {
+    return this.found
+  }
+
   append(bodies: readonly Uint8Array[]): { first: number; last: number } {
     invariant(this.options.readOnly !== true, 'a journal that was opened for reading is never written')
     const first = this.lastSeq + 1
-    const records = bodies.map((body, k) => encodeRecord(first + k, body))
+    const records = bodies.map((body, k) => encodeRecord(first + k, body, this.id))
     const bytes = records.length === 1 ? records[0]! : concatRecords(records)
     const segment = this.writable()
     try {
@@ -87,6 +116,19 @@ export class FileJournal implements Journal {
     segment.bytes += bytes.length
     this.lastSeq += bodies.length
     return { first, last: this.lastSeq }
+  }
+
+  /** A record of a loss begins a segment, so that all of them are found without reading the journal. */
+  appendCut({ body, resumesAfter, afterSeq }: { body: Uint8Array; resumesAfter: number; afterSeq: number }): number {
+    this.lastSeq = Math.max(this.lastSeq, afterSeq)
+    try {
+      this.beginSegment()
+    } catch (cause) {
+      throw diskError(cause, this.options.folder)
+    }
+    const { last } = this.append([body])
+    this.found.push({ seq: last, resumesAfter })
+    return last
   }
 
   /** One `fdatasync` for everybody who waits: whoever comes while one is under way shares the next. */
@@ -103,7 +145,7 @@ export class FileJournal implements Journal {
       const after = this.segments.find((s) => s.firstSeq > segment.firstSeq)
       if (after !== undefined && after.firstSeq <= fromSeq) continue
       if (segment.firstSeq > toSeq) break
-      for (const record of readRecords(this.content(segment))) {
+      for (const record of readRecords(this.content(segment), { owner: this.id })) {
         if (record.kind === 'damage' || record.seq < next) continue
         if (record.seq > toSeq) return
         if (record.seq > next)
@@ -118,10 +160,45 @@ export class FileJournal implements Journal {
   /** First record of the last segment that began before a time: nothing of that time or later stands before it. */
   seqBefore(timeUs: Micros): number {
     for (const segment of [...this.segments].reverse()) {
-      const first = readRecords(this.content(segment)).next().value
+      const first = readRecords(this.content(segment), { owner: this.id }).next().value
       if (first?.kind === 'record' && peekJournalInput(first.body).nowUs <= timeUs) return segment.firstSeq
     }
     return this.firstSeq
+  }
+
+  /** Whether nobody was told yet that these records cannot be read: no batch, and no loss that evaluation went on behind. */
+  isNews({ from, to }: RecordSpan): boolean {
+    return (
+      !this.told.some((span) => span.from <= from && span.to >= to) &&
+      !this.found.some((cut) => cut.resumesAfter < from && to < cut.seq)
+    )
+  }
+
+  /** Remembers spans as told, over a new start too. */
+  saveTold(spans: readonly RecordSpan[]): void {
+    if (spans.length === 0) return
+    this.told.push(...spans)
+    this.told.splice(0, this.told.length - TOLD_MAX)
+    writeSpans(this.files, { folder: this.options.folder, name: TOLD }, this.told)
+  }
+
+  /**
+   * Looks through all segments but the last one, which every start reads, for records that cannot be read any more. What
+   * was deleted on purpose is not among them.
+   */
+  async *scrub(pause: () => Promise<void>): AsyncGenerator<RecordSpan> {
+    for (const segment of this.segments.slice(0, -1)) {
+      const after = this.segments.find((s) => s.firstSeq > segment.firstSeq)
+      const path = `${this.options.folder}/${segment.name}`
+      if (segment.gone || after === undefined || !this.files.existsSync(path)) continue
+      let next = segment.firstSeq
+      for await (const seq of scanSegment(this.files, { path, owner: this.id, pause })) {
+        if (seq > next) yield { from: next, to: seq - 1 }
+        next = Math.max(next, seq + 1)
+      }
+      // It may have been deleted at the bound while it was read.
+      if (next < after.firstSeq && this.files.existsSync(path)) yield { from: next, to: after.firstSeq - 1 }
+    }
   }
 
   pin(fromSeq: number, toSeq: number): void {
@@ -136,7 +213,7 @@ export class FileJournal implements Journal {
 
   /** Writes down what is pinned, so that a new start keeps it too. */
   savePins(): void {
-    replaceFile(this.files, this.options.folder, PINS, canonicalBytes(this.pins.map(({ from, to }) => [from, to])))
+    writeSpans(this.files, { folder: this.options.folder, name: PINS }, this.pins)
   }
 
   async close(): Promise<void> {
@@ -148,11 +225,40 @@ export class FileJournal implements Journal {
   private async syncOnce(): Promise<void> {
     const reached = this.lastSeq
     const segment = this.segments.at(-1)!
+    const path = `${this.options.folder}/${segment.name}`
+    const { bytes } = segment
     try {
-      await syncData(this.files, this.fd!, `${this.options.folder}/${segment.name}`)
+      this.mendAfterFailedSync(path)
+      this.suspect = true
+      await syncData(this.files, this.fd!, path)
+      this.suspect = false
+      this.durableBytes = bytes
       this.durableSeq = Math.max(this.durableSeq, reached)
     } finally {
       this.syncing = null
+    }
+  }
+
+  private noteFirst(): void {
+    const first = this.segments[0]?.firstSeq ?? this.lastSeq + 1
+    writeSpans(this.files, { folder: this.options.folder, name: FIRST }, [{ from: first, to: first }])
+  }
+
+  /** Records before the first segment that nobody deleted at the bound. Folders made before that was noted say 1. */
+  private missingBefore(): RecordSpan[] {
+    const first = this.segments[0]?.firstSeq
+    const [expected] = readSpans(this.files, this.options.folder, FIRST)
+    return first === undefined || expected === undefined || first <= expected.from
+      ? []
+      : [{ from: expected.from, to: first - 1 }]
+  }
+
+  private mendAfterFailedSync(path: string): void {
+    if (!this.suspect) return
+    try {
+      writeAgain(this.files, this.fd!, { from: this.durableBytes, to: this.segments.at(-1)!.bytes })
+    } catch (cause) {
+      throw diskError(cause, path)
     }
   }
 
@@ -160,22 +266,36 @@ export class FileJournal implements Journal {
   private writable(): Segment {
     const last = this.segments.at(-1)
     if (last !== undefined && last.bytes < this.options.segmentBytes) return last
+    if (this.syncing !== null) return last!
     try {
-      if (this.fd !== null && this.syncing === null) {
-        this.files.fdatasyncSync(this.fd)
-        this.files.closeSync(this.fd)
-        this.fd = null
-        this.durableSeq = this.lastSeq
-      } else if (this.fd !== null) return last!
-      const segment = { firstSeq: this.lastSeq + 1, name: nameOf(this.lastSeq + 1), bytes: 0, gone: false }
-      this.fd = this.files.openSync(`${this.options.folder}/${segment.name}`, 'w+', 0o600)
-      syncFolder(this.files, this.options.folder)
-      this.segments.push(segment)
-      this.deleteOldest()
-      return segment
+      return this.beginSegment()
     } catch (cause) {
       throw diskError(cause, this.options.folder)
     }
+  }
+
+  private beginSegment(): Segment {
+    const last = this.segments.at(-1)
+    if (this.fd !== null && last !== undefined) {
+      this.mendAfterFailedSync(`${this.options.folder}/${last.name}`)
+      this.suspect = true
+      this.files.fdatasyncSync(this.fd)
+      this.suspect = false
+      this.files.closeSync(this.fd)
+      this.fd = null
+      this.durableSeq = this.lastSeq
+    }
+    const firstSeq = this.lastSeq + 1
+    // A start that was cut short after it made the file.
+    if (last?.firstSeq === firstSeq) this.segments.pop()
+    const segment = { firstSeq, name: segmentName(firstSeq), bytes: 0, gone: false }
+    this.fd = this.files.openSync(`${this.options.folder}/${segment.name}`, 'w+', 0o600)
+    syncFolder(this.files, this.options.folder)
+    this.segments.push(segment)
+    this.durableBytes = 0
+    if (firstSeq === 1) this.noteFirst()
+    this.deleteOldest()
+    return segment
   }
 
   private cutBack(segment: Segment): void {
@@ -197,8 +317,10 @@ export class FileJournal implements Journal {
         this.remove(segment)
       }
     }
+    if (this.segments[0]?.gone !== true) return
     while (this.segments[0]?.gone === true)
       this.files.unlinkSync(`${this.options.folder}/${this.segments.shift()!.name}`)
+    this.noteFirst()
   }
 
   private remove(segment: Segment): void {
@@ -225,20 +347,22 @@ export class FileJournal implements Journal {
   }
 
   /** Finds the last whole record, and puts aside what stands behind it. */
-  private openTail(): { lastSeq: number; torn: TornTail | null } {
+  private openTail(): { lastSeq: number; torn: TornTail | null; unreadable: RecordSpan[] } {
     const segment = this.segments.at(-1)
-    if (segment === undefined) return { lastSeq: 0, torn: null }
+    const unreadable: RecordSpan[] = []
+    if (segment === undefined) return { lastSeq: 0, torn: null, unreadable }
     const path = `${this.options.folder}/${segment.name}`
     try {
       const bytes = new Uint8Array(this.files.readFileSync(path))
       let lastSeq = segment.firstSeq - 1
       let end = 0
       let reason = ''
-      for (const record of readRecords(bytes)) {
+      for (const record of readRecords(bytes, { owner: this.id })) {
         if (record.kind === 'damage') {
           reason = record.reason
           continue
         }
+        if (record.seq > lastSeq + 1) unreadable.push({ from: lastSeq + 1, to: record.seq - 1 })
         lastSeq = record.seq
         end = record.end
       }
@@ -248,35 +372,14 @@ export class FileJournal implements Journal {
         this.fd = this.files.openSync(path, 'r+')
         if (end < bytes.length) this.files.ftruncateSync(this.fd, end)
         this.files.fdatasyncSync(this.fd)
+        this.durableBytes = end
       }
-      return { lastSeq, torn: end < bytes.length ? { segment: segment.name, bytes: bytes.length - end, reason } : null }
+      const torn = end < bytes.length ? { segment: segment.name, bytes: bytes.length - end, reason } : null
+      return { lastSeq, torn, unreadable }
     } catch (cause) {
       throw diskError(cause, path)
     }
   }
-}
-
-function listSegments(files: Files, folder: string): Segment[] {
-  const segments: Segment[] = []
-  for (const name of files.readdirSync(folder)) {
-    const firstSeq = Number(NAME.exec(name)?.[1] ?? Number.NaN)
-    if (!Number.isSafeInteger(firstSeq)) continue
-    const gone = name.endsWith('.gone')
-    segments.push({ firstSeq, name, bytes: gone ? 0 : files.statSync(`${folder}/${name}`).size, gone })
-  }
-  return segments.sort((a, b) => a.firstSeq - b.firstSeq)
-}
-
-/** Spans pinned before; none when the file is not there or damaged: pins only keep more than is needed. */
-function readPins(files: Files, folder: string): { from: number; to: number }[] {
-  if (!files.existsSync(`${folder}/${PINS}`)) return []
-  const bytes = new Uint8Array(files.readFileSync(`${folder}/${PINS}`))
-  if (!checkSigned(bytes).ok) return []
-  return (decodeSigned(bytes) as [number, number][]).map(([from, to]) => ({ from, to }))
-}
-
-function nameOf(firstSeq: number): string {
-  return `${String(firstSeq).padStart(16, '0')}.hbj`
 }
 
 function concatRecords(records: readonly Uint8Array[]): Uint8Array {

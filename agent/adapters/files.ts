@@ -1,5 +1,6 @@
 import * as fs from 'node:fs'
 import { HbError } from '../../shared/errors/hb-error.ts'
+import type { Bytes } from '../../shared/units.ts'
 
 /** The part of the file system that storage uses; tests put a disk that is full, read-only or torn in its place. */
 export type Files = Pick<
@@ -44,6 +45,20 @@ export function syncData(files: Files, fd: number, path: string): Promise<void> 
   return new Promise((resolve, reject) =>
     files.fdatasync(fd, (error) => (error ? reject(diskError(error, path)) : resolve())),
   )
+}
+
+/**
+ * Writes bytes of a file once more, to where they are. After a sync that failed the kernel may hold what was written as
+ * clean though it never reached the disk, and would let the next sync succeed without it.
+ */
+export function writeAgain(files: Files, fd: number, { from, to }: { from: Bytes; to: Bytes }): void {
+  const bytes = new Uint8Array(to - from)
+  for (let done = 0; done < bytes.length; ) {
+    const read = files.readSync(fd, bytes, done, bytes.length - done, from + done)
+    if (read === 0) throw Object.assign(new Error('EIO: what was written cannot be read back'), { code: 'EIO' })
+    done += read
+  }
+  writeWhole(files, fd, bytes, from)
 }
 
 /** Puts a whole file in place or nothing: written beside it, synced, renamed, and the folder synced. */

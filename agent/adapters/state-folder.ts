@@ -1,22 +1,30 @@
 import { randomBytes } from 'node:crypto'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
-import { decodeSigned } from '../../shared/codec/signed-cbor.ts'
-import { equalBytes } from '../../shared/crypto/digest.ts'
+import { checkSigned, decodeSigned } from '../../shared/codec/signed-cbor.ts'
+import { concat } from '../../shared/crypto/cose.ts'
+import { DIGEST_BYTES, DOMAIN, digestOf, equalBytes } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Micros } from '../../shared/units.ts'
 import { diskError, type Files, replaceFile } from './files.ts'
 
 const VERSION = 1
 const IDENTITY = 'identity'
+/** Written after the first: one of the two is whole whatever happens to a byte of the other. */
+const IDENTITY_COPY = 'identity.copy'
 const LOCK = 'lock'
 const FOLDERS = ['journal', 'outbox', 'checkpoints'] as const
 /** Ids of the journal and of this life of the folder, in bytes. */
 const ID_BYTES = 16
 
-/** Who the folder belongs to, and the public key its batches are signed with. The epoch goes up with a new key, never with a start (decisions 19). */
+/**
+ * Who the folder belongs to, and the public key its batches are signed with. The epoch goes up with a new key and when the
+ * chain of batches is broken, never with a start (decisions 19).
+ */
 export type StateIdentity = Readonly<{
   journalId: Uint8Array
   epoch: number
+  /** First epoch that was signed with this key. */
+  keyEpoch: number
   spki: Uint8Array
   agent: string
   madeUs: Micros
@@ -24,10 +32,14 @@ export type StateIdentity = Readonly<{
 
 export type StateFolder = Readonly<{
   path: string
-  identity: StateIdentity
+  readonly identity: StateIdentity
+  /** The identity file was damaged, and its copy took its place. */
+  readonly mended: boolean
   journal: string
   outbox: string
   checkpoints: string
+  /** Makes the epoch after this one, and after `above`, the one in force for good: older batches end here. @returns it */
+  renewEpoch(above?: number): number
   /** Gives the folder back; may be called twice. */
   release(): void
 }>
@@ -46,7 +58,8 @@ export function openStateFolder(
   try {
     files.mkdirSync(path, { recursive: true, mode: 0o700 })
     const names = files.readdirSync(path)
-    if (!names.includes(IDENTITY) && names.some((name) => name !== LOCK && name !== `${IDENTITY}.new`)) {
+    const isOurs = names.includes(IDENTITY) || names.includes(IDENTITY_COPY)
+    if (!isOurs && names.some((name) => name !== LOCK && name !== `${IDENTITY}.new`)) {
       throw new HbError('STATE_FOLDER_SHAPE', {
         path,
         found: names.slice(0, 3).join(', '),
@@ -55,9 +68,22 @@ export function openStateFolder(
     }
     const release = lock(files, path)
     try {
-      const identity = identityOf(files, path, names.includes(IDENTITY), want)
+      const opened = identityOf(files, path, isOurs, want)
+      let { identity } = opened
       for (const folder of FOLDERS) files.mkdirSync(`${path}/${folder}`, { recursive: true, mode: 0o700 })
-      return { ...places(path), identity, release }
+      return {
+        ...places(path),
+        mended: opened.mended,
+        release,
+        get identity() {
+          return identity
+        },
+        renewEpoch(above = 0) {
+          identity = { ...identity, epoch: Math.max(identity.epoch, above) + 1 }
+          writeIdentity(files, path, identity)
+          return identity.epoch
+        },
+      }
     } catch (error) {
       release()
       throw error
@@ -68,9 +94,10 @@ export function openStateFolder(
 }
 
 /** Looks into a state folder without a lock: for commands beside a running agent. Nothing is written. */
-export function readStateFolder(files: Files, path: string): Omit<StateFolder, 'release'> {
-  if (!files.existsSync(`${path}/${IDENTITY}`)) throw new HbError('STATE_MISSING', { path })
-  return { ...places(path), identity: readIdentity(files, path) }
+export function readStateFolder(files: Files, path: string): Omit<StateFolder, 'release' | 'renewEpoch'> {
+  const exists = [IDENTITY, IDENTITY_COPY].some((name) => files.existsSync(`${path}/${name}`))
+  if (!exists) throw new HbError('STATE_MISSING', { path })
+  return { ...places(path), ...readIdentity(files, path) }
 }
 
 /** Process that holds the folder, or null. */
@@ -90,44 +117,70 @@ function identityOf(
   path: string,
   exists: boolean,
   want: { agent: string; spki: Uint8Array; nowUs: Micros },
-): StateIdentity {
-  const before = exists ? readIdentity(files, path) : null
+): { identity: StateIdentity; mended: boolean } {
+  const read = exists ? readIdentity(files, path) : null
+  const before = read?.identity ?? null
   if (before !== null && before.agent !== want.agent) {
     throw new HbError('STATE_FOLDER_SHAPE', { path, found: `the state of agent ${before.agent}`, expected: want.agent })
   }
-  if (before !== null && equalBytes(before.spki, want.spki)) return before
-  const identity =
-    before === null
-      ? {
-          journalId: new Uint8Array(randomBytes(ID_BYTES)),
-          epoch: 1,
-          spki: want.spki,
-          agent: want.agent,
-          madeUs: want.nowUs,
-        }
-      : { ...before, spki: want.spki, epoch: before.epoch + 1 }
-  const { journalId, epoch, spki, agent, madeUs } = identity
-  replaceFile(
-    files,
-    path,
-    IDENTITY,
-    canonicalBytes({ v: VERSION, journal: journalId, epoch, spki, agent, made_us: madeUs }),
-  )
-  return identity
+  const mended = read?.mended ?? false
+  if (before !== null && equalBytes(before.spki, want.spki)) {
+    if (mended) writeIdentity(files, path, before)
+    return { identity: before, mended }
+  }
+  const epoch = (before?.epoch ?? 0) + 1
+  const identity = {
+    journalId: before?.journalId ?? new Uint8Array(randomBytes(ID_BYTES)),
+    epoch,
+    keyEpoch: epoch,
+    spki: want.spki,
+    agent: want.agent,
+    madeUs: before?.madeUs ?? want.nowUs,
+  }
+  writeIdentity(files, path, identity)
+  return { identity, mended }
 }
 
-function readIdentity(files: Files, path: string): StateIdentity {
-  let map: unknown
-  try {
-    map = decodeSigned(files.readFileSync(`${path}/${IDENTITY}`))
-  } catch (cause) {
-    throw new HbError('STATE_FOLDER_SHAPE', { path, found: 'a damaged identity file' }, { cause })
+function writeIdentity(files: Files, path: string, identity: StateIdentity): void {
+  const { journalId, epoch, keyEpoch, spki, agent, madeUs } = identity
+  const bytes = canonicalBytes({
+    v: VERSION,
+    journal: journalId,
+    epoch,
+    key_epoch: keyEpoch,
+    spki,
+    agent,
+    made_us: madeUs,
+  })
+  const checked = concat(digestOf(DOMAIN.identity, bytes), bytes)
+  replaceFile(files, path, IDENTITY, checked)
+  replaceFile(files, path, IDENTITY_COPY, checked)
+}
+
+/** The first of the two files that is whole. @throws HbError STATE_FOLDER_SHAPE when neither is */
+function readIdentity(files: Files, path: string): { identity: StateIdentity; mended: boolean } {
+  const damaged: string[] = []
+  for (const name of [IDENTITY, IDENTITY_COPY]) {
+    const identity = files.existsSync(`${path}/${name}`) ? identityFrom(files.readFileSync(`${path}/${name}`)) : null
+    // A folder of before the copy has the first file alone.
+    const isWhole = files.existsSync(`${path}/${IDENTITY_COPY}`) || name === IDENTITY
+    if (identity !== null) return { identity, mended: damaged.length > 0 || !isWhole }
+    damaged.push(name)
   }
-  if (!(map instanceof Map) || map.get('v') !== VERSION)
-    throw new HbError('STATE_FOLDER_SHAPE', { path, found: 'an identity file of another version' })
+  throw new HbError('STATE_FOLDER_SHAPE', { path, found: `damaged: ${damaged.join(', ')}` })
+}
+
+/** The identity in a file, digest first, or null. Folders made before there was a digest have the map alone. */
+function identityFrom(bytes: Uint8Array): StateIdentity | null {
+  const body = bytes.subarray(DIGEST_BYTES)
+  const isChecked = equalBytes(digestOf(DOMAIN.identity, body), bytes.subarray(0, DIGEST_BYTES))
+  const plain = isChecked ? body : bytes
+  const map = checkSigned(plain).ok ? (decodeSigned(plain) as unknown) : null
+  if (!(map instanceof Map) || map.get('v') !== VERSION) return null
   const identity = {
     journalId: map.get('journal'),
     epoch: map.get('epoch'),
+    keyEpoch: map.get('key_epoch') ?? map.get('epoch'),
     spki: map.get('spki'),
     agent: map.get('agent'),
     madeUs: map.get('made_us'),
@@ -136,9 +189,9 @@ function readIdentity(files: Files, path: string): StateIdentity {
     identity.journalId instanceof Uint8Array &&
     identity.spki instanceof Uint8Array &&
     Number.isSafeInteger(identity.epoch) &&
+    Number.isSafeInteger(identity.keyEpoch) &&
     typeof identity.agent === 'string'
-  if (!whole) throw new HbError('STATE_FOLDER_SHAPE', { path, found: 'an identity file of another shape' })
-  return identity as StateIdentity
+  return whole ? (identity as StateIdentity) : null
 }
 
 function lock(files: Files, path: string): () => void {

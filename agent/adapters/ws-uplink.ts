@@ -37,7 +37,9 @@ export type UplinkOptions = Readonly<{
   tls: UplinkTls
   /** The only key whose receipts count. */
   collectorKey: VerifyKey
-  hello: HelloMessage
+  hello(): HelloMessage
+  /** The collector has batches that are not here. @returns whether a new epoch has begun; false once it has before */
+  renewChain(reason: string, aboveEpoch: number): Promise<boolean>
   outbox: Outbox
   clock: Clock
   /** Uniform in [0, 1): spreads the returns of many agents. */
@@ -63,6 +65,13 @@ const RETRY = { firstMs: 250, maxMs: 15_000, factor: 2, jitter: 0.5 } as const
 const BREAKER = { failures: 8, windowMs: 60_000, openMs: 20_000, jitter: 0.5 } as const
 /** A collector that refused needs a person; asking again fast would only fill its log. */
 const REFUSED_RETRY_MS: Millis = 30_000
+/** Refusals of a batch that does not follow what the collector has. */
+const CHAIN_CODES: ReadonlySet<string> = new Set([
+  'CHAIN_EQUIVOCATION',
+  'CHAIN_WRONG_PREV',
+  'CHAIN_GAP',
+  'CHAIN_REPLAY',
+])
 const CONNECT_MS: Millis = 5000
 const HELLO_MS: Millis = 10_000
 const PING_MS: Millis = 5000
@@ -92,6 +101,7 @@ class WsUplink implements Uplink {
   private nextSeq = 1
   private pumping = false
   private pumpAgain = false
+  private begunAgain = false
   private unanswered = 0
   private readonly inFlight = new Map<number, Uint8Array>()
   private readonly cancels = new Map<'retry' | 'hello' | 'ping', () => void>()
@@ -149,6 +159,8 @@ class WsUplink implements Uplink {
     const socket = new WebSocket(url, {
       ...tls,
       minVersion: 'TLSv1.3',
+      // Said here, so that NODE_TLS_REJECT_UNAUTHORIZED cannot unsay it.
+      rejectUnauthorized: true,
       handshakeTimeout: CONNECT_MS,
       perMessageDeflate: false,
       maxPayload: MESSAGE_BYTES_MAX,
@@ -174,7 +186,7 @@ class WsUplink implements Uplink {
   private opened(socket: WebSocket): void {
     if (!this.move('opened')) return
     const { clock, hello } = this.options
-    socket.send(writeMessage(hello))
+    socket.send(writeMessage(hello()))
     this.cancels.set(
       'hello',
       clock.after(HELLO_MS, () => this.state === 'greeting' && socket.terminate()),
@@ -217,8 +229,11 @@ class WsUplink implements Uplink {
         void this.receipt(message)
         return
       case 'refusal':
-        this.options.events.refused(message)
-        this.socket?.close(1000, 'refused')
+        if (CHAIN_CODES.has(message.code)) void this.beginAgain(message)
+        else {
+          this.options.events.refused(message)
+          this.socket?.close(1000, 'refused')
+        }
         return
       case 'downlink':
         void this.downlink(message.cose)
@@ -226,11 +241,19 @@ class WsUplink implements Uplink {
     }
   }
 
+  /** The chain here does not fit the collector's: once, a new epoch is tried, and then it is for a person to look. */
+  private async beginAgain(refusal: { code: string; detail: string }, aboveEpoch = 0): Promise<void> {
+    const { socket } = this
+    this.options.events.refused(refusal)
+    this.begunAgain = await this.options.renewChain(`${refusal.code}: ${refusal.detail}`, aboveEpoch)
+    socket?.close(1000, 'chain')
+  }
+
   /** Only what the collector's key signed for this agent is done. */
   private async downlink(cose: Uint8Array): Promise<void> {
     const { collectorKey, hello, events, slice } = this.options
     try {
-      const request = openDownlink(cose, { key: collectorKey, agent: hello.agent })
+      const request = openDownlink(cose, { key: collectorKey, agent: hello().agent })
       const answer = await slice(request)
       this.socket?.send(writeMessage(answer))
     } catch (error) {
@@ -243,12 +266,11 @@ class WsUplink implements Uplink {
     this.cancels.get('hello')?.()
     this.retry.reset()
     this.breaker.succeeded(this.options.clock.monotonicUs())
-    const { outbox, hello, events } = this.options
-    if (epoch > hello.epoch || (epoch === hello.epoch && batchSeq > outbox.lastBatchSeq)) {
-      events.refused({
-        code: 'CHAIN_REPLAY',
-        detail: `the collector has batch ${batchSeq} of epoch ${epoch}, this state folder ends at ${outbox.lastBatchSeq} of ${hello.epoch}`,
-      })
+    const { outbox, events } = this.options
+    if (epoch > outbox.epoch || (epoch === outbox.epoch && batchSeq > outbox.lastBatchSeq)) {
+      const detail = `the collector has batch ${batchSeq} of epoch ${epoch}, this state folder ends at ${outbox.lastBatchSeq} of ${outbox.epoch}`
+      void this.beginAgain({ code: 'CHAIN_REPLAY', detail }, epoch)
+      return
     }
     this.credit = credit
     this.nextSeq = outbox.receiptedThrough + 1
@@ -301,7 +323,7 @@ class WsUplink implements Uplink {
     try {
       const facts = openReceipt(message.receipt, collectorKey)
       const identity = this.inFlight.get(batchSeq)
-      const mine = facts.agent === hello.agent && facts.epoch === hello.epoch && facts.batchSeq === batchSeq
+      const mine = facts.agent === hello().agent && facts.epoch === outbox.epoch && facts.batchSeq === batchSeq
       if (!mine || identity === undefined || !equalBytes(facts.identity, identity)) {
         events.badReceipt(batchSeq, 'a receipt of another batch')
         this.socket?.close(1002, 'receipt')
@@ -318,7 +340,8 @@ class WsUplink implements Uplink {
 
   private closed(socket: WebSocket, reason: string): void {
     if (socket !== this.socket) return
-    const refused = this.state === 'refused'
+    const refused = this.state === 'refused' && !this.begunAgain
+    this.begunAgain = false
     const wasOpen = this.state === 'open'
     this.move('lost')
     this.socket = null

@@ -33,7 +33,8 @@ export function journalCommands(program: Command): void {
     .action(exportLines)
 }
 
-type Damage = { from_seq: number; to_seq: number; reason: string }
+/** `declared`: a loss in the journal says so, and evaluation went on without these records. */
+type Damage = { from_seq: number; to_seq: number; reason: string; declared: boolean }
 type Counted = { records: number; from_us: number; to_us: number; kinds: Record<string, number>; damage: Damage[] }
 
 async function countRecords(journal: StorageView['journal']): Promise<Counted> {
@@ -41,13 +42,13 @@ async function countRecords(journal: StorageView['journal']): Promise<Counted> {
   const counted: Counted = { records: 0, from_us: -1, to_us: -1, kinds: {}, damage: [] }
   for await (const record of journal.read(journal.firstSeq)) {
     if (record.kind === 'damage') {
-      counted.damage.push({ from_seq: record.fromSeq, to_seq: record.toSeq, reason: record.reason })
+      counted.damage.push(damageOf(journal, record.fromSeq, record.toSeq, record.reason))
       continue
     }
     report(record.seq, journal.lastSeq)
     const input = inputOf(record.body)
     if (typeof input === 'string') {
-      counted.damage.push({ from_seq: record.seq, to_seq: record.seq, reason: input })
+      counted.damage.push(damageOf(journal, record.seq, record.seq, input))
       continue
     }
     counted.records += 1
@@ -58,12 +59,18 @@ async function countRecords(journal: StorageView['journal']): Promise<Counted> {
   return counted
 }
 
+function damageOf({ cuts }: StorageView['journal'], from: number, to: number, reason: string): Damage {
+  const declared = cuts.some((cut) => cut.resumesAfter < from && to < cut.seq)
+  return { from_seq: from, to_seq: to, reason, declared }
+}
+
 async function verify(options: VerifyOptions): Promise<void> {
   const { identity, journal, outbox } = viewStorage(options.state)
   const { damage, ...counted } = await countRecords(journal)
   let batches = 0
   for (const _ of outbox.all()) batches += 1
-  const ok = damage.length === 0
+  const undeclared = damage.filter(({ declared }) => !declared)
+  const ok = undeclared.length === 0 && outbox.damage.length === 0
   const result = {
     ok,
     ...counted,
@@ -71,6 +78,8 @@ async function verify(options: VerifyOptions): Promise<void> {
     last_seq: journal.lastSeq,
     damage: damage.slice(0, DAMAGE_MAX),
     damaged_spans: damage.length,
+    losses: journal.cuts.map(({ seq, resumesAfter }) => ({ seq, resumes_after: resumesAfter })),
+    outbox_damage: outbox.damage,
     torn_tail: journal.torn,
     outbox_torn_tail: outbox.torn,
     batches,
@@ -84,8 +93,14 @@ async function verify(options: VerifyOptions): Promise<void> {
     `outbox  ${batches} batches, receipted through ${outbox.receiptedThrough} of ${outbox.lastBatchSeq}`,
     ...tailLine('journal', journal.torn?.segment, journal.torn),
     ...tailLine('outbox', outbox.torn?.file, outbox.torn),
-    ...damage.slice(0, DAMAGE_MAX).map((d) => `DAMAGE  records ${d.from_seq}–${d.to_seq}: ${d.reason}`),
-    ok ? 'whole' : `${damage.length} spans are damaged`,
+    ...damage
+      .slice(0, DAMAGE_MAX)
+      .map((d) => `${d.declared ? 'lost   ' : 'DAMAGE '} records ${d.from_seq}–${d.to_seq}: ${d.reason}`),
+    ...outbox.damage.map((d) => `DAMAGE  ${d.bytes} bytes of outbox file ${d.file}: ${d.reason}`),
+    ...journal.cuts.map(
+      (cut) => `loss    declared in record ${cut.seq}, evaluation went on from record ${cut.resumesAfter}`,
+    ),
+    ok ? 'whole' : `${undeclared.length + outbox.damage.length} spans are damaged`,
   ])
   if (!ok) process.exitCode = DAMAGED_EXIT
 }

@@ -12,6 +12,8 @@ type ReplayOptions = Readonly<{ state: string; from?: string; to?: string; json?
 
 /** Exit code when there was nothing to compare (sysexits: missing input). */
 const NOTHING_COMPARED_EXIT = 66
+/** Exit code when all that could be compared is equal, and journal records are damaged (sysexits: data). */
+const DAMAGED_EXIT = 65
 
 /** Adds `hb replay`. */
 export function replayCommand(program: Command): void {
@@ -35,8 +37,10 @@ async function compareAll(options: ReplayOptions): Promise<void> {
   const batches = batchesOf(view, { from, to })
   const comparison = new ItemComparison(batches, (of) => (of === epoch ? key : null))
   const report = progress('replaying')
-  const totals = { records: 0, decisions: 0, digest: '' }
-  for await (const { seq, effects, evaluation } of replay(view)) {
+  const totals: Totals = { records: 0, decisions: 0, digest: '', unreadable: [] }
+  for await (const { seq, effects, evaluation, lostThrough, unreadable } of replay(view)) {
+    if (unreadable !== null) totals.unreadable.push(unreadable)
+    if (lostThrough > 0) comparison.passOver(lostThrough)
     report(seq, view.journal.lastSeq)
     totals.records += 1
     for (const effect of effects) {
@@ -55,14 +59,22 @@ function* batchesOf(view: StorageView, { from, to }: { from: number; to: number 
   for (const entry of view.outbox.all()) if (entry.firstSeq + entry.count > from && entry.firstSeq <= to) yield entry
 }
 
+type Totals = {
+  records: number
+  decisions: number
+  digest: string
+  /** Damage that no loss declares; decisions between it and the next saved state are not compared. */
+  unreadable: { fromSeq: number; toSeq: number; reason: string }[]
+}
+
 type Outcome = Readonly<{
   result: Comparison
-  totals: Readonly<{ records: number; decisions: number; digest: string }>
+  totals: Totals
   torn: StorageView['outbox']['torn']
 }>
 
 function print(options: ReplayOptions, { result, totals, torn }: Outcome): void {
-  const { compared, batches, unverified, unsigned, missing, difference } = result
+  const { compared, batches, unverified, unsigned, missing, lost, difference } = result
   if (difference !== null) {
     const { seq: decision, batchSeq: batch, where, signed, replayed } = difference
     throw new HbError('REPLAY_DIFFERS', { decision, batch, where, signed, replayed })
@@ -70,18 +82,22 @@ function print(options: ReplayOptions, { result, totals, torn }: Outcome): void 
   if (missing > 0) throw new HbError('REPLAY_DIFFERS', { signed_and_not_replayed: missing, where: 'items of batches' })
   // Nothing that could have differed proves nothing.
   const equal = compared > 0
-  const json = { equal, ...totals, compared, batches, unverified, unsigned, outbox_torn_tail: torn }
+  const unreadable = totals.unreadable.map((u) => ({ from_seq: u.fromSeq, to_seq: u.toSeq, reason: u.reason }))
+  const json = { equal, ...totals, compared, batches, unverified, unsigned, lost, unreadable, outbox_torn_tail: torn }
   const whole = `${compared} decisions of ${batches - unverified} verified batches`
   printResult(options.json, json, [
     equal
       ? `equal: ${whole} came out again byte for byte, from ${totals.records} journal records`
       : 'nothing was compared: no signed decision here lies in what could be replayed',
     ...(unverified > 0 ? [`${unverified} batches are signed with an earlier key and were not looked at`] : []),
+    ...(lost > 0 ? [`${lost} signed decisions cannot come out again: their inputs are lost`] : []),
+    ...totals.unreadable.map((u) => `DAMAGE  records ${u.fromSeq}–${u.toSeq}: ${u.reason}`),
     ...(unsigned > 0 ? [`${unsigned} decisions are in no batch here`] : []),
     ...(torn === null ? [] : [`${torn.bytes} bytes at the end of ${torn.file} are no whole batch (${torn.reason})`]),
     `digest ${totals.digest} over ${totals.decisions} decisions`,
   ])
   if (!equal) process.exitCode = NOTHING_COMPARED_EXIT
+  else if (totals.unreadable.length > 0) process.exitCode = DAMAGED_EXIT
 }
 
 function bound(text: string | undefined, option: string, otherwise: number): number {

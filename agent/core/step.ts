@@ -1,6 +1,6 @@
 import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
 import type { Decision, DecisionItem } from '../../shared/model/decision.ts'
-import type { FrameResult, Input } from '../../shared/model/input.ts'
+import type { FrameResult, Input, Loss } from '../../shared/model/input.ts'
 import type { Micros } from '../../shared/units.ts'
 import { acceptFrame, refuseFrame } from './accept.ts'
 import { decisionValues, isLimitsOnly, overallVerdict, rankFindings, sayingKey } from './decide.ts'
@@ -41,6 +41,10 @@ export function step(state: EvaluatorState, input: EvaluatorInput, digests: Dige
   const { nowUs } = time
   if (input.kind === 'config') {
     configure(state, input.settings, time, effects)
+    return effects
+  }
+  if (input.kind === 'loss') {
+    resumeAfterLoss(state, input, effects)
     return effects
   }
   for (const rig of state.rigs) prepareRig(state, rig, time, effects, digests)
@@ -116,6 +120,24 @@ function startOf(rig: RigState, nowUs: Micros): Micros {
 function gridOf(rig: RigState, closedUs: Micros): Micros {
   const { slideUs } = rig.settings
   return closedUs < 0 ? closedUs : Math.floor((closedUs + slideUs - 1) / slideUs) * slideUs
+}
+
+/**
+ * Goes on behind what was lost. Every number that may stand under a signature is passed over, nothing that was open is
+ * carried along, no slide that was decided is decided again, and the first decision of each rig says everything anew.
+ * Mode, run and what sources have sent stay as they were last known.
+ */
+function resumeAfterLoss(state: EvaluatorState, loss: Loss, effects: Effect[]): void {
+  if (state.range !== null && loss.signedThrough >= state.range.first) state.range = null
+  for (const item of closeRange(state)) effects.push({ kind: 'item', item })
+  state.decisionSeq = Math.max(state.decisionSeq, loss.decisionSeq)
+  state.chain = loss.chain
+  for (const rig of state.rigs) {
+    rig.recordKey = ''
+    if (rig.closedUs < 0) continue
+    const toUs = gridOf(rig, Math.max(rig.closedUs, loss.throughUs))
+    jumpGap(rig, { toUs, originUs: originOf(rig, Math.max(toUs, state.nowUs)), reason: 'data_lost' }, effects)
+  }
 }
 
 /** From when on samples can be there: windows are due when they reach back no further than this. */

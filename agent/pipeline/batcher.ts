@@ -3,16 +3,15 @@ import type { Signer } from '../../shared/crypto/sign.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import type { DecisionItem } from '../../shared/model/decision.ts'
 import { type BatchHeader, buildBatch, genesisPrev } from '../../shared/protocol/batch.ts'
-import type { Micros } from '../../shared/units.ts'
+import type { CodeIdentity } from '../code-identity.ts'
 import type { Journal, Outbox, OutboxEntry } from '../ports.ts'
 
-/** Who signs, and what every header says the same. */
+/** Who signs, and what every header says the same. The epoch is that of the outbox. */
 export type BatchIdentity = Readonly<{
   deployment: string
   agent: string
-  epoch: number
   signer: Signer
-  code: BatchHeader['code']
+  code: CodeIdentity
   bootId: string
 }>
 
@@ -33,6 +32,8 @@ export type BatcherOptions = Readonly<{
   outbox: Outbox
   clock: Clock
   itemsMax: number
+  /** First record that what is taken first may come from. */
+  firstJournalSeq: number
   context(): BatchContext
   sealed(entry: OutboxEntry): void
   failed(cause: unknown): void
@@ -41,10 +42,14 @@ export type BatcherOptions = Readonly<{
 export interface Batcher {
   /** Takes an item in order of sequence. Sealed at once when the batch is full. */
   add(item: DecisionItem): void
-  gap(gap: { fromUs: Micros; toUs: Micros; reason: string }): void
+  gap(gap: BatchHeader['gaps'][number]): void
   /** Signs what has been taken so far and settles when it is durable in the outbox. Does nothing when there is nothing. */
   flush(): Promise<void>
+  /** Runs `change` between two batches; what it gives is signed before what waits. */
+  between(change: () => readonly DecisionItem[]): Promise<void>
   readonly waiting: number
+  /** Gaps that no batch has told yet. */
+  readonly gapsWaiting: number
 }
 
 /**
@@ -58,17 +63,18 @@ export function createBatcher(options: BatcherOptions): Batcher {
   let items: DecisionItem[] = []
   let gaps: BatchHeader['gaps'][number][] = []
   let draining: Promise<void> | null = null
-  let firstJournalSeq = options.journal.lastSeq + 1
+  let { firstJournalSeq } = options
 
   /** Seals until nothing waits. What could not be sealed goes back to the front: the sequence must stay whole. */
   async function drain(): Promise<void> {
     while (items.length > 0) {
-      const taken = items.splice(0, options.itemsMax)
-      const takenGaps = gaps.splice(0)
+      const taken = items.splice(0, Math.min(options.itemsMax, wholeRun(items)))
+      const takenGaps = [...gaps.splice(0), ...passedOver(options.outbox, taken[0]!)]
       const context = options.context()
       try {
         await options.journal.sync()
-        const entry = sign(options, taken, takenGaps, context, {
+        const code = { ...options.identity.code, exe: await options.identity.code.exe() }
+        const entry = sign({ ...options, code }, taken, takenGaps, context, {
           first: Math.min(firstJournalSeq, context.journalSeq),
           last: context.journalSeq,
         })
@@ -77,7 +83,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
         options.sealed(entry)
       } catch (cause) {
         items = [...taken, ...items]
-        gaps = [...takenGaps, ...gaps]
+        gaps = [...takenGaps.filter(({ reason }) => reason !== 'decisions_lost'), ...gaps]
         options.failed(cause)
         throw cause
       }
@@ -101,14 +107,33 @@ export function createBatcher(options: BatcherOptions): Batcher {
       gaps.push(gap)
     },
     flush,
+    async between(change) {
+      while (draining !== null) await draining.catch(() => undefined)
+      items = [...change(), ...items]
+    },
     get waiting() {
       return items.length
+    },
+    get gapsWaiting() {
+      return gaps.length
     },
   }
 }
 
+/** How many items follow one another without a number left out: a batch never holds a hole. */
+function wholeRun(items: readonly DecisionItem[]): number {
+  const end = items.findIndex((item, k) => k > 0 && seqRange(item).first !== seqRange(items[k - 1]!).last + 1)
+  return end < 0 ? items.length : end
+}
+
+/** Numbers between the last batch and the next decision that no batch will ever have, said in the header of the next. */
+function passedOver({ chainedThrough }: Outbox, next: DecisionItem): BatchHeader['gaps'][number][] {
+  const { first } = seqRange(next)
+  return first <= chainedThrough + 1 ? [] : [{ from: chainedThrough + 1, to: first - 1, reason: 'decisions_lost' }]
+}
+
 function sign(
-  options: BatcherOptions,
+  options: BatcherOptions & Readonly<{ code: BatchHeader['code'] }>,
   items: readonly DecisionItem[],
   gaps: BatchHeader['gaps'],
   context: BatchContext,
@@ -121,19 +146,19 @@ function sign(
   const batchSeq = outbox.lastBatchSeq + 1
   const prev =
     outbox.head ??
-    genesisPrev({ deployment: identity.deployment, agent: identity.agent, epoch: identity.epoch, spki: signer.spki })
+    genesisPrev({ deployment: identity.deployment, agent: identity.agent, epoch: outbox.epoch, spki: signer.spki })
   const madeUs = clock.nowUs()
   const header: BatchHeader = {
     deployment: identity.deployment,
     agent: identity.agent,
-    epoch: identity.epoch,
+    epoch: outbox.epoch,
     batchSeq,
     prev,
     firstSeq,
     count,
     span: context.span,
     clock: { monoUs: clock.monotonicUs(), wallUs: madeUs, bootId: identity.bootId, sync: 'unknown', errorUs: null },
-    code: identity.code,
+    code: options.code,
     config: context.config,
     baselines: context.baselines,
     gaps,
@@ -144,7 +169,7 @@ function sign(
   }
   const seed = randomBytes(32)
   const { cose, records } = buildBatch({ header, items: [...items], seed, signer })
-  return { epoch: identity.epoch, batchSeq, firstSeq, count, madeUs, cose, records, seed }
+  return { epoch: outbox.epoch, batchSeq, firstSeq, count, madeUs, cose, records, seed }
 }
 
 /** First and last sequence number that an item stands for. */

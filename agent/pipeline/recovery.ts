@@ -1,99 +1,165 @@
-import { decodeJournalInput } from '../../shared/codec/journal-input.ts'
-import { HbError } from '../../shared/errors/hb-error.ts'
+import type { VerifyKey } from '../../shared/crypto/sign.ts'
 import type { DecisionItem } from '../../shared/model/decision.ts'
+import type { Micros } from '../../shared/units.ts'
 import type { Effect } from '../core/step.ts'
-import type { Checkpoints, Journal } from '../ports.ts'
-import { seqRange } from './batcher.ts'
+import type { Checkpoints, Journal, Outbox } from '../ports.ts'
 import { createEvaluation, type Evaluation, emittedThrough, evaluate, restoreEvaluation } from './evaluation.ts'
+import { isOnPath, walkJournal } from './journal-walk.ts'
+import { type DeclaredLoss, declareLoss, lossGaps } from './loss.ts'
+import { type Outgoing, outgoingOf } from './outgoing.ts'
 
-/** What recovery found. `items` were decided before the stop but are not durable in any batch. */
+/** What recovery found. `items` were decided before the stop but are in no batch that can still be sent. */
 export type Recovered = Readonly<{
   evaluation: Evaluation
   items: readonly DecisionItem[]
-  gaps: readonly Extract<Effect, { kind: 'gap' }>[]
+  gaps: readonly Gap[]
   /** Journal position of the checkpoint that was used; 0 when the journal was run from its beginning. */
   fromSeq: number
+  /** First journal record that `items` may come from. */
+  firstJournalSeq: number
   replayed: number
   /** Checkpoints that were passed over, newest first, and why. */
   passedOver: readonly { journalSeq: number; why: string }[]
+  /** What had to be given up, written to the journal; null when evaluation goes on exactly where it was. */
+  loss: DeclaredLoss | null
 }>
+
+/** Something a batch header says was not there: times of slides, or numbers of records or decisions. */
+export type Gap = Readonly<{ from: number; to: number; reason: string }>
 
 export type RecoveryOptions = Readonly<{
   journal: Journal
   checkpoints: Checkpoints
-  /** Last decision that is durable in the outbox. */
-  lastDecisionSeq: number
+  outbox: Outbox
+  /** Key of the batches in the outbox. */
+  key: VerifyKey
+  /** Time of a loss that has to be written down: of the wall clock, or null where recordings drive time. */
+  nowUs: Micros | null
+  /** Most decisions that can have been made since a time; bounds the numbers that are passed over. */
+  decisionsSince(timeUs: Micros): number
+  /** Ends the chain of batches and begins the next epoch. */
+  renewChain(reason: string): void
   progress?(seq: number, lastSeq: number): void
 }>
 
 /** Inputs between two reports of progress. */
 const PROGRESS_EVERY = 10_000
+/** Saved states that are tried, newest first. */
+const CANDIDATES_MAX = 16
+/** Inputs that are run again to sign decisions anew that a damaged outbox has lost: a start must stay short. */
+const REGENERATE_INPUTS_MAX = 20_000
 
 /**
  * Brings the evaluator to where it was: the newest checkpoint that can be used, then the journal after it. What was
- * decided then and is already durable in the outbox is passed over, the rest is handed out to be signed; so nothing is
- * lost and nothing is said twice (K1).
+ * decided then and is in a batch already is passed over, the rest is handed out to be signed; so nothing is lost and
+ * nothing is said twice (K1).
  *
- * @throws HbError STATE_NOT_RECOVERABLE when records are missing that the evaluation needs: it never goes on from a
- * guess.
+ * Damage never ends in a guess and never in an agent that does not start: what is missing is declared as a loss in the
+ * journal, and evaluation goes on from the last state that is certain, with numbers that no signed decision has.
  */
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
-  const { journal, lastDecisionSeq } = options
+  const { journal, outbox } = options
   const passedOver: { journalSeq: number; why: string }[] = []
-  const start = await startingPoint(options, passedOver)
-  const items: DecisionItem[] = []
-  const gaps: Extract<Effect, { kind: 'gap' }>[] = []
-  let replayed = 0
-  let next = start.journalSeq + 1
-  const fromSeq = start.journalSeq
-  for await (const record of journal.read(next)) {
-    if (record.kind === 'damage' || record.seq !== next) {
-      throw new HbError('STATE_NOT_RECOVERABLE', {
-        missing_from: next,
-        reason: record.kind === 'damage' ? record.reason : 'records are missing',
-      })
-    }
-    for (const effect of evaluate(start, record.seq, decodeJournalInput(record.body))) {
-      if (effect.kind === 'item' && seqRange(effect.item).last > lastDecisionSeq) items.push(effect.item)
-      // A gap that an earlier batch has told already is not told again.
-      if (effect.kind === 'gap' && start.state.decisionSeq >= lastDecisionSeq) gaps.push(effect)
-    }
-    next += 1
-    replayed += 1
-    if (replayed % PROGRESS_EVERY === 0) options.progress?.(record.seq, journal.lastSeq)
+  const candidates = await candidatesOf(options, passedOver)
+  const newest = candidates[0]
+  // Saved states are kept only when everything decided up to them is in the outbox.
+  const outboxLost = newest !== undefined && emittedThrough(newest.state) > outbox.lastDecisionSeq
+  if (outbox.chainBroken || outboxLost) options.renewChain(outbox.chainBroken ? 'damaged batches' : 'missing batches')
+  const outgoing = outgoingOf(outbox, options.key)
+  const evaluation = startingPoint(options, { candidates, passedOver, outgoing })
+  const fromSeq = evaluation.journalSeq
+  const run = await runOn(options, evaluation, outgoing)
+  const loss = await declareLoss(options, {
+    evaluation,
+    newest,
+    unreadable: run.unreadable,
+    uncertain: outboxLost || outgoing.uncertain,
+  })
+  const gaps = [...run.gaps]
+  if (loss !== null) {
+    outgoing.offer(loss.effects)
+    gaps.push(...lossGaps(loss))
+    for (const effect of loss.effects) if (effect.kind === 'gap') gaps.push(gapOf(effect))
   }
-  if (emittedThrough(start.state) < lastDecisionSeq) {
-    throw new HbError('STATE_NOT_RECOVERABLE', {
-      decided: emittedThrough(start.state),
-      signed: lastDecisionSeq,
-      reason: 'more was signed than the journal gives',
-    })
-  }
-  return { evaluation: start, items, gaps, fromSeq, replayed, passedOver }
+  const firstJournalSeq = Math.min(outgoing.firstJournalSeq, fromSeq + 1, journal.lastSeq)
+  const items = outgoing.items()
+  return { evaluation, items, gaps, fromSeq, firstJournalSeq, replayed: run.replayed, passedOver, loss }
 }
 
-async function startingPoint(
-  { journal, checkpoints, lastDecisionSeq }: RecoveryOptions,
-  passedOver: { journalSeq: number; why: string }[],
-): Promise<Evaluation> {
-  for await (const checkpoint of checkpoints.newest()) {
-    const why = refusalOf(checkpoint.journalSeq)
-    const evaluation = why === null ? restoreEvaluation(checkpoint.body) : { refused: why }
-    if ('refused' in evaluation) passedOver.push({ journalSeq: checkpoint.journalSeq, why: evaluation.refused })
-    // Items between the last durable one and this point would be lost: an older point has to be taken.
-    else if (emittedThrough(evaluation.state) > lastDecisionSeq)
-      passedOver.push({ journalSeq: checkpoint.journalSeq, why: 'newer than the outbox' })
-    else return evaluation
-  }
-  if (journal.firstSeq > 1)
-    throw new HbError('STATE_NOT_RECOVERABLE', {
-      first_record: journal.firstSeq,
-      reason: 'no usable checkpoint, and the journal does not reach back to its beginning',
-    })
-  return createEvaluation()
+export function gapOf({ fromUs, toUs, reason }: Extract<Effect, { kind: 'gap' }>): Gap {
+  return { from: fromUs, to: toUs, reason }
+}
 
-  function refusalOf(journalSeq: number): string | null {
-    if (journalSeq > journal.lastSeq) return 'newer than the journal'
-    return journalSeq + 1 >= journal.firstSeq ? null : 'older than the journal'
+type Run = { gaps: Gap[]; replayed: number; unreadable: { fromSeq: number; toSeq: number; reason: string } | null }
+
+/** Runs the journal on until its end, or until a record that is needed cannot be read. */
+async function runOn(options: RecoveryOptions, evaluation: Evaluation, outgoing: Outgoing): Promise<Run> {
+  const { journal, outbox } = options
+  const run: Run = { gaps: [], replayed: 0, unreadable: null }
+  for await (const walked of walkJournal(journal, evaluation.journalSeq)) {
+    if (walked.kind === 'unreadable') {
+      run.unreadable = walked
+      break
+    }
+    const effects = evaluate(evaluation, walked.seq, walked.input)
+    outgoing.offer(effects)
+    // A gap that an earlier batch has told already is not told again.
+    if (evaluation.state.decisionSeq >= outbox.lastDecisionSeq) {
+      for (const effect of effects) if (effect.kind === 'gap') run.gaps.push(gapOf(effect))
+      if (walked.input.kind === 'loss') run.gaps.push(...lossGaps({ seq: walked.seq, input: walked.input }))
+    }
+    run.replayed += 1
+    if (run.replayed % PROGRESS_EVERY === 0) options.progress?.(walked.seq, journal.lastSeq)
   }
+  return run
+}
+
+/** Saved states that are whole, of this evaluator and on the path that evaluation took; newest first. */
+async function candidatesOf(
+  { journal, checkpoints }: RecoveryOptions,
+  passedOver: { journalSeq: number; why: string }[],
+): Promise<Evaluation[]> {
+  const candidates: Evaluation[] = []
+  for await (const checkpoint of checkpoints.newest()) {
+    if (candidates.length + passedOver.length >= CANDIDATES_MAX) break
+    const { journalSeq } = checkpoint
+    const evaluation = isOnPath(journal.cuts, journalSeq)
+      ? restoreEvaluation(checkpoint.body)
+      : { refused: 'given up in a loss' }
+    if ('refused' in evaluation) passedOver.push({ journalSeq, why: evaluation.refused })
+    else candidates.push(evaluation)
+  }
+  return candidates
+}
+
+/**
+ * Where to run from: the newest saved state before which nothing is left to be signed and behind which the journal goes
+ * on. When there is none, the newest one: what was decided before it and is in no batch is then declared lost.
+ */
+function startingPoint(
+  { journal }: RecoveryOptions,
+  {
+    candidates,
+    passedOver,
+    outgoing,
+  }: { candidates: Evaluation[]; passedOver: { journalSeq: number; why: string }[]; outgoing: Outgoing },
+): Evaluation {
+  const [newest] = candidates
+  for (const candidate of candidates) {
+    const { journalSeq, state } = candidate
+    const isAhead = emittedThrough(state) >= outgoing.firstMissing
+    // Running from further back is of use only when the journal still goes on to where the newest one stands.
+    const isFar = candidate !== newest && !reaches(journal, { from: journalSeq, to: newest!.journalSeq })
+    // One that is newer than the journal has nothing to be run behind it: it stands for what is lost there.
+    const isBehind = journalSeq + 1 < journal.firstSeq
+    if (!isAhead && !isFar && !isBehind) return candidate
+    passedOver.push({ journalSeq, why: isAhead ? 'newer than the outbox' : 'older than the journal' })
+  }
+  const canBegin =
+    newest === undefined || (journal.firstSeq <= 1 && reaches(journal, { from: 0, to: newest.journalSeq }))
+  return canBegin ? createEvaluation() : newest
+}
+
+function reaches(journal: Journal, { from, to }: { from: number; to: number }): boolean {
+  return journal.lastSeq >= to && journal.lastSeq - from <= REGENERATE_INPUTS_MAX
 }

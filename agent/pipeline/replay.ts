@@ -1,5 +1,5 @@
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
-import { decodeJournalInput, type JournalInput } from '../../shared/codec/journal-input.ts'
+import type { JournalInput } from '../../shared/codec/journal-input.ts'
 import { equalBytes } from '../../shared/crypto/digest.ts'
 import type { VerifyKey } from '../../shared/crypto/sign.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
@@ -8,7 +8,8 @@ import { openBatch } from '../../shared/protocol/batch.ts'
 import type { Effect } from '../core/step.ts'
 import type { Checkpoints, Journal, OutboxEntry } from '../ports.ts'
 import { seqRange } from './batcher.ts'
-import { createEvaluation, type Evaluation, evaluate, restoreEvaluation } from './evaluation.ts'
+import { createEvaluation, type Evaluation, emittedThrough, evaluate, restoreEvaluation } from './evaluation.ts'
+import { isOnPath, walkJournal } from './journal-walk.ts'
 
 /** One journaled input and what the evaluator made of it. `evaluation` is its state after it, the same object every time. */
 export type Replayed = Readonly<{
@@ -16,50 +17,88 @@ export type Replayed = Readonly<{
   input: JournalInput
   effects: readonly Effect[]
   evaluation: Evaluation
+  /** Signed decisions up to here, that did not come before, cannot come out again: their inputs are lost. 0 when none. */
+  lostThrough: number
+  /** Records that cannot be read, between the input before and this one, of which the evaluation needed the first. */
+  unreadable: Span | null
 }>
+
+type Span = Readonly<{ fromSeq: number; toSeq: number; reason: string }>
 
 export type ReplaySource = Readonly<{ journal: Journal; checkpoints: Checkpoints }>
 
 /**
  * Runs the journal again from as early as it reaches: its beginning, or the oldest saved state that it still follows on.
+ * Over what was declared lost it goes as the agent did, and behind other damage it goes on from the next saved state.
  *
- * @throws HbError STATE_NOT_RECOVERABLE when records are missing in between.
+ * @throws HbError STATE_NOT_RECOVERABLE when there is none.
  */
-export async function* replay({ journal, checkpoints }: ReplaySource): AsyncGenerator<Replayed> {
-  const evaluation = journal.firstSeq <= 1 ? createEvaluation() : await oldestUsable(journal, checkpoints)
-  let next = evaluation.journalSeq + 1
-  for await (const record of journal.read(next)) {
-    if (record.kind === 'damage' || record.seq !== next) {
-      throw new HbError('STATE_NOT_RECOVERABLE', {
-        missing_from: next,
-        reason: record.kind === 'damage' ? record.reason : 'records are missing',
-      })
+export async function* replay(source: ReplaySource): AsyncGenerator<Replayed> {
+  const { journal } = source
+  let evaluation = journal.firstSeq <= 1 ? createEvaluation() : await oldestUsable(source)
+  for (let whole = false, unreadable: Span | null = null; !whole; ) {
+    whole = true
+    for await (const walked of walkJournal(journal, evaluation.journalSeq)) {
+      if (walked.kind === 'unreadable') {
+        unreadable = walked
+        evaluation = await resumedBehind(source, walked)
+        whole = false
+        break
+      }
+      const { seq, input } = walked
+      const passedOver = Math.max(
+        input.kind === 'loss' ? input.signedThrough : 0,
+        unreadable === null ? 0 : emittedThrough(evaluation.state),
+      )
+      const effects = evaluate(evaluation, seq, input)
+      yield { seq, input, effects, evaluation, lostThrough: passedOver, unreadable }
+      unreadable = null
     }
-    const input = decodeJournalInput(record.body)
-    yield { seq: record.seq, input, effects: evaluate(evaluation, record.seq, input), evaluation }
-    next += 1
   }
 }
 
-async function oldestUsable(journal: Journal, checkpoints: Checkpoints): Promise<Evaluation> {
+/**
+ * The state to go on from behind unreadable records: the one a declared loss went on from, else the next that was saved.
+ * What was decided in between is not looked at.
+ */
+async function resumedBehind(
+  { journal, checkpoints }: ReplaySource,
+  damage: { fromSeq: number; reason: string },
+): Promise<Evaluation> {
+  let next: Evaluation | null = null
+  for await (const { journalSeq, body } of checkpoints.newest()) {
+    if (journalSeq < damage.fromSeq || !isOnPath(journal.cuts, journalSeq)) continue
+    const restored = restoreEvaluation(body)
+    if (!('refused' in restored)) next = restored
+  }
+  if (next !== null) return next
+  throw new HbError('STATE_NOT_RECOVERABLE', { missing_from: damage.fromSeq, reason: damage.reason })
+}
+
+async function oldestUsable({ journal, checkpoints }: ReplaySource): Promise<Evaluation> {
   let oldest: Evaluation | null = null
   for await (const { journalSeq, body } of checkpoints.newest()) {
-    if (journalSeq + 1 < journal.firstSeq || journalSeq > journal.lastSeq) continue
+    if (journalSeq + 1 < journal.firstSeq || journalSeq > journal.lastSeq || !isOnPath(journal.cuts, journalSeq))
+      continue
     const restored = restoreEvaluation(body)
     if (!('refused' in restored)) oldest = restored
   }
-  if (oldest === null)
-    throw new HbError('STATE_NOT_RECOVERABLE', {
-      first_record: journal.firstSeq,
-      reason: 'no saved state that the journal follows on',
-    })
-  return oldest
+  if (oldest !== null) return oldest
+  // An agent that found neither journal nor states began anew, and said so.
+  if (journal.cuts.some((cut) => cut.resumesAfter === 0)) return createEvaluation()
+  throw new HbError('STATE_NOT_RECOVERABLE', {
+    first_record: journal.firstSeq,
+    reason: 'no saved state that the journal follows on',
+  })
 }
 
 /** Where re-running gave something else than what was signed. */
 export type Difference = Readonly<{ seq: number; batchSeq: number; where: string; signed: string; replayed: string }>
 
-/** What a comparison came to. `unsigned` are decisions that no batch here holds (yet, or any more). */
+/**
+ * What a comparison came to. `unsigned` are decisions that no batch here holds (yet, or any more), `lost` signed ones whose
+ * inputs are declared lost.
+ */
 export type Comparison = {
   compared: number
   /** Batches of an earlier key, which were not looked at. */
@@ -67,12 +106,21 @@ export type Comparison = {
   batches: number
   unsigned: number
   missing: number
+  lost: number
   difference: Difference | null
 }
 
 /** Compares items of a replay with those of signed batches, one after the other, byte for byte. */
 export class ItemComparison {
-  readonly result: Comparison = { compared: 0, batches: 0, unverified: 0, unsigned: 0, missing: 0, difference: null }
+  readonly result: Comparison = {
+    compared: 0,
+    batches: 0,
+    unverified: 0,
+    unsigned: 0,
+    missing: 0,
+    lost: 0,
+    difference: null,
+  }
   private readonly signed: Generator<{ item: DecisionItem; batchSeq: number }>
   private head: { item: DecisionItem; batchSeq: number } | undefined
 
@@ -96,6 +144,15 @@ export class ItemComparison {
     this.result.difference ??= differenceOf(this.head, item)
     this.result.compared += last - first + 1
     this.advance()
+  }
+
+  /** Signed decisions up to this one will not come: their inputs are declared lost. */
+  passOver(lastSeq: number): void {
+    while (this.head !== undefined && seqRange(this.head.item).first <= lastSeq) {
+      const { first, last } = seqRange(this.head.item)
+      this.result.lost += last - first + 1
+      this.advance()
+    }
   }
 
   /** @returns the result; what was signed and never came again counts as missing. */

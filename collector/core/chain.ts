@@ -19,6 +19,8 @@ export type OfferedBatch = Readonly<{
   identity: Uint8Array
   /** Rigs that its decisions are about. */
   rigs: readonly string[]
+  /** Decisions that its header declares lost, first and last. */
+  lost: readonly Readonly<{ first: number; last: number }>[]
 }>
 
 export type ChainFacts = Readonly<{
@@ -28,6 +30,11 @@ export type ChainFacts = Readonly<{
   genesis: Uint8Array
   /** Identity of the batch that is stored at the offered epoch and number; null when none is. */
   stored: Uint8Array | null
+  /**
+   * Whether the batch tells the decisions of it that are here already as they are stored, by the rolling digest at the
+   * last of them; null when none of its decisions is here.
+   */
+  repeatsStored: boolean | null
   /** Program of every rig the agent has declared. */
   programs: ReadonlyMap<string, string>
 }>
@@ -42,8 +49,10 @@ export type ChainRefusal = Readonly<{
 }>
 
 export type ChainVerdict =
-  /** `skipped`: decisions that an agent with a new state says it made before and that never came. */
-  Readonly<{ verdict: 'accept'; head: ChainHead; skipped: number }> | Readonly<{ verdict: 'duplicate' }> | ChainRefusal
+  /** `skipped`: decisions before it that never came; `repeated`: how many of its own are here from an earlier epoch. */
+  | Readonly<{ verdict: 'accept'; head: ChainHead; skipped: number; repeated: number }>
+  | Readonly<{ verdict: 'duplicate' }>
+  | ChainRefusal
 
 /** The batch that must come next in the offered epoch. A new epoch starts at 1 and does not rewind the decisions. */
 export function expectedBatch(head: ChainHead | null, epoch: number, genesis: Uint8Array): ExpectedBatch {
@@ -73,12 +82,8 @@ export function judgeBatch(facts: ChainFacts, offered: OfferedBatch): ChainVerdi
   if (!sameBytes(offered.prev, expected.prev))
     return refused('wrong_prev', `batch ${offered.batchSeq} does not follow the one before it`)
   if (!(offered.count >= 1)) return refused('gap', 'a batch must hold a decision')
-  if (offered.firstSeq < expected.firstSeq)
-    return refused('replay', `decision ${offered.firstSeq} came before, ${expected.firstSeq} must be next`)
-  const newEpoch = head?.epoch !== offered.epoch
-  if (offered.firstSeq !== expected.firstSeq && !newEpoch) {
-    return refused('gap', `decision ${expected.firstSeq} must come next, not ${offered.firstSeq}`)
-  }
+  const misplaced = sequenceMistake(facts, offered, expected)
+  if (misplaced !== null) return misplaced
   for (const rig of offered.rigs) {
     if (!facts.programs.has(rig))
       return refused('wrong_program', `rig ${rig} was not declared for any program of this agent`)
@@ -87,9 +92,38 @@ export function judgeBatch(facts: ChainFacts, offered: OfferedBatch): ChainVerdi
     epoch: offered.epoch,
     batchSeq: offered.batchSeq,
     identity: offered.identity,
-    nextSeq: offered.firstSeq + offered.count,
+    nextSeq: Math.max(expected.firstSeq, offered.firstSeq + offered.count),
   }
-  return { verdict: 'accept', head: next, skipped: offered.firstSeq - expected.firstSeq }
+  const ahead = offered.firstSeq - expected.firstSeq
+  return {
+    verdict: 'accept',
+    head: next,
+    skipped: Math.max(0, ahead),
+    repeated: Math.min(offered.count, Math.max(0, -ahead)),
+  }
+}
+
+/**
+ * Decisions must follow one another. An agent whose outbox was damaged begins a new epoch and tells again what it has no
+ * receipt for: that is taken when it is what is stored. What it lost for good it declares, or leaves out of the first
+ * batch of an epoch.
+ */
+function sequenceMistake(
+  { head, repeatsStored }: ChainFacts,
+  offered: OfferedBatch,
+  expected: ExpectedBatch,
+): ChainRefusal | null {
+  const { firstSeq } = offered
+  const isFirst = head?.epoch !== offered.epoch
+  if (firstSeq < expected.firstSeq) {
+    if (offered.epoch === 1 || repeatsStored === null)
+      return refused('replay', `decision ${firstSeq} came before, ${expected.firstSeq} must be next`)
+    return repeatsStored ? null : refused('equivocation', `decision ${firstSeq} is stored with another past`)
+  }
+  const declared = offered.lost.some(({ first, last }) => first <= expected.firstSeq && last === firstSeq - 1)
+  return firstSeq === expected.firstSeq || isFirst || declared
+    ? null
+    : refused('gap', `decision ${expected.firstSeq} must come next, not ${firstSeq}`)
 }
 
 /** What is known of an agent by enrolment. */

@@ -1,11 +1,9 @@
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
-import fastifyStatic from '@fastify/static'
 import fastifyWebsocket from '@fastify/websocket'
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import type { CollectorEvents } from '../events.ts'
 import type { LiveFeed } from './live-feed.ts'
+import { servePage } from './page.ts'
 import { apiRoutes, fleetJson, type RouteContext } from './routes.ts'
 
 export type OperatorsOptions = Readonly<{
@@ -100,9 +98,7 @@ async function buildApp(options: OperatorsOptions): Promise<FastifyInstance> {
   await app.register(fastifyWebsocket, { options: { maxPayload: LIVE_MESSAGE_BYTES_MAX, perMessageDeflate: false } })
   await app.register(apiRoutes(context), { prefix: '/api' })
   await app.register(liveRoute(options))
-  const page = options.page ?? pageFolder()
-  if (existsSync(page))
-    await app.register(fastifyStatic, { root: page, index: 'index.html', cacheControl: false, dotfiles: 'deny' })
+  await servePage(app, options.page)
   return app
 }
 
@@ -150,9 +146,4 @@ function liveRoute({ context, feed, events }: OperatorsOptions): (app: FastifyIn
       )
     })
   }
-}
-
-/** Beside the bundle; else where a build puts it, below the folder the program runs in. */
-function pageFolder(): string {
-  return typeof __dirname === 'string' ? resolve(__dirname, 'dashboard') : resolve('dist', 'dashboard')
 }

@@ -57,7 +57,14 @@ const CODE_OF: Readonly<Record<ChainRefusal['verdict'], ErrorCode>> = {
 
 type Verified = Extract<VerifyResult, { ok: true }>
 type Entry = { from: Offerer; message: OfferedMessage; verified: VerifyResult; settle(outcome: IngestOutcome): void }
-type Accepted = Readonly<{ entry: Entry; batch: StoredBatch; decisions: readonly BatchDecision[]; skipped: number }>
+type Accepted = Readonly<{
+  entry: Entry
+  batch: StoredBatch
+  decisions: readonly BatchDecision[]
+  notices: readonly Notice[]
+}>
+/** Taken, and still somebody should know. */
+type Notice = Readonly<{ code: ErrorCode; detail: string }>
 /** What a group knows of an agent while it is being judged; becomes true only with the commit. */
 type Working = {
   head: ChainHead | null
@@ -111,7 +118,7 @@ async function runGroup(options: IngestOptions, group: readonly Entry[]): Promis
     for (const { batch, decisions } of accepted) options.stored(batch, decisions)
     for (const { entry, batch } of accepted) entry.settle({ result: 'receipt', receipt: batch.receipt })
     for (const { entry, receipt } of again) entry.settle({ result: 'receipt', receipt })
-    await recordSkipped(options, accepted)
+    await recordNotices(options, accepted)
   } catch (error) {
     const code = isHbError(error) ? error.code : 'DATABASE_FAILED'
     const detail = error instanceof Error ? error.message : String(error)
@@ -148,14 +155,24 @@ async function judgeEntry(options: IngestOptions, { entry, agents, accepted, aga
   agents.set(from.agent.agent, working)
   const place = { agent: from.agent.agent, epoch: verified.header.epoch, batchSeq: verified.header.batchSeq }
   const here = working.here.get(`${place.epoch}/${place.batchSeq}`) ?? (await options.stores.batches.receipt(place))
+  const nextSeq = working.head?.nextSeq ?? 1
+  const renewed = working.head !== null && verified.header.epoch > working.head.epoch
   const verdict = judgeBatch(
     {
+      repeatsStored: await repeatsStored(options.stores, { agent: place.agent, nextSeq, verified }),
       head: working.head,
       genesis: genesisPrev({ ...place, deployment: from.agent.deployment, spki: from.agent.spki }),
       stored: here?.identity ?? null,
       programs: working.programs,
     },
-    { ...verified.header, identity: verified.identity, rigs: verified.decisions.flatMap((d) => d.rigs) },
+    {
+      ...verified.header,
+      identity: verified.identity,
+      rigs: verified.decisions.flatMap((d) => d.rigs),
+      lost: verified.header.gaps
+        .filter(({ reason }) => reason === 'decisions_lost')
+        .map(({ from: first, to: last }) => ({ first, last })),
+    },
   )
   if (verdict.verdict === 'duplicate') {
     invariant(here !== undefined && sameBytes(here.identity, verified.identity), 'a duplicate is what is stored')
@@ -164,11 +181,10 @@ async function judgeEntry(options: IngestOptions, { entry, agents, accepted, aga
     const batch = batchOf(options, from.agent.agent, { message, verified })
     working.head = verdict.head
     working.here.set(`${place.epoch}/${place.batchSeq}`, batch)
-    const decisions = verified.decisions.map((d) => ({
-      ...d,
-      program: d.rig === null ? null : (working.programs.get(d.rig) ?? null),
-    }))
-    accepted.push({ entry, batch, decisions, skipped: verdict.skipped })
+    const decisions = verified.decisions
+      .filter((d) => d.seq >= nextSeq)
+      .map((d) => ({ ...d, program: d.rig === null ? null : (working.programs.get(d.rig) ?? null) }))
+    accepted.push({ entry, batch, decisions, notices: noticesOf(verified.header, { ...verdict, renewed }) })
   } else {
     await refuse(options, entry, { code: CODE_OF[verdict.verdict], detail: verdict.detail })
   }
@@ -233,17 +249,49 @@ async function refuse(
   settle({ result: 'refused', code, detail })
 }
 
-/** Taken, and still not as it should be: decisions of an epoch before are missing, and somebody should know. */
-async function recordSkipped(options: IngestOptions, accepted: readonly Accepted[]): Promise<void> {
-  for (const { batch, skipped } of accepted) {
-    if (skipped === 0) continue
-    const detail = `${skipped} decisions before ${batch.firstSeq} never came`
-    await options.refused({
-      code: 'CHAIN_SKIPPED',
-      agent: batch.agent,
-      detail,
-      epoch: batch.epoch,
-      batchSeq: batch.batchSeq,
-    })
+/**
+ * Whether decisions that are here already are told again as they are stored: the rolling digest at the last of them is
+ * over everything before it. Null when the batch tells none of them.
+ */
+async function repeatsStored(
+  stores: Stores,
+  { agent, nextSeq, verified }: { agent: string; nextSeq: number; verified: Verified },
+): Promise<boolean | null> {
+  const last = verified.decisions.findLast((d) => d.seq < nextSeq)
+  if (last === undefined) return null
+  const stored = await stores.decisions.get(agent, last.lastSeq)
+  if (stored === undefined) return null
+  const chain = (JSON.parse(last.body) as { chain: string }).chain
+  return stored.seq === last.seq && stored.lastSeq === last.lastSeq && stored.body['chain'] === chain
+}
+
+/** Spans one batch is reported for by name. */
+const LOST_MAX = 16
+
+function noticesOf(
+  header: Verified['header'],
+  { skipped, repeated, renewed }: { skipped: number; repeated: number; renewed: boolean },
+): Notice[] {
+  const notices: Notice[] = []
+  if (renewed)
+    notices.push({ code: 'CHAIN_RENEWED', detail: `epoch ${header.epoch}, ${repeated} decisions told again` })
+  if (skipped > 0)
+    notices.push({ code: 'CHAIN_SKIPPED', detail: `${skipped} decisions before ${header.firstSeq} never came` })
+  for (const { from, to, reason } of header.gaps.slice(0, LOST_MAX)) {
+    const what = LOST_UNITS[reason]
+    if (what !== undefined) notices.push({ code: 'EVIDENCE_LOST', detail: `${what} ${from}–${to}: ${reason}` })
   }
+  return notices
+}
+
+const LOST_UNITS: Readonly<Record<string, string>> = {
+  decisions_lost: 'decisions',
+  journal_lost: 'journal records',
+  journal_not_evaluated: 'journal records',
+}
+
+async function recordNotices(options: IngestOptions, accepted: readonly Accepted[]): Promise<void> {
+  for (const { batch, notices } of accepted)
+    for (const { code, detail } of notices)
+      await options.refused({ code, agent: batch.agent, detail, epoch: batch.epoch, batchSeq: batch.batchSeq })
 }

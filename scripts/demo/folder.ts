@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
 import { generateSigner } from '../../shared/crypto/sign.ts'
 import { ROOT } from '../sources.ts'
+import type { Hb } from './processes.ts'
 
 const DEPLOYMENT = 'demo'
 /** Throw-away certificates outlive a long look at the demo. */
@@ -13,17 +14,20 @@ const WATER_LOOP_RATE_HZ = 100
 export type DemoAgent = 'bench-1' | 'host-1' | 'recorded-1'
 export type DemoFolder = Readonly<{
   path: string
+  /** What the programs of the demo are started as. */
+  hb: Hb
   ports: Readonly<{ agents: number; operators: number; rig: number; health: Readonly<Record<DemoAgent, number>> }>
 }>
 
 /** Makes the folder of a demo anew: throw-away keys and certificates, registries, and every configuration but the rigs' baselines. */
-export async function makeFolder(enrolled: readonly DemoAgent[]): Promise<DemoFolder> {
+export async function makeFolder(enrolled: readonly DemoAgent[], hb: Hb): Promise<DemoFolder> {
   const path = join(ROOT, '.demo')
   rmSync(path, { recursive: true, force: true })
   mkdirSync(path, { mode: 0o700 })
   const [agents, operators, rig, bench, host, recorded] = await freePorts([7443, 7444, 7445, 9464, 9465, 9466])
   const folder = {
     path,
+    hb,
     ports: {
       agents: agents!,
       operators: operators!,

@@ -25,14 +25,25 @@ const STOP_WITHIN_MS = 15_000
 const EVENT_WITHIN_MS = 30_000
 /** Characters kept of what a program last complained about. */
 const COMPLAINT_MAX = 4000
-const HB = join(ROOT, 'dist', 'hb.cjs')
+
+/** How `hb` is started: what is run, and what comes before its own arguments. */
+export type Hb = Readonly<{ command: string; before: readonly string[] }>
+
+/** The bundle, run by the Node that runs this. */
+export const BUNDLE: Hb = { command: process.execPath, before: [join(ROOT, 'dist', 'hb.cjs')] }
+
+/** What is started where nobody says otherwise: the bundle, or the executable that HB_EXECUTABLE names, so that the same tests judge both. */
+function usualHb(): Hb {
+  const executable = process.env['HB_EXECUTABLE'] ?? ''
+  return executable === '' ? BUNDLE : { command: executable, before: [] }
+}
 
 const running = new Map<number, ChildProcess>()
 
 type Wake = (line: LogLine) => void
 
 /** `input`: give it a standard input to write to. */
-type StartOptions = Readonly<{ folder: string; line?: Wake; input?: boolean }>
+type StartOptions = Readonly<{ folder: string; line?: Wake; hb?: Hb; input?: boolean }>
 
 /** Starts `hb ARGS`; its log goes to a file, and every line to `line`. */
 export function startHb(name: string, args: readonly string[], options: StartOptions): Program {
@@ -49,9 +60,9 @@ class HbProgram implements Program {
   private readonly waiting = new Set<Wake>()
   private complaint = ''
 
-  constructor(name: string, args: readonly string[], { folder, line, input = false }: StartOptions) {
+  constructor(name: string, args: readonly string[], { folder, line, hb, input = false }: StartOptions) {
     this.name = name
-    this.child = launch(args, folder, input ? 'pipe' : 'ignore')
+    this.child = launch(args, folder, { ...(hb === undefined ? {} : { hb }), input: input ? 'pipe' : 'ignore' })
     this.input = this.child.stdin
     this.pid = this.child.pid ?? 0
     const log = openSync(join(folder, `${name}.log`), 'a')
@@ -104,9 +115,15 @@ class HbProgram implements Program {
   }
 }
 
-function launch(args: readonly string[], folder: string, input: 'pipe' | 'ignore' = 'ignore'): ChildProcess {
+type LaunchOptions = Readonly<{ hb?: Hb; input?: 'pipe' | 'ignore' }>
+
+function launch(
+  args: readonly string[],
+  folder: string,
+  { hb: { command, before } = usualHb(), input = 'ignore' }: LaunchOptions = {},
+): ChildProcess {
   const stdio: StdioOptions = [input, 'pipe', 'pipe']
-  const child = spawn(process.execPath, [HB, ...args], { cwd: folder, detached: true, stdio })
+  const child = spawn(command, [...before, ...args], { cwd: folder, detached: true, stdio })
   const { pid } = child
   if (pid !== undefined) {
     running.set(pid, child)
@@ -116,9 +133,9 @@ function launch(args: readonly string[], folder: string, input: 'pipe' | 'ignore
 }
 
 /** Runs `hb ARGS` to its end and gives its stdout. Rejects with what it said when it failed. */
-export function runHb(args: readonly string[], folder: string): Promise<string> {
+export function runHb(args: readonly string[], folder: string, hb?: Hb): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = launch(args, folder)
+    const child = launch(args, folder, hb === undefined ? {} : { hb })
     const [out, err]: [string[], string[]] = [[], []]
     child.stdout!.setEncoding('utf8').on('data', (text: string) => out.push(text))
     child.stderr!.setEncoding('utf8').on('data', (text: string) => err.push(text))

@@ -1,6 +1,7 @@
+import { DIGEST_BYTES } from '../crypto/digest.ts'
 import { HbError } from '../errors/hb-error.ts'
 import type { Canonical } from '../model/decision.ts'
-import { INPUT_KIND, type Input, type InputKind } from '../model/input.ts'
+import { INPUT_KIND, type Input, type InputKind, type Loss } from '../model/input.ts'
 import { PROVENANCES, type Provenance } from '../model/telemetry.ts'
 import { MODES, type Mode } from '../model/verdict.ts'
 import type { Micros } from '../units.ts'
@@ -27,7 +28,7 @@ export type JournalInput =
       time?: 'arrival'
     }>
   | Readonly<{ kind: 'config'; nowUs: Micros; files: readonly JournalFile[] }>
-  | Extract<Input, { kind: 'tick' | 'mode' | 'operator' | 'run' }>
+  | Extract<Input, { kind: 'tick' | 'mode' | 'operator' | 'run' | 'loss' }>
 
 /** One configuration file by name and exact bytes. */
 export type JournalFile = Readonly<{ name: string; bytes: Uint8Array }>
@@ -69,6 +70,15 @@ function fieldsOf(input: JournalInput): Canonical[] {
       return [input.files.map((f) => [f.name, f.bytes])]
     case 'run':
       return [input.rig, input.command, input.run, input.article, input.procedure, input.operator, input.note]
+    case 'loss':
+      return [
+        input.resumesAfter,
+        input.signedThrough,
+        input.decisionSeq,
+        input.chain,
+        input.throughUs,
+        input.unreadable.map(({ fromSeq, toSeq, reason }) => [fromSeq, toSeq, reason]),
+      ]
   }
 }
 
@@ -97,6 +107,12 @@ export function decodeJournalInput(body: Uint8Array): JournalInput {
 export function peekJournalInput(body: Uint8Array): { kind: InputKind; nowUs: Micros } {
   const input = decodeJournalInput(body)
   return { kind: input.kind, nowUs: input.nowUs }
+}
+
+/** Kind of a body by its first two bytes: an array of at most 23, and the number. Undefined when it begins otherwise. */
+export function inputKindOf(body: Uint8Array): InputKind | undefined {
+  const isShortArray = body[0]! >= 0x83 && body[0]! <= 0x97
+  return isShortArray ? KIND_BY_NUMBER.get(body[1]!) : undefined
 }
 
 const KIND_BY_NUMBER = new Map<number, InputKind>(
@@ -156,7 +172,40 @@ const READERS = {
     ]
     return { kind: 'run', nowUs, rig, command, run, article, procedure, operator, note }
   },
+  loss(nowUs: Micros, f: unknown[]): JournalInput | null {
+    const [resumesAfter, signedThrough, decisionSeq, chain, throughUs, spans] = f as [
+      number,
+      number,
+      number,
+      Uint8Array,
+      number,
+      unknown,
+    ]
+    if (f.length !== 6 || !counts(resumesAfter, signedThrough, decisionSeq, throughUs)) return null
+    if (!Array.isArray(spans)) return null
+    if (!(chain instanceof Uint8Array) || chain.length !== DIGEST_BYTES) return null
+    const unreadable = (spans as unknown[][]).map((span) =>
+      Array.isArray(span) && span.length === 3 && counts(span[0], span[1]) && texts(span[2])
+        ? { fromSeq: span[0] as number, toSeq: span[1] as number, reason: span[2] as string }
+        : null,
+    )
+    if (unreadable.includes(null)) return null
+    return {
+      kind: 'loss',
+      nowUs,
+      resumesAfter,
+      signedThrough,
+      decisionSeq,
+      chain,
+      throughUs,
+      unreadable: unreadable as Loss['unreadable'],
+    }
+  },
 } satisfies Partial<Record<InputKind, (nowUs: Micros, fields: unknown[]) => JournalInput | null>>
+
+function counts(...values: unknown[]): boolean {
+  return values.every((value) => Number.isSafeInteger(value) && (value as number) >= 0)
+}
 
 function texts(...values: unknown[]): boolean {
   return values.every((value) => typeof value === 'string')

@@ -16,6 +16,7 @@ export const DOMAIN = {
   baseline: 'hb/baseline/1',
   genesis: 'hb/genesis/1',
   checkpoint: 'hb/checkpoint/1',
+  identity: 'hb/identity/1',
   evaluator: 'hb/evaluator-sources/1',
 } as const
 

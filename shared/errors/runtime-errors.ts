@@ -36,9 +36,9 @@ export const RUNTIME_ERRORS = {
   STATE_NOT_RECOVERABLE: {
     exit: 65,
     retry: false,
-    summary: 'The evaluator cannot be brought back to where it was from this state folder.',
+    summary: 'The journal cannot be run again from this state folder: records that are needed cannot be read.',
     remedy:
-      'Keep the folder as it is, run `hb journal verify --state DIR`, and start the agent with a new state folder.',
+      'Keep the folder as it is and run `hb journal verify --state DIR` to see which; an agent started on it declares them lost and goes on.',
   },
   REPLAY_DIFFERS: {
     exit: 65,

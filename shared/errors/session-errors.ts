@@ -105,6 +105,19 @@ export const SESSION_ERRORS = {
     summary: 'An agent began a new epoch and decisions of the one before never came.',
     remedy: 'The batch was taken. Look for the old state folder: what it holds is missing here.',
   },
+  CHAIN_RENEWED: {
+    exit: 65,
+    retry: false,
+    summary: 'An agent began a new epoch with the key it has: its outbox was damaged or lost its end.',
+    remedy:
+      'What the collector had stands, and what was told again is the same. Look at the disk of the rig, and whether its state folder was copied.',
+  },
+  EVIDENCE_LOST: {
+    exit: 65,
+    retry: false,
+    summary: 'An agent declared, signed, that journal records or decisions of it cannot be had any more.',
+    remedy: 'The batch was taken. Look at the disk of the rig; the ranges named have no raw evidence.',
+  },
   SESSION_PROTOCOL: {
     exit: 65,
     retry: false,

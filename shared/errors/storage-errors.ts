@@ -45,10 +45,4 @@ export const STORAGE_ERRORS = {
     summary: 'The outbox is at its bound, and nothing in it has been receipted.',
     remedy: 'Bring the collector back, or raise `outbox.bytes_max`. Nothing is deleted without a receipt.',
   },
-  OUTBOX_DAMAGED: {
-    exit: 65,
-    retry: false,
-    summary: 'A signed batch in the outbox cannot be read any more.',
-    remedy: 'Keep the state folder, run `hb journal verify --state DIR`, and start with a new state folder.',
-  },
 } as const satisfies Record<string, ErrorEntry>

@@ -14,6 +14,7 @@ export const INPUT_KIND = {
   baseline: 8,
   action_transition: 9,
   run: 10,
+  loss: 11,
 } as const
 export type InputKind = keyof typeof INPUT_KIND
 
@@ -56,3 +57,23 @@ export type Input =
       operator: string
       note: string
     }>
+  | Loss
+
+/**
+ * What was kept is damaged, and evaluation goes on with the state after record `resumesAfter`; records from there up to
+ * this one are not evaluated (any more). Decisions up to `decisionSeq` were made before: their numbers are never used
+ * again, and `chain` is the rolling digest at the last of them that is known.
+ */
+export type Loss = Readonly<{
+  kind: 'loss'
+  nowUs: Micros
+  resumesAfter: number
+  /** Last decision in a batch that was left: a range that it reaches into is in that batch. */
+  signedThrough: number
+  decisionSeq: number
+  chain: Uint8Array
+  /** Event time through which rigs were decided already. */
+  throughUs: Micros
+  /** Records that cannot be read, first and last of each span, and why. */
+  unreadable: readonly Readonly<{ fromSeq: number; toSeq: number; reason: string }>[]
+}>

@@ -35,7 +35,11 @@ export type BatchHeader = Readonly<{
   code: Readonly<{ exe: Uint8Array; version: string; node: string; evaluator: number; execArgvEmpty: boolean }>
   config: Uint8Array
   baselines: readonly Uint8Array[]
-  gaps: readonly Readonly<{ fromUs: Micros; toUs: Micros; reason: string }>[]
+  /**
+   * What was not there. The reason says what is counted: `decisions_lost` decisions, `journal_lost` (unreadable) and
+   * `journal_not_evaluated` journal records, every other one µs of event time. First and last, both included.
+   */
+  gaps: readonly Readonly<{ from: number; to: number; reason: string }>[]
   counters: Readonly<{
     received: number
     evaluated: number
@@ -167,7 +171,7 @@ function payloadOf(h: BatchHeader, root: Uint8Array): Canonical {
     [11, [h.code.exe, h.code.version, h.code.node, h.code.evaluator, h.code.execArgvEmpty]],
     [12, h.config],
     [13, h.baselines],
-    [14, h.gaps.map((g) => [g.fromUs, g.toUs, g.reason])],
+    [14, h.gaps.map((g) => [g.from, g.to, g.reason])],
     [15, null],
     [16, null],
     [17, COUNTERS.map((name) => h.counters[name])],
@@ -213,7 +217,7 @@ function headerOf(value: Canonical, subject: string): { header: BatchHeader; roo
     code: { exe, version, node, evaluator, execArgvEmpty },
     config: read.one(12, 'digest'),
     baselines: read.many(13, 'digest'),
-    gaps: read.rows(14, 'whole', 'whole', 'text').map(([fromUs, toUs, reason]) => ({ fromUs, toUs, reason })),
+    gaps: read.rows(14, 'whole', 'whole', 'text').map(([from, to, reason]) => ({ from, to, reason })),
     counters: Object.fromEntries(COUNTERS.map((name, k) => [name, counters[k]])),
     flags: { breakGlass, simulation, degraded },
     journal: { id: journalId, first: journalFirst, last: journalLast },

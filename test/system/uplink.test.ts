@@ -5,6 +5,7 @@ import { FileOutbox } from '../../agent/adapters/file-outbox.ts'
 import { systemFiles } from '../../agent/adapters/files.ts'
 import { createUplink, type Uplink, type UplinkOptions } from '../../agent/adapters/ws-uplink.ts'
 import { type Collector, createCollector } from '../../collector/compose.ts'
+import { createDevCa } from '../../shared/crypto/certificates.ts'
 import { generateSigner, readPublicKey } from '../../shared/crypto/sign.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { createLogger } from '../../shared/log/logger.ts'
@@ -30,16 +31,20 @@ async function startCollector(name: string, port: number): Promise<Collector> {
 
 type Heard = { connected: number; lost: string[]; refused: string[]; bad: string[]; receipted: number[] }
 
+type OpenOrder = { batches: number; key?: string; spki?: Uint8Array; trusted?: string }
+
 /** An outbox with `batches` signed batches in it, and an uplink to a port. */
 async function open(
   name: string,
   port: number,
-  { batches, key = receipts.publicPem, spki = bench.signer.spki }: { batches: number; key?: string; spki?: Uint8Array },
+  { batches, key = receipts.publicPem, spki = bench.signer.spki, trusted }: OpenOrder,
 ): Promise<{ uplink: Uplink; outbox: FileOutbox; heard: Heard; add(): Promise<void> }> {
   mkdirSync(join(folder, name))
   const outbox = new FileOutbox(systemFiles, {
     folder: join(folder, name),
     epoch: 1,
+    keyEpoch: 1,
+    owner: new Uint8Array(16),
     bytesMax: Number.MAX_SAFE_INTEGER,
   })
   const make = createBatchMaker({ signer: bench.signer, deployment: 'demo', agent: 'bench-1' })
@@ -52,9 +57,9 @@ async function open(
   const { ca, cert, key: tlsKey } = certificateOf('bench-1') as { ca: string; cert: string; key: string }
   const uplinkOptions: UplinkOptions = {
     url: `wss://127.0.0.1:${port}/agent`,
-    tls: { ca, cert, key: tlsKey },
+    tls: { ca: trusted ?? ca, cert, key: tlsKey },
     collectorKey: readPublicKey(key),
-    hello: {
+    hello: () => ({
       t: 'hello',
       v: 1,
       agent: 'bench-1',
@@ -65,7 +70,8 @@ async function open(
       version: '0',
       programs: ['demo'],
       rigs: [{ rig: 'water-loop', program: 'demo' }],
-    },
+    }),
+    renewChain: async () => false,
     outbox,
     clock,
     random: Math.random,
@@ -130,6 +136,26 @@ t.test('a receipt of another key does not count, and the batch is kept', async (
   t.ok(await until(() => heard.bad.length > 0))
   t.equal(outbox.pending().batches, 1)
   t.same(heard.receipted, [])
+  await uplink.stop()
+  await outbox.close()
+  await collector.stop()
+})
+
+t.test('a collector with a certificate of somebody else gets nothing, whatever the environment says', async (t) => {
+  const port = await freePort()
+  const collector = await startCollector('e', port)
+  const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+  process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+  t.teardown(() => {
+    if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+    else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before
+  })
+  const { uplink, outbox, heard } = await open('outbox-e', port, { batches: 1, trusted: createDevCa().certPem })
+  uplink.start()
+  t.ok(await until(() => heard.lost.length > 0))
+  t.match(heard.lost[0], /certificate/)
+  t.equal(heard.connected, 0)
+  t.equal(outbox.pending().batches, 1)
   await uplink.stop()
   await outbox.close()
   await collector.stop()

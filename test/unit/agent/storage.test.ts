@@ -12,6 +12,7 @@ import { signCose } from '../../../shared/crypto/cose.ts'
 import { generateSigner } from '../../../shared/crypto/sign.ts'
 
 const UNBOUNDED = Number.MAX_SAFE_INTEGER
+const CHAIN = { epoch: 1, keyEpoch: 1, owner: new Uint8Array(16) }
 const { signer } = generateSigner()
 const text = new TextEncoder()
 
@@ -205,7 +206,7 @@ t.test(
   'an outbox keeps batches, receipts and its place over a start, and deletes only what is receipted',
   async (t) => {
     const folder = folderFor(t)
-    const open = (bytesMax = UNBOUNDED): FileOutbox => new FileOutbox(systemFiles, { folder, epoch: 1, bytesMax })
+    const open = (bytesMax = UNBOUNDED): FileOutbox => new FileOutbox(systemFiles, { ...CHAIN, folder, bytesMax })
     const outbox = open()
     for (let seq = 1; seq <= 5; seq += 1) await outbox.append(entry(seq))
     await outbox.receipted(1, text.encode('receipt'))
@@ -228,7 +229,7 @@ t.test(
 
 t.test('an outbox cut at any byte keeps every batch that was whole', async (t) => {
   const folder = folderFor(t)
-  const outbox = new FileOutbox(systemFiles, { folder, epoch: 1, bytesMax: UNBOUNDED })
+  const outbox = new FileOutbox(systemFiles, { ...CHAIN, folder, bytesMax: UNBOUNDED })
   const ends: number[] = []
   for (let seq = 1; seq <= 3; seq += 1) {
     await outbox.append(entry(seq))
@@ -239,7 +240,7 @@ t.test('an outbox cut at any byte keeps every batch that was whole', async (t) =
   const whole = fs.readFileSync(file)
   for (let cut = 0; cut < whole.length; cut += 1) {
     fs.writeFileSync(file, whole.subarray(0, cut))
-    const opened = new FileOutbox(systemFiles, { folder, epoch: 1, bytesMax: UNBOUNDED })
+    const opened = new FileOutbox(systemFiles, { ...CHAIN, folder, bytesMax: UNBOUNDED })
     const kept = ends.filter((end) => end <= cut).length
     if (opened.lastBatchSeq !== kept) t.fail(`cut at ${cut}: ${opened.lastBatchSeq} batches, expected ${kept}`)
     if ((opened.torn !== null) !== (cut > 0 && !ends.includes(cut)))
@@ -249,7 +250,16 @@ t.test('an outbox cut at any byte keeps every batch that was whole', async (t) =
   const flipped = Buffer.from(whole)
   flipped[40] = flipped[40]! ^ 1
   fs.writeFileSync(file, flipped)
-  t.throws(() => new FileOutbox(systemFiles, { folder, epoch: 1, bytesMax: UNBOUNDED }), { code: 'OUTBOX_DAMAGED' })
+  const damaged = new FileOutbox(systemFiles, { ...CHAIN, folder, bytesMax: UNBOUNDED })
+  t.match(
+    damaged,
+    { lastBatchSeq: 3, chainBroken: false, damage: [{ reason: 'bad_body' }] },
+    'what is after it is kept',
+  )
+  await damaged.close()
+  const again = new FileOutbox(systemFiles, { ...CHAIN, folder, bytesMax: UNBOUNDED })
+  t.same([again.damage, again.lastBatchSeq], [[], 3], 'said once: the file as it was is put aside')
+  await again.close()
 })
 
 t.test('a new key begins a new epoch, a new start does not; a folder in use or of another is refused', async (t) => {

@@ -24,6 +24,7 @@ const facts = (change: Partial<ChainFacts> = {}): ChainFacts => ({
   head,
   genesis: GENESIS,
   stored: null,
+  repeatsStored: null,
   programs,
   ...change,
 })
@@ -35,6 +36,7 @@ const next: OfferedBatch = {
   count: 5,
   identity: digest(8),
   rigs: ['water-loop'],
+  lost: [],
 }
 
 t.test('a batch that follows the head is taken and becomes the head', async (t) => {
@@ -42,6 +44,7 @@ t.test('a batch that follows the head is taken and becomes the head', async (t) 
     verdict: 'accept',
     head: { epoch: 2, batchSeq: 8, identity: digest(8), nextSeq: 105 },
     skipped: 0,
+    repeated: 0,
   })
 })
 
@@ -101,7 +104,10 @@ t.test('whatever order batches come in, the stored chain has no gap and no secon
         const offered = forged ? { ...chain[index]!, identity: digest(200) } : chain[index]!
         const before: ChainHead | null = at
         const known = stored.get(offered.batchSeq) ?? null
-        const verdict = judgeBatch({ head: before, genesis: GENESIS, stored: known, programs }, offered)
+        const verdict = judgeBatch(
+          { head: before, genesis: GENESIS, stored: known, repeatsStored: null, programs },
+          offered,
+        )
         if (verdict.verdict !== 'accept') continue
         const expected: number = (before as ChainHead | null)?.batchSeq ?? 0
         if (offered.batchSeq !== expected + 1) return false

@@ -163,7 +163,7 @@ const HEADER: BatchHeader = {
   code: { exe: digest(2), version: '0.1.0', node: 'v24', evaluator: 1, execArgvEmpty: true },
   config: digest(3),
   baselines: [digest(4), digest(5)],
-  gaps: [{ fromUs: 1, toUs: 2, reason: 'agent_down' }],
+  gaps: [{ from: 1, to: 2, reason: 'agent_down' }],
   counters: { received: 1, evaluated: 2, late: 3, duplicate: 4, rejected: 5, shed: 6, missing: 7 },
   flags: { breakGlass: false, simulation: true, degraded: false },
   journal: { id: Uint8Array.from([1, 2]), first: 100, last: 200 },

@@ -84,7 +84,7 @@ const HEADER: BatchHeader = {
   code: { exe: digest(1), version: '0.1.0', node: '24.0.0', evaluator: 1, execArgvEmpty: true },
   config: digest(2),
   baselines: [digest(3)],
-  gaps: [{ fromUs: 1, toUs: 2, reason: 'agent_down' }],
+  gaps: [{ from: 1, to: 2, reason: 'agent_down' }],
   counters: { received: 6, evaluated: 5, late: 1, duplicate: 0, rejected: 0, shed: 0, missing: 0 },
   flags: { breakGlass: false, simulation: true, degraded: false },
   journal: { id: new Uint8Array(16), first: 1, last: 9 },

@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { BuildOptions } from 'esbuild'
+import { evaluatorDigest, ROOT } from './sources.ts'
+
+/** Version of the project. */
+export const { version: VERSION } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
+
+/** How our programs become one CommonJS file, for Node as for the single executable. */
+export function programOptions(): BuildOptions {
+  return {
+    absWorkingDir: ROOT,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    define: {
+      HB_VERSION: JSON.stringify(VERSION),
+      HB_EVALUATOR_SOURCES: JSON.stringify(evaluatorDigest()),
+      // cbor-x reads it, in a branch that a bundle never takes.
+      'import.meta.url': 'undefined',
+    },
+    // Names stay for stack traces; without the white space an agent starts sooner and keeps less of its own text.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'none',
+    // In a bundle it is empty: what reads it would work from the sources only.
+    logOverride: { 'empty-import-meta': 'error' },
+    logLevel: 'warning',
+  }
+}
