@@ -1,10 +1,9 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { LoadedRuntime } from '../shared/config/load.ts'
 import type { SourceConfig } from '../shared/config/types.ts'
 import { loadSigner, readPrivateFile } from '../shared/crypto/key-file.ts'
-import { readPublicKey, type Signer } from '../shared/crypto/sign.ts'
+import type { Signer } from '../shared/crypto/sign.ts'
 import { HbError } from '../shared/errors/hb-error.ts'
 import type { Clock } from '../shared/lib/clock.ts'
 import { createLifecycle, type Lifecycle, type StopReport } from '../shared/lib/lifecycle.ts'
@@ -25,9 +24,11 @@ import { agentDetail, agentStatus, type StatusOptions } from './detail.ts'
 import { type AgentEvents, createAgentEvents } from './events.ts'
 import { type AgentLoop, createAgentLoop } from './loop.ts'
 import { agentMetrics } from './metrics.ts'
+import { takeReceipts } from './pipeline/receipts.ts'
 import { recover } from './pipeline/recovery.ts'
 import { readSlice } from './pipeline/slice.ts'
 import type { TelemetrySource } from './ports.ts'
+import { loadReceiptKey, readKeyFile } from './receipt-key.ts'
 import { type AgentStorage, openStorage } from './storage.ts'
 
 export type AgentOptions = Readonly<{
@@ -119,37 +120,28 @@ async function openAgent(options: AgentOptions, events: AgentEvents, lifecycle: 
   }
 }
 
-type Keys = Readonly<{ signer: Signer; uplink: Pick<UplinkOptions, 'url' | 'tls' | 'collectorKey'> | null }>
+type Keys = Readonly<{
+  signer: Signer
+  receiptKey: VerifyKey | null
+  uplink: Pick<UplinkOptions, 'url' | 'tls' | 'collectorKey'> | null
+}>
 type Parts = Readonly<{ loaded: LoadedRuntime; clock: Clock; events: AgentEvents; storage: AgentStorage }>
 type Running = Parts & Readonly<{ keys: Keys; loop: AgentLoop; lifecycle: Lifecycle }>
 export type LoopParts = Parts & Readonly<{ signer: Signer; code: CodeIdentity }>
 
 /** Every file that can be wrong is read before anything is opened. */
-function readKeys({ config, folder }: LoadedRuntime): Keys {
+function readKeys(loaded: LoadedRuntime): Keys {
+  const { config, folder } = loaded
   const signer = loadSigner(resolve(folder, config.signing_key_file))
   const { collector } = config
-  if (collector === undefined) return { signer, uplink: null }
+  const receiptKey = loadReceiptKey(loaded)
+  if (collector === undefined || receiptKey === null) return { signer, receiptKey, uplink: null }
   const tls = {
-    ca: readInput(resolve(folder, collector.ca_file)),
-    cert: readInput(resolve(folder, collector.cert_file)),
+    ca: readKeyFile(resolve(folder, collector.ca_file)),
+    cert: readKeyFile(resolve(folder, collector.cert_file)),
     key: readPrivateFile(resolve(folder, collector.key_file)),
   }
-  return {
-    signer,
-    uplink: {
-      url: collector.url,
-      tls,
-      collectorKey: readPublicKey(readInput(resolve(folder, collector.collector_key_file))),
-    },
-  }
-}
-
-function readInput(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new HbError('KEY_FILE_MISSING', { path }, { cause })
-  }
+  return { signer, receiptKey, uplink: { url: collector.url, tls, collectorKey: receiptKey } }
 }
 
 function checkClock({ config }: LoadedRuntime, nowUs: Micros): void {
@@ -257,8 +249,26 @@ function addServers(at: Running, listening: (address: string) => void): void {
     run: (order) => loop.run(order, randomInt(0x10000)),
     status,
     detail,
+    receipts: (list) => takeFromStick(at, list),
   })
   lifecycle.add({ name: 'control', start: () => control.start(), stop: () => control.stop() })
+}
+
+/** Receipts that came on a stick. @throws HbError RECEIPT_FOREIGN and what is wrong with a signature; nothing was taken then */
+async function takeFromStick(
+  { loaded, storage: { outbox }, keys: { receiptKey }, loop }: Running,
+  receipts: readonly Uint8Array[],
+): Promise<Record<string, unknown>> {
+  if (receiptKey === null) throw new HbError('USAGE', { expected: '`collector` or `receipts_key_file`' })
+  const { fitting, known, problems } = await takeReceipts(receipts, {
+    outbox,
+    agent: loaded.config.agent,
+    key: receiptKey,
+  })
+  const [wrong] = problems
+  if (wrong !== undefined) throw new HbError(wrong.code, { batch: wrong.batch, reason: wrong.detail })
+  loop.receipts += fitting.length
+  return { taken: fitting.length, known, waiting: outbox.pending().batches }
 }
 
 function uplinkOptions(

@@ -22,6 +22,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ['run', async () => (await import('../agent/cli/runs.ts')).runCommands],
   ['runs', async () => (await import('../agent/cli/runs.ts')).runsCommands],
   ['listen', async () => (await import('../agent/cli/listen.ts')).listenCommand],
+  ['outbox', async () => (await import('../agent/cli/outbox.ts')).outboxCommands],
   ['top', async () => (await import('../agent/cli/top.ts')).topCommand],
   ['doctor', async () => (await import('../agent/cli/doctor.ts')).doctorCommand],
   ['collector', async () => (await import('../collector/cli/program.ts')).collectorCommands],

@@ -1,6 +1,6 @@
 import { chmodSync, closeSync, existsSync, openSync, unlinkSync } from 'node:fs'
 import { request } from 'node:http'
-import { Type } from 'typebox'
+import { type Static, type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { ERRORS, type ErrorCode } from '../../shared/errors/catalog.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
@@ -22,6 +22,8 @@ export type ControlAnswers = Readonly<{
   status(): Readonly<Record<string, unknown>>
   /** The same with every channel, source and queue. */
   detail(): Readonly<Record<string, unknown>>
+  /** Takes receipts that came on a stick, all of them or none. */
+  receipts(list: readonly Uint8Array[]): Promise<Readonly<Record<string, unknown>>>
 }>
 
 const TEXT = Type.String({ maxLength: 1024 })
@@ -38,6 +40,17 @@ const RUN = Type.Object(
   { additionalProperties: false },
 )
 
+/** Receipts in one request; a longer list is sent in parts. */
+export const RECEIPTS_AT_ONCE_MAX = 64
+const RECEIPTS = Type.Object(
+  {
+    receipts: Type.Array(Type.String({ maxLength: 4096, pattern: '^[A-Za-z0-9+/]*=*$' }), {
+      maxItems: RECEIPTS_AT_ONCE_MAX,
+    }),
+  },
+  { additionalProperties: false },
+)
+
 /**
  * Commands for a running agent, over a socket in its state folder: whoever may use the folder may use the socket, nobody
  * else can, and nothing listens on a network.
@@ -47,7 +60,11 @@ export function createControlServer(
   answers: ControlAnswers,
 ): { start(): Promise<void>; stop(): Promise<void> } {
   const server = createSmallServer({
-    'POST /run': (body) => runAnswer(answers, body),
+    'POST /run': (body) => refusable(RUN, body, (order) => answers.run(order)),
+    'POST /receipts': (body) =>
+      refusable(RECEIPTS, body, ({ receipts }) =>
+        answers.receipts(receipts.map((text) => new Uint8Array(Buffer.from(text, 'base64')))),
+      ),
     'GET /status': () => ({ code: 200, body: answers.status() }),
     'GET /top': () => ({ code: 200, body: answers.detail() }),
   })
@@ -63,25 +80,32 @@ export function createControlServer(
   }
 }
 
-function runAnswer(answers: ControlAnswers, body: unknown): HttpAnswer {
-  if (!Value.Check(RUN, body)) return { code: 400, body: { code: 'USAGE', context: { found: wrongAt(body) } } }
+/** Does what is asked when its shape is right; a refusal is an answer. */
+async function refusable<T extends TSchema>(
+  shape: T,
+  body: unknown,
+  act: (asked: Static<T>) => Answered | Promise<Answered>,
+): Promise<HttpAnswer> {
+  if (!Value.Check(shape, body)) return { code: 400, body: { code: 'USAGE', context: { found: wrongAt(shape, body) } } }
   try {
-    return { code: 200, body: answers.run(body) }
+    return { code: 200, body: await act(body) }
   } catch (error) {
     if (isHbError(error)) return { code: 409, body: { code: error.code, context: error.context } }
     throw error
   }
 }
 
-function wrongAt(body: unknown): string {
-  return [...Value.Errors(RUN, body)].map(({ instancePath, message }) => `${instancePath} ${message}`).join('; ')
+type Answered = Readonly<Record<string, unknown>>
+
+function wrongAt(shape: TSchema, body: unknown): string {
+  return [...Value.Errors(shape, body)].map(({ instancePath, message }) => `${instancePath} ${message}`).join('; ')
 }
 
 /** @throws HbError AGENT_NOT_RUNNING, or what the agent refused with. */
 export function askAgent(
   folder: string,
-  path: '/run' | '/status' | '/top',
-  body?: RunCommand,
+  path: '/run' | '/receipts' | '/status' | '/top',
+  body?: RunCommand | Readonly<{ receipts: readonly string[] }>,
 ): Promise<Record<string, unknown>> {
   return withShortPath(
     folder,

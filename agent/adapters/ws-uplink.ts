@@ -1,6 +1,5 @@
 import { WebSocket } from 'ws'
 import { coseIdentity } from '../../shared/crypto/cose.ts'
-import { equalBytes } from '../../shared/crypto/digest.ts'
 import type { VerifyKey } from '../../shared/crypto/sign.ts'
 import { createBreaker } from '../../shared/lib/circuit-breaker.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
@@ -18,6 +17,7 @@ import {
 import { openReceipt } from '../../shared/protocol/receipt.ts'
 import { nextSessionState, type SessionEvent, type SessionState } from '../../shared/protocol/session.ts'
 import type { Bytes, Millis } from '../../shared/units.ts'
+import { isReceiptOf } from '../pipeline/receipts.ts'
 import type { Outbox } from '../ports.ts'
 
 export type UplinkTls = Readonly<{ ca: string; cert: string; key: string }>
@@ -322,9 +322,8 @@ class WsUplink implements Uplink {
     const batchSeq = message.batch_seq
     try {
       const facts = openReceipt(message.receipt, collectorKey)
-      const identity = this.inFlight.get(batchSeq)
-      const mine = facts.agent === hello().agent && facts.epoch === outbox.epoch && facts.batchSeq === batchSeq
-      if (!mine || identity === undefined || !equalBytes(facts.identity, identity)) {
+      const identity = this.inFlight.get(batchSeq) ?? null
+      if (!isReceiptOf(facts, { agent: hello().agent, epoch: outbox.epoch, batchSeq, identity })) {
         events.badReceipt(batchSeq, 'a receipt of another batch')
         this.socket?.close(1002, 'receipt')
         return

@@ -146,7 +146,7 @@ function runtimePaths(file: CheckedFile): Path[] {
     ),
   )
   const link = ['ca_file', 'cert_file', 'key_file', 'collector_key_file'].map((key): Path => ['collector', key])
-  return [['signing_key_file'], ...link, ...sources]
+  return [['signing_key_file'], ['receipts_key_file'], ...link, ...sources]
 }
 
 function collectorPaths(file: CheckedFile): Path[] {

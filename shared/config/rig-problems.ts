@@ -26,6 +26,8 @@ export function runtimeProblems(file: CheckedFile): Problem[] {
   const add: Add = (path, found, expected, hint) => {
     problems.push({ ...file.at(path), found, expected, ...(hint === undefined ? {} : { hint }) })
   }
+  if (file.has(['collector']) && file.has(['receipts_key_file']))
+    add(['receipts_key_file'], 'a second key for receipts', '`collector.collector_key_file` alone')
   const rigs = new Set<string>()
   const endpoints = new Set<string>()
   config.rigs?.forEach((rig, k) => {

@@ -85,6 +85,9 @@ export const RuntimeSchema = closed({
       'Where batches go. Absent: they stay in the outbox.',
     ),
   ),
+  receipts_key_file: Type.Optional(
+    file('Public key that signs receipts, for an agent without `collector` whose batches travel on a stick.'),
+  ),
   health: Type.Optional(
     closed(
       {

@@ -18,6 +18,7 @@ export const DOMAIN = {
   checkpoint: 'hb/checkpoint/1',
   identity: 'hb/identity/1',
   evaluator: 'hb/evaluator-sources/1',
+  stick: 'hb/stick/1',
 } as const
 
 export type DomainName = keyof typeof DOMAIN
@@ -74,6 +75,11 @@ const PREFIX = new Map<Domain, Uint8Array>(
 /** SHA-256(UTF-8(domain) ‖ 0x00 ‖ parts). Parts are joined as they are: give them fixed lengths or one encoding. */
 export function digestOf(domain: Domain, ...parts: readonly Uint8Array[]): Uint8Array {
   return sha256(PREFIX.get(domain)!, ...parts)
+}
+
+/** What stands in front of the bytes of a domain, for what is too long to be digested in one call. */
+export function digestPrefix(domain: Domain): Uint8Array {
+  return PREFIX.get(domain)!
 }
 
 /** Lower-case hex, two characters a byte. */

@@ -33,6 +33,19 @@ export const EVIDENCE_ERRORS = {
     summary: 'The records beside a decision batch are not the ones that were signed.',
     remedy: 'Keep both. The agent still has the records; ask for the batch again.',
   },
+  STICK_DAMAGED: {
+    exit: 65,
+    retry: false,
+    summary: 'A file for a stick is damaged, cut, or not one of this kind.',
+    remedy:
+      'Write it again with `hb outbox export` or `hb collector import`; nothing was taken from it, and nothing is lost.',
+  },
+  RECEIPT_FOREIGN: {
+    exit: 65,
+    retry: false,
+    summary: 'A receipt is not of a batch that is here.',
+    remedy: 'Check that the file of receipts belongs to this agent and this state folder. Nothing was deleted.',
+  },
   BASELINE_SHAPE: {
     exit: 65,
     retry: false,

@@ -45,4 +45,11 @@ export const STORAGE_ERRORS = {
     summary: 'The outbox is at its bound, and nothing in it has been receipted.',
     remedy: 'Bring the collector back, or raise `outbox.bytes_max`. Nothing is deleted without a receipt.',
   },
+  OUTBOX_DAMAGED: {
+    exit: 65,
+    retry: false,
+    summary: 'Batches are missing in the outbox, and what is left cannot be sent as it is.',
+    remedy:
+      'Start the agent once with `hb runtime`: it begins a new epoch and signs anew what is left. Then export again.',
+  },
 } as const satisfies Record<string, ErrorEntry>
