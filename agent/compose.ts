@@ -16,9 +16,12 @@ import { createCsvSource } from './adapters/csv-source.ts'
 import { type Files, systemFiles } from './adapters/files.ts'
 import { createHealthServer } from './adapters/health-server.ts'
 import { createHostSource } from './adapters/host-source.ts'
+import { createStdinSource } from './adapters/stdin-source.ts'
+import { createTailSource } from './adapters/tail-source.ts'
 import { createUplink, type UplinkOptions } from './adapters/ws-uplink.ts'
 import { createZmqSource } from './adapters/zmq-source.ts'
 import { type CodeIdentity, readCode } from './code-identity.ts'
+import { agentDetail, agentStatus, type StatusOptions } from './detail.ts'
 import { type AgentEvents, createAgentEvents } from './events.ts'
 import { type AgentLoop, createAgentLoop } from './loop.ts'
 import { agentMetrics } from './metrics.ts'
@@ -236,19 +239,24 @@ function addServers(at: Running, listening: (address: string) => void): void {
   const uplink = at.keys.uplink === null ? null : createUplink(uplinkOptions(at, at.keys.uplink))
   if (uplink !== null) lifecycle.add({ name: 'uplink', start: () => uplink.start(), stop: () => uplink.stop() })
   loop.connect(uplink)
+  const around = (): StatusOptions => ({ loop, storage, uplink: uplink?.state ?? null })
+  const status = (): Record<string, unknown> => agentStatus(around())
+  const detail = (): Record<string, unknown> => agentDetail({ ...around(), loaded: at.loaded, nowUs: at.clock.nowUs() })
   const { health } = config
   if (health !== undefined) {
     const server = createHealthServer({
       ...health,
       ready: loop.ready,
-      status: loop.status,
+      status,
+      detail,
       metrics: agentMetrics(loop, storage, uplink),
     })
     lifecycle.add({ name: 'health', start: async () => listening(await server.start()), stop: () => server.stop() })
   }
   const control = createControlServer(storage.folder.path, {
     run: (order) => loop.run(order, randomInt(0x10000)),
-    status: loop.status,
+    status,
+    detail,
   })
   lifecycle.add({ name: 'control', start: () => control.start(), stop: () => control.stop() })
 }
@@ -337,7 +345,8 @@ function addSources(at: Running, finish: () => void): void {
   }
 }
 
-function createSource({ loaded, clock, loop }: Running, rig: string, source: SourceConfig): TelemetrySource {
+function createSource(at: Running, rig: string, source: SourceConfig): TelemetrySource {
+  const { loaded, clock, loop, storage, events } = at
   switch (source.type) {
     case 'zmq':
       return createZmqSource({ rig, config: source, clock })
@@ -350,6 +359,25 @@ function createSource({ loaded, clock, loop }: Running, rig: string, source: Sou
         clock,
         path: resolve(loaded.folder, source.file),
         resumeAfter: (name, epoch) => loop.highestFrame(rig, name, epoch),
+      })
+    case 'stdin':
+      return createStdinSource({
+        rig,
+        config: source,
+        epoch: loop.identity.bootId,
+        recording: loaded.config.clock === 'recording',
+        input: process.stdin,
+        failed: (error) => events.broken('stdin', error),
+      })
+    case 'tail':
+      return createTailSource({
+        rig,
+        config: source,
+        path: resolve(loaded.folder, source.file),
+        notes: storage.folder.path,
+        clock,
+        durable: () => storage.journal.sync(),
+        news: (what, facts) => events.tailNews(what, { rig, source: source.name, ...facts }),
       })
   }
 }

@@ -12,6 +12,7 @@ export function createAgentEvents(log: Logger) {
   let lastRefusal = ''
   return {
     ...createUplinkEvents(log),
+    ...createSourceEvents(log),
     started: (facts: { agent: string; rigs: number; epoch: number; health: string | null; state: string }) =>
       log.info({ event: 'agent_started', ...facts }, 'agent is ready'),
     recovered: (facts: {
@@ -39,8 +40,6 @@ export function createAgentEvents(log: Logger) {
       log.warn({ event: 'gap', ...facts }, 'slides that were never evaluated'),
     wouldHaveDone: (facts: { rig: string; decision: number; action: string }) =>
       log.info({ event: 'would_have_done', ...facts }, 'an action that no actuator is there for'),
-    sourceEnded: (facts: { rig: string; source: string }) =>
-      log.info({ event: 'source_ended', ...facts }, 'the recording is at its end'),
     notJournaled(error: unknown): void {
       // One line a kind of fault: a full disk refuses twenty inputs a second.
       const facts = describe(error)
@@ -63,6 +62,25 @@ export function createAgentEvents(log: Logger) {
       log.info({ event: 'run', ...facts }, `run ${facts.command}`),
     broken: (where: string, error: unknown) =>
       log.error({ event: 'broken', where, ...describe(error) }, 'an error nobody expected'),
+  }
+}
+
+const TAIL_NEWS = {
+  missing: 'the file of a source is not there; it is waited for',
+  found: 'the file of a source is there',
+  rotated: 'the file of a source is another one now; the old one was read to its end',
+  truncated: 'the file of a source was cut; it is read from its beginning',
+  unreadable: 'the file of a source cannot be read; it is tried again',
+} as const
+
+function createSourceEvents(log: Logger) {
+  return {
+    sourceEnded: (facts: { rig: string; source: string }) =>
+      log.info({ event: 'source_ended', ...facts }, 'the recording is at its end'),
+    tailNews: (
+      what: 'missing' | 'found' | 'rotated' | 'truncated' | 'unreadable',
+      facts: { rig: string; source: string; path: string; at: number; reason?: string },
+    ) => log.warn({ event: 'source_file', what, ...facts }, TAIL_NEWS[what]),
   }
 }
 

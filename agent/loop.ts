@@ -9,7 +9,6 @@ import type { Micros } from '../shared/units.ts'
 import type { Uplink } from './adapters/ws-uplink.ts'
 import { highestSeq } from './core/sources.ts'
 import type { Effect } from './core/step.ts'
-import { totalCounts } from './core/totals.ts'
 import type { AgentEvents } from './events.ts'
 import { batchContext, isSimulated } from './pipeline/batch-context.ts'
 import { type Batcher, type BatchIdentity, createBatcher } from './pipeline/batcher.ts'
@@ -36,7 +35,7 @@ export type LoopOptions = Readonly<{
 }>
 
 /** Decisions that may wait to be signed; past it nothing more is taken in until the outbox takes them. */
-const ITEMS_WAITING_MAX = 100_000
+export const ITEMS_WAITING_MAX = 100_000
 /** A refusal of the journal makes the agent unready for this long after the last one. */
 const REFUSED_LATELY_US: Micros = 5_000_000
 /** Inputs a recording hands over before others get a turn. */
@@ -173,7 +172,7 @@ export class AgentLoop {
 
   private async deliver(raw: RawTelemetry): Promise<void> {
     const { clock } = this.options
-    const { rig, origin, encoding, provenance, messages } = raw
+    const { rig, origin, encoding, provenance, messages, time } = raw
     const input = (): JournalInput => ({
       kind: 'frame',
       nowUs: raw.nowUs ?? this.nowUs(),
@@ -182,10 +181,11 @@ export class AgentLoop {
       encoding,
       provenance,
       messages,
+      ...(time === undefined ? {} : { time }),
     })
     let seq = this.intake.take(input())
-    if (raw.nowUs === undefined) return
-    // A recording can wait: nothing of it is lost while the disk is full.
+    if (raw.nowUs === undefined && raw.waits !== true) return
+    // A recording or a file can wait: nothing of it is lost while the disk is full.
     while (seq === null && !this.stopping) {
       await clock.sleep(RETRY_MS)
       seq = this.intake.take(input())
@@ -203,6 +203,13 @@ export class AgentLoop {
    */
   async endRecording(): Promise<void> {
     let endUs = 0
+    const { loaded, clock } = this.options
+    if (loaded.config.clock === 'system') {
+      // The clock moves by itself: what came last is decided when its lateness is over.
+      await clock.sleep(Math.max(...loaded.config.rigs.map((rig) => rig.lateness_ms + 3 * rig.slide_ms)))
+      await this.flush().catch(() => undefined)
+      return
+    }
     for (const { newestSeenUs, settings } of this.evaluation.state.rigs) {
       const newest = newestSeenUs.reduce((a, b) => Math.max(a, b), 0)
       if (newest > 0) endUs = Math.max(endUs, newest + settings.latenessUs + 2 * settings.slideUs)
@@ -237,39 +244,6 @@ export class AgentLoop {
     if (this.evaluation.state.settings === null)
       reasons.push({ code: 'STARTING', detail: 'no configuration is in force yet' })
     return reasons
-  }
-
-  readonly status = (): Record<string, unknown> => {
-    const { state } = this.evaluation
-    const { journal, outbox } = this.options.storage
-    return {
-      agent: this.identity.agent,
-      version: this.identity.code.version,
-      node: this.identity.code.node,
-      epoch: this.options.storage.outbox.epoch,
-      decision_seq: state.decisionSeq,
-      journal_seq: journal.lastSeq,
-      journal_bytes: journal.bytes,
-      not_journaled: this.intake.refusals.count,
-      outbox: outbox.pending(),
-      uplink: this.uplink?.state ?? null,
-      clock_back: state.clockBack.count,
-      gaps: this.gaps,
-      rigs: state.rigs.map((rig) => ({
-        rig: rig.settings.rig,
-        mode: rig.mode,
-        run: rig.run?.run ?? null,
-        verdict: this.live.verdictOf(rig.settings.rig),
-        evaluated_through_us: rig.closedUs,
-        counters: totalCounts(rig),
-        refused: [...rig.ledger.refusals.entries()].map(([reason, { count, firstUs, example }]) => ({
-          reason,
-          count,
-          first_us: firstUs,
-          example,
-        })),
-      })),
-    }
   }
 
   /**

@@ -11,6 +11,10 @@ export type RawTelemetry = Readonly<{
   messages: readonly Uint8Array[]
   /** Only from a recording, whose own time replaces the wall clock. */
   nowUs?: Micros
+  /** The times in it are not to be believed; see `time` of the source. */
+  time?: 'arrival'
+  /** From a source that can wait: what the journal refuses is offered again instead of lost. */
+  waits?: boolean
 }>
 
 /**

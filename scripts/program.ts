@@ -21,6 +21,8 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ['baseline', async () => (await import('../agent/cli/baseline.ts')).baselineCommands],
   ['run', async () => (await import('../agent/cli/runs.ts')).runCommands],
   ['runs', async () => (await import('../agent/cli/runs.ts')).runsCommands],
+  ['listen', async () => (await import('../agent/cli/listen.ts')).listenCommand],
+  ['top', async () => (await import('../agent/cli/top.ts')).topCommand],
   ['doctor', async () => (await import('../agent/cli/doctor.ts')).doctorCommand],
   ['collector', async () => (await import('../collector/cli/program.ts')).collectorCommands],
   ['hil', async () => (await import('../hil-testbed/cli/program.ts')).hilCommands],

@@ -20,6 +20,8 @@ export type RunCommand = Readonly<{
 export type ControlAnswers = Readonly<{
   run(command: RunCommand): Readonly<Record<string, unknown>>
   status(): Readonly<Record<string, unknown>>
+  /** The same with every channel, source and queue. */
+  detail(): Readonly<Record<string, unknown>>
 }>
 
 const TEXT = Type.String({ maxLength: 1024 })
@@ -47,6 +49,7 @@ export function createControlServer(
   const server = createSmallServer({
     'POST /run': (body) => runAnswer(answers, body),
     'GET /status': () => ({ code: 200, body: answers.status() }),
+    'GET /top': () => ({ code: 200, body: answers.detail() }),
   })
   return {
     async start() {
@@ -77,7 +80,7 @@ function wrongAt(body: unknown): string {
 /** @throws HbError AGENT_NOT_RUNNING, or what the agent refused with. */
 export function askAgent(
   folder: string,
-  path: '/run' | '/status',
+  path: '/run' | '/status' | '/top',
   body?: RunCommand,
 ): Promise<Record<string, unknown>> {
   return withShortPath(

@@ -52,7 +52,8 @@ export function createCsvSource(options: CsvSourceOptions): TelemetrySource {
   }
 }
 
-type Header = Readonly<{
+/** What the first line of a file says of its columns. */
+export type Header = Readonly<{
   delimiter: string
   names: readonly string[]
   time: number
@@ -64,11 +65,14 @@ function readHeader(path: string, config: CsvSourceConfig): Header {
   const fd = openSync(path, 'r')
   readSync(fd, buffer, 0, buffer.length, 0)
   closeSync(fd)
-  const line =
-    buffer
-      .toString('utf8')
-      .replace(/^\uFEFF/, '')
-      .split(/\r?\n/, 1)[0] ?? ''
+  return headerOf(buffer.toString('utf8').split(/\r?\n/, 1)[0] ?? '', { path, ...config })
+}
+
+type Columns = Readonly<{ path: string; time_column: string; delimiter?: string; ignore_columns: readonly string[] }>
+
+/** Columns of a header line. @throws HbError CSV_HEADER */
+export function headerOf(first: string, { path, ...config }: Columns): Header {
+  const line = first.replace(/^\uFEFF/, '')
   const delimiter = config.delimiter ?? DELIMITERS.find((d) => line.includes(d)) ?? ','
   const names = line.split(delimiter).map((name) => name.trim().replace(/^"|"$/g, ''))
   const time = names.indexOf(config.time_column)
@@ -142,7 +146,7 @@ async function* linesOf(path: string): AsyncGenerator<string> {
 }
 
 /** Cells of a line, or null when its quotes do not close. */
-function cellsOf(line: string, delimiter: string): string[] | null {
+export function cellsOf(line: string, delimiter: string): string[] | null {
   if (!line.includes('"')) return line.split(delimiter)
   try {
     return (parse(line, { delimiter, relax_column_count: true, relax_quotes: true }) as string[][])[0] ?? null
@@ -164,9 +168,11 @@ function createPace(speed: number | 'max', clock: Clock): (timeUs: Micros, signa
   }
 }
 
+/** Where a row is from, and when it was. */
 type Row = Readonly<{ rig: string; source: string; epoch: string; seq: number; timeUs: Micros; header: Header }>
 
-function frameOf(
+/** The frame of one row: a blank cell is no sample, one that is no number is NaN. */
+export function frameOf(
   cells: readonly string[],
   { rig, source, epoch, seq, timeUs, header }: Row,
 ): Parameters<typeof encodeFrame>[0] {

@@ -19,12 +19,13 @@ export type HealthOptions = Readonly<{
   port: number
   ready: Readiness
   status(): Readonly<Record<string, unknown>>
+  detail(): Readonly<Record<string, unknown>>
   metrics: readonly MetricSource[]
 }>
 
 /**
  * `/live`: the process answers. `/ready`: it journals, decides and keeps what it decides; otherwise 503 and why.
- * `/metrics`: Prometheus text. Nothing here changes anything.
+ * `/metrics`: Prometheus text. `/top`: what `hb top` shows. Nothing here changes anything.
  */
 export interface HealthServer {
   start(): Promise<string>
@@ -45,6 +46,7 @@ export function createHealthServer(options: HealthOptions): HealthServer {
           const ready = reasons.length === 0
           return { code: ready ? 200 : 503, body: { ready, reasons, ...options.status() } }
         },
+        'GET /top': () => ({ code: 200, body: options.detail() }),
         'GET /metrics': async () => ({ code: 200, type: registry.contentType, body: await registry.metrics() }),
       })
       return server.listen({ host: options.host, port: options.port })

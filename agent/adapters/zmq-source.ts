@@ -37,20 +37,8 @@ export function createZmqSource({
   return {
     name: config.name,
     async start(sink) {
-      const opened = open(rig, config)
-      try {
-        if (config.bind ?? config.pattern === 'pull') await opened.bind(config.endpoint)
-        else opened.connect(config.endpoint)
-      } catch (cause) {
-        opened.close()
-        throw new HbError(
-          'PORT_TAKEN',
-          { endpoint: config.endpoint, source: config.name, rig, reason: (cause as Error).message },
-          { cause },
-        )
-      }
-      socket = opened
-      done = receive(opened, { rig, config, clock, sink })
+      socket = await openTelemetrySocket(rig, config)
+      done = receive(socket, { rig, config, clock, sink })
     },
     async stop() {
       socket?.close()
@@ -60,18 +48,43 @@ export function createZmqSource({
   }
 }
 
-function open(rig: string, config: ZmqSourceConfig): Pull | Subscriber {
+type Endpoint = Pick<ZmqSourceConfig, 'name' | 'pattern' | 'endpoint' | 'bind'>
+
+/** A socket that receives; `topic` is what a subscriber asks for, '' for everything. @throws HbError PORT_TAKEN */
+export async function openTelemetrySocket(topic: string, config: Endpoint): Promise<Pull | Subscriber> {
+  const opened = open(topic, config)
+  try {
+    if (config.bind ?? config.pattern === 'pull') await opened.bind(config.endpoint)
+    else opened.connect(config.endpoint)
+    return opened
+  } catch (cause) {
+    opened.close()
+    throw new HbError(
+      'PORT_TAKEN',
+      { endpoint: config.endpoint, source: config.name, rig: topic, reason: (cause as Error).message },
+      { cause },
+    )
+  }
+}
+
+function open(topic: string, config: Endpoint): Pull | Subscriber {
   const options = { receiveHighWaterMark: RECEIVE_HIGH_WATER_MARK, maxMessageSize: MESSAGE_BYTES_MAX, linger: 0 }
   if (config.pattern === 'pull') return new Pull(options)
   const subscriber = new Subscriber(options)
-  subscriber.subscribe(rig)
+  subscriber.subscribe(topic)
   return subscriber
 }
 
 type Reception = Readonly<{ rig: string; config: ZmqSourceConfig; clock: Clock; sink: SourceSink }>
 
 async function receive(socket: Pull | Subscriber, { rig, config, clock, sink }: Reception): Promise<void> {
-  const about = { rig, origin: config.name, encoding: config.encoding, provenance: config.provenance }
+  const about = {
+    rig,
+    origin: config.name,
+    encoding: config.encoding,
+    provenance: config.provenance,
+    ...(config.time === 'arrival' ? { time: config.time } : {}),
+  }
   let waiting: Uint8Array[] = []
   let waitingBytes = 0
   let soon: (() => void) | null = null
@@ -113,6 +126,6 @@ async function receive(socket: Pull | Subscriber, { rig, config, clock, sink }: 
 }
 
 /** A copy of the payload. Of one that is refused for its length, only so much is kept that it is refused. */
-function payloadOf(parts: readonly Uint8Array[]): Uint8Array {
+export function payloadOf(parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(parts.at(-1)!.subarray(0, FRAME_BYTES_MAX + 1))
 }

@@ -147,9 +147,10 @@ function inputJson(input: JournalInput): Record<string, unknown> {
   if (input.kind === 'operator')
     return { kind: input.kind, ...about, command: input.command, boot_id: input.bootId, version: input.version }
   if (input.kind !== 'frame') return { ...rest, ...about }
-  const { rig, origin, encoding, provenance } = input
-  const frames = input.messages.map((message) => {
-    const result = decodeTelemetry({ rig, origin, encoding, provenance, message, nowUs })
+  const { rig, origin, encoding, provenance, time = 'source' } = input
+  const { messages, kind: _, ...telemetry } = input
+  const frames = messages.map((message) => {
+    const result = decodeTelemetry({ ...telemetry, message })
     if (!result.ok) return { refused: result.reason, detail: result.detail }
     const { source, epoch, seq, channels, cid, timeUs, value, quality, unit } = result.frame
     return {
@@ -164,7 +165,7 @@ function inputJson(input: JournalInput): Record<string, unknown> {
       unit,
     }
   })
-  return { kind: input.kind, ...about, rig, origin, encoding, provenance, frames }
+  return { kind: input.kind, ...about, rig, origin, encoding, provenance, time, frames }
 }
 
 function seqOption(text: string | undefined, option: string, otherwise: number): number {

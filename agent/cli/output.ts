@@ -38,6 +38,14 @@ export function progress(what: string): (done: number, of: number) => void {
   }
 }
 
+/** A number given on the command line. @throws HbError USAGE */
+export function numberOption(text: string, option: string, { min, max }: { min: number; max: number }): number {
+  const value = Number(text)
+  if (!(text.trim() !== '' && value >= min && value <= max))
+    throw new HbError('USAGE', { option, found: text, expected: `a number from ${min} to ${max}` })
+  return value
+}
+
 /** Writes a file that is not there yet. @throws HbError USAGE when it is, or cannot be written */
 export function writeNew(path: string, content: string | Uint8Array, mode: number): void {
   try {

@@ -38,6 +38,6 @@ export function batchContext({ state, journalSeq }: Evaluation, config: RuntimeC
 /** Tells whether samples of a rig were measured by no sensor. */
 export function isSimulated({ sources }: RuntimeConfig['rigs'][number]): boolean {
   return sources.some(
-    (source) => source.type === 'zmq' && ['simulated', 'injected', 'overridden'].includes(source.provenance),
+    (source) => 'provenance' in source && ['simulated', 'injected', 'overridden'].includes(source.provenance),
   )
 }

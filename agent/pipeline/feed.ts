@@ -10,13 +10,11 @@ import { compileSettings } from './compile-settings.ts'
 export function evaluatorInput(input: JournalInput): EvaluatorInput {
   switch (input.kind) {
     case 'frame': {
-      const { rig, origin, encoding, provenance, nowUs } = input
+      const { messages, kind: _, ...about } = input
       return {
         kind: 'frame',
-        nowUs,
-        results: input.messages.map((message) =>
-          decodeTelemetry({ rig, origin, encoding, provenance, message, nowUs }),
-        ),
+        nowUs: input.nowUs,
+        results: messages.map((message) => decodeTelemetry({ ...about, message })),
       }
     }
     case 'config':

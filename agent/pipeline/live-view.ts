@@ -29,19 +29,22 @@ export interface LiveView {
   /** Decisions by rig and verdict since the start. */
   readonly counts: ReadonlyMap<string, number>
   verdictOf(rig: string): OverallVerdict | null
+  /** What was last shown of a rig, at most half a second old while it is evaluated. */
+  lastVitals(rig: string): Vitals | null
 }
 
 export function createLiveView(options: LiveViewOptions): LiveView {
-  const rigs = new Map<string, { verdict: OverallVerdict; sentUs: Micros; received: number }>()
+  const rigs = new Map<string, { verdict: OverallVerdict; sentUs: Micros; received: number; vitals: Vitals | null }>()
   const counts = new Map<string, number>()
   return {
     counts,
     verdictOf: (rig) => rigs.get(rig)?.verdict ?? null,
+    lastVitals: (rig) => rigs.get(rig)?.vitals ?? null,
     decided(state, effect) {
       const { decision, judgements } = effect
       const key = `${decision.rig} ${decision.verdict}`
       counts.set(key, (counts.get(key) ?? 0) + 1)
-      const known = rigs.get(decision.rig) ?? { verdict: decision.verdict, sentUs: 0, received: 0 }
+      const known = rigs.get(decision.rig) ?? { verdict: decision.verdict, sentUs: 0, received: 0, vitals: null }
       const isNew = !rigs.has(decision.rig)
       rigs.set(decision.rig, known)
       const changed = isNew || known.verdict !== decision.verdict
@@ -55,16 +58,15 @@ export function createLiveView(options: LiveViewOptions): LiveView {
       const samplesPerS = known.sentUs === 0 || spanUs <= 0 ? 0 : ((received - known.received) * 1_000_000) / spanUs
       known.sentUs = wallUs
       known.received = received
-      options.vitals(
-        vitalsOf(rig, decision, judgements, {
-          program: options.program(decision.rig),
-          wallUs,
-          clock: options.clock,
-          simulation: options.simulation(decision.rig),
-          samplesPerS,
-          outbox: options.pending(),
-        }),
-      )
+      known.vitals = vitalsOf(rig, decision, judgements, {
+        program: options.program(decision.rig),
+        wallUs,
+        clock: options.clock,
+        simulation: options.simulation(decision.rig),
+        samplesPerS,
+        outbox: options.pending(),
+      })
+      options.vitals(known.vitals)
     },
   }
 }

@@ -48,15 +48,9 @@ export async function readSlice(
     const input = decodeJournalInput(record.body)
     if (input.nowUs > request.untilNowUs) break
     if (input.kind !== 'frame' || input.rig !== request.rig) continue
-    for (const message of input.messages) {
-      const result = decodeTelemetry({
-        rig: input.rig,
-        origin: input.origin,
-        encoding: input.encoding,
-        provenance: input.provenance,
-        message,
-        nowUs: input.nowUs,
-      })
+    const { messages, kind: _, ...about } = input
+    for (const message of messages) {
+      const result = decodeTelemetry({ ...about, message })
       if (result.ok) cut = gather(result.frame, lists, gathered, request) || cut
     }
   }

@@ -2,6 +2,7 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Writable } from 'node:stream'
 import { ROOT } from '../sources.ts'
 
 /** One JSON line that a program wrote. */
@@ -16,6 +17,8 @@ export type Program = Readonly<{
   /** SIGTERM, and SIGKILL when that is not enough. @returns the exit code, or null when it had to be killed */
   stop(withinMs?: number): Promise<number | null>
   readonly exited: Promise<number | null>
+  /** Its standard input, when it was started with one. */
+  readonly input: Writable | null
 }>
 
 const STOP_WITHIN_MS = 15_000
@@ -39,7 +42,8 @@ const running = new Map<number, ChildProcess>()
 
 type Wake = (line: LogLine) => void
 
-type StartOptions = Readonly<{ folder: string; line?: Wake; hb?: Hb }>
+/** `input`: give it a standard input to write to. */
+type StartOptions = Readonly<{ folder: string; line?: Wake; hb?: Hb; input?: boolean }>
 
 /** Starts `hb ARGS`; its log goes to a file, and every line to `line`. */
 export function startHb(name: string, args: readonly string[], options: StartOptions): Program {
@@ -50,14 +54,16 @@ class HbProgram implements Program {
   readonly name: string
   readonly pid: number
   readonly exited: Promise<number | null>
+  readonly input: Writable | null
   private readonly child: ChildProcess
   private readonly lines: LogLine[] = []
   private readonly waiting = new Set<Wake>()
   private complaint = ''
 
-  constructor(name: string, args: readonly string[], { folder, line, hb }: StartOptions) {
+  constructor(name: string, args: readonly string[], { folder, line, hb, input = false }: StartOptions) {
     this.name = name
-    this.child = launch(args, folder, hb)
+    this.child = launch(args, folder, { ...(hb === undefined ? {} : { hb }), input: input ? 'pipe' : 'ignore' })
+    this.input = this.child.stdin
     this.pid = this.child.pid ?? 0
     const log = openSync(join(folder, `${name}.log`), 'a')
     createInterface({ input: this.child.stdout! }).on('line', (text) => {
@@ -109,8 +115,14 @@ class HbProgram implements Program {
   }
 }
 
-function launch(args: readonly string[], folder: string, { command, before }: Hb = usualHb()): ChildProcess {
-  const stdio: StdioOptions = ['ignore', 'pipe', 'pipe']
+type LaunchOptions = Readonly<{ hb?: Hb; input?: 'pipe' | 'ignore' }>
+
+function launch(
+  args: readonly string[],
+  folder: string,
+  { hb: { command, before } = usualHb(), input = 'ignore' }: LaunchOptions = {},
+): ChildProcess {
+  const stdio: StdioOptions = [input, 'pipe', 'pipe']
   const child = spawn(command, [...before, ...args], { cwd: folder, detached: true, stdio })
   const { pid } = child
   if (pid !== undefined) {
@@ -123,7 +135,7 @@ function launch(args: readonly string[], folder: string, { command, before }: Hb
 /** Runs `hb ARGS` to its end and gives its stdout. Rejects with what it said when it failed. */
 export function runHb(args: readonly string[], folder: string, hb?: Hb): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = launch(args, folder, hb)
+    const child = launch(args, folder, hb === undefined ? {} : { hb })
     const [out, err]: [string[], string[]] = [[], []]
     child.stdout!.setEncoding('utf8').on('data', (text: string) => out.push(text))
     child.stderr!.setEncoding('utf8').on('data', (text: string) => err.push(text))

@@ -24,6 +24,8 @@ export type JournalInput =
       encoding: 'cbor' | 'json'
       provenance: Provenance
       messages: readonly Uint8Array[]
+      /** The times of the source are not to be believed; absent: they are. */
+      time?: 'arrival'
     }>
   | Readonly<{ kind: 'config'; nowUs: Micros; files: readonly JournalFile[] }>
   | Extract<Input, { kind: 'tick' | 'mode' | 'operator' | 'run' | 'loss' }>
@@ -32,12 +34,19 @@ export type JournalInput =
 export type JournalFile = Readonly<{ name: string; bytes: Uint8Array }>
 
 const VERSION = 1
+/** A frame whose source is dated by arrival; it has one field more. Others stay as they were. */
+const ARRIVAL_FRAME_VERSION = 2
+const TIME_BASES = ['source', 'arrival'] as const
 const ENCODINGS = ['cbor', 'json'] as const
 const RUN_COMMANDS = ['start', 'stop', 'note'] as const
 
 /** The bytes of a journal record's body. */
 export function encodeJournalInput(input: JournalInput): Uint8Array {
-  return canonicalBytes([INPUT_KIND[input.kind], VERSION, input.nowUs, ...fieldsOf(input)])
+  return canonicalBytes([INPUT_KIND[input.kind], versionOf(input), input.nowUs, ...fieldsOf(input)])
+}
+
+function versionOf(input: JournalInput): number {
+  return input.kind === 'frame' && input.time === 'arrival' ? ARRIVAL_FRAME_VERSION : VERSION
 }
 
 function fieldsOf(input: JournalInput): Canonical[] {
@@ -49,6 +58,7 @@ function fieldsOf(input: JournalInput): Canonical[] {
         ENCODINGS.indexOf(input.encoding),
         PROVENANCES.indexOf(input.provenance),
         input.messages,
+        ...(input.time === 'arrival' ? [TIME_BASES.indexOf(input.time)] : []),
       ]
     case 'tick':
       return []
@@ -84,10 +94,12 @@ export function decodeJournalInput(body: Uint8Array): JournalInput {
     throw new HbError('JOURNAL_INPUT_SHAPE', { found: 'not an array of at least 3' })
   const [number, version, nowUs, ...fields] = value as [unknown, unknown, unknown, ...unknown[]]
   const kind = KIND_BY_NUMBER.get(number as number)
-  if (kind === undefined || version !== VERSION || !(kind in READERS))
+  const newer = kind === 'frame' && version === ARRIVAL_FRAME_VERSION
+  if (kind === undefined || !(version === VERSION || newer) || !(kind in READERS))
     throw new HbError('JOURNAL_INPUT_UNKNOWN', { kind: String(number), version: String(version) })
   const input = Number.isSafeInteger(nowUs) ? READERS[kind as keyof typeof READERS](nowUs as number, fields) : null
-  if (input === null) throw new HbError('JOURNAL_INPUT_SHAPE', { kind, found: 'fields of another shape' })
+  if (input === null || versionOf(input) !== version)
+    throw new HbError('JOURNAL_INPUT_SHAPE', { kind, found: 'fields of another shape' })
   return input
 }
 
@@ -113,6 +125,7 @@ const READERS = {
     const provenance = PROVENANCES[f[3] as number]
     if (!texts(f[0], f[1]) || encoding === undefined || provenance === undefined || !Array.isArray(f[4])) return null
     if (!f[4].every((m) => m instanceof Uint8Array)) return null
+    if (f.length > 6 || (f.length === 6 && TIME_BASES[f[5] as number] !== 'arrival')) return null
     return {
       kind: 'frame',
       nowUs,
@@ -121,6 +134,7 @@ const READERS = {
       encoding,
       provenance,
       messages: f[4] as Uint8Array[],
+      ...(f.length === 6 ? { time: 'arrival' as const } : {}),
     }
   },
   tick(nowUs: Micros, f: unknown[]): JournalInput | null {

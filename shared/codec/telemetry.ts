@@ -35,6 +35,8 @@ export type TelemetryMessage = Readonly<{
   provenance: Provenance
   message: Uint8Array
   nowUs: Micros
+  /** Dated by arrival: the newest sample of a message is of `nowUs`, the others keep their distance to it. */
+  time?: 'arrival'
 }>
 
 /**
@@ -48,7 +50,32 @@ export type TelemetryMessage = Readonly<{
  * Deterministic: the same bytes give the same frame on every machine, for the journal keeps the bytes.
  */
 export function decodeTelemetry(message: TelemetryMessage): FrameResult {
-  return message.encoding === 'cbor' ? decodeFrame(message) : decodeSamples(message)
+  const result = message.encoding === 'cbor' ? decodeFrame(message) : decodeSamples(message)
+  if (message.time !== 'arrival' || !result.ok || result.frame.timeUs.length === 0) return result
+  return { ok: true, frame: { ...result.frame, timeUs: arrivalTimes(result.frame.timeUs, message.nowUs) } }
+}
+
+/**
+ * Times of a message that is dated by arrival. A single sample needs no time of its own to make sense; where there are
+ * several, one that is no whole number stays as it is and is refused like anywhere.
+ */
+function arrivalTimes(timeUs: Float64Array, nowUs: Micros): Float64Array {
+  if (timeUs.length === 1) return Float64Array.of(nowUs)
+  const newest = timeUs.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+  return timeUs.map((t) => (Number.isSafeInteger(t) && Number.isSafeInteger(newest) ? nowUs - (newest - t) : t))
+}
+
+/** The rig that a message says it is of, for whoever listens without knowing; null when it says none. Never throws. */
+export function rigIn(message: Uint8Array, encoding: 'cbor' | 'json'): string | null {
+  try {
+    const value = encoding === 'cbor' ? transportMap(message) : jsonOf(message)
+    const first: unknown = Array.isArray(value) ? value[0] : value
+    const rig = typeof first === 'object' && first !== null ? Reflect.get(first, 'rig') : undefined
+    return typeof rig === 'string' && isId(rig) ? rig : null
+  } catch {
+    // Whatever is wrong with it is said when it is decoded.
+    return null
+  }
 }
 
 /** Bytes of a frame, as publishers and the file and host sources make them. */

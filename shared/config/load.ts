@@ -139,7 +139,12 @@ function inForce({ main, registry, problems }: Checking, rig: Loose<RigConfig>, 
 /** Keys of files that are used later, but must be there now: whatever is missing is told before anything starts. */
 function runtimePaths(file: CheckedFile): Path[] {
   const rigs = (file.value as Loose<RuntimeConfig> | undefined)?.rigs ?? []
-  const sources = rigs.flatMap((rig, k) => (rig?.sources ?? []).map((_, s): Path => ['rigs', k, 'sources', s, 'file']))
+  const sources = rigs.flatMap((rig, k) =>
+    (rig?.sources ?? []).flatMap((source, s): Path[] =>
+      // A file that grows may come later.
+      source?.type === 'tail' ? [] : [['rigs', k, 'sources', s, 'file']],
+    ),
+  )
   const link = ['ca_file', 'cert_file', 'key_file', 'collector_key_file'].map((key): Path => ['collector', key])
   return [['signing_key_file'], ...link, ...sources]
 }

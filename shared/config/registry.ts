@@ -2,7 +2,7 @@ import { isChannelName, isId } from '../model/ids.ts'
 import { MODES } from '../model/verdict.ts'
 import type { CheckedFile, Path } from './document.ts'
 import { didYouMean, type Problem } from './problems.ts'
-import { METRICS_MAX } from './schema.ts'
+import { METRICS_MAX } from './schema-parts.ts'
 import type { MetricConfig, RegistryConfig } from './types.ts'
 
 /** A metric in force for a rig: base, then the changes of its programme, then those of its mode. Units are trimmed. */

@@ -1,7 +1,7 @@
 import type { CheckedFile, Path } from './document.ts'
 import type { Problem } from './problems.ts'
 import type { RegistryMetric } from './registry.ts'
-import type { RigConfig, RuntimeConfig, SourceConfig } from './types.ts'
+import type { LineSourceConfig, RigConfig, RuntimeConfig, SourceConfig } from './types.ts'
 
 /** Samples that the widest window of a rig must be able to hold for a metric to be judged at all. */
 const SAMPLES_MIN = 5
@@ -14,6 +14,8 @@ export type Loose<T> = T extends readonly (infer E)[]
   : T extends object
     ? { [K in keyof T]?: Loose<T[K]> }
     : T
+
+const OTHER_COLUMNS = 'columns without a meaning here'
 
 type Add = (path: Path, found: string, expected: string, hint?: string) => void
 
@@ -64,11 +66,7 @@ function sourceProblems(source: SourceConfig, { path, endpoints, clock, add }: A
     const { rows_from: from, rows_to: to } = source
     if (to !== undefined && to <= from) add([...path, 'rows_to'], `${to}`, `more than \`rows_from\` (${from})`)
     if (source.ignore_columns.includes(source.time_column)) {
-      add(
-        [...path, 'ignore_columns'],
-        `\`${source.time_column}\`, which is also \`time_column\``,
-        'columns without a meaning here',
-      )
+      add([...path, 'ignore_columns'], `\`${source.time_column}\`, which is also \`time_column\``, OTHER_COLUMNS)
     }
     if (clock === 'system') {
       add(
@@ -79,14 +77,15 @@ function sourceProblems(source: SourceConfig, { path, endpoints, clock, add }: A
       )
     }
   }
-  if (source.type === 'host' && clock === 'recording') {
+  if ((source.type === 'host' || source.type === 'tail') && clock === 'recording') {
     add(
       [...path, 'type'],
-      'live sensors under `clock: recording`',
+      source.type === 'host' ? 'live sensors under `clock: recording`' : 'a file that grows under `clock: recording`',
       '`clock: system`',
       'give the recording an agent of its own',
     )
   }
+  if (source.type === 'stdin' || source.type === 'tail') lineProblems(source, { path, endpoints, clock, add })
   if (source.type === 'zmq') {
     const port = /^tcp:.*:(\d+)$/.exec(source.endpoint)?.[1]
     if (port !== undefined && Number(port) > 65_535) add([...path, 'endpoint'], `port ${port}`, 'a port up to 65535')
@@ -96,6 +95,24 @@ function sourceProblems(source: SourceConfig, { path, endpoints, clock, add }: A
     // Any free port is another one each time.
     if (!source.endpoint.endsWith(':*')) endpoints.add(source.endpoint)
   }
+}
+
+/** Standard input stands among the endpoints under this name: only one may listen to it. */
+const STDIN = 'stdin'
+
+function lineProblems(source: LineSourceConfig, { path, endpoints, clock, add }: Around): void {
+  if (source.type === 'stdin' && endpoints.has(STDIN))
+    add([...path, 'type'], '`stdin` a second time', 'one source of an agent that reads standard input')
+  if (source.type === 'stdin') endpoints.add(STDIN)
+  if (source.time === 'arrival' && clock === 'recording')
+    add([...path, 'time'], '`arrival` under `clock: recording`', '`source`', 'the times of the lines are the clock')
+  if (source.format === 'csv' && source.time_column === undefined)
+    add([...path, 'time_column'], 'nothing', 'the column of the event time, with `format: csv`')
+  if (source.time_column !== undefined && source.ignore_columns.includes(source.time_column))
+    add([...path, 'ignore_columns'], `\`${source.time_column}\`, which is also \`time_column\``, OTHER_COLUMNS)
+  if (source.format === 'csv') return
+  for (const key of ['time_column', 'delimiter'] as const)
+    if (source[key] !== undefined) add([...path, key], 'a key of `csv` with `format: json`', '`format: csv`')
 }
 
 /** Mistakes of a rig together with the metrics in force for it. Both must be sound. */

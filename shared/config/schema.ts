@@ -1,99 +1,26 @@
 import { Type } from 'typebox'
-import { ID_PATTERN } from '../model/ids.ts'
-import { PROVENANCES } from '../model/telemetry.ts'
 import { MODES } from '../model/verdict.ts'
-
-/**
- * Every key of every configuration file: its type, range, default and meaning. The types of the code, the checks of the
- * loader and `docs/reference/config.md` all come from here. Units stand in the names.
- */
-const id = (description: string) => Type.String({ pattern: ID_PATTERN, description })
-const file = (description: string) =>
-  Type.String({ minLength: 1, description: `${description} Relative to this file.` })
-const ms = (description: string, range: { minimum: number; maximum: number; default?: number }) =>
-  Type.Integer({ description, ...range })
-const oneOf = <T extends string>(values: readonly T[], description: string, initial?: NoInfer<T>) =>
-  Type.Unsafe<T>(
-    Type.Union(
-      values.map((value) => Type.Literal(value)),
-      { description, ...(initial === undefined ? {} : { default: initial }) },
-    ),
-  )
-const closed = <T extends Parameters<typeof Type.Object>[0]>(properties: T, description?: string) =>
-  Type.Object(properties, { additionalProperties: false, ...(description === undefined ? {} : { description }) })
+import { closed, file, id, ms, oneOf } from './schema-parts.ts'
+import {
+  CsvSourceSchema,
+  HostSourceSchema,
+  StdinSourceSchema,
+  TailSourceSchema,
+  ZmqSourceSchema,
+} from './source-schema.ts'
 
 const HOUR_MS = 3_600_000
 const GIB = 1_073_741_824
 /** Rigs of one agent; sources of one rig. */
 export const RIGS_MAX = 64
 export const SOURCES_MAX = 32
-/** Metrics of one registry. */
-export const METRICS_MAX = 4096
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug'] as const
 const LOOPBACK = '127.0.0.1'
-const ENDPOINT = '^(tcp://(\\*|[^\\s:@/]+|\\[[0-9a-fA-F:.]+\\]):(\\d{1,5}|\\*)|ipc://[^\\s@]+)$'
 
-const sourceName = id('Name of the source; JSON samples that name none are from it.')
-
-export const ZmqSourceSchema = closed({
-  name: sourceName,
-  type: Type.Literal('zmq', { description: 'Frames or JSON samples over ZeroMQ.' }),
-  pattern: oneOf(
-    ['pull', 'sub'] as const,
-    'Socket type. `sub` subscribes to the topic that is the id of the rig.',
-    'pull',
-  ),
-  endpoint: Type.String({
-    pattern: ENDPOINT,
-    form: 'tcp://HOST:PORT or ipc://PATH',
-    description: 'ZeroMQ endpoint. Frames are not encrypted: beyond this machine only on a network of the bench alone.',
-  }),
-  bind: Type.Optional(
-    Type.Boolean({
-      description: 'Listen instead of connect; a `pull` listens and a `sub` connects unless this says otherwise.',
-    }),
-  ),
-  encoding: oneOf(['cbor', 'json'] as const, 'Frames in CBOR, or single samples in JSON.', 'cbor'),
-  provenance: oneOf(PROVENANCES, 'What the samples are; only `live` will ever count for a hard action.', 'live'),
-})
-
-export const CsvSourceSchema = closed({
-  name: sourceName,
-  type: Type.Literal('csv', { description: 'A recorded rig in a file; its own times are the clock.' }),
-  file: file('Text file with one header line.'),
-  delimiter: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 1, description: 'Found from the header line when absent.' }),
-  ),
-  time_column: Type.String({
-    minLength: 1,
-    description: 'Column of the event time: `YYYY-MM-DD HH:MM:SS[.ffffff]` in UTC, ISO 8601, or whole microseconds.',
-  }),
-  ignore_columns: Type.Array(Type.String(), {
-    description: 'Columns that are no channels.',
-    default: [],
-    maxItems: METRICS_MAX,
-  }),
-  speed: Type.Union([Type.Literal('max'), Type.Number({ exclusiveMinimum: 0, maximum: 100_000 })], {
-    description: 'Times real time, or `max`.',
-    default: 1,
-  }),
-  rows_from: Type.Integer({
-    minimum: 0,
-    maximum: 1e12,
-    default: 0,
-    description: 'First data row that is read, from 0.',
-  }),
-  rows_to: Type.Optional(Type.Integer({ minimum: 1, maximum: 1e12, description: 'Row before which reading ends.' })),
-})
-
-export const HostSourceSchema = closed({
-  name: sourceName,
-  type: Type.Literal('host', {
-    description: 'The sensors of this machine: `/proc`, and hwmon and thermal zones where they exist.',
-  }),
-  every_ms: ms('Time between two readings.', { minimum: 100, maximum: 60_000, default: 1000 }),
-})
-
+/**
+ * Every key of every configuration file: its type, range, default and meaning. The types of the code, the checks of the
+ * loader and `docs/reference/config.md` all come from here. Units stand in the names.
+ */
 export const RigSchema = closed({
   rig: id('Name of the rig; the topic of its telemetry.'),
   program: id('Test programme the rig belongs to; picks the overrides of the registry.'),
@@ -122,11 +49,14 @@ export const RigSchema = closed({
     'What becomes of samples that come too late: counted and not evaluated.',
     'drop',
   ),
-  sources: Type.Array(Type.Union([ZmqSourceSchema, CsvSourceSchema, HostSourceSchema]), {
-    description: 'Where its telemetry comes from.',
-    minItems: 1,
-    maxItems: SOURCES_MAX,
-  }),
+  sources: Type.Array(
+    Type.Union([ZmqSourceSchema, CsvSourceSchema, HostSourceSchema, StdinSourceSchema, TailSourceSchema]),
+    {
+      description: 'Where its telemetry comes from.',
+      minItems: 1,
+      maxItems: SOURCES_MAX,
+    },
+  ),
 })
 
 export const RuntimeSchema = closed({
@@ -163,7 +93,7 @@ export const RuntimeSchema = closed({
           minimum: 0,
           maximum: 65_535,
           default: 9464,
-          description: 'Port of `/live`, `/ready` and `/metrics`; 0 takes any free one.',
+          description: 'Port of `/live`, `/ready`, `/metrics` and `/top`; 0 takes any free one.',
         }),
       },
       'Health server. Absent: none.',

@@ -1,14 +1,12 @@
 import type { Static } from 'typebox'
+import type { CollectorSchema, MetricSchema, RegistrySchema, RigSchema, RuntimeSchema } from './schema.ts'
 import type {
-  CollectorSchema,
   CsvSourceSchema,
   HostSourceSchema,
-  MetricSchema,
-  RegistrySchema,
-  RigSchema,
-  RuntimeSchema,
+  StdinSourceSchema,
+  TailSourceSchema,
   ZmqSourceSchema,
-} from './schema.ts'
+} from './source-schema.ts'
 
 /** A configuration with every default filled in, in the words of its file. */
 export type RuntimeConfig = Static<typeof RuntimeSchema>
@@ -16,6 +14,9 @@ export type RigConfig = Static<typeof RigSchema>
 export type ZmqSourceConfig = Static<typeof ZmqSourceSchema>
 export type CsvSourceConfig = Static<typeof CsvSourceSchema>
 export type HostSourceConfig = Static<typeof HostSourceSchema>
+export type StdinSourceConfig = Static<typeof StdinSourceSchema>
+export type TailSourceConfig = Static<typeof TailSourceSchema>
+export type LineSourceConfig = StdinSourceConfig | TailSourceConfig
 export type SourceConfig = RigConfig['sources'][number]
 export type CollectorConfig = Static<typeof CollectorSchema>
 export type RegistryConfig = Static<typeof RegistrySchema>

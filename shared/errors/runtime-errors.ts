@@ -53,6 +53,13 @@ export const RUNTIME_ERRORS = {
     summary: 'The clock of this machine is years off.',
     remedy: 'Set the clock (NTP, PTP or `timedatectl`), then start again: event times could not be told from rubbish.',
   },
+  NOTHING_HEARD: {
+    exit: 69,
+    retry: true,
+    summary: 'Nothing came from which a configuration could be proposed.',
+    remedy:
+      'Check address, pattern, direction (`--bind` or `--connect`) and encoding; what came and was refused is counted with its reason.',
+  },
   AGENT_NOT_RUNNING: {
     exit: 69,
     retry: true,

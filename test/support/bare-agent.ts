@@ -98,13 +98,8 @@ export class BareAgent {
         void logged.push({ ...facts, level })
     const events = createAgentEvents({ info: log('info'), warn: log('warn'), error: log('error') } as unknown as Logger)
     const storage = openStorage('/state', LOADED, { signer, nowUs: T0, files: disk.files })
-    const code = {
-      exe: async () => new Uint8Array(32),
-      version: '0',
-      node: '0',
-      evaluator: EVALUATOR_VERSION,
-      execArgvEmpty: true,
-    }
+    const exe = async (): Promise<Uint8Array> => new Uint8Array(32)
+    const code = { exe, version: '0', node: '0', evaluator: EVALUATOR_VERSION, execArgvEmpty: true }
     try {
       const loop = await openLoop({ loaded: LOADED, clock, events, storage, signer, code })
       await loop.begin()
