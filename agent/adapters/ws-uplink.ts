@@ -273,7 +273,8 @@ class WsUplink implements Uplink {
       return
     }
     this.credit = credit
-    this.nextSeq = outbox.receiptedThrough + 1
+    // A collector that was set back to a copy has less than it receipted: what is still here is offered again.
+    this.nextSeq = Math.min(outbox.receiptedThrough, epoch === outbox.epoch ? batchSeq : 0) + 1
     this.inFlight.clear()
     events.connected({ epoch, batchSeq })
     void this.pump()

@@ -5,6 +5,7 @@ import { parseRuntimeFiles } from '../../shared/config/load.ts'
 import { DOMAIN, digestOf, toHex } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
+import { printResult, progress, table, utc, writeNew } from '../../shared/lib/command-output.ts'
 import type { Micros } from '../../shared/units.ts'
 import { type BaselineFit, createBaselineFit, finishFit, fitSlide } from '../core/baseline-fit.ts'
 import { leafRows } from '../core/pane-tree.ts'
@@ -13,7 +14,6 @@ import { EVALUATOR_VERSION } from '../core/settings.ts'
 import type { RigState } from '../core/state.ts'
 import { replay } from '../pipeline/replay.ts'
 import { viewStorage } from '../storage.ts'
-import { printResult, progress, table, utc, writeNew } from './output.ts'
 
 type CreateOptions = Readonly<{ from: string; rig?: string; out: string; json?: boolean }>
 

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { loadRuntimeConfig } from '../../shared/config/load.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
+import { printResult } from '../../shared/lib/command-output.ts'
 import { compileSettings } from '../pipeline/compile-settings.ts'
-import { printResult } from './output.ts'
 
 /** Adds `hb config check`. */
 export function configCommands(program: Command): void {

@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import { toHex } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
+import { printResult, progress, table, utc } from '../../shared/lib/command-output.ts'
 import type { Decision, Finding } from '../../shared/model/decision.ts'
 import type { OverallVerdict } from '../../shared/model/verdict.ts'
 import { whyFinding } from '../../shared/protocol/why.ts'
 import { replay } from '../pipeline/replay.ts'
 import { findingJson } from '../pipeline/vitals.ts'
 import { viewStorage } from '../storage.ts'
-import { printResult, progress, table, utc } from './output.ts'
 
 type ListOptions = Readonly<{ state: string; rig?: string; verdict?: string; limit: string; json?: boolean }>
 

@@ -8,10 +8,10 @@ import { loadSigner, readPrivateFile } from '../../shared/crypto/key-file.ts'
 import { ERRORS } from '../../shared/errors/catalog.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
+import { printResult, table } from '../../shared/lib/command-output.ts'
 import { systemFiles } from '../adapters/files.ts'
 import { lockHolder } from '../adapters/state-folder.ts'
 import { viewStorage } from '../storage.ts'
-import { printResult, table } from './output.ts'
 
 type DoctorOptions = Readonly<{ config?: string; state?: string; json?: boolean }>
 type Finding = Readonly<{ check: string; ok: boolean; detail: string; remedy?: string }>

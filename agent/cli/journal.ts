@@ -3,8 +3,8 @@ import { decodeJournalInput, type JournalInput } from '../../shared/codec/journa
 import { decodeTelemetry } from '../../shared/codec/telemetry.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
+import { printResult, progress, utc } from '../../shared/lib/command-output.ts'
 import { type StorageView, viewStorage } from '../storage.ts'
-import { printResult, progress, utc } from './output.ts'
 
 type VerifyOptions = Readonly<{ state: string; json?: boolean }>
 type ExportOptions = Readonly<{ state: string; from?: string; to?: string }>

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { toHex } from '../../shared/crypto/digest.ts'
 import { generateSigner } from '../../shared/crypto/sign.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import { printResult, writeNew } from './output.ts'
+import { printResult, writeNew } from '../../shared/lib/command-output.ts'
 
 /** Adds `hb keys create`. */
 export function keysCommands(program: Command): void {

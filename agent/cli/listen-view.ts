@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import type { Clock } from '../../shared/lib/clock.ts'
+import { table, utc } from '../../shared/lib/command-output.ts'
 import type { Heard, Observation } from '../field/observation.ts'
 import { PROPOSAL_FILES, type Proposal } from '../field/proposal.ts'
-import { table, utc } from './output.ts'
 import { createScreen, printable, styled } from './screen.ts'
 
 /** What is shown of a stream while it is listened to. */

@@ -6,6 +6,7 @@ import { ENDPOINT_PATTERN } from '../../shared/config/source-schema.ts'
 import { generateSigner } from '../../shared/crypto/sign.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { type Clock, systemClock } from '../../shared/lib/clock.ts'
+import { numberOption, writeNew } from '../../shared/lib/command-output.ts'
 import { stopSignals } from '../../shared/lib/stop-signals.ts'
 import { isId } from '../../shared/model/ids.ts'
 import type { Micros } from '../../shared/units.ts'
@@ -14,7 +15,6 @@ import { createObservation, type Heard, type Observation } from '../field/observ
 import { PROPOSAL_FILES, type Proposal, propose } from '../field/proposal.ts'
 import { compileSettings } from '../pipeline/compile-settings.ts'
 import { createListenView, type ListenView } from './listen-view.ts'
-import { numberOption, writeNew } from './output.ts'
 
 type ListenOptions = Readonly<{
   rig?: string

@@ -2,11 +2,11 @@ import type { Command } from 'commander'
 import { toHex } from '../../shared/crypto/digest.ts'
 import { readPublicKey } from '../../shared/crypto/sign.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
+import { printResult, progress } from '../../shared/lib/command-output.ts'
 import { seqRange } from '../pipeline/batcher.ts'
 import { type Comparison, ItemComparison, replay } from '../pipeline/replay.ts'
 import type { OutboxEntry } from '../ports.ts'
 import { type StorageView, viewStorage } from '../storage.ts'
-import { printResult, progress } from './output.ts'
 
 type ReplayOptions = Readonly<{ state: string; from?: string; to?: string; json?: boolean }>
 

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import { decodeJournalInput } from '../../shared/codec/journal-input.ts'
 import { parseRuntimeFiles } from '../../shared/config/load.ts'
+import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import type { Micros } from '../../shared/units.ts'
 import { askAgent, type RunCommand } from '../adapters/control-server.ts'
 import { viewStorage } from '../storage.ts'
-import { printResult, table, utc } from './output.ts'
 
 type StartOptions = Readonly<{
   state: string

@@ -1,6 +1,6 @@
+import { table, utc } from '../../shared/lib/command-output.ts'
 import type { Vitals } from '../../shared/protocol/messages.ts'
 import type { AgentDetail, CountsJson, FillJson, RigDetail } from '../detail-json.ts'
-import { table, utc } from './output.ts'
 import { printable, type Style, styled } from './screen.ts'
 
 /** Samples a second by rig, by rig and metric, and frames a second by rig and source; null until there are two looks. */

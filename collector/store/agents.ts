@@ -32,8 +32,10 @@ export interface AgentStore {
   programs(agent: string): Promise<ReadonlyMap<string, string>>
 }
 
-const HEAD =
-  'SELECT epoch, batch_seq, identity, first_seq + count AS next_seq FROM batches WHERE agent = ? ORDER BY epoch DESC, batch_seq DESC LIMIT 1'
+/** A batch of a new epoch may tell decisions again that came before: what comes next is behind all that are stored. */
+const HEAD = `SELECT epoch, batch_seq, identity,
+  (SELECT d.last_seq + 1 FROM decisions d WHERE d.agent = b.agent ORDER BY d.seq DESC LIMIT 1) AS next_seq
+  FROM batches b WHERE agent = ? ORDER BY epoch DESC, batch_seq DESC LIMIT 1`
 
 export function createAgentStore(db: Database): AgentStore {
   async function head(agent: string): Promise<ChainHead | null> {

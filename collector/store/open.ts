@@ -20,6 +20,9 @@ export type Stores = Readonly<{
   close(): Promise<void>
 }>
 
+/** Name of the database in the data folder. */
+export const DATABASE_FILE = 'collector.sqlite'
+
 /** Opens the database in the data folder, which is made when it is missing; only its owner may look inside. */
 export async function openStores(folder: string, clock: Pick<Clock, 'nowUs'>): Promise<Stores> {
   try {
@@ -27,7 +30,7 @@ export async function openStores(folder: string, clock: Pick<Clock, 'nowUs'>): P
   } catch (cause) {
     throw new HbError('DATABASE_FAILED', { path: folder }, { cause })
   }
-  const db = await openDatabase({ path: join(folder, 'collector.sqlite'), migrations: COLLECTOR_MIGRATIONS, clock })
+  const db = await openDatabase({ path: join(folder, DATABASE_FILE), migrations: COLLECTOR_MIGRATIONS, clock })
   return {
     agents: createAgentStore(db),
     batches: createBatchStore(db),

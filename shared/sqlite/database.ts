@@ -143,6 +143,16 @@ async function inTransaction<T>(writer: Connection, work: (tx: SqlTransaction) =
   }
 }
 
+/** Opens an existing database for reading only. Throws `DATABASE_DAMAGED` or `DATABASE_FAILED`. */
+export async function openToRead(path: string): Promise<SqlReader & { close(): Promise<void> }> {
+  const connection = await openConnection(path, sqlite3.OPEN_READONLY)
+  return {
+    all: connection.all,
+    get: async (sql, values) => (await connection.all(sql, values))[0],
+    close: () => connection.close(),
+  }
+}
+
 async function insertRows(
   writer: Connection,
   { table, columns, conflict = '' }: Readonly<{ table: string; columns: readonly string[]; conflict?: string }>,

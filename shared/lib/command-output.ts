@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
-import { HbError } from '../../shared/errors/hb-error.ts'
-import type { Micros } from '../../shared/units.ts'
+import { HbError } from '../errors/hb-error.ts'
+import type { Micros } from '../units.ts'
 
 /** A result: as one JSON object with `--json`, else as lines for people. */
 export function printResult(
