@@ -141,7 +141,8 @@ function readInput(folder: string, file: string): Buffer {
   }
 }
 
-function enrolledAgents({ config, folder }: CollectorSettings): ReadonlyMap<string, EnrolledAgent> {
+/** Who may send, with the key of each. @throws HbError CONFIG_MISSING, KEY_REFUSED */
+export function enrolledAgents({ config, folder }: CollectorSettings): ReadonlyMap<string, EnrolledAgent> {
   return new Map(
     config.agents.map((a) => {
       const { spki } = readPublicKey(readInput(folder, a.public_key_file).toString('utf8'))

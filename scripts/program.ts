@@ -35,6 +35,8 @@ export async function createProgram(word = ''): Promise<Command> {
     .description('Watches hardware under test, decides bit-exactly against baselines, and can prove it afterwards.')
     .version(typeof HB_VERSION === 'string' ? HB_VERSION : '0.0.0-source', '--version', 'print the version')
     .showHelpAfterError(false)
+    // An option belongs to the command it stands behind: `collector` and `collector fsck` both have `--config`.
+    .enablePositionalOptions()
   if (word === '--version') return program
   const one = COMMANDS.get(word)
   if (one !== undefined) (await one())(program)

@@ -64,7 +64,12 @@ export function cliMarkdown(program: Command): string {
 export function commandNames(command: Command, above: readonly string[] = []): string[] {
   const path = [...above, command.name()]
   const below = command.commands.flatMap((child) => commandNames(child, path))
-  return command.commands.length === 0 ? [path.join(' ')] : below
+  return above.length > 0 && doesItself(command) ? [path.join(' '), ...below] : below
+}
+
+/** A group only holds its commands together; one with options of its own is a command as well, as `hb collector`. */
+function doesItself(command: Command): boolean {
+  return command.commands.length === 0 || command.options.length > 0
 }
 
 /** A page of the reference as it lies on disk. */
@@ -75,12 +80,12 @@ export function page(title: string, sections: readonly string[]): string {
 function commandSections(command: Command, above: readonly string[]): string[] {
   const path = [...above, command.name()]
   const below = command.commands.flatMap((child) => commandSections(child, path))
-  if (command.commands.length > 0) return below
+  if (!doesItself(command)) return below
   const usage = `\`${[...above, command.name(), command.usage()].join(' ')}\``
   const parts = [`## ${path.join(' ')}`, command.description(), usage]
   const given = command.registeredArguments.map(argumentRow)
   if (given.length > 0) parts.push(`| Argument | Meaning |\n|---|---|\n${given.join('\n')}`)
-  return [`${parts.join('\n\n')}${optionTable(command.options)}`]
+  return [`${parts.join('\n\n')}${optionTable(command.options)}`, ...below]
 }
 
 function optionTable(options: readonly Option[]): string {

@@ -17,6 +17,7 @@ import { loadSigner } from '../../shared/crypto/key-file.ts'
 import type { Signer, VerifyKey } from '../../shared/crypto/sign.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
+import { numberOption, printResult } from '../../shared/lib/command-output.ts'
 import {
   createStickWriter,
   openManifest,
@@ -34,7 +35,6 @@ import { readCode } from '../code-identity.ts'
 import { checkReceipts, type ReceiptProblem, takeReceipts } from '../pipeline/receipts.ts'
 import { loadReceiptKey } from '../receipt-key.ts'
 import { openStorage, type StorageView, viewStorage } from '../storage.ts'
-import { numberOption, printResult } from './output.ts'
 
 type StickOptions = Readonly<{ config: string; state: string; from?: string; json?: boolean }>
 
@@ -52,7 +52,7 @@ export function outboxCommands(program: Command): void {
     .argument('<file>', 'new file')
     .requiredOption('--config <file>', 'runtime.yaml of the agent')
     .requiredOption('--state <dir>', 'state folder of the agent, running or not')
-    .option('--from <batch>', 'first batch, where an earlier file ended')
+    .option('--from <batch>', 'first batch, also one that has a receipt; the first without one otherwise')
     .option('--json', 'one JSON object')
     .action(exportBatches)
   outbox
@@ -70,7 +70,10 @@ async function exportBatches(file: string, options: StickOptions): Promise<void>
   const loaded = loadRuntimeConfig(options.config)
   const signer = loadSigner(resolve(loaded.folder, loaded.config.signing_key_file))
   const view = viewOf(options.state, loaded, signer)
-  const from = options.from === undefined ? 1 : numberOption(options.from, '--from', { min: 1, max: 2 ** 48 })
+  const from =
+    options.from === undefined
+      ? view.outbox.receiptedThrough + 1
+      : numberOption(options.from, '--from', { min: 1, max: 2 ** 48 })
   makeDurable(options.state)
   const fd = openNew(file)
   try {
@@ -137,8 +140,8 @@ async function writeBatches(fd: number, { view: { outbox }, loaded: { config }, 
     for (let done = 0; done < part.length; ) done += writeSync(fd, part, done)
     bytes += part.length
   })
-  const first = Math.max(outbox.receiptedThrough + 1, from)
-  let next = first
+  let first = from
+  let next = from
   let isFull = false
   while (!isFull) {
     const entries = await outbox.read(next, BATCHES_AT_ONCE)
@@ -146,6 +149,8 @@ async function writeBatches(fd: number, { view: { outbox }, loaded: { config }, 
     for (const entry of entries) {
       isFull = bytes + entry.cose.length + entry.records.length + MANIFEST_BYTES > STICK_BYTES_MAX
       if (isFull) break
+      // Batches before the oldest one here were deleted when they were receipted.
+      if (bytes === 0 || next === from) first = entry.batchSeq
       stick.batch(entry)
       next = entry.batchSeq + 1
     }

@@ -9,7 +9,7 @@ import {
   type SliceMessage,
   writeMessage,
 } from '../../shared/protocol/messages.ts'
-import { type EnrolledAgent, judgeSession, type SessionVerdict } from '../core/chain.ts'
+import { type EnrolledAgent, judgeSession, SESSION_CODE } from '../core/chain.ts'
 import type { CollectorEvents } from '../events.ts'
 import type { Fleet, RigVitals } from '../fleet.ts'
 import { decisionId, parseDecisionId } from '../http/views.ts'
@@ -75,14 +75,6 @@ const VITALS_CHARS_MAX = 512 * 1024
 /** WebSocket close codes: policy, try again later, going away, and ours for a session that another one replaced. */
 const CLOSE = { refused: 1008, later: 1013, stopping: 1001, replaced: 4001 } as const
 
-const CODE_OF: Readonly<Record<Exclude<SessionVerdict['verdict'], 'accept'>, ErrorCode>> = {
-  unknown_agent: 'AGENT_UNKNOWN',
-  wrong_deployment: 'AGENT_WRONG_DEPLOYMENT',
-  wrong_key: 'AGENT_WRONG_KEY',
-  wrong_program: 'AGENT_WRONG_PROGRAM',
-  replay: 'CHAIN_REPLAY',
-}
-
 type State = { hello: HelloMessage | null; offerer: Offerer | null; credit: number; inHandBytes: number; over: boolean }
 
 /** hello → resume → batches within credit → receipts; vitals and slices beside them (decisions 19, 20). */
@@ -141,7 +133,7 @@ async function hello(options: SessionOptions, state: State, message: HelloMessag
   const head = enrolled === null ? null : await stores.agents.head(enrolled.agent)
   const verdict = judgeSession({ enrolled, certified, head }, message)
   if (verdict.verdict !== 'accept') {
-    await refuse(options, state, { code: CODE_OF[verdict.verdict], detail: verdict.detail, epoch: message.epoch })
+    await refuse(options, state, { code: SESSION_CODE[verdict.verdict], detail: verdict.detail, epoch: message.epoch })
     return
   }
   await stores.agents.declare(certified, {
