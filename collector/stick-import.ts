@@ -15,7 +15,8 @@ import {
   type StickProblem,
   type StickReceipt,
 } from '../shared/protocol/stick.ts'
-import { type EnrolledAgent, judgeSession, SESSION_CODE } from './core/chain.ts'
+import { type EnrolledAgent, judgeSession } from './core/chain.ts'
+import { SESSION_CODE } from './session-codes.ts'
 import type { Stores } from './store/open.ts'
 import type { VerifyPool } from './verify/pool.ts'
 import { createIngest, type IngestOutcome, type Offerer } from './ws/ingest.ts'

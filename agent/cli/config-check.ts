@@ -3,12 +3,22 @@ import { loadRuntimeConfig } from '../../shared/config/load.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
 import { printResult } from '../../shared/lib/command-output.ts'
 import { compileSettings } from '../pipeline/compile-settings.ts'
+import { explainKeys } from './config-explain.ts'
 
-/** Adds `hb config check`. */
+/** Adds `hb config check` and `hb config explain`. */
 export function configCommands(program: Command): void {
-  program
-    .command('config')
-    .description('configuration of an agent')
+  const config = program.command('config').description('configuration of an agent or a collector')
+  config
+    .command('explain')
+    .description(
+      'say what a configuration key means, what it may be, and with --config what it is now and where it was set',
+    )
+    .argument('[key]', 'such as slide_ms, rigs[0].slide_ms or metrics.NAME.fail_max')
+    .option('--all', 'every key')
+    .option('--config <file>', 'runtime.yaml or collector.yaml to look into')
+    .option('--json', 'one JSON object')
+    .action(explainKeys)
+  config
     .command('check')
     .description('read a runtime.yaml with every file it names, and list every mistake')
     .argument('<file>', 'runtime.yaml')

@@ -1,4 +1,3 @@
-import type { ErrorCode } from '../../shared/errors/catalog.ts'
 import type { Micros } from '../../shared/units.ts'
 
 /** What the collector has of an agent: the last batch it receipted. */
@@ -149,15 +148,6 @@ export type SessionVerdict =
       verdict: 'unknown_agent' | 'wrong_deployment' | 'wrong_key' | 'wrong_program' | 'replay'
       detail: string
     }>
-
-/** The code that each refusal of a session, or of a file from a stick, goes by. */
-export const SESSION_CODE: Readonly<Record<Exclude<SessionVerdict['verdict'], 'accept'>, ErrorCode>> = {
-  unknown_agent: 'AGENT_UNKNOWN',
-  wrong_deployment: 'AGENT_WRONG_DEPLOYMENT',
-  wrong_key: 'AGENT_WRONG_KEY',
-  wrong_program: 'AGENT_WRONG_PROGRAM',
-  replay: 'CHAIN_REPLAY',
-}
 
 /** Says whether an agent may open a session: who it is must be enrolled, and everything it names must be its own. */
 export function judgeSession(

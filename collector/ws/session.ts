@@ -9,10 +9,11 @@ import {
   type SliceMessage,
   writeMessage,
 } from '../../shared/protocol/messages.ts'
-import { type EnrolledAgent, judgeSession, SESSION_CODE } from '../core/chain.ts'
+import { type EnrolledAgent, judgeSession } from '../core/chain.ts'
 import type { CollectorEvents } from '../events.ts'
 import type { Fleet, RigVitals } from '../fleet.ts'
 import { decisionId, parseDecisionId } from '../http/views.ts'
+import { SESSION_CODE } from '../session-codes.ts'
 import type { Stores } from '../store/open.ts'
 import type { Ingest, Offerer } from './ingest.ts'
 

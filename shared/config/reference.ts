@@ -1,7 +1,8 @@
 import { CollectorSchema, RegistrySchema, RuntimeSchema } from './schema.ts'
 import { rangeOf, type Schema, typeOf } from './schema-terms.ts'
 
-const FILES: readonly (readonly [title: string, text: string, schema: unknown])[] = [
+/** Every configuration file: its title, what it is, and its schema. */
+export const CONFIG_FILES: readonly (readonly [title: string, text: string, schema: unknown])[] = [
   ['runtime.yaml', 'Configuration of an agent: `hb runtime --config FILE --state DIR`.', RuntimeSchema],
   [
     'Metric registry',
@@ -22,8 +23,11 @@ const HEAD = '| Key | Type | Unit | Default | Range | Meaning |\n|---|---|---|--
 
 /** Every key of every configuration file as one Markdown page, from the same schemas that check the files. */
 export function configReferenceMarkdown(): string {
-  const parts = FILES.map(
-    ([title, text, schema]) => `## ${title}\n\n${text}\n\n${HEAD}\n${rowsOf(schema as Schema, '').join('\n')}`,
+  const parts = CONFIG_FILES.map(
+    ([title, text, schema]) =>
+      `## ${title}\n\n${text}\n\n${HEAD}\n${keysOf(schema as Schema)
+        .map(rowOf)
+        .join('\n')}`,
   )
   return `${['# Configuration', GENERATED, INTRO, ...parts].join('\n\n')}\n`
 }
@@ -44,35 +48,54 @@ const UNITS: readonly (readonly [end: RegExp, unit: string])[] = [
   [/^(fail|invariant)_|^drift_threshold$|^min_effect$/, '`unit`'],
 ]
 
-function rowsOf(schema: Schema, prefix: string): string[] {
+/** A way from one value to values below: a key, every item of a list, every entry of a map, or only one kind of map. */
+export type KeyStep =
+  | Readonly<{ kind: 'key'; key: string }>
+  | Readonly<{ kind: 'each' | 'named' }>
+  | Readonly<{ kind: 'variant'; type: string }>
+
+/** One key of a file: how it is written in the reference, how it is reached, and what it may be. */
+export type KeyEntry = Readonly<{ name: string; steps: readonly KeyStep[]; schema: Schema; isNeeded: boolean }>
+
+type Above = Readonly<{ name: string; steps: readonly KeyStep[] }>
+
+/** Every key of a schema in the order of the reference. */
+export function keysOf(schema: Schema, above: Above = { name: '', steps: [] }): KeyEntry[] {
   return Object.entries(schema.properties ?? {}).flatMap(([key, part]) => {
-    const name = `${prefix}${key}`
+    const here = { name: `${above.name}${key}`, steps: [...above.steps, { kind: 'key', key } as const] }
     const isNeeded = schema.required?.includes(key) === true
-    const cells = [
-      nameCell(name, part, isNeeded),
-      typeOf(part),
-      unitOf(key),
-      defaultCell(part, isNeeded),
-      rangeOf(part),
-      part.description ?? '',
-    ]
-    return [`| ${cells.map(cell).join(' | ')} |`, ...rowsBelow(part, name)]
+    return [{ ...here, schema: part, isNeeded }, ...keysBelow(part, here)]
   })
 }
 
-/** Rows of the keys inside of a key. The overrides have the keys of a metric once more and are not repeated. */
-function rowsBelow(schema: Schema, name: string): string[] {
+/** Keys inside of a key. The overrides have the keys of a metric once more and are not repeated. */
+function keysBelow(schema: Schema, { name, steps }: Above): KeyEntry[] {
   if (schema.patternProperties !== undefined) {
     const every = Object.values(schema.patternProperties)[0]!
-    return every.properties?.['metrics'] === undefined ? rowsOf(every, `${name}.NAME.`) : []
+    if (every.properties?.['metrics'] !== undefined) return []
+    return keysOf(every, { name: `${name}.NAME.`, steps: [...steps, { kind: 'named' }] })
   }
-  if (schema.type === 'array') return variantsOf(schema.items ?? {}, `${name}[]`)
-  return rowsOf(schema, `${name}.`)
+  if (schema.type !== 'array') return keysOf(schema, { name: `${name}.`, steps })
+  const items = schema.items ?? {}
+  const each = [...steps, { kind: 'each' } as const]
+  if (items.anyOf === undefined) return keysOf(items, { name: `${name}[].`, steps: each })
+  return items.anyOf.flatMap((choice) => {
+    const type = String(choice.properties?.['type']?.const)
+    return keysOf(choice, { name: `${name}[] ${type}: `, steps: [...each, { kind: 'variant', type }] })
+  })
 }
 
-function variantsOf(items: Schema, name: string): string[] {
-  if (items.anyOf === undefined) return rowsOf(items, `${name}.`)
-  return items.anyOf.flatMap((choice) => rowsOf(choice, `${name} ${String(choice.properties?.['type']?.const)}: `))
+function rowOf({ name, schema, isNeeded }: KeyEntry): string {
+  const key = name.split(/[. ]/).at(-1)!
+  const cells = [
+    nameCell(name, schema, isNeeded),
+    typeOf(schema),
+    unitOf(key),
+    defaultCell(schema, isNeeded),
+    rangeOf(schema),
+    schema.description ?? '',
+  ]
+  return `| ${cells.map(cell).join(' | ')} |`
 }
 
 function nameCell(name: string, schema: Schema, isNeeded: boolean): string {

@@ -82,6 +82,11 @@ t.test('commands say what they found: verify, export, replay of a span, doctor, 
     ok: true,
     rigs: [{ rig: 'water-loop', metrics: 8, limits_only: false }],
   })
+  t.match(await json(folder, 'config', 'explain', 'speed', '--config', 'runtime.yaml'), {
+    keys: [{ meaning: /real time/, default: '1', now: [{ value: 'max', set: true, file: 'runtime.yaml' }] }],
+    mistakes: 0,
+  })
+  t.match(await failure(folder, 'config', 'explain', 'sped'), /USAGE[\s\S]*did you mean `speed`/)
   await runHb(['runtime', '--config', 'runtime.yaml', '--state', 'state'], folder.path)
   t.match(await json(folder, 'journal', 'verify', '--state', 'state'), {
     ok: true,
