@@ -1,3 +1,4 @@
+import { buildApp, type OperatorsOptions } from '../collector/http/operators.ts'
 import { configReferenceMarkdown } from '../shared/config/reference.ts'
 import { ERRORS } from '../shared/errors/catalog.ts'
 import { VERDICT_EXIT } from '../shared/model/verdict.ts'
@@ -14,5 +15,14 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['exit-codes.md', exitCodesMarkdown(ERRORS, VERDICT_EXIT)],
     ['cli.md', cliMarkdown(await createProgram())],
     ['config.md', configReferenceMarkdown()],
+    ['openapi.json', await openApiText()],
   ])
+}
+
+/** The interfaces of a collector, as it serves them itself at `/openapi.json`. Nothing is asked of its parts for that. */
+async function openApiText(): Promise<string> {
+  const app = await buildApp({ context: {}, listen: { host: '127.0.0.1', port: 0 } } as OperatorsOptions)
+  const answer = await app.inject({ url: '/openapi.json', headers: { host: 'localhost' } })
+  await app.close()
+  return `${JSON.stringify(answer.json(), null, 2)}\n`
 }

@@ -1,8 +1,10 @@
 import fastifyWebsocket from '@fastify/websocket'
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { Type } from 'typebox'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import type { CollectorEvents } from '../events.ts'
 import type { LiveFeed } from './live-feed.ts'
+import { openApiDocument, type RouteFacts, routeFacts } from './openapi.ts'
 import { servePage } from './page.ts'
 import { apiRoutes, fleetJson, type RouteContext } from './routes.ts'
 
@@ -75,7 +77,8 @@ export async function listenOn(
   return typeof address === 'object' && address !== null ? address.port : port
 }
 
-async function buildApp(options: OperatorsOptions): Promise<FastifyInstance> {
+/** The listener without a port: what it serves, and what it says of itself. */
+export async function buildApp(options: OperatorsOptions): Promise<FastifyInstance> {
   const { tls, context, events } = options
   const app = fastify({
     ...(tls === undefined ? {} : { https: { cert: tls.cert, key: tls.key, minVersion: 'TLSv1.3' } }),
@@ -86,6 +89,11 @@ async function buildApp(options: OperatorsOptions): Promise<FastifyInstance> {
     forceCloseConnections: true,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
   } as Parameters<typeof fastify>[0]) as unknown as FastifyInstance
+  const routes: RouteFacts[] = []
+  app.addHook('onRoute', (route) => {
+    const facts = routeFacts(route)
+    if (facts !== null) routes.push(facts)
+  })
   app.addHook('onRequest', refuseStrangers)
   app.addHook('onSend', async (_request, reply) => {
     reply.header('content-security-policy', CONTENT_SECURITY_POLICY)
@@ -98,6 +106,9 @@ async function buildApp(options: OperatorsOptions): Promise<FastifyInstance> {
   await app.register(fastifyWebsocket, { options: { maxPayload: LIVE_MESSAGE_BYTES_MAX, perMessageDeflate: false } })
   await app.register(apiRoutes(context), { prefix: '/api' })
   await app.register(liveRoute(options))
+  const about = { summary: 'This document' }
+  const answers = { 200: Type.Object({}, { additionalProperties: true, description: 'OpenAPI 3.1' }) }
+  app.get('/openapi.json', { schema: about, config: { answers } }, () => openApiDocument(routes))
   await servePage(app, options.page)
   return app
 }
@@ -128,7 +139,8 @@ function answerError(error: FastifyError, reply: FastifyReply, events: Collector
 
 function liveRoute({ context, feed, events }: OperatorsOptions): (app: FastifyInstance) => Promise<void> {
   return async (app) => {
-    app.get('/live', { websocket: true }, (socket) => {
+    const schema = { summary: 'Everything as it happens' }
+    app.get('/live', { websocket: true, schema, config: { permission: 'fleet:read' } }, (socket) => {
       const member = feed.join({ send: (text, done) => socket.send(text, () => done()) })
       if (member === null) {
         socket.close(1013, 'too many pages')

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { TSchema } from 'typebox'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { invariant } from '../../shared/lib/assert.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
@@ -6,6 +7,7 @@ import type { Fleet } from '../fleet.ts'
 import { sliceFor } from '../slices.ts'
 import type { StoredDecision } from '../store/decisions.ts'
 import type { Stores } from '../store/open.ts'
+import { ANSWERS } from './answers.ts'
 import { BatchParams, DecisionParams, DecisionsQuery, LimitQuery, limitOf, NoQuery } from './queries.ts'
 import {
   agentJson,
@@ -24,6 +26,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a person must be permitted to do; a route that does not say is a mistake and is not served. */
     permission?: 'fleet:read' | 'evidence:read'
+    /** What it answers, by status. */
+    answers?: Readonly<Record<number, TSchema>>
   }
   interface FastifySchema {
     summary?: string
@@ -76,13 +80,18 @@ export function apiRoutes(context: RouteContext): (app: FastifyInstance) => Prom
 
 function fleetRoutes(app: FastifyInstance, context: RouteContext): void {
   const { stores, fleet } = context
-  app.get('/fleet', { schema: { summary: 'The whole fleet', querystring: NoQuery }, config: FLEET_READ }, () =>
-    fleetJson(context),
+  app.get(
+    '/fleet',
+    { schema: { summary: 'The whole fleet', querystring: NoQuery }, config: { ...FLEET_READ, answers: ANSWERS.fleet } },
+    () => fleetJson(context),
   )
 
   app.get(
     '/agents',
-    { schema: { summary: 'Enrolled agents', querystring: NoQuery }, config: FLEET_READ },
+    {
+      schema: { summary: 'Enrolled agents', querystring: NoQuery },
+      config: { ...FLEET_READ, answers: ANSWERS.agents },
+    },
     async () => ({
       agents: (await stores.agents.all()).map((a) => agentJson(a, fleet.link(a.agent))),
     }),
@@ -92,7 +101,10 @@ function fleetRoutes(app: FastifyInstance, context: RouteContext): void {
 function decisionRoutes(app: FastifyInstance, { stores }: RouteContext): void {
   app.get<{ Querystring: DecisionsQuery }>(
     '/decisions',
-    { schema: { summary: 'Decisions, newest first', querystring: DecisionsQuery }, config: EVIDENCE_READ },
+    {
+      schema: { summary: 'Decisions, newest first', querystring: DecisionsQuery },
+      config: { ...EVIDENCE_READ, answers: ANSWERS.decisions },
+    },
     async ({ query }) => {
       const { rig, run, verdict, before, changes } = query
       const found = await stores.decisions.list({
@@ -109,7 +121,10 @@ function decisionRoutes(app: FastifyInstance, { stores }: RouteContext): void {
 
   app.get<{ Params: DecisionParams }>(
     '/decisions/:id',
-    { schema: { summary: 'One decision', params: DecisionParams, querystring: NoQuery }, config: EVIDENCE_READ },
+    {
+      schema: { summary: 'One decision', params: DecisionParams, querystring: NoQuery },
+      config: { ...EVIDENCE_READ, answers: ANSWERS.decision },
+    },
     async ({ params }) => {
       const { decision, seq } = await findDecision(stores, params.id)
       return decisionDetailJson(decision, seq)
@@ -123,7 +138,7 @@ function evidenceRoutes(app: FastifyInstance, context: RouteContext): void {
     '/batches/:agent/:epoch/:seq',
     {
       schema: { summary: 'One batch with its bytes and receipt', params: BatchParams, querystring: NoQuery },
-      config: EVIDENCE_READ,
+      config: { ...EVIDENCE_READ, answers: ANSWERS.batch },
     },
     async ({ params: { agent, epoch, seq } }) => {
       const batch = await stores.batches.get({ agent, epoch: Number(epoch), batchSeq: Number(seq) })
@@ -136,7 +151,7 @@ function evidenceRoutes(app: FastifyInstance, context: RouteContext): void {
     '/slices/:id',
     {
       schema: { summary: 'Raw samples around a decision', params: DecisionParams, querystring: NoQuery },
-      config: EVIDENCE_READ,
+      config: { ...EVIDENCE_READ, answers: ANSWERS.slice },
     },
     async ({ params }, reply) => {
       const { decision, seq } = await findDecision(stores, params.id)
@@ -152,7 +167,10 @@ function evidenceRoutes(app: FastifyInstance, context: RouteContext): void {
 
   app.get<{ Querystring: LimitQuery }>(
     '/refusals',
-    { schema: { summary: 'What was refused, newest first', querystring: LimitQuery }, config: EVIDENCE_READ },
+    {
+      schema: { summary: 'What was refused, newest first', querystring: LimitQuery },
+      config: { ...EVIDENCE_READ, answers: ANSWERS.refusals },
+    },
     async ({ query }) => ({ refusals: (await stores.refusals.list(limitOf(query))).map(refusalJson) }),
   )
 }

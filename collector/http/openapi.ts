@@ -1,0 +1,95 @@
+import type { RouteOptions } from 'fastify'
+import type { TSchema } from 'typebox'
+import { invariant } from '../../shared/lib/assert.ts'
+import { Refused } from './answers.ts'
+
+/** Version of the interfaces below `/api`, not of the program. */
+const API_VERSION = '1'
+const OPENAPI_VERSION = '3.1.0'
+
+/** What a route says of itself beside its schema. */
+export type RouteFacts = Readonly<{ url: string; summary: string; permission: string | null } & RouteSchemas>
+type RouteSchemas = Readonly<{
+  params: ObjectSchema | null
+  query: ObjectSchema | null
+  answers: Readonly<Record<number, TSchema>>
+}>
+type ObjectSchema = Readonly<{ properties?: Readonly<Record<string, unknown>>; required?: readonly string[] }>
+type Json = Readonly<Record<string, unknown>>
+
+/** Facts of a route as it is registered; null for the files of the page, which are no interface, and for HEAD. */
+export function routeFacts({ method, url, schema, config, websocket }: RouteOptions): RouteFacts | null {
+  if (url.includes('*') || method === 'HEAD') return null
+  invariant(method === 'GET', `${url}: only reading is served here`)
+  const summary = schema?.summary
+  invariant(summary !== undefined, `${url} does not say what it is`)
+  const answers = config?.answers ?? {}
+  invariant(websocket === true || Object.keys(answers).length > 0, `${url} does not say what it answers`)
+  return {
+    url,
+    summary,
+    permission: config?.permission ?? null,
+    params: (schema?.params as ObjectSchema | undefined) ?? null,
+    query: (schema?.querystring as ObjectSchema | undefined) ?? null,
+    answers,
+  }
+}
+
+/** The document of all routes, in order of their paths. Everything in it comes from what the routes are served with. */
+export function openApiDocument(routes: readonly RouteFacts[]): Json {
+  const sorted = [...routes].sort((a, b) => (a.url < b.url ? -1 : 1))
+  return {
+    openapi: OPENAPI_VERSION,
+    info: {
+      title: 'Harmony Bridge collector',
+      version: API_VERSION,
+      description:
+        'Reading what a collector knows. Served on loopback only; times are whole microseconds since 1970, UTC. The files of the page are not part of it.',
+      license: { name: 'Apache-2.0' },
+    },
+    paths: Object.fromEntries(sorted.map((route) => [pathOf(route.url), { get: operationOf(route) }])),
+    components: { schemas: { Refused: plain(Refused) } },
+  }
+}
+
+function operationOf({ url, summary, permission, params, query, answers }: RouteFacts): Json {
+  const refused = { description: 'Refused, with the reason', content: jsonOf({ $ref: '#/components/schemas/Refused' }) }
+  const given = Object.entries(answers).map(([status, schema]) => [
+    status,
+    { description: (schema as { description?: string }).description ?? summary, content: jsonOf(plain(schema)) },
+  ])
+  const live = { '101': { description: 'A WebSocket: JSON messages, the fleet first' } }
+  return {
+    operationId: pathOf(url)
+      .replace(/[^A-Za-z]+/g, ' ')
+      .trim()
+      .replaceAll(' ', '_'),
+    summary,
+    ...(permission === null ? {} : { 'x-permission': permission }),
+    parameters: [...parametersOf(params, 'path'), ...parametersOf(query, 'query')],
+    responses: { ...(given.length === 0 ? live : Object.fromEntries(given)), default: refused },
+  }
+}
+
+function parametersOf(schema: ObjectSchema | null, place: 'path' | 'query'): Json[] {
+  return Object.entries(schema?.properties ?? {}).map(([name, part]) => ({
+    name,
+    in: place,
+    required: place === 'path' || schema?.required?.includes(name) === true,
+    schema: plain(part),
+  }))
+}
+
+function jsonOf(schema: unknown): Json {
+  return { 'application/json': { schema } }
+}
+
+/** `/decisions/:id` as OpenAPI writes it. */
+function pathOf(url: string): string {
+  return url.replace(/:([A-Za-z]+)/g, '{$1}')
+}
+
+/** Without what is the schema library's own. */
+function plain(schema: unknown): unknown {
+  return JSON.parse(JSON.stringify(schema))
+}
