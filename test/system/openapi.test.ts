@@ -98,7 +98,6 @@ t.test('what the routes of a collector answer is what the document says', async 
   await holds('/api/refusals', '/api/refusals', 200)
   const agents = document.paths['/api/agents']!.get.responses['200']!.content!['application/json']!.schema
   t.notOk(Check(agents, { ...(await get('/api/agents')).body, more: 1 }), 'what is not described is found')
-  t.equal(await agent.stop(), 0)
-  t.equal(await collector.stop(), 0)
+  t.same([await agent.stop(), await collector.stop()], [0, 0])
   t.comment(`counted: validated answers | ${validated} | against the schema of their route`)
 })
