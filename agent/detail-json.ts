@@ -1,3 +1,4 @@
+import type { LedgerCounts } from '../shared/model/telemetry.ts'
 import type { OverallVerdict } from '../shared/model/verdict.ts'
 import type { Bytes, Micros } from '../shared/units.ts'
 
@@ -5,16 +6,7 @@ import type { Bytes, Micros } from '../shared/units.ts'
 export const DETAIL_VERSION = 1
 
 /** What became of samples; `missing` counts frames, and stands for a whole rig only. */
-export type CountsJson = Readonly<{
-  received: number
-  evaluated: number
-  late: number
-  duplicate: number
-  rejected: number
-  shed: number
-  pending: number
-  missing?: number
-}>
+export type CountsJson = LedgerCounts & Readonly<{ missing?: number }>
 
 /** How full something is, and where it ends. */
 export type FillJson = Readonly<{ name: string; is: number; max: number; unit: 'bytes' | 'decisions' }>

@@ -1,13 +1,11 @@
-import { readFileSync, statSync } from 'node:fs'
 import { readPublicKey, type Signer } from '../shared/crypto/sign.ts'
 import type { ErrorCode } from '../shared/errors/catalog.ts'
-import { HbError, isHbError } from '../shared/errors/hb-error.ts'
+import { isHbError } from '../shared/errors/hb-error.ts'
 import type { Clock } from '../shared/lib/clock.ts'
 import { signReceipt } from '../shared/protocol/receipt.ts'
 import {
   openManifest,
   readStick,
-  STICK_BYTES_MAX,
   type StickBatch,
   type StickContent,
   StickError,
@@ -15,6 +13,7 @@ import {
   type StickProblem,
   type StickReceipt,
 } from '../shared/protocol/stick.ts'
+import { stickBytes } from '../shared/protocol/stick-bytes.ts'
 import { type EnrolledAgent, judgeSession } from './core/chain.ts'
 import { SESSION_CODE } from './session-codes.ts'
 import type { Stores } from './store/open.ts'
@@ -54,7 +53,7 @@ const OFFERED_AT_ONCE = 256
  * @throws StickError, HbError STICK_DAMAGED, DATABASE_…
  */
 export async function importStick(file: string, options: StickImportOptions): Promise<StickImport> {
-  const content = readStick(file, bytesOf(file), 'batches')
+  const content = readStick(file, stickBytes(file), 'batches')
   const { agent, manifest } = await knownAgent(content, options)
   const problems = await signatureProblems(content, agent, options)
   if (problems.length > 0) {
@@ -73,18 +72,6 @@ export async function importStick(file: string, options: StickImportOptions): Pr
     await options.stores.agents.declare(agent.agent, { version, bootId: '', rigs, nowUs: options.clock.nowUs() })
   }
   return { manifest, ...(await offerAll(content, agent, options)) }
-}
-
-function bytesOf(file: string): Uint8Array {
-  try {
-    const { size } = statSync(file)
-    if (size > STICK_BYTES_MAX)
-      throw new HbError('STICK_DAMAGED', { file, bytes: size, expected: `at most ${STICK_BYTES_MAX}` })
-    return new Uint8Array(readFileSync(file))
-  } catch (cause) {
-    if (isHbError(cause)) throw cause
-    throw new HbError('USAGE', { argument: 'file', found: file, reason: (cause as Error).message }, { cause })
-  }
 }
 
 /** Whose file it is, by a signature of the enrolled key, and whether that agent may say what it says: as with a hello. */

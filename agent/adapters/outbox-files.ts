@@ -1,7 +1,6 @@
 import { encodeRecord, readRecords } from '../../shared/codec/record-file.ts'
-import { decodeSigned } from '../../shared/codec/signed-cbor.ts'
+import { listIn } from '../../shared/codec/signed-cbor.ts'
 import { concat } from '../../shared/crypto/cose.ts'
-import { isHbError } from '../../shared/errors/hb-error.ts'
 import type { Bytes } from '../../shared/units.ts'
 import type { OutboxEntry } from '../ports.ts'
 import { type Files, replaceFile } from './files.ts'
@@ -24,23 +23,13 @@ export function* readOutboxFile(bytes: Uint8Array, owner: Uint8Array): Generator
 }
 
 function recordFrom(record: { seq: number; body: Uint8Array; offset: number; end: number }): OutboxRecord {
-  const value = fieldsOf(record.body)
+  const value = listIn(record.body)
   const { seq, end, body } = record
   const entry = value?.[0] === BATCH ? entryFrom(value) : null
   if (entry !== null) return { kind: 'batch', seq, bytes: body.length, end, entry }
   if (value?.[0] === RECEIPT && value.length === 4 && isWhole(value[1]) && isWhole(value[2]))
     return { kind: 'receipt', seq, end, epoch: value[1], batchSeq: value[2] }
   return { kind: 'damage', from: record.offset, to: end, reason: 'bad_record' }
-}
-
-function fieldsOf(body: Uint8Array): unknown[] | null {
-  try {
-    const value = decodeSigned(body) as unknown
-    return Array.isArray(value) ? value : null
-  } catch (error) {
-    if (isHbError(error)) return null
-    throw error
-  }
 }
 
 function entryFrom(value: unknown[]): OutboxEntry | null {

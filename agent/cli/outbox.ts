@@ -1,21 +1,11 @@
-import {
-  closeSync,
-  fdatasyncSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, fdatasyncSync, fsyncSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { type LoadedRuntime, loadRuntimeConfig } from '../../shared/config/load.ts'
 import { equalBytes } from '../../shared/crypto/digest.ts'
 import { loadSigner } from '../../shared/crypto/key-file.ts'
 import type { Signer, VerifyKey } from '../../shared/crypto/sign.ts'
-import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
+import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { numberOption, printResult } from '../../shared/lib/command-output.ts'
 import {
@@ -27,6 +17,7 @@ import {
   StickError,
   type StickProblem,
 } from '../../shared/protocol/stick.ts'
+import { stickBytes } from '../../shared/protocol/stick-bytes.ts'
 import type { Bytes } from '../../shared/units.ts'
 import { askAgent, RECEIPTS_AT_ONCE_MAX } from '../adapters/control-server.ts'
 import { diskError, syncFolder, systemFiles } from '../adapters/files.ts'
@@ -189,19 +180,6 @@ async function receipts(file: string, options: StickOptions): Promise<void> {
   printResult(options.json, { file, receipts: all.length, ...taken }, [
     `${file}: ${all.length} receipts, ${taken.taken} new; ${taken.waiting} batches wait for theirs`,
   ])
-}
-
-/** Bytes of a file from a stick. @throws HbError USAGE, STICK_DAMAGED when it is longer than any */
-function stickBytes(file: string): Uint8Array {
-  try {
-    const { size } = statSync(file)
-    if (size > STICK_BYTES_MAX)
-      throw new HbError('STICK_DAMAGED', { file, bytes: size, expected: `at most ${STICK_BYTES_MAX}` })
-    return new Uint8Array(readFileSync(file))
-  } catch (cause) {
-    if (isHbError(cause)) throw cause
-    throw new HbError('USAGE', { argument: 'file', found: file, reason: (cause as Error).message }, { cause })
-  }
 }
 
 function checkManifest(content: StickContent, { config }: LoadedRuntime, key: VerifyKey): void {

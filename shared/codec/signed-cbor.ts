@@ -1,4 +1,4 @@
-import { HbError } from '../errors/hb-error.ts'
+import { HbError, isHbError } from '../errors/hb-error.ts'
 import type { Canonical } from '../model/decision.ts'
 import { compareBytes, halfBits, SIGNED_DEPTH_MAX, TWO_64 } from './canonical.ts'
 
@@ -218,4 +218,15 @@ function fromHalf(bits: number): number {
   const fraction = bits & 0x3ff
   if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}
+
+/** The list that bytes hold, or null when they hold something else or nothing: for what is damage and not a mistake. */
+export function listIn(bytes: Uint8Array): unknown[] | null {
+  try {
+    const value = decodeSigned(bytes) as unknown
+    return Array.isArray(value) ? value : null
+  } catch (error) {
+    if (isHbError(error)) return null
+    throw error
+  }
 }

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { canonicalBytes } from '../codec/canonical.ts'
 import { encodeRecord, readRecords } from '../codec/record-file.ts'
-import { decodeSigned } from '../codec/signed-cbor.ts'
+import { decodeSigned, listIn } from '../codec/signed-cbor.ts'
 import { openCose, signCose } from '../crypto/cose.ts'
 import { DOMAIN, digestPrefix, equalBytes } from '../crypto/digest.ts'
 import type { Signer, VerifyKey } from '../crypto/sign.ts'
 import type { ErrorCode } from '../errors/catalog.ts'
-import { HbError, isHbError } from '../errors/hb-error.ts'
+import { HbError } from '../errors/hb-error.ts'
 import type { Canonical } from '../model/decision.ts'
 import { isId } from '../model/ids.ts'
 import type { Bytes, Micros } from '../units.ts'
@@ -152,7 +152,7 @@ export function readStick(file: string, bytes: Uint8Array, kind: StickKind): Sti
 
 /** @returns what is wrong with it, or null */
 function takeRecord(read: Read, { kind, isFirst, body }: { kind: StickKind; isFirst: boolean; body: Uint8Array }) {
-  const value = fieldsOf(body)
+  const value = listIn(body)
   if (value === null) return 'a record that is no list'
   const [type, ...f] = value
   if (isFirst !== (type === HEAD)) return isFirst ? 'no head' : 'a head in the middle'
@@ -172,16 +172,6 @@ function takeRecord(read: Read, { kind, isFirst, body }: { kind: StickKind; isFi
     return null
   }
   return `a record of kind ${String(type)} with ${f.length} fields`
-}
-
-function fieldsOf(body: Uint8Array): unknown[] | null {
-  try {
-    const value = decodeSigned(body) as unknown
-    return Array.isArray(value) ? value : null
-  } catch (error) {
-    if (isHbError(error)) return null
-    throw error
-  }
 }
 
 function isWhole(value: unknown): value is number {

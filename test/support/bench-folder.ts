@@ -102,6 +102,18 @@ ${baseline === '' ? '' : `    baseline_file: ${baseline}\n`}    sources:
 `
 }
 
+/** This machine's own sensors, judged over ten seconds. */
+export function hostRig(everyMs: number): string {
+  return `  - rig: this-host
+    program: demo
+    registry_file: host.registry.yaml
+    slide_ms: 250
+    windows_ms: [10000]
+    sources:
+      - { name: proc, type: host, every_ms: ${everyMs} }
+`
+}
+
 export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer()

@@ -1,15 +1,6 @@
 import t from 'tap'
 import { killAll, runHb, startHb } from '../../scripts/demo/processes.ts'
-import { type BenchFolder, createBenchFolder, recordedLoop, runtimeYaml } from '../support/bench-folder.ts'
-
-const RIGS = `  - rig: this-host
-    program: demo
-    registry_file: host.registry.yaml
-    slide_ms: 250
-    windows_ms: [10000]
-    sources:
-      - { name: proc, type: host, every_ms: 200 }
-`
+import { type BenchFolder, createBenchFolder, hostRig, recordedLoop, runtimeYaml } from '../support/bench-folder.ts'
 
 const json = async (folder: BenchFolder, ...args: string[]): Promise<Record<string, unknown>> =>
   JSON.parse(await runHb([...args, '--json'], folder.path)) as Record<string, unknown>
@@ -28,7 +19,7 @@ t.test('a test run is journaled, stands in every decision and batch, and is list
     killAll()
     folder.remove()
   })
-  folder.write('runtime.yaml', runtimeYaml({ clock: 'system', rigs: RIGS }))
+  folder.write('runtime.yaml', runtimeYaml({ clock: 'system', rigs: hostRig(200) }))
   const who = ['--article', 'SN-0042', '--procedure', 'TP-7', '--operator', 'Ada']
   t.match(await failure(folder, 'run', 'start', '--state', 'state', ...who), /STATE_MISSING/)
   const agent = startHb('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state'], { folder: folder.path })

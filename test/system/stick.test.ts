@@ -1,6 +1,6 @@
 import t from 'tap'
 import { killAll, runHb, startHb } from '../../scripts/demo/processes.ts'
-import { type BenchFolder, createBenchFolder, recordedLoop, runtimeYaml } from '../support/bench-folder.ts'
+import { type BenchFolder, createBenchFolder, hostRig, recordedLoop, runtimeYaml } from '../support/bench-folder.ts'
 import { AGENT, exported, failure, imported, json } from '../support/stick-files.ts'
 
 const OFFLINE = 'receipts_key_file: receipts.pub.pem\n'
@@ -53,18 +53,9 @@ t.test(
   },
 )
 
-const LIVE = `  - rig: this-host
-    program: demo
-    registry_file: host.registry.yaml
-    slide_ms: 250
-    windows_ms: [10000]
-    sources:
-      - { name: proc, type: host, every_ms: 100 }
-`
-
 t.test('an agent and a collector that run are served the same, and the link may come back in between', async (t) => {
   const folder = await offlineBench(t)
-  folder.write('runtime.yaml', runtimeYaml({ clock: 'system', rigs: LIVE, ports: folder.ports }))
+  folder.write('runtime.yaml', runtimeYaml({ clock: 'system', rigs: hostRig(100), ports: folder.ports }))
   const agent = startHb('agent', ['runtime', ...AGENT], { folder: folder.path })
   await agent.event('verdict')
   await new Promise((done) => setTimeout(done, 1500))

@@ -1,15 +1,7 @@
 import t from 'tap'
 import { killAll, runHb, startHb } from '../../scripts/demo/processes.ts'
-import { createBenchFolder, runtimeYaml } from '../support/bench-folder.ts'
+import { createBenchFolder, hostRig, runtimeYaml } from '../support/bench-folder.ts'
 
-const RIGS = `  - rig: this-host
-    program: demo
-    registry_file: host.registry.yaml
-    slide_ms: 250
-    windows_ms: [10000]
-    sources:
-      - { name: proc, type: host, every_ms: 100 }
-`
 type Counts = Record<string, number>
 type Top = {
   rigs: { counters: Counts; channels: { metric: string; counters: Counts }[]; verdict: string }[]
@@ -22,7 +14,7 @@ t.test('a running agent and a collector can be looked at; a ledger is seen to ba
     killAll()
     folder.remove()
   })
-  folder.write('runtime.yaml', runtimeYaml({ clock: 'system', rigs: RIGS, ports: folder.ports }))
+  folder.write('runtime.yaml', runtimeYaml({ clock: 'system', rigs: hostRig(100), ports: folder.ports }))
   const top = (...args: string[]): Promise<string> => runHb(['top', '--once', '--every', '0.6', ...args], folder.path)
   await t.rejects(top('--health', `http://127.0.0.1:${folder.ports.health}`), /ended with 69[\s\S]*AGENT_NOT_RUNNING/)
   await t.rejects(top('--collector', `http://127.0.0.1:${folder.ports.operators}`), /ended with 69/)
