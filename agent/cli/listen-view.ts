@@ -75,20 +75,25 @@ function pageOf({ endpoint, observation, clock }: ListenViewOptions, last: reado
     ...summaryLines(observation),
     '',
     paint('dim', 'last messages: raw → decoded → refused because'),
-    ...last.map((heard) =>
-      heard.refused === null && heard.remarks.length === 0 ? lineOf(heard) : paint('odd', lineOf(heard)),
-    ),
+    ...last.map((heard) => {
+      const line = lineOf(heard, SHORT)
+      return heard.refused === null && heard.remarks.length === 0 ? line : paint('odd', line)
+    }),
   ]
 }
 
-function lineOf({ atUs, raw, decoded, refused, remarks }: Heard): string {
+/** On a page the reason at the end must not be cut off: the day and most of the raw bytes are left out. */
+const SHORT = { from: 11, head: 12 }
+
+function lineOf({ atUs, raw, decoded, refused, remarks }: Heard, { from, head } = { from: 0, head: 80 }): string {
   const read =
     decoded === null
       ? 'not decoded'
       : `${decoded.rig}/${decoded.source}${decoded.seq === null ? '' : ` #${decoded.seq}`} ${decoded.channels} channels ${decoded.samples} samples${decoded.behindUs === null ? '' : `, newest ${(decoded.behindUs / 1000).toFixed(1)} ms old`}`
   const why = [...(refused === null ? [] : [`${refused.reason}: ${refused.detail}`]), ...remarks]
   const end = why.length === 0 ? 'ok' : `REFUSED ${why.join(', ')}`
-  return printable(`${utc(atUs)}  ${raw.bytes} B ${raw.head}  →  ${read}  →  ${end}`)
+  const shown = raw.head.length > head ? `${raw.head.slice(0, head)}…` : raw.head
+  return printable(`${utc(atUs).slice(from)}  ${raw.bytes} B ${shown}  →  ${read}  →  ${end}`)
 }
 
 function summaryLines(observation: Observation): string[] {

@@ -76,13 +76,16 @@ async function listen(endpoint: string, options: ListenOptions): Promise<void> {
   const view = createListenView({ endpoint, json: options.json === true, clock, observation })
   const startUs = clock.monotonicUs()
   const { first } = stopSignals(clock)
-  const ends = seconds === null ? [first] : [first, clock.sleep(seconds * 1000)]
+  // Ended sooner, nobody waits for the rest of the time.
+  const over = new AbortController()
+  const ends = seconds === null ? [first] : [first, clock.sleep(seconds * 1000, over.signal).catch(() => undefined)]
   try {
     const receiving = receive(socket, { clock, observation, view, rig: options.rig ?? null })
     await Promise.race([...ends, receiving])
     socket.close()
     await receiving
   } finally {
+    over.abort()
     view.close()
   }
   const heardSeconds = (clock.monotonicUs() - startUs) / 1_000_000

@@ -118,4 +118,8 @@ t.test('from silence nothing is proposed, and nothing is written', async (t) => 
   t.notOk(existsSync(join(folder.path, 'silent')))
   writeFileSync(join(folder.path, 'x'), '')
   await t.rejects(runHb(['listen', 'http://x', '--json'], folder.path), /ended with 64/)
+  const listening = startHb('listen', ['listen', endpoint, '--for', '60', '--json'], { folder: folder.path })
+  await new Promise((done) => setTimeout(done, 700))
+  t.equal(await listening.stop(5000), 0, 'stopped sooner it ends at once, with what it heard')
+  t.match(await listening.event('heard'), { messages: 0 })
 })
