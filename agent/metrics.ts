@@ -1,5 +1,5 @@
+import type { MetricSource } from '../shared/lib/metrics.ts'
 import { SESSION_STATES } from '../shared/protocol/session.ts'
-import type { MetricSource } from './adapters/health-server.ts'
 import type { Uplink } from './adapters/ws-uplink.ts'
 import { missingOf } from './core/accept.ts'
 import { totalCounts } from './core/totals.ts'

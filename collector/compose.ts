@@ -17,8 +17,10 @@ import { createFleet, type Fleet } from './fleet.ts'
 import { createLiveFeed, type LiveFeed } from './http/live-feed.ts'
 import { createOperators, type OperatorsOptions } from './http/operators.ts'
 import { batchJson, decisionJson, refusalJson } from './http/views.ts'
+import { collectorMetrics } from './metrics.ts'
 import type { BatchDecision, StoredBatch } from './store/batches.ts'
 import { openStores, type Stores } from './store/open.ts'
+import type { Refusal } from './store/refusals.ts'
 import { createVerifyPool, type VerifyPool } from './verify/pool.ts'
 import { type AgentsOptions, createAgentsListener } from './ws/agents.ts'
 import { createIngest, type Ingest } from './ws/ingest.ts'
@@ -49,6 +51,7 @@ const STOP_MS: Millis = 10_000
 /** Refusals waiting to be written; more are counted in the log only, so that a flood of them cannot hold up batches. */
 const REFUSALS_WAITING_MAX = 64
 
+type Refuse = (refusal: Omit<Refusal, 'timeUs'> & Readonly<{ times?: number }>) => Promise<void>
 type Parts = {
   stores: Stores
   pool: VerifyPool
@@ -74,7 +77,9 @@ export function createCollector(settings: CollectorSettings, clock: Clock, optio
       lifecycle.add({ name: 'verify', stop: () => parts.pool.close() })
       lifecycle.add({ name: 'ingest', stop: () => parts.ingest.drained() })
       lifecycle.add({ name: 'live', stop: () => parts.feed.stop() })
-      const operators = createOperators(operatorsOptions({ settings, options, events, parts, files, clock }))
+      const made = { settings, options, events, parts, files, clock }
+      const agents = createAgentsListener(agentsOptions(made))
+      const operators = createOperators({ ...operatorsOptions(made), metrics: collectorMetrics(agents) })
       lifecycle.add({
         name: 'operators',
         start: async () => {
@@ -82,7 +87,6 @@ export function createCollector(settings: CollectorSettings, clock: Clock, optio
         },
         stop: () => operators.stop(),
       })
-      const agents = createAgentsListener(agentsOptions({ settings, options, events, parts, files, clock }))
       lifecycle.add({
         name: 'agents',
         start: async () => {
@@ -178,7 +182,14 @@ async function openParts({ settings, clock, options, events, signer }: Made & { 
 
 type Common = Made & Readonly<{ parts: Parts; files: Files }>
 
-function operatorsOptions({ settings: { config }, options, events, parts, files, clock }: Common): OperatorsOptions {
+function operatorsOptions({
+  settings: { config },
+  options,
+  events,
+  parts,
+  files,
+  clock,
+}: Common): Omit<OperatorsOptions, 'metrics'> {
   return {
     context: { stores: parts.stores, fleet: parts.fleet, clock, deployment: config.deployment },
     feed: parts.feed,
@@ -213,7 +224,7 @@ function refuser({
   feed,
   events,
   clock,
-}: Readonly<{ stores: Stores; feed: LiveFeed; events: CollectorEvents; clock: Clock }>): AgentsOptions['refuse'] {
+}: Readonly<{ stores: Stores; feed: LiveFeed; events: CollectorEvents; clock: Clock }>): Refuse {
   let waiting = 0
   return async (refusal) => {
     const timeUs = clock.nowUs()
@@ -223,6 +234,7 @@ function refuser({
       detail: refusal.detail,
       epoch: refusal.epoch,
       batch_seq: refusal.batchSeq,
+      times: refusal.times ?? 1,
     })
     feed.publish({ type: 'refusal', refusal: refusalJson({ ...refusal, timeUs }) })
     if (waiting >= REFUSALS_WAITING_MAX) return

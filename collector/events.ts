@@ -11,7 +11,14 @@ export interface CollectorEvents {
   ): void
   agentLeft(facts: Readonly<{ agent: string; session: string; reason: string }>): void
   refused(
-    facts: Readonly<{ code: string; agent: string; detail: string; epoch: number | null; batch_seq: number | null }>,
+    facts: Readonly<{
+      code: string
+      agent: string
+      detail: string
+      epoch: number | null
+      batch_seq: number | null
+      times: number
+    }>,
   ): void
   unavailable(facts: Readonly<{ code: string; agent: string; detail: string }>): void
   workerEnded(cause: unknown): void

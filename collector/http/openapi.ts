@@ -56,7 +56,7 @@ function operationOf({ url, summary, permission, params, query, answers }: Route
   const refused = { description: 'Refused, with the reason', content: jsonOf({ $ref: '#/components/schemas/Refused' }) }
   const given = Object.entries(answers).map(([status, schema]) => [
     status,
-    { description: (schema as { description?: string }).description ?? summary, content: jsonOf(plain(schema)) },
+    { description: (schema as { description?: string }).description ?? summary, content: contentOf(schema) },
   ])
   const live = { '101': { description: 'A WebSocket: JSON messages, the fleet first' } }
   return {
@@ -78,6 +78,12 @@ function parametersOf(schema: ObjectSchema | null, place: 'path' | 'query'): Jso
     required: place === 'path' || schema?.required?.includes(name) === true,
     schema: plain(part),
   }))
+}
+
+/** What is text is served as text; everything else is JSON. */
+function contentOf(schema: TSchema): Json {
+  const { type } = schema as { type?: string }
+  return type === 'string' ? { 'text/plain': { schema: plain(schema) } } : jsonOf(plain(schema))
 }
 
 function jsonOf(schema: unknown): Json {

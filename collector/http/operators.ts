@@ -2,6 +2,7 @@ import fastifyWebsocket from '@fastify/websocket'
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { Type } from 'typebox'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
+import { createMetricsPage, type MetricSource } from '../../shared/lib/metrics.ts'
 import type { CollectorEvents } from '../events.ts'
 import type { LiveFeed } from './live-feed.ts'
 import { openApiDocument, type RouteFacts, routeFacts } from './openapi.ts'
@@ -13,6 +14,7 @@ export type OperatorsOptions = Readonly<{
   feed: LiveFeed
   events: CollectorEvents
   listen: Readonly<{ host: string; port: number }>
+  metrics: readonly MetricSource[]
   /** PEM; absent means plain HTTP, which is allowed because only this machine can reach it. */
   tls?: Readonly<{ cert: Buffer; key: Buffer }>
   /** Folder of the built page; found beside the bundle by itself. Without it only the interfaces are served. */
@@ -109,6 +111,12 @@ export async function buildApp(options: OperatorsOptions): Promise<FastifyInstan
   const about = { summary: 'This document' }
   const answers = { 200: Type.Object({}, { additionalProperties: true, description: 'OpenAPI 3.1' }) }
   app.get('/openapi.json', { schema: about, config: { answers } }, () => openApiDocument(routes))
+  const metrics = createMetricsPage(options.metrics)
+  const aboutMetrics = { summary: 'Counters of the collector and its process' }
+  const metricsText = { 200: Type.String({ description: 'Prometheus text format' }) }
+  app.get('/metrics', { schema: aboutMetrics, config: { answers: metricsText } }, async (_request, reply) =>
+    reply.type(metrics.contentType).send(await metrics.text()),
+  )
   await servePage(app, options.page)
   return app
 }

@@ -15,7 +15,8 @@ export type StoredRefusal = Refusal & Readonly<{ count: number; firstUs: Micros 
 
 /** What was refused. The same thing refused again is counted, not written again. */
 export interface RefusalStore {
-  record(refusal: Refusal): Promise<void>
+  /** `times`: how many of the same it stands for, 1 when absent. */
+  record(refusal: Refusal & Readonly<{ times?: number }>): Promise<void>
   /** Newest first. */
   list(limit: number): Promise<readonly StoredRefusal[]>
 }
@@ -36,10 +37,10 @@ export function createRefusalStore(db: Database): RefusalStore {
           refusal.batchSeq,
           refusal.timeUs,
           refusal.timeUs,
-          1,
+          refusal.times ?? 1,
         ]
         const conflict = `ON CONFLICT (agent, code, detail, coalesce(epoch, -1), coalesce(batch_seq, -1))
-          DO UPDATE SET count = count + 1, time_us = excluded.time_us`
+          DO UPDATE SET count = count + excluded.count, time_us = excluded.time_us`
         await tx.insert(
           {
             table: 'refusals',

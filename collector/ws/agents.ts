@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import fastifyWebsocket from '@fastify/websocket'
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
 import type { WebSocket } from 'ws'
-import type { ErrorCode } from '../../shared/errors/catalog.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import { ID_PATTERN } from '../../shared/model/ids.ts'
 import type { Millis } from '../../shared/units.ts'
 import type { EnrolledAgent } from '../core/chain.ts'
 import type { CollectorEvents } from '../events.ts'
 import { listenOn } from '../http/operators.ts'
+import { createDoor, type Door, type DoorOptions, type Turned } from './door.ts'
 import { type AgentSession, createSession, type SessionOptions } from './session.ts'
 
 export type AgentsOptions = Readonly<{
@@ -19,7 +20,7 @@ export type AgentsOptions = Readonly<{
   enrolled: ReadonlyMap<string, EnrolledAgent>
   clock: Clock
   events: CollectorEvents
-  refuse: SessionOptions['refuse']
+  refuse: SessionOptions['refuse'] & DoorOptions['refuse']
 }> &
   Pick<SessionOptions, 'stores' | 'ingest' | 'fleet' | 'publish' | 'signDownlink'>
 
@@ -29,12 +30,19 @@ export interface AgentsListener {
   start(): Promise<number>
   /** Tells every agent that the collector goes away, then closes. */
   stop(): Promise<void>
+  /** For `/metrics`. */
+  readonly door: Pick<Door, 'counts' | 'entering'>
+  readonly sessions: number
 }
 
 /** Connections at once, those included that have not said who they are. */
 export const SESSIONS_MAX = 512
+/** Of these, with the certificate of one agent: a new hello replaces the old session, so that more than two is no agent of ours. */
+export const SESSIONS_OF_AGENT_MAX = 8
 /** One message: a full batch of 4 096 items with its records is a few MiB. */
 export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024
+/** Pieces of one message, empty ones included: ours come in one. */
+export const MESSAGE_FRAGMENTS_MAX = 1_024
 /** Bytes that may wait to go out to one agent; an agent that does not read its receipts is let go. */
 const OUT_BYTES_MAX = 64 * 1024 * 1024
 const PING_MS: Millis = 10_000
@@ -45,12 +53,19 @@ const TRY_LATER = 1013
 
 /** `alive`: something came since the last ping. */
 type Live = { readonly session: AgentSession; readonly socket: WebSocket; readonly agent: string; alive: boolean }
+type Listening = AgentsOptions & Readonly<{ door: Door }>
 
-export function createAgentsListener(options: AgentsOptions): AgentsListener {
+export function createAgentsListener(given: AgentsOptions): AgentsListener {
   const live = new Set<Live>()
+  const door = createDoor(given)
+  const options: Listening = { ...given, door }
   let app: FastifyInstance | undefined
   let cancelPing = (): void => {}
   return {
+    door,
+    get sessions() {
+      return live.size
+    },
     async start() {
       app = await buildApp(options, live)
       cancelPing = options.clock.every(PING_MS, () => pingAll(live))
@@ -62,25 +77,36 @@ export function createAgentsListener(options: AgentsOptions): AgentsListener {
       if (live.size > 0) await options.clock.sleep(GOODBYE_MS)
       for (const { socket } of live) socket.terminate()
       await app?.close()
+      door.close()
     },
   }
 }
 
-async function buildApp(options: AgentsOptions, live: Set<Live>): Promise<FastifyInstance> {
+async function buildApp(options: Listening, live: Set<Live>): Promise<FastifyInstance> {
   const { ca, cert, key } = options.tls
+  const { door } = options
   const app = fastify({
     https: { ca, cert, key, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' },
     logger: false,
     forceCloseConnections: true,
     bodyLimit: 1,
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => {
+      if (error.code?.startsWith('HPE_') === true)
+        door.turnAway({ code: 'SESSION_PROTOCOL', agent: '', detail: `http: ${error.code}` })
+      socket.destroy()
+    },
   } as Parameters<typeof fastify>[0]) as unknown as FastifyInstance
-  app.server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
-    // A connection that was cut says nothing about anybody; a certificate that was refused does.
-    if (error.code?.startsWith('ERR_SSL') !== true && error.code?.includes('CERT') !== true) return
-    void options.refuse({ code: 'AGENT_CERTIFICATE', agent: '', detail: error.code, epoch: null, batchSeq: null })
+  app.server.on('connection', (socket: Socket) => door.came(socket))
+  app.server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+    const turned = handshakeFault(error, socket)
+    if (turned !== null) door.turnAway({ ...turned, agent: '' })
   })
   await app.register(fastifyWebsocket, {
-    options: { maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false },
+    options: {
+      maxPayload: MESSAGE_BYTES_MAX,
+      maxFragments: MESSAGE_FRAGMENTS_MAX,
+      perMessageDeflate: false,
+    },
     // The plugin waits for every client to say goodbye; ours have been told and cut by then.
     preClose: (done) => done(),
   })
@@ -92,31 +118,39 @@ async function buildApp(options: AgentsOptions, live: Set<Live>): Promise<Fastif
         // Before the upgrade: a stranger never gets a socket.
         preValidation: async (request, reply) => {
           if (certifiedAgent(request, options.deployment) !== null) return
-          await refuseCertificate(options, request)
+          door.turnAway({ code: 'AGENT_CERTIFICATE', agent: '', detail: `names: ${namesOf(request)}` })
           await reply.code(403).send({ code: 'AGENT_CERTIFICATE' })
         },
       },
-      (socket, request) => accept(options, { socket, agent: certifiedAgent(request, options.deployment), live }),
+      (socket, request) =>
+        accept(options, { socket, agent: certifiedAgent(request, options.deployment), live, from: request.raw.socket }),
     )
   })
   return app
 }
 
-function accept(
-  options: AgentsOptions,
-  { socket, agent, live }: { socket: WebSocket; agent: string | null; live: Set<Live> },
-): void {
-  if (agent === null || live.size >= SESSIONS_MAX) {
-    void options.refuse({
-      code: 'SESSIONS_FULL',
-      agent: agent ?? '',
-      detail: `more than ${SESSIONS_MAX} connections`,
-      epoch: null,
-      batchSeq: null,
-    })
+/** Why a handshake failed; null for a connection that was only cut, which says nothing about anybody. */
+function handshakeFault(error: NodeJS.ErrnoException, socket: TLSSocket): Omit<Turned, 'agent'> | null {
+  // A certificate that was not good: the library only hangs up and leaves the reason on the socket.
+  const { authorizationError } = socket as { authorizationError?: Error | string | null }
+  if (authorizationError) return { code: 'AGENT_CERTIFICATE', detail: String(authorizationError) }
+  const { code } = error
+  if (code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE') return { code: 'AGENT_CERTIFICATE', detail: code }
+  return code?.startsWith('ERR_SSL') === true ? { code: 'HANDSHAKE_REFUSED', detail: code } : null
+}
+
+type Accepted = Readonly<{ socket: WebSocket; agent: string | null; live: Set<Live>; from: Socket }>
+
+function accept(options: Listening, { socket, agent, live, from }: Accepted): void {
+  const { door } = options
+  const ofAgent = [...live].filter((other) => other.agent === agent).length
+  if (agent === null || live.size >= SESSIONS_MAX || ofAgent >= SESSIONS_OF_AGENT_MAX) {
+    const max = ofAgent >= SESSIONS_OF_AGENT_MAX ? `${SESSIONS_OF_AGENT_MAX} of one agent` : `${SESSIONS_MAX}`
+    door.turnAway({ code: 'SESSIONS_FULL', agent: agent ?? '', detail: `more connections than ${max}` })
     socket.close(TRY_LATER, 'SESSIONS_FULL')
     return
   }
+  door.entered(from)
   const session = createSession({
     ...options,
     id: randomUUID(),
@@ -139,8 +173,11 @@ function accept(
   socket.on('pong', () => {
     entry.alive = true
   })
-  socket.on('error', (error) => {
+  socket.on('error', (error: NodeJS.ErrnoException) => {
     reason = error.message
+    // Frames that are not of the protocol: too long, too many pieces, compressed, unmasked.
+    if (error.code?.startsWith('WS_ERR') === true)
+      door.turnAway({ code: 'SESSION_PROTOCOL', agent, detail: `frame: ${error.code}` })
   })
   socket.on('close', (code) => {
     live.delete(entry)
@@ -190,9 +227,4 @@ function namesOf(request: FastifyRequest): string {
   const socket = request.raw.socket as TLSSocket
   if (socket.authorized !== true) return ''
   return socket.getPeerX509Certificate()?.subjectAltName ?? ''
-}
-
-async function refuseCertificate(options: AgentsOptions, request: FastifyRequest): Promise<void> {
-  const code: ErrorCode = 'AGENT_CERTIFICATE'
-  await options.refuse({ code, agent: '', detail: `names: ${namesOf(request)}`, epoch: null, batchSeq: null })
 }

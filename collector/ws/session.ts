@@ -83,7 +83,8 @@ export function createSession(options: SessionOptions): AgentSession {
   const state: State = { hello: null, offerer: null, credit: 0, inHandBytes: 0, over: false }
   let queue: Promise<void> = Promise.resolve()
   const cancelHello = options.clock.after(HELLO_WITHIN_MS, () => {
-    if (state.hello === null) finish(options, state, CLOSE.refused, 'no hello')
+    if (state.hello === null)
+      void refuse(options, state, { code: 'SESSION_TIMEOUT', detail: `no hello within ${HELLO_WITHIN_MS} ms` })
   })
 
   return {

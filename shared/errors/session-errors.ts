@@ -124,6 +124,19 @@ export const SESSION_ERRORS = {
     summary: 'A message of a session is not what the protocol says.',
     remedy: 'Compare the versions of agent and collector.',
   },
+  SESSION_TIMEOUT: {
+    exit: 75,
+    retry: true,
+    summary: 'A connection did not become a session in time.',
+    remedy:
+      'Nothing when it was a scanner or a network that broke. When an agent is named, look at the network between it and the collector.',
+  },
+  HANDSHAKE_REFUSED: {
+    exit: 77,
+    retry: false,
+    summary: 'A connection did not make a TLS 1.3 handshake.',
+    remedy: 'Find out what connects: an agent of this version always does. The detail is what the TLS library says.',
+  },
   SESSION_CREDIT: {
     exit: 65,
     retry: false,
