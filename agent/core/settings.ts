@@ -25,6 +25,11 @@ export const VALUE_MAX = 1e140
 export const SOURCES_MAX = 64
 /** Frames back in which a repeated sequence number is recognised as a duplicate (decisions 18). */
 export const DEDUPE_WINDOW = 4096
+/**
+ * Missing frames that are counted per rig. A publisher may leap to 2^53 with one frame; the sum over lives and rigs must
+ * stay a whole number that a batch header and a snapshot can hold.
+ */
+export const MISSING_MAX = 1e12
 /** Channel lists (cid) remembered per rig; past it a frame with a new one is refused as `sources_full`. */
 export const CHANNEL_LISTS_MAX = 256
 /** A step of time longer than this between two inputs is a gap: it is recorded and not filled with empty slides. */

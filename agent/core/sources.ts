@@ -1,4 +1,4 @@
-import { CHANNEL_LISTS_MAX, DEDUPE_WINDOW, SOURCES_MAX } from './settings.ts'
+import { CHANNEL_LISTS_MAX, DEDUPE_WINDOW, MISSING_MAX, SOURCES_MAX } from './settings.ts'
 
 /** One life of one publisher: which of its frames were seen, and which are missing. */
 export type SourceState = {
@@ -56,11 +56,11 @@ export function noteList(sources: Sources, cid: string, names: readonly string[]
   return true
 }
 
-/** Frames that publishers numbered and this rig never saw. */
+/** Frames that publishers numbered and this rig never saw, at most {@link MISSING_MAX}. */
 export function missingFrames(sources: Sources): number {
   let missing = sources.missingBefore
   for (const source of sources.slots) missing += source.missing
-  return missing
+  return Math.min(missing, MISSING_MAX)
 }
 
 function slotFor(sources: Sources, name: string, nowUs: number): number {
@@ -82,7 +82,7 @@ function slotFor(sources: Sources, name: string, nowUs: number): number {
   let oldest = 0
   for (let k = 1; k < sources.slots.length; k += 1)
     if (sources.slots[k]!.lastUs < sources.slots[oldest]!.lastUs) oldest = k
-  sources.missingBefore += sources.slots[oldest]!.missing
+  sources.missingBefore = Math.min(sources.missingBefore + sources.slots[oldest]!.missing, MISSING_MAX)
   sources.slots[oldest] = fresh
   sources.names[oldest] = name
   return oldest

@@ -15,7 +15,7 @@ type Document = { openapi: string; paths: Record<string, { get: Operation }>; co
 
 t.test('every route of the operators is in the document, with what it takes and what it answers', async (t) => {
   const served: string[] = []
-  const options = { context: {}, metrics: [], listen: { host: '127.0.0.1', port: 0 } } as OperatorsOptions
+  const options = { context: {}, metrics: [], listen: { host: '127.0.0.1', port: 0 } } as unknown as OperatorsOptions
   const app = await buildApp(options)
   const inject = (url: string) => app.inject({ url, headers: { host: 'localhost' } })
   const document = (await inject('/openapi.json')).json() as Document

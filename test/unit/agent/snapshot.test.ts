@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { EvaluatorSettings } from '../../../agent/core/settings.ts'
+import { missingOf } from '../../../agent/core/accept.ts'
+import { type EvaluatorSettings, MISSING_MAX, SOURCES_MAX } from '../../../agent/core/settings.ts'
 import { restoreState, snapshotState } from '../../../agent/core/snapshot.ts'
 import { createState, type EvaluatorState } from '../../../agent/core/state.ts'
 import { type Effect, type EvaluatorInput, step } from '../../../agent/core/step.ts'
@@ -9,7 +10,17 @@ import { canonicalBytes } from '../../../shared/codec/canonical.ts'
 import { decodeSigned } from '../../../shared/codec/signed-cbor.ts'
 import { equalBytes } from '../../../shared/crypto/digest.ts'
 import type { Canonical } from '../../../shared/model/decision.ts'
-import { evaluatorSettings } from '../../support/evaluator-rig.ts'
+import {
+  evaluatorSettings,
+  feed,
+  frameInput,
+  frameOf,
+  metricSettings,
+  rigOf,
+  rigSettings,
+  runEvaluator,
+  T0,
+} from '../../support/evaluator-rig.ts'
 import { hostileInputs, hostileSettings } from '../../support/hostile-inputs.ts'
 
 const LENGTH = 1200
@@ -123,3 +134,16 @@ t.test('a state of other settings is not taken', async (t) => {
     )
   t.equal(restoreState(snapshotState(createState()), evaluatorSettings([])), null, 'before any configuration')
 })
+
+t.test(
+  'publishers that leap to 2^53 again and again leave counts that a header and a saved state can hold',
+  async (t) => {
+    const out = runEvaluator(evaluatorSettings([rigSettings([metricSettings('a')])]), [])
+    for (let life = 0; life < 2 * SOURCES_MAX; life += 1)
+      for (const seq of [0, Number.MAX_SAFE_INTEGER])
+        feed(out, frameInput(T0 + life, frameOf({ seq, epoch: `life-${life}`, times: [T0], values: [[1]] })))
+    t.equal(missingOf(rigOf(out)), MISSING_MAX)
+    const restored = restoreState(decodeSigned(canonicalBytes(snapshotState(out.state))), out.state.settings!)
+    t.equal(missingOf(restored!.rigs[0]!), MISSING_MAX)
+  },
+)
