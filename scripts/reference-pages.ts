@@ -21,7 +21,11 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
 
 /** The interfaces of a collector, as it serves them itself at `/openapi.json`. Nothing is asked of its parts for that. */
 async function openApiText(): Promise<string> {
-  const app = await buildApp({ context: {}, listen: { host: '127.0.0.1', port: 0 } } as OperatorsOptions)
+  const app = await buildApp({
+    context: {},
+    metrics: [],
+    listen: { host: '127.0.0.1', port: 0 },
+  } as unknown as OperatorsOptions)
   const answer = await app.inject({ url: '/openapi.json', headers: { host: 'localhost' } })
   await app.close()
   return `${JSON.stringify(answer.json(), null, 2)}\n`

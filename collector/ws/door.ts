@@ -16,6 +16,7 @@ export type DoorOptions = Readonly<{
 export const ENTER_WITHIN_MS: Millis = 10_000
 /** Connections that are no session yet; one more is cut off at once. */
 export const ENTERING_MAX = 512
+const FULL_DETAIL = `more than ${ENTERING_MAX} connections without a session`
 /** The same kind of refusal is said and written once in this time; the rest is counted and said as a number afterwards. */
 export const SAY_EVERY_MS: Millis = 10_000
 /** Kinds of refusal told apart at once; more are counted under their code alone. */
@@ -65,26 +66,24 @@ export function createDoor({ clock, refuse }: DoorOptions): Door {
     entering.delete(name)
   }
 
+  function came(socket: Socket): void {
+    const name = nameOf(socket)
+    if (entering.size >= ENTERING_MAX) {
+      turnAway({ code: 'SESSIONS_FULL', agent: '', detail: FULL_DETAIL })
+      socket.destroy()
+      return
+    }
+    const cancel = clock.after(ENTER_WITHIN_MS, () => {
+      entering.delete(name)
+      turnAway({ code: 'SESSION_TIMEOUT', agent: '', detail: 'no session in time' })
+      socket.destroy()
+    })
+    entering.set(name, cancel)
+    socket.once('close', () => leave(name))
+  }
+
   return {
-    came(socket) {
-      const name = nameOf(socket)
-      if (entering.size >= ENTERING_MAX) {
-        turnAway({
-          code: 'SESSIONS_FULL',
-          agent: '',
-          detail: `more than ${ENTERING_MAX} connections without a session`,
-        })
-        socket.destroy()
-        return
-      }
-      const cancel = clock.after(ENTER_WITHIN_MS, () => {
-        entering.delete(name)
-        turnAway({ code: 'SESSION_TIMEOUT', agent: '', detail: 'no session in time' })
-        socket.destroy()
-      })
-      entering.set(name, cancel)
-      socket.once('close', () => leave(name))
-    },
+    came,
     entered: (remote) => leave(nameOf(remote)),
     turnAway,
     counts: () => [...kinds.values()].map(({ code, detail, count }) => ({ code, detail, count })),

@@ -44,14 +44,8 @@ async function openAgent(): Promise<{ folder: BenchFolder; agent: Agent; push: R
   return { folder, agent, push }
 }
 
-t.test('what a publisher may do wrong is answered with its reason, and the agent goes on', async (t) => {
-  const { folder, agent, push } = await openAgent()
-  t.teardown(async () => {
-    push.cbor.close()
-    push.json.close()
-    await agent.stop('test')
-    folder.remove()
-  })
+/** Sends a case and waits until it is counted where it must be. */
+function probe(folder: BenchFolder, push: Record<'cbor' | 'json', Push>) {
   const state = join(folder.path, 'state')
   const rigOf = async (encoding: 'cbor' | 'json'): Promise<Rig> => {
     const { rigs } = (await askAgent(state, '/status')) as unknown as { rigs: (Rig & { rig: string })[] }
@@ -72,6 +66,18 @@ t.test('what a publisher may do wrong is answered with its reason, and the agent
       if (afterMs > PATIENCE_MS) return null
     }
   }
+  return { rigOf, answeredAfter }
+}
+
+t.test('what a publisher may do wrong is answered with its reason, and the agent goes on', async (t) => {
+  const { folder, agent, push } = await openAgent()
+  t.teardown(async () => {
+    push.cbor.close()
+    push.json.close()
+    await agent.stop('test')
+    folder.remove()
+  })
+  const { rigOf, answeredAfter } = probe(folder, push)
   for (const encoding of ['cbor', 'json'] as const) {
     // The first message also waits for the connection.
     const good = telemetryCases(RIGS[encoding], clock.nowUs()).find(

@@ -1,0 +1,142 @@
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { killAll, startHb } from '../../scripts/demo/processes.ts'
+import { ROOT } from '../../scripts/sources.ts'
+import { createPrng } from '../../shared/lib/prng.ts'
+import { openToRead } from '../../shared/sqlite/database.ts'
+import { createBenchFolder, recordedLoop, runtimeYaml } from '../support/bench-folder.ts'
+import { makeRecording } from '../support/kill-run.ts'
+
+const FLIPS = 24
+const DATABASE = 'collector-data/collector.sqlite'
+const API_WAIT_MS = 10_000
+
+const folder = await createBenchFolder()
+t.teardown(() => {
+  killAll()
+  folder.remove()
+})
+await makeRecording(folder)
+const lines = (rows: number): string =>
+  runtimeYaml({ clock: 'recording', rigs: recordedLoop({ more: `, rows_to: ${rows}` }), ports: folder.ports })
+folder.write('uplink.yaml', lines(3000))
+folder.write('more.yaml', lines(4000))
+const at = (name: string): string => join(folder.path, name)
+
+type Fsck = { ok: boolean; batches: number; decisions: number; found: number; findings: { what: string }[] }
+
+function fsck(): { status: number | null; result: Fsck } {
+  const args = [join(ROOT, 'dist', 'hb.cjs'), 'collector', 'fsck', '--config', 'collector.yaml', '--json']
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder.path, encoding: 'utf8' })
+  if (stdout === '') throw new Error(stderr)
+  return { status, result: JSON.parse(stdout) as Fsck }
+}
+
+async function withCollector(run: () => Promise<void>): Promise<void> {
+  const collector = startHb('collector', ['collector', '--config', 'collector.yaml'], { folder: folder.path })
+  await collector.event('collector_started')
+  await run()
+  if ((await collector.stop()) !== 0) throw new Error('the collector did not stop in order')
+}
+
+async function agentLife(config: string, state: string): Promise<void> {
+  const args = ['runtime', '--config', config, '--state', state, '--stay']
+  const agent = startHb('agent', args, { folder: folder.path })
+  await agent.event('source_ended')
+  await drained()
+  if ((await agent.stop()) !== 0) throw new Error('the agent did not stop in order')
+}
+
+async function drained(): Promise<void> {
+  for (let waitedMs = 0; waitedMs < API_WAIT_MS; waitedMs += 100) {
+    const ready = await fetch(`http://127.0.0.1:${folder.ports.health}/ready`).then((r) => r.json())
+    if ((ready as { outbox: { batches: number } }).outbox.batches === 0) return
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  throw new Error('the outbox does not empty')
+}
+
+async function refusalCodes(): Promise<string[]> {
+  const answer = await fetch(`http://127.0.0.1:${folder.ports.operators}/api/refusals`)
+  const { refusals } = (await answer.json()) as { refusals: { code: string }[] }
+  return [...new Set(refusals.map(({ code }) => code))].sort()
+}
+
+t.test('a store that nobody touched is whole', async (t) => {
+  await withCollector(() => agentLife('uplink.yaml', 'state'))
+  const whole = fsck()
+  t.equal(whole.status, 0)
+  t.match(whole.result, { ok: true, found: 0 })
+  t.ok(whole.result.batches > 5 && whole.result.decisions > 10)
+})
+
+t.test('bytes flipped in what is stored are found and named', async (t) => {
+  const bytes = readFileSync(at(DATABASE))
+  const evidence = await evidenceIn(at(DATABASE))
+  const prng = createPrng(66)
+  let named = 0
+  let harmless = 0
+  for (let k = 0; k < FLIPS; k += 1) {
+    const changed = Buffer.from(bytes)
+    const where = prng.int(bytes.length)
+    changed[where] = changed[where]! ^ (1 << prng.int(8))
+    writeFileSync(at(DATABASE), changed)
+    const { status, result } = fsck()
+    if (status === 65 && result.found > 0) named += 1
+    else if ((await evidenceIn(at(DATABASE))) === evidence) harmless += 1
+    else t.fail(`byte ${where}: exit ${String(status)}, ${JSON.stringify(result)}`)
+  }
+  writeFileSync(at(DATABASE), bytes)
+  t.equal(fsck().status, 0, 'and it is whole again with its own bytes')
+  t.comment(
+    `counted: bytes flipped in the collector's store | ${FLIPS} | ${named} named, ${harmless} outside of what is proved`,
+  )
+  t.ok(named > FLIPS / 2)
+})
+
+/** Rows of what is proved: batches, and the decisions beside them. A flip that leaves them as they were hit unused room or an index. */
+async function evidenceIn(path: string): Promise<string> {
+  const db = await openToRead(path)
+  try {
+    const batches = await db.all('SELECT * FROM batches ORDER BY agent, epoch, batch_seq')
+    const columns = 'agent, seq, last_seq, kind, rig, run, verdict, time_us, body, epoch, batch_seq'
+    const decisions = await db.all(`SELECT ${columns} FROM decisions ORDER BY agent, seq`)
+    return JSON.stringify([batches, decisions])
+  } finally {
+    await db.close()
+  }
+}
+
+t.test('a collector set back to a copy gets again what the agent still holds', async (t) => {
+  cpSync(at('collector-data'), at('copy'), { recursive: true })
+  await withCollector(() => agentLife('more.yaml', 'state'))
+  const later = fsck().result
+  rmSync(at('collector-data'), { recursive: true })
+  cpSync(at('copy'), at('collector-data'), { recursive: true })
+  t.ok(fsck().result.batches < later.batches, 'it has lost batches that it had receipted')
+  await withCollector(() => agentLife('more.yaml', 'state'))
+  const { status, result } = fsck()
+  t.equal(status, 0)
+  t.ok(result.batches >= later.batches && result.decisions >= later.decisions, 'they are there again')
+})
+
+t.test(
+  'an agent whose outbox lost what was sent begins a new epoch, and nothing is there twice or missing',
+  async (t) => {
+    const outbox = at('state/outbox')
+    const [file] = readdirSync(outbox).filter((name) => name.endsWith('.hbo'))
+    const bytes = readFileSync(join(outbox, file!))
+    copyFileSync(join(outbox, file!), at('outbox.before'))
+    writeFileSync(join(outbox, file!), bytes.subarray(0, Math.floor(bytes.length * 0.6)))
+    const before = fsck().result
+    await withCollector(async () => {
+      await agentLife('more.yaml', 'state')
+      t.ok((await refusalCodes()).includes('CHAIN_RENEWED'), 'somebody is told')
+    })
+    const { status, result } = fsck()
+    t.equal(status, 0, 'every batch of both epochs verifies, chains, and no decision is stored twice')
+    t.ok(result.batches > before.batches)
+  },
+)
