@@ -246,7 +246,7 @@ t.test('an agent may have as many batches on the way as it has credit for, and g
 t.test('a session without a hello ends, and a batch before it is refused', async (t) => {
   const late = sessionOverNothing()
   await late.clock.advance(10_000_000)
-  t.same(late.noted, ['close 1008'])
+  t.same(late.noted, ['SESSION_TIMEOUT', 'close 1008'])
   const early = sessionOverNothing()
   await early.batch(1)
   t.same(early.noted, ['SESSION_PROTOCOL', 'close 1008'])
