@@ -110,6 +110,12 @@ function loopMetrics(loop: AgentLoop, { journal }: AgentStorage): MetricSource[]
       read: () => [{ value: loop.intake.refusals.count }],
     },
     {
+      name: 'hb_journal_unreadable_records',
+      help: 'Journal records that were found unreadable since the start; those of a loss are in its log line.',
+      kind: 'gauge',
+      read: () => [{ value: loop.damage.unreadable }],
+    },
+    {
       name: 'hb_receipts_total',
       help: 'Verified receipts of the collector since the start.',
       kind: 'counter',

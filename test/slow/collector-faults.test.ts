@@ -3,7 +3,9 @@ import { cpSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { BUNDLE, type Hb, killAll, type Program, startHb } from '../../scripts/demo/processes.ts'
+import { createPrng } from '../../shared/lib/prng.ts'
 import { createBenchFolder, recordedLoop, runtimeYaml } from '../support/bench-folder.ts'
+import { flipIn } from '../support/flip.ts'
 import { makeRecording } from '../support/kill-run.ts'
 
 t.setTimeout(0)
@@ -16,6 +18,9 @@ const FAULTS = ['error=EIO:when=HIT', 'error=ENOSPC:when=HIT+', 'signal=KILL:whe
 const DISTURBED_MS = 1_500
 const DRAINED_MS = 60_000
 const POLL_MS = 50
+/** Positions flipped with the real process (decisions 29), and how soon it must be up or have said why not. */
+const FLIPS = 60
+const READY_MS = 2000
 const STRACE_LOG = 'strace.log'
 
 const folder = await createBenchFolder()
@@ -28,8 +33,21 @@ const rigs = recordedLoop({ more: ', rows_to: 3000' })
 folder.write('uplink.yaml', runtimeYaml({ clock: 'recording', rigs, ports: folder.ports }))
 const at = (name: string): string => join(folder.path, name)
 
+// What waits for a collector when the link comes back; every run sends it anew.
+const waiting = startHb('waiting', ['runtime', '--config', 'uplink.yaml', '--state', 'waiting', '--stay'], {
+  folder: folder.path,
+})
+await waiting.event('source_ended')
+await waiting.stop()
+// An empty database that is there already, so that the batches are hit too and not only the schema.
+const first = startCollector(BUNDLE)
+await first.event('collector_started')
+await first.stop()
+cpSync(at('collector-data'), at('begun'), { recursive: true })
+
 type Outcome = Readonly<{
   ended: boolean
+  hit: boolean
   batches: number
   decisions: number
   status: number | null
@@ -37,17 +55,6 @@ type Outcome = Readonly<{
 }>
 
 t.test('a collector whose disk refuses, or that is killed at the call itself, by strace', async (t) => {
-  // What waits for a collector when the link comes back; every run sends it anew.
-  const waiting = startHb('waiting', ['runtime', '--config', 'uplink.yaml', '--state', 'waiting', '--stay'], {
-    folder: folder.path,
-  })
-  await waiting.event('source_ended')
-  await waiting.stop()
-  // An empty database that is there already, so that the batches are hit too and not only the schema.
-  const first = startCollector(BUNDLE)
-  await first.event('collector_started')
-  await first.stop()
-  cpSync(at('collector-data'), at('begun'), { recursive: true })
   const whole = await disturbed(null)
   t.match(whole, { status: 0, ended: false })
   t.ok(whole.batches > 3 && whole.decisions > 10, `${whole.batches} batches, ${whole.decisions} decisions`)
@@ -68,6 +75,39 @@ t.test('a collector whose disk refuses, or that is killed at the call itself, by
   t.equal(hits, runs, 'every fault hit')
   t.ok(ended >= 12 && ended < runs, `${ended} of ${runs} ended the collector, the others it survived`)
   t.comment(`counted: disk faults and kills by strace, collector | ${hits} | fsck 0, nothing receipted is lost`)
+})
+
+t.test(`${FLIPS} seeded bytes flipped in the store under the real program`, async (t) => {
+  await disturbed(null)
+  cpSync(at('collector-data'), at('worn'), { recursive: true })
+  const prng = createPrng(30)
+  let [worstMs, refused, served] = [0, 0, 0]
+  for (let k = 0; k < FLIPS; k += 1) {
+    for (const name of ['collector-data', 'state']) rmSync(at(name), { recursive: true, force: true })
+    cpSync(at('worn'), at('collector-data'), { recursive: true })
+    cpSync(at('waiting'), at('state'), { recursive: true })
+    const where = flipIn(at('collector-data/collector.sqlite'), prng)
+    const startedMs = performance.now()
+    const collector = startCollector(BUNDLE)
+    const failure = await collector.event('collector_started').then(
+      () => null,
+      (error: Error) => error.message,
+    )
+    worstMs = Math.max(worstMs, performance.now() - startedMs)
+    if (failure !== null) {
+      refused += 1
+      if (!/"code":"(DATABASE_[A-Z]+|EVIDENCE_[A-Z]+)"/.test(failure)) t.fail(`byte ${where}: ${failure}`)
+      continue
+    }
+    served += 1
+    const url = `http://127.0.0.1:${folder.ports.operators}/api/decisions?limit=500`
+    const { status } = await fetch(url)
+    if (status !== 200 && status !== 500) t.fail(`byte ${where}: answers ${status}`)
+    const exit = await collector.stop()
+    if (exit !== 0) t.fail(`byte ${where}: stopped with ${String(exit)}`)
+  }
+  t.ok(worstMs < READY_MS, `up or refused after ${worstMs.toFixed(0)} ms at most`)
+  t.comment(`counted: bytes flipped under the collector | ${FLIPS} | ${served} served, ${refused} refused to start`)
 })
 
 /** One collector with a fault and an agent that sends to it, then a sound collector over the same files. */

@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { killAll, runHb, startHb } from '../../scripts/demo/processes.ts'
 import { ROOT } from '../../scripts/sources.ts'
 import { createPrng } from '../../shared/lib/prng.ts'
 import { type BenchFolder, createBenchFolder, recordedLoop, runtimeYaml } from '../support/bench-folder.ts'
+import { flipIn } from '../support/flip.ts'
 import { makeRecording, resultOf } from '../support/kill-run.ts'
 
 t.setTimeout(0)
@@ -107,12 +108,4 @@ function verify(state: string): boolean {
 function stateFiles({ path }: BenchFolder, state: string): string[] {
   const all = readdirSync(join(path, state), { recursive: true }) as string[]
   return all.filter((name) => /\.(hbj|hbo|hbc)$|identity/.test(name)).sort()
-}
-
-function flipIn(path: string, prng: ReturnType<typeof createPrng>): number {
-  const bytes = readFileSync(path)
-  const at = prng.int(bytes.length)
-  bytes[at] = bytes[at]! ^ (1 << prng.int(8))
-  writeFileSync(path, bytes)
-  return at
 }

@@ -24,4 +24,5 @@ t.test(`an agent killed ${KILLS} times at random moments decides what an undistu
     t.equal(result.frames, ROWS, 'every row was journaled exactly once')
     t.equal(result.decisions, reference.decisions)
   }
+  t.comment(`counted: kills of the agent, short | ${KILLS} | digest equal after every one`)
 })
