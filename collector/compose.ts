@@ -21,6 +21,7 @@ import { collectorMetrics } from './metrics.ts'
 import type { BatchDecision, StoredBatch } from './store/batches.ts'
 import { openStores, type Stores } from './store/open.ts'
 import type { Refusal } from './store/refusals.ts'
+import { StoreWatch } from './store-watch.ts'
 import { createVerifyPool, type VerifyPool } from './verify/pool.ts'
 import { type AgentsOptions, createAgentsListener } from './ws/agents.ts'
 import { createIngest, type Ingest } from './ws/ingest.ts'
@@ -73,13 +74,15 @@ export function createCollector(settings: CollectorSettings, clock: Clock, optio
       // Everything that can be wrong with files is found before anything is opened.
       const files = readFiles(settings)
       const parts = await openParts({ settings, clock, options, events, signer: files.signer })
+      const made = { settings, options, events, parts, files, clock }
       lifecycle.add({ name: 'database', stop: () => parts.stores.close() })
       lifecycle.add({ name: 'verify', stop: () => parts.pool.close() })
       lifecycle.add({ name: 'ingest', stop: () => parts.ingest.drained() })
+      const watch = createStoreWatch(made)
+      lifecycle.add({ name: 'store check', start: () => watch.start(), stop: () => watch.stop() })
       lifecycle.add({ name: 'live', stop: () => parts.feed.stop() })
-      const made = { settings, options, events, parts, files, clock }
       const agents = createAgentsListener(agentsOptions(made))
-      const operators = createOperators({ ...operatorsOptions(made), metrics: collectorMetrics(agents) })
+      const operators = createOperators({ ...operatorsOptions(made), metrics: collectorMetrics(agents, watch) })
       lifecycle.add({
         name: 'operators',
         start: async () => {
@@ -216,6 +219,20 @@ function agentsOptions({ settings: { config }, events, parts, files, clock }: Co
     publish: feed.publish,
     signDownlink: (downlink) => signDownlink(downlink, files.signer),
   }
+}
+
+function createStoreWatch({ settings: { config, folder }, events, parts, files, clock }: Common): StoreWatch {
+  const refuse = refuser({ stores: parts.stores, feed: parts.feed, events, clock })
+  return new StoreWatch({
+    folder: resolve(folder, config.data_dir),
+    pool: parts.pool,
+    key: readPublicKey(files.signer.spki),
+    deployment: config.deployment,
+    clock,
+    found: ({ agent, epoch, batch, what }) =>
+      refuse({ code: 'EVIDENCE_DAMAGED', agent, detail: what, epoch, batchSeq: batch }),
+    broken: (error) => events.broken('store check', error),
+  })
 }
 
 /** Records a refusal, shows it on every page, and says it in the log. Never rejects: refusing must not fail. */

@@ -25,6 +25,8 @@ export type FsckOptions = Readonly<{
   key: VerifyKey
   deployment: string
   progress(done: number, of: number): void
+  /** Asked after each page; false ends the check there. Absent: at once. */
+  goesOn?(): Promise<boolean>
 }>
 
 /** Findings that are listed; more are counted. */
@@ -84,7 +86,7 @@ class StoreCheck {
 
   async batches(): Promise<void> {
     await this.guarded('batches', async () => {
-      const { db, progress } = this.options
+      const { db, progress, goesOn } = this.options
       const total = Number((await db.get('SELECT count(*) AS n FROM batches'))?.['n'] ?? 0)
       let at: [string, number, number] = ['', -1, -1]
       for (;;) {
@@ -94,6 +96,7 @@ class StoreCheck {
         const last = page.at(-1)!
         at = [last['agent'] as string, last['epoch'] as number, last['batch_seq'] as number]
         progress(this.batchCount, total)
+        if (goesOn !== undefined && !(await goesOn())) return
       }
     })
   }

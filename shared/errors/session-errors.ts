@@ -112,6 +112,13 @@ export const SESSION_ERRORS = {
     remedy:
       'What the collector had stands, and what was told again is the same. Look at the disk of the rig, and whether its state folder was copied.',
   },
+  EVIDENCE_DAMAGED: {
+    exit: 65,
+    retry: false,
+    summary: 'Something stored at the collector is not what was signed.',
+    remedy:
+      'Run `hb collector fsck` for all of it and look at the disk. Restore the data folder from a copy: agents send again what they still hold.',
+  },
   EVIDENCE_LOST: {
     exit: 65,
     retry: false,

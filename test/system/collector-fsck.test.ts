@@ -2,9 +2,14 @@ import { spawnSync } from 'node:child_process'
 import { copyFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { createCollector } from '../../collector/compose.ts'
+import { CHECK_AFTER_MS } from '../../collector/store-watch.ts'
 import { killAll, startHb } from '../../scripts/demo/processes.ts'
 import { ROOT } from '../../scripts/sources.ts'
+import { loadCollectorConfig } from '../../shared/config/load.ts'
+import { systemClock } from '../../shared/lib/clock.ts'
 import { createPrng } from '../../shared/lib/prng.ts'
+import { createLogger } from '../../shared/log/logger.ts'
 import { openToRead } from '../../shared/sqlite/database.ts'
 import { createBenchFolder, recordedLoop, runtimeYaml } from '../support/bench-folder.ts'
 import { makeRecording } from '../support/kill-run.ts'
@@ -41,11 +46,11 @@ async function withCollector(run: () => Promise<void>): Promise<void> {
   if ((await collector.stop()) !== 0) throw new Error('the collector did not stop in order')
 }
 
-async function agentLife(config: string, state: string): Promise<void> {
+async function agentLife(config: string, state: string, done: () => Promise<void> = drained): Promise<void> {
   const args = ['runtime', '--config', config, '--state', state, '--stay']
   const agent = startHb('agent', args, { folder: folder.path })
   await agent.event('source_ended')
-  await drained()
+  await done()
   if ((await agent.stop()) !== 0) throw new Error('the agent did not stop in order')
 }
 
@@ -116,7 +121,11 @@ t.test('a collector set back to a copy gets again what the agent still holds', a
   rmSync(at('collector-data'), { recursive: true })
   cpSync(at('copy'), at('collector-data'), { recursive: true })
   t.ok(fsck().result.batches < later.batches, 'it has lost batches that it had receipted')
-  await withCollector(() => agentLife('more.yaml', 'state'))
+  // What is sent again has its receipt already: the outbox does not say when that is over.
+  const here = async (): Promise<void> => {
+    for (let k = 0; k < 50 && fsck().result.batches < later.batches; k += 1) await drained()
+  }
+  await withCollector(() => agentLife('more.yaml', 'state', here))
   const { status, result } = fsck()
   t.equal(status, 0)
   t.ok(result.batches >= later.batches && result.decisions >= later.decisions, 'they are there again')
@@ -140,3 +149,46 @@ t.test(
     t.ok(result.batches > before.batches)
   },
 )
+
+t.test('a running collector proves everything anew by itself, and tells people what it finds', async (t) => {
+  const system = systemClock()
+  const hastened = {
+    ...system,
+    after: (ms: number, run: () => void) => system.after(ms === CHECK_AFTER_MS ? 1 : ms, run),
+  }
+  const run = async (): Promise<{ codes: string[]; found: number }> => {
+    const collector = createCollector(loadCollectorConfig(at('collector.yaml')), hastened, {
+      logger: createLogger({ name: 'collector', level: 'fatal' }),
+      workerFile: join(ROOT, 'collector', 'verify', 'worker.ts'),
+    })
+    await collector.start()
+    try {
+      const metric = async (name: string): Promise<number> => {
+        const text = await (await fetch(`http://127.0.0.1:${folder.ports.operators}/metrics`)).text()
+        return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
+      }
+      for (let k = 0; k < 100 && (await metric('hb_collector_store_checked_timestamp_seconds')) === 0; k += 1)
+        await system.sleep(50)
+      // What was found is written after it is counted.
+      await system.sleep(200)
+      return { codes: await refusalCodes(), found: await metric('hb_collector_store_findings') }
+    } finally {
+      await collector.stop()
+    }
+  }
+  const whole = await run()
+  t.equal(whole.found, 0)
+  t.notOk(whole.codes.includes('EVIDENCE_DAMAGED'))
+  const bytes = readFileSync(at(DATABASE))
+  const prng = createPrng(67)
+  // Not every byte of a database is of what is proved.
+  for (let tries = 0; tries < FLIPS && fsck().status === 0; tries += 1) {
+    const changed = Buffer.from(bytes)
+    const where = prng.int(bytes.length)
+    changed[where] = changed[where]! ^ 1
+    writeFileSync(at(DATABASE), changed)
+  }
+  const damaged = await run()
+  t.ok(damaged.found > 0)
+  t.ok(damaged.codes.includes('EVIDENCE_DAMAGED'))
+})
