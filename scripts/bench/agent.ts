@@ -35,6 +35,8 @@ export type AgentOrder = Readonly<{
   /** Runs without a load are without this. */
   collector?: boolean
   batchMs?: number
+  /** Bound of the journal; by itself more than any run fills. */
+  journalBytesMax?: number
 }>
 
 export async function startBenchAgent(order: AgentOrder): Promise<BenchAgent> {
@@ -51,6 +53,7 @@ export async function startBenchAgent(order: AgentOrder): Promise<BenchAgent> {
       latenessMs,
       collector: order.collector === true,
       batchMs: order.batchMs ?? 1000,
+      journalBytesMax: order.journalBytesMax ?? 4_294_967_296,
     }),
   )
   const startMs = performance.now()
@@ -89,7 +92,15 @@ function runtimeText(
     latenessMs,
     collector,
     batchMs,
-  }: { port: number; encoding: string; latenessMs: number; collector: boolean; batchMs: number },
+    journalBytesMax,
+  }: {
+    port: number
+    encoding: string
+    latenessMs: number
+    collector: boolean
+    batchMs: number
+    journalBytesMax: number
+  },
 ): string {
   const link = `collector: { url: "wss://127.0.0.1:${ports.agents}/agent", ca_file: ca.pem, cert_file: agent.pem, key_file: agent.key, collector_key_file: receipts.pub.pem }\n`
   return `version: 1
@@ -98,7 +109,7 @@ agent: bench-1
 clock: system
 signing_key_file: sign.pem
 ${collector ? link : ''}health: { port: ${ports.health} }
-journal: { bytes_max: 4294967296 }
+journal: { bytes_max: ${journalBytesMax} }
 decisions: { batch_ms: ${batchMs} }
 rigs:
   - rig: bench
