@@ -10,6 +10,7 @@ import { createLifecycle, type Lifecycle, type StopReport } from '../shared/lib/
 import { createLogger, type Logger } from '../shared/log/logger.ts'
 import { BATCH_COUNT_MAX } from '../shared/protocol/batch.ts'
 import type { Micros } from '../shared/units.ts'
+import { createAgentClock } from './adapters/agent-clock.ts'
 import { createControlServer } from './adapters/control-server.ts'
 import { createCsvSource } from './adapters/csv-source.ts'
 import { type Files, systemFiles } from './adapters/files.ts'
@@ -27,7 +28,7 @@ import { agentMetrics } from './metrics.ts'
 import { takeReceipts } from './pipeline/receipts.ts'
 import { recover } from './pipeline/recovery.ts'
 import { readSlice } from './pipeline/slice.ts'
-import type { TelemetrySource } from './ports.ts'
+import type { AgentClock, TelemetrySource } from './ports.ts'
 import { loadReceiptKey, readKeyFile } from './receipt-key.ts'
 import { type AgentStorage, openStorage } from './storage.ts'
 
@@ -35,6 +36,8 @@ export type AgentOptions = Readonly<{
   loaded: LoadedRuntime
   statePath: string
   clock: Clock
+  /** Time since the machine was started, its sleep included; asked of the system when absent. */
+  bootUs?: () => Micros | null
   /** Logs go here; standard output when absent. */
   logger?: Logger
   /** The file system of the state folder; another one in tests. */
@@ -105,7 +108,8 @@ export function createAgent(options: AgentOptions): Agent {
 
 /** Reads everything that can be wrong, opens the state folder and brings the evaluator to where it was. */
 async function openAgent(options: AgentOptions, events: AgentEvents, lifecycle: Lifecycle): Promise<Running> {
-  const { loaded, clock, files = systemFiles } = options
+  const { loaded, files = systemFiles } = options
+  const clock = createAgentClock(options)
   const keys = readKeys(loaded)
   checkClock(loaded, clock.nowUs())
   const code = readCode()
@@ -125,7 +129,7 @@ type Keys = Readonly<{
   receiptKey: VerifyKey | null
   uplink: Pick<UplinkOptions, 'url' | 'tls' | 'collectorKey'> | null
 }>
-type Parts = Readonly<{ loaded: LoadedRuntime; clock: Clock; events: AgentEvents; storage: AgentStorage }>
+type Parts = Readonly<{ loaded: LoadedRuntime; clock: AgentClock; events: AgentEvents; storage: AgentStorage }>
 type Running = Parts & Readonly<{ keys: Keys; loop: AgentLoop; lifecycle: Lifecycle }>
 export type LoopParts = Parts & Readonly<{ signer: Signer; code: CodeIdentity }>
 
@@ -177,6 +181,7 @@ export async function openLoop(parts: LoopParts): Promise<AgentLoop> {
       expected: `${new Date(nowUs / 1000).toISOString()}, when this agent last ran, or later`,
     })
   }
+  if (loaded.config.clock === 'system') clock.notBefore(nowUs)
   if (recovered.replayed > 0 || recovered.fromSeq > 0) {
     events.recovered({
       from_seq: recovered.fromSeq,

@@ -25,6 +25,7 @@ export function createAgentEvents(log: Logger) {
     tornTail: (facts: { segment: string; bytes: number; reason: string }) =>
       log.warn({ event: 'journal_tail_cut', ...facts }, 'the last journal record was half-written and was put aside'),
     ...createDamageEvents(log),
+    ...createClockEvents(log),
     stopping: (signal: string) => log.info({ event: 'agent_stopping', signal }, 'agent stops'),
     stopped: (facts: { overdue: readonly string[]; failed: readonly string[]; decisions: number }) =>
       log.info({ event: 'agent_stopped', ...facts }, 'agent has stopped'),
@@ -62,6 +63,18 @@ export function createAgentEvents(log: Logger) {
       log.info({ event: 'run', ...facts }, `run ${facts.command}`),
     broken: (where: string, error: unknown) =>
       log.error({ event: 'broken', where, ...describe(error) }, 'an error nobody expected'),
+  }
+}
+
+function createClockEvents(log: Logger) {
+  return {
+    clockStepped: (facts: { ahead_us: number }) =>
+      log.error(
+        { event: 'clock_stepped', ...facts },
+        'the wall clock jumped or stands still; the agent goes on by its own time',
+      ),
+    clockTogether: (facts: { by_us: number; followed: boolean }) =>
+      log.warn({ event: 'clock_together', ...facts }, 'the time of the agent is that of the wall clock again'),
   }
 }
 

@@ -2,7 +2,6 @@ import type { JournalInput } from '../shared/codec/journal-input.ts'
 import type { LoadedRuntime } from '../shared/config/load.ts'
 import { equalBytes } from '../shared/crypto/digest.ts'
 import { HbError, isHbError } from '../shared/errors/hb-error.ts'
-import type { Clock } from '../shared/lib/clock.ts'
 import type { Decision } from '../shared/model/decision.ts'
 import type { OverallVerdict } from '../shared/model/verdict.ts'
 import type { Micros } from '../shared/units.ts'
@@ -12,6 +11,7 @@ import type { Effect } from './core/step.ts'
 import type { AgentEvents } from './events.ts'
 import { batchContext, isSimulated } from './pipeline/batch-context.ts'
 import { type Batcher, type BatchIdentity, createBatcher } from './pipeline/batcher.ts'
+import { ClockWatch } from './pipeline/clock-watch.ts'
 import { configDigest } from './pipeline/compile-settings.ts'
 import { DamageWatch } from './pipeline/damage-watch.ts'
 import { createDecisionLatency, type DecisionLatency } from './pipeline/decision-latency.ts'
@@ -22,12 +22,12 @@ import { outgoingOf } from './pipeline/outgoing.ts'
 import { gapOf, type Recovered } from './pipeline/recovery.ts'
 import { type RunOrder, runId, runInputs } from './pipeline/runs.ts'
 import { createTimeIndex, type TimeIndex } from './pipeline/time-index.ts'
-import type { RawTelemetry, SourceSink } from './ports.ts'
+import type { AgentClock, RawTelemetry, SourceSink } from './ports.ts'
 import type { AgentStorage } from './storage.ts'
 
 export type LoopOptions = Readonly<{
   loaded: LoadedRuntime
-  clock: Clock
+  clock: AgentClock
   events: AgentEvents
   storage: AgentStorage
   recovered: Recovered
@@ -57,6 +57,7 @@ export class AgentLoop {
   readonly intake: Intake
   readonly batcher: Batcher
   readonly damage: DamageWatch
+  readonly clockWatch: ClockWatch
   /** From the moment the lateness of a slide is over until it is decided. Empty under a recording's clock. */
   readonly latency: DecisionLatency = createDecisionLatency()
   gaps = 0
@@ -119,13 +120,8 @@ export class AgentLoop {
           ? null
           : (this.batchFailure ?? new HbError('OUTBOX_FULL', { waiting: this.batcher.waiting })),
     })
-    this.damage = new DamageWatch({
-      journal: storage.journal,
-      clock,
-      gap: (gap) => this.batcher.gap(gap),
-      found: ({ from, to }) => options.events.journalDamaged({ from_seq: from, to_seq: to }),
-      broken: (error) => options.events.broken('scrub', error),
-    })
+    this.damage = damageWatch(options, this.batcher)
+    this.clockWatch = clockWatch(options)
     this.damage.tell(storage.journal.unreadable)
     for (const item of recovered.items) this.batcher.add(item)
     for (const gap of recovered.gaps) this.batcher.gap(gap)
@@ -148,6 +144,7 @@ export class AgentLoop {
     if (inForce === undefined || !equalBytes(inForce, configDigest(files))) must({ kind: 'config', nowUs, files })
     if (config.clock === 'system') {
       const slideMs = Math.min(...config.rigs.map((rig) => rig.slide_ms))
+      this.cancels.push(this.clockWatch.start())
       this.cancels.push(clock.every(slideMs, () => void this.intake.take({ kind: 'tick', nowUs: clock.nowUs() })))
     }
     // Nothing may come between a loss and a state behind it: the next start must not have to look for it again.
@@ -241,6 +238,8 @@ export class AgentLoop {
     if (last !== null && this.nowUs() - lastUs < REFUSED_LATELY_US)
       reasons.push({ code: last.code, detail: last.message })
     if (this.batchFailure !== null) reasons.push({ code: this.batchFailure.code, detail: this.batchFailure.message })
+    const clock = this.options.loaded.config.clock === 'system' ? this.clockWatch.reason() : null
+    if (clock !== null) reasons.push({ code: clock.code, detail: clock.message })
     if (this.evaluation.state.settings === null)
       reasons.push({ code: 'STARTING', detail: 'no configuration is in force yet' })
     return reasons
@@ -367,6 +366,21 @@ export class AgentLoop {
     })
     return this.saving
   }
+}
+
+function damageWatch({ storage, clock, events }: LoopOptions, batcher: Batcher): DamageWatch {
+  return new DamageWatch({
+    journal: storage.journal,
+    clock,
+    gap: (gap) => batcher.gap(gap),
+    found: ({ from, to }) => events.journalDamaged({ from_seq: from, to_seq: to }),
+    broken: (error) => events.broken('scrub', error),
+  })
+}
+
+function clockWatch({ clock, events, recovered }: LoopOptions): ClockWatch {
+  const { clockStepped: stepped, clockTogether: together } = events
+  return new ClockWatch({ clock, evaluation: recovered.evaluation, stepped, together })
 }
 
 export function createAgentLoop(options: LoopOptions): AgentLoop {

@@ -116,6 +116,12 @@ function loopMetrics(loop: AgentLoop, { journal }: AgentStorage): MetricSource[]
       read: () => [{ value: loop.damage.unreadable }],
     },
     {
+      name: 'hb_clock_ahead_seconds',
+      help: 'How far the wall clock is ahead of the time of the agent; 0 while it is followed.',
+      kind: 'gauge',
+      read: () => [{ value: (loop.clockWatch.aheadUs ?? 0) / 1e6 }],
+    },
+    {
       name: 'hb_receipts_total',
       help: 'Verified receipts of the collector since the start.',
       kind: 'counter',

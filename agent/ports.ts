@@ -1,5 +1,21 @@
+import type { Clock } from '../shared/lib/clock.ts'
 import type { Provenance } from '../shared/model/telemetry.ts'
 import type { Micros } from '../shared/units.ts'
+
+/**
+ * The time of an agent: that of the machine as long as it runs like time. A wall clock that jumps, stands still or runs
+ * wild is not gone along with; the agent's time then runs on by the monotonic clock, and somebody is told.
+ */
+export interface AgentClock extends Clock {
+  /** What the wall clock says, whatever it is worth. */
+  wallUs(): Micros
+  /** Time that was evaluated does not come again: goes on from `us` when the wall clock is before it. */
+  notBefore(us: Micros): void
+  /** How far the wall clock is ahead of the agent's time (negative: behind); null while they are one. */
+  aheadUs(): Micros | null
+  /** Goes along with the wall clock from now on. */
+  follow(): void
+}
 
 /** Telemetry messages exactly as they arrived, from one endpoint in one turn. They are journaled before they are decoded. */
 export type RawTelemetry = Readonly<{

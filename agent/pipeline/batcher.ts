@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Signer } from '../../shared/crypto/sign.ts'
-import type { Clock } from '../../shared/lib/clock.ts'
 import type { DecisionItem } from '../../shared/model/decision.ts'
 import { type BatchHeader, buildBatch, genesisPrev } from '../../shared/protocol/batch.ts'
 import type { CodeIdentity } from '../code-identity.ts'
-import type { Journal, Outbox, OutboxEntry } from '../ports.ts'
+import type { AgentClock, Journal, Outbox, OutboxEntry } from '../ports.ts'
 
 /** Who signs, and what every header says the same. The epoch is that of the outbox. */
 export type BatchIdentity = Readonly<{
@@ -30,7 +29,7 @@ export type BatcherOptions = Readonly<{
   identity: BatchIdentity
   journal: Journal
   outbox: Outbox
-  clock: Clock
+  clock: Pick<AgentClock, 'nowUs' | 'wallUs' | 'monotonicUs'>
   itemsMax: number
   /** First record that what is taken first may come from. */
   firstJournalSeq: number
@@ -157,7 +156,13 @@ function sign(
     firstSeq,
     count,
     span: context.span,
-    clock: { monoUs: clock.monotonicUs(), wallUs: madeUs, bootId: identity.bootId, sync: 'unknown', errorUs: null },
+    clock: {
+      monoUs: clock.monotonicUs(),
+      wallUs: clock.wallUs(),
+      bootId: identity.bootId,
+      sync: 'unknown',
+      errorUs: null,
+    },
     code: options.code,
     config: context.config,
     baselines: context.baselines,

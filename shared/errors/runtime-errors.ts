@@ -53,6 +53,14 @@ export const RUNTIME_ERRORS = {
     summary: 'The clock of this machine is years off.',
     remedy: 'Set the clock (NTP, PTP or `timedatectl`), then start again: event times could not be told from rubbish.',
   },
+  CLOCK_STEPPED: {
+    exit: 75,
+    retry: true,
+    summary:
+      'The wall clock of this machine jumped or stands still, and is not followed: time that was evaluated does not come again.',
+    remedy:
+      'If the clock is wrong, set it (NTP, PTP or `timedatectl`): the agent goes along again by itself. If it is right and ahead, start the agent again. If it is right and behind, wait until it has caught up, or begin a new state folder.',
+  },
   NOTHING_HEARD: {
     exit: 69,
     retry: true,

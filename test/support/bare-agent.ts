@@ -1,3 +1,4 @@
+import { createAgentClock } from '../../agent/adapters/agent-clock.ts'
 import { openLoop } from '../../agent/compose.ts'
 import { EVALUATOR_VERSION } from '../../agent/core/settings.ts'
 import { createAgentEvents } from '../../agent/events.ts'
@@ -101,7 +102,8 @@ export class BareAgent {
     const exe = async (): Promise<Uint8Array> => new Uint8Array(32)
     const code = { exe, version: '0', node: '0', evaluator: EVALUATOR_VERSION, execArgvEmpty: true }
     try {
-      const loop = await openLoop({ loaded: LOADED, clock, events, storage, signer, code })
+      const own = createAgentClock({ clock, bootUs: () => null })
+      const loop = await openLoop({ loaded: LOADED, clock: own, events, storage, signer, code })
       await loop.begin()
       return new BareAgent({ logged, storage, loop, clock })
     } catch (error) {

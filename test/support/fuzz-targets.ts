@@ -116,10 +116,9 @@ function telemetryTargets(): FuzzTarget[] {
   ]
 }
 
-function fileTargets(): FuzzTarget[] {
-  const input = encodeJournalInput({ kind: 'frame', ...about, encoding: 'cbor', messages: [frame] })
-  const inputs = [
-    input,
+function journalInputs(): Uint8Array[] {
+  return [
+    encodeJournalInput({ kind: 'frame', ...about, encoding: 'cbor', messages: [frame] }),
     encodeJournalInput({ kind: 'tick', nowUs: NOW_US }),
     encodeJournalInput({ kind: 'operator', nowUs: 1, command: 'agent_start', bootId: 'b', version: '1' }),
     encodeJournalInput({
@@ -133,6 +132,10 @@ function fileTargets(): FuzzTarget[] {
       unreadable: [{ fromSeq: 4, toSeq: 5, reason: 'bad_body' }],
     }),
   ]
+}
+
+function fileTargets(): FuzzTarget[] {
+  const inputs = journalInputs()
   const { epoch, batchSeq, firstSeq, count, cose, records } = batch
   const entry = canonicalBytes([1, epoch, batchSeq, firstSeq, count, 1, cose, records, new Uint8Array(32)])
   const evaluation = createEvaluation()
