@@ -35,6 +35,8 @@ export type AgentOrder = Readonly<{
   /** Runs without a load are without this. */
   collector?: boolean
   batchMs?: number
+  /** Longest time between two full records. */
+  recordMs?: number
   /** Bound of the journal; by itself more than any run fills. */
   journalBytesMax?: number
 }>
@@ -53,6 +55,7 @@ export async function startBenchAgent(order: AgentOrder): Promise<BenchAgent> {
       latenessMs,
       collector: order.collector === true,
       batchMs: order.batchMs ?? 1000,
+      recordMs: order.recordMs ?? 10_000,
       journalBytesMax: order.journalBytesMax ?? 4_294_967_296,
     }),
   )
@@ -92,6 +95,7 @@ function runtimeText(
     latenessMs,
     collector,
     batchMs,
+    recordMs,
     journalBytesMax,
   }: {
     port: number
@@ -99,6 +103,7 @@ function runtimeText(
     latenessMs: number
     collector: boolean
     batchMs: number
+    recordMs: number
     journalBytesMax: number
   },
 ): string {
@@ -110,7 +115,7 @@ clock: system
 signing_key_file: sign.pem
 ${collector ? link : ''}health: { port: ${ports.health} }
 journal: { bytes_max: ${journalBytesMax} }
-decisions: { batch_ms: ${batchMs} }
+decisions: { batch_ms: ${batchMs}, pass_record_every_ms: ${recordMs} }
 rigs:
   - rig: bench
     program: demo

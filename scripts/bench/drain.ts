@@ -14,7 +14,12 @@ export function drain(): Measure[] {
       what: `an agent without its collector, ${BATCHES_PER_S} batches a second; then the collector starts. Batches receipted a second against batches made a second, while it goes on`,
       run: async ({ short, say }) => {
         const seconds = short ? 15 : 60
-        const agent = await startBenchAgent({ encoding: 'cbor', collector: true, batchMs: 1000 / BATCHES_PER_S })
+        const agent = await startBenchAgent({
+          encoding: 'cbor',
+          collector: true,
+          batchMs: 1000 / BATCHES_PER_S,
+          recordMs: 1000 / BATCHES_PER_S,
+        })
         const load = runLoad({
           endpoint: agent.endpoint,
           rig: 'bench',

@@ -14,7 +14,8 @@ export type BenchFolder = Readonly<{
   remove(): void
 }>
 
-export async function createBenchFolder(): Promise<BenchFolder> {
+/** `address`: where the collector listens for agents. */
+export async function createBenchFolder({ address = '127.0.0.1' } = {}): Promise<BenchFolder> {
   const path = mkdtempSync(join(tmpdir(), 'hb-bench-'))
   const write = (name: string, text: string, mode = 0o600): void => writeFileSync(join(path, name), text, { mode })
   const ports = { agents: await freePort(), operators: await freePort(), health: await freePort() }
@@ -26,7 +27,7 @@ export async function createBenchFolder(): Promise<BenchFolder> {
     ca,
     subjectUri: 'spiffe://demo/collector/main',
     dnsNames: ['localhost'],
-    ipAddresses: ['127.0.0.1'],
+    ipAddresses: [address],
     use: 'server',
     days: 1,
   })
@@ -49,16 +50,16 @@ export async function createBenchFolder(): Promise<BenchFolder> {
   write('agent.key', client.keyPem)
   write('sign.pem', signing.privatePem)
   write('sign.pub.pem', signing.publicPem)
-  write('collector.yaml', collectorYaml(ports))
+  write('collector.yaml', collectorYaml(ports, address))
   return { path, ports, write, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-function collectorYaml(ports: BenchFolder['ports']): string {
+function collectorYaml(ports: BenchFolder['ports'], address: string): string {
   return `version: 1
 deployment: demo
 signing_key_file: receipts.pem
 data_dir: collector-data
-agents_listen: { port: ${ports.agents} }
+agents_listen: { host: ${address}, port: ${ports.agents} }
 tls: { ca_file: ca.pem, cert_file: collector.pem, key_file: collector.key }
 operators_listen: { port: ${ports.operators} }
 agents:
