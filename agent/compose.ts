@@ -16,6 +16,7 @@ import { createCsvSource } from './adapters/csv-source.ts'
 import { type Files, systemFiles } from './adapters/files.ts'
 import { createHealthServer } from './adapters/health-server.ts'
 import { createHostSource } from './adapters/host-source.ts'
+import { createSpans } from './adapters/spans.ts'
 import { createStdinSource } from './adapters/stdin-source.ts'
 import { createTailSource } from './adapters/tail-source.ts'
 import { createUplink, type UplinkOptions } from './adapters/ws-uplink.ts'
@@ -193,6 +194,7 @@ export async function openLoop(parts: LoopParts): Promise<AgentLoop> {
   }
   const { config } = loaded
   return createAgentLoop({
+    spans: createSpans(code.version),
     loaded,
     clock,
     events,

@@ -5,6 +5,7 @@ import { HbError, isHbError } from '../shared/errors/hb-error.ts'
 import type { Decision } from '../shared/model/decision.ts'
 import type { OverallVerdict } from '../shared/model/verdict.ts'
 import type { Micros } from '../shared/units.ts'
+import type { Spans } from './adapters/spans.ts'
 import type { Uplink } from './adapters/ws-uplink.ts'
 import { highestSeq } from './core/sources.ts'
 import type { Effect } from './core/step.ts'
@@ -32,6 +33,8 @@ export type LoopOptions = Readonly<{
   storage: AgentStorage
   recovered: Recovered
   identity: BatchIdentity
+  /** null: nobody traces. */
+  spans: Spans | null
 }>
 
 /** Decisions that may wait to be signed; past it nothing more is taken in until the outbox takes them. */
@@ -94,8 +97,9 @@ export class AgentLoop {
       itemsMax: config.decisions.batch_items_max,
       firstJournalSeq: recovered.firstJournalSeq,
       context: () => batchContext(this.evaluation, config),
-      sealed: () => {
+      sealed: (entry) => {
         this.batchFailure = null
+        options.spans?.sealed(entry)
         this.uplink?.notify()
       },
       failed: (cause) => this.batchFailed(cause),
@@ -180,12 +184,14 @@ export class AgentLoop {
       messages,
       ...(time === undefined ? {} : { time }),
     })
-    let seq = this.intake.take(input())
+    const take = (): number | null => this.intake.take(input())
+    const { spans } = this.options
+    let seq = spans === null ? take() : spans.ingest(raw, take)
     if (raw.nowUs === undefined && raw.waits !== true) return
     // A recording or a file can wait: nothing of it is lost while the disk is full.
     while (seq === null && !this.stopping) {
       await clock.sleep(RETRY_MS)
-      seq = this.intake.take(input())
+      seq = take()
     }
     this.inputs += 1
     if (this.inputs % INPUTS_AT_ONCE !== 0) return
@@ -300,6 +306,7 @@ export class AgentLoop {
       else if (effect.kind === 'decided') {
         this.live.decided(this.evaluation.state, effect)
         this.noteLatency(effect.decision)
+        this.options.spans?.decided(effect.decision)
         if (effect.decision.verdict !== 'PASS') this.pinUntilUs = input.nowUs + PIN_AROUND_US
       } else if (effect.kind === 'gap') {
         this.gaps += 1

@@ -56,9 +56,15 @@ function plan(args: readonly string[]): Job[][] {
   const quick = files.filter((file) => !/^test\/(system|slow)\//.test(file)).map(tests)
   const named = args.filter((arg) => !arg.startsWith('--')).map((arg) => arg.replace(/^\.\//, ''))
   if (named.length > 0) return [named.some((file) => /\/(system|slow)\//.test(file)) ? [BUILD] : [], named.map(tests)]
-  if (args.includes('--slow')) return [[BUILD], below('slow')]
+  if (args.includes('--slow')) return [[BUILD], longestFirst(below('slow'))]
   if (args.includes('--fast')) return [[...CHECKS, ...quick]]
   return [[BUILD, ...CHECKS, ...quick], below('system')]
+}
+
+/** What takes twenty minutes by itself must not be begun last. */
+function longestFirst(jobs: readonly Job[]): Job[] {
+  const isLong = ({ name }: Job): boolean => name === 'test/slow/soak.test.ts'
+  return [...jobs.filter(isLong), ...jobs.filter((job) => !isLong(job))]
 }
 
 async function runJob(job: Job): Promise<Outcome> {

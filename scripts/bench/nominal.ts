@@ -78,7 +78,8 @@ async function nominalRun({ short, say }: Setting): Promise<Record<string, numbe
       decision_latency_p999_ms: end.latency[2]! * 1000,
       agent_l64_rss_mb: Math.max(...looks.map(({ rssMb }) => rssMb)),
       agent_l64_cpu_percent: (100 * (last.cpuS - first.cpuS)) / (last.atS - first.atS),
-      rss_drift_percent_per_h: driftPerHour(looks),
+      // In a short run nothing has settled yet: a figure would be of the warming up.
+      ...(short ? {} : { rss_drift_percent_per_h: driftPerHour(looks) }),
       bytes_per_decision: (last.outboxBytes - first.outboxBytes) / (last.decisions - first.decisions),
       mb_per_day_nominal: (perS * SECONDS_PER_DAY) / 1e6,
       journal_mb_per_h: (journalBytes / 1e6 / seconds) * 3600,

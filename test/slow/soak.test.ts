@@ -70,8 +70,9 @@ t.test(`${MINUTES} minutes of 64 channels at 1 kHz leave memory as it is and los
   ] as const) {
     const { early, late } = quarters(looks.map(of))
     t.ok(late <= early * GROWTH_MAX, `${name}: ${early.toFixed(1)} MB, then ${late.toFixed(1)} MB`)
+    const driftPerHour = ((late - early) / early / (MINUTES / 2)) * 60 * 100
     t.comment(
-      `counted: soak, ${name} | ${MINUTES} min | ${early.toFixed(1)} MB in its second quarter, ${late.toFixed(1)} MB in its last`,
+      `counted: soak, ${name} | ${MINUTES} min | ${early.toFixed(1)} MB in its second quarter, ${late.toFixed(1)} MB in its last: ${driftPerHour.toFixed(1)} %/h`,
     )
   }
   await agent.stop()
