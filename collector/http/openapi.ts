@@ -19,7 +19,7 @@ type Json = Readonly<Record<string, unknown>>
 
 /** Facts of a route as it is registered; null for the files of the page, which are no interface, and for HEAD. */
 export function routeFacts({ method, url, schema, config, websocket }: RouteOptions): RouteFacts | null {
-  if (url.includes('*') || method === 'HEAD') return null
+  if (url.includes('*') || config?.page === true || method === 'HEAD') return null
   invariant(method === 'GET', `${url}: only reading is served here`)
   const summary = schema?.summary
   invariant(summary !== undefined, `${url} does not say what it is`)

@@ -26,6 +26,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a person must be permitted to do; a route that does not say is a mistake and is not served. */
     permission?: 'fleet:read' | 'evidence:read'
+    /** A file of the page: no interface, and not described as one. */
+    page?: true
     /** What it answers, by status. */
     answers?: Readonly<Record<number, TSchema>>
   }

@@ -17,6 +17,6 @@ export async function servePage(app: FastifyInstance): Promise<void> {
     const type = TYPES[extname(path)] ?? 'application/octet-stream'
     const body = Buffer.from(getAsset(key))
     for (const url of path === 'index.html' ? ['/', '/index.html'] : [`/${path}`])
-      app.get(url, async (_request, reply) => reply.type(type).send(body))
+      app.get(url, { config: { page: true } }, async (_request, reply) => reply.type(type).send(body))
   }
 }
