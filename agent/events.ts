@@ -9,7 +9,6 @@ import type { Loss } from '../shared/model/input.ts'
 export type AgentEvents = ReturnType<typeof createAgentEvents>
 
 export function createAgentEvents(log: Logger) {
-  let lastRefusal = ''
   return {
     ...createUplinkEvents(log),
     ...createSourceEvents(log),
@@ -25,6 +24,7 @@ export function createAgentEvents(log: Logger) {
     tornTail: (facts: { segment: string; bytes: number; reason: string }) =>
       log.warn({ event: 'journal_tail_cut', ...facts }, 'the last journal record was half-written and was put aside'),
     ...createDamageEvents(log),
+    ...createDiskEvents(log),
     ...createClockEvents(log),
     stopping: (signal: string) => log.info({ event: 'agent_stopping', signal }, 'agent stops'),
     stopped: (facts: { overdue: readonly string[]; failed: readonly string[]; decisions: number }) =>
@@ -41,8 +41,19 @@ export function createAgentEvents(log: Logger) {
       log.warn({ event: 'gap', ...facts }, 'slides that were never evaluated'),
     wouldHaveDone: (facts: { rig: string; decision: number; action: string }) =>
       log.info({ event: 'would_have_done', ...facts }, 'an action that no actuator is there for'),
+    run: (facts: { rig: string; command: string; run: string }) =>
+      log.info({ event: 'run', ...facts }, `run ${facts.command}`),
+    broken: (where: string, error: unknown) =>
+      log.error({ event: 'broken', where, ...describe(error) }, 'an error nobody expected'),
+  }
+}
+
+/** What a disk does not take. One line a kind of fault: a full disk refuses twenty inputs a second. */
+function createDiskEvents(log: Logger) {
+  let lastRefusal = ''
+  let lastCheckpoint = ''
+  return {
     notJournaled(error: unknown): void {
-      // One line a kind of fault: a full disk refuses twenty inputs a second.
       const facts = describe(error)
       if (facts.code === lastRefusal) return
       lastRefusal = facts.code ?? ''
@@ -54,15 +65,16 @@ export function createAgentEvents(log: Logger) {
     },
     batchFailed: (error: unknown) =>
       log.error({ event: 'batch_failed', ...describe(error) }, 'a batch could not be kept; it is tried again'),
-    checkpointFailed: (error: unknown) =>
-      log.error(
-        { event: 'checkpoint_failed', ...describe(error) },
-        'the state could not be saved; the older one stays',
-      ),
-    run: (facts: { rig: string; command: string; run: string }) =>
-      log.info({ event: 'run', ...facts }, `run ${facts.command}`),
-    broken: (where: string, error: unknown) =>
-      log.error({ event: 'broken', where, ...describe(error) }, 'an error nobody expected'),
+    checkpointFailed(error: unknown): void {
+      const facts = describe(error)
+      if (facts.code === lastCheckpoint) return
+      lastCheckpoint = facts.code ?? ''
+      log.error({ event: 'checkpoint_failed', ...facts }, 'the state could not be saved; the older one stays')
+    },
+    checkpointSaved(): void {
+      if (lastCheckpoint !== '') log.info({ event: 'checkpoint_saved' }, 'the state is saved again')
+      lastCheckpoint = ''
+    },
   }
 }
 
@@ -130,11 +142,18 @@ function createDamageEvents(log: Logger) {
 }
 
 function createUplinkEvents(log: Logger) {
+  let lastLost = ''
   return {
-    uplinkConnected: (facts: { epoch: number; batch_seq: number }) =>
-      log.info({ event: 'uplink_connected', ...facts }, 'connected to the collector'),
-    uplinkLost: (reason: string) =>
-      log.warn({ event: 'uplink_lost', reason }, 'the collector is away; batches wait in the outbox'),
+    uplinkConnected(facts: { epoch: number; batch_seq: number }): void {
+      lastLost = ''
+      log.info({ event: 'uplink_connected', ...facts }, 'connected to the collector')
+    },
+    uplinkLost(reason: string): void {
+      // Once for as long as it stays the same: an agent may try for days.
+      if (reason === lastLost) return
+      lastLost = reason
+      log.warn({ event: 'uplink_lost', reason }, 'the collector is away; batches wait in the outbox')
+    },
     uplinkRefused: (facts: { code: string; detail: string }) =>
       log.error({ event: 'uplink_refused', code: facts.code, detail: facts.detail }, 'the collector refused'),
     badReceipt: (facts: { batch: number; reason: string }) =>

@@ -365,7 +365,9 @@ export class AgentLoop {
         await storage.journal.sync()
         storage.journal.savePins()
         if (this.batcher.gapsWaiting === 0) this.damage.told()
-        if (emitted <= storage.outbox.lastDecisionSeq || emitted === 0) await storage.checkpoints.save(journalSeq, body)
+        if (emitted > storage.outbox.lastDecisionSeq && emitted !== 0) return
+        await storage.checkpoints.save(journalSeq, body)
+        events.checkpointSaved()
       } catch (error) {
         if (!isHbError(error)) throw error
         events.checkpointFailed(error)
