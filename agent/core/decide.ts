@@ -1,7 +1,7 @@
 import type { Canonical, DecisionValues, Finding, RunContext } from '../../shared/model/decision.ts'
-import { METRIC_VERDICTS, type MetricVerdict, type OverallVerdict } from '../../shared/model/verdict.ts'
+import { METRIC_VERDICTS, type MetricVerdict, type Mode, type OverallVerdict } from '../../shared/model/verdict.ts'
 import type { Judgement } from './judge.ts'
-import { EVALUATOR_VERSION, type EvaluatorSettings, FINDINGS_MAX } from './settings.ts'
+import { EVALUATOR_VERSION, type EvaluatorSettings, FINDINGS_MAX, type RigSettings } from './settings.ts'
 import type { RigState } from './state.ts'
 
 /** Verdicts that mean nobody knows how a metric is. A required metric with one of them makes the rig NO_TEST. */
@@ -46,40 +46,54 @@ export function rankFindings(judgements: readonly Judgement[]): Finding[] {
 }
 
 /** Text, in the Unicode form that snapshots keep, that is equal exactly when two slides of a rig say the same: verdict, drivers with window and ground, mode, run, configuration. */
-export function sayingKey(rig: RigState, verdict: OverallVerdict, findings: readonly Finding[]): string {
+export function sayingKey({ verdict, findings, mode, run }: Slide): string {
   const drivers = findings.map((f) => `${f.metric}\u0000${f.verdict}\u0000${f.ground}\u0000${f.windowUs}`).sort()
-  return JSON.stringify([verdict, rig.mode, rig.run?.run ?? '', rig.run?.note ?? '', drivers]).normalize('NFC')
+  return JSON.stringify([verdict, mode, run?.run ?? '', run?.note ?? '', drivers]).normalize('NFC')
 }
 
-export type Saying = Readonly<{
-  seq: number
+/** What one rig came to at the end of one slide. It has no number yet: that is given where all rigs meet. */
+export type Slide = Readonly<{
   endUs: number
   verdict: OverallVerdict
+  /** Worst first. */
   findings: readonly Finding[]
+  /** Digest of the closed panes that were used. */
   slice: Uint8Array
+  mode: Mode
+  run: RunContext | null
+}>
+
+export type Numbered = Readonly<{
+  seq: number
   /** What would be asked of an actuator; until actions land nothing is done and the record says so (decisions 26). */
   action: 'notify' | null
 }>
 
 /** The six class values of a decision: core, measurements, identifiers, limits, persons, free text (evidence.md 4.3). */
-export function decisionValues(settings: EvaluatorSettings, rig: RigState, saying: Saying): DecisionValues {
-  const findings = saying.findings.slice(0, FINDINGS_MAX)
+export function decisionValues(
+  settings: EvaluatorSettings,
+  rig: RigSettings,
+  slide: Slide,
+  { seq, action }: Numbered,
+): DecisionValues {
+  const { run } = slide
+  const findings = slide.findings.slice(0, FINDINGS_MAX)
   const core: Canonical = {
     v: 1,
-    seq: saying.seq,
-    rig: rig.settings.rig,
-    t_us: saying.endUs,
-    verdict: saying.verdict,
+    seq,
+    rig: rig.rig,
+    t_us: slide.endUs,
+    verdict: slide.verdict,
     limits_only: isLimitsOnly(rig),
-    mode: rig.mode,
-    run: rig.run?.run ?? null,
+    mode: slide.mode,
+    run: run?.run ?? null,
     code: EVALUATOR_VERSION,
     config: settings.configDigest,
-    baseline: rig.settings.baseline?.digest ?? null,
-    slice: saying.slice,
+    baseline: rig.baseline?.digest ?? null,
+    slice: slide.slice,
     drivers: findings.map((f) => [f.metric, f.verdict, f.ground, f.windowUs]),
-    more: saying.findings.length - findings.length,
-    action: saying.action === null ? null : { type: saying.action, outcome: 'would_have_done' },
+    more: slide.findings.length - findings.length,
+    action: action === null ? null : { type: action, outcome: 'would_have_done' },
   }
   const measurements = findings.map((f) => [f.metric, f.count, f.mean, f.min, f.max, f.ageUs])
   const limits = findings.map((f) => [
@@ -91,19 +105,12 @@ export function decisionValues(settings: EvaluatorSettings, rig: RigState, sayin
     f.deviation,
     f.ratio,
   ])
-  return [
-    core,
-    measurements,
-    identifiers(rig.run, findings),
-    limits,
-    rig.run?.operator ?? null,
-    rig.run === null ? null : rig.run.note,
-  ]
+  return [core, measurements, identifiers(run, findings), limits, run?.operator ?? null, run === null ? null : run.note]
 }
 
 /** A rig none of whose metrics asks for a baseline is judged on limits alone, and is badged so everywhere (K5). */
-export function isLimitsOnly(rig: RigState): boolean {
-  return rig.settings.metrics.every((m) => !m.baselineRequired)
+export function isLimitsOnly(rig: RigSettings): boolean {
+  return rig.metrics.every((m) => !m.baselineRequired)
 }
 
 function identifiers(run: RunContext | null, findings: readonly Finding[]): Canonical {

@@ -1,8 +1,17 @@
 import type { Canonical, DecisionItem, DecisionValues } from '../../shared/model/decision.ts'
 import type { Digests } from './settings.ts'
-import type { EvaluatorState, OpenRange, RigState } from './state.ts'
+import type { EvaluatorState, OpenRange } from './state.ts'
 
-export type Said = Readonly<{ seq: number; endUs: number; key: string; verdict: string; values: DecisionValues }>
+/** A decision that has its number; `index` is the place of its rig in the state. */
+export type Said = Readonly<{
+  index: number
+  rig: string
+  seq: number
+  endUs: number
+  key: string
+  verdict: string
+  values: DecisionValues
+}>
 
 /**
  * Puts a decision into the sequence: as a full record when it says something new or when its time has come, else as one
@@ -10,20 +19,19 @@ export type Said = Readonly<{ seq: number; endUs: number; key: string; verdict: 
  *
  * @returns what is finished by it, in order of sequence: the range that was open, then the record.
  */
-export function recordDecision(state: EvaluatorState, rig: RigState, said: Said, digests: Digests): DecisionItem[] {
+export function recordDecision(state: EvaluatorState, said: Said, digests: Digests): DecisionItem[] {
   const settings = state.settings!
+  const last = state.records[said.index]!
   const everyUs = said.verdict === 'PASS' ? settings.passRecordEveryUs : settings.notPassRecordEveryUs
-  const unchanged = said.key === rig.recordKey && said.endUs - rig.recordUs < everyUs
+  const unchanged = said.key === last.key && said.endUs - last.endUs < everyUs
   const items = unchanged ? [] : closeRange(state)
   state.chain = digests.bytes('chain', state.chain, digests.encode(said.values))
   if (unchanged) {
     state.range = extend(state.range, said)
-    state.range.rigs.set(rig.settings.rig, { seq: rig.recordSeq, verdict: said.verdict })
+    state.range.rigs.set(said.rig, { seq: last.seq, verdict: said.verdict })
     return items
   }
-  rig.recordKey = said.key
-  rig.recordSeq = said.seq
-  rig.recordUs = said.endUs
+  state.records[said.index] = { key: said.key, seq: said.seq, endUs: said.endUs }
   items.push({ kind: 'record', seq: said.seq, values: said.values, chain: state.chain })
   return items
 }

@@ -6,16 +6,19 @@ import { createOpenSamples, type OpenSamples, pushRun } from './open-samples.ts'
 import type { OpenPanes } from './panes.ts'
 import type { EvaluatorSettings, RigSettings } from './settings.ts'
 import type { Sources } from './sources.ts'
-import { createRigState, type EvaluatorState, type OpenRange, type RigState } from './state.ts'
+import { createRigState, type EvaluatorState, type LastRecord, type OpenRange, type RigState } from './state.ts'
 
 /**
  * The state as a value that has one encoding, and back. A checkpoint is this and a journal position, nothing else; so a
  * restored evaluator goes on exactly as the first one would have, to the last bit. The settings are not in it: they
- * come from the configuration's bytes, whose digest is checked.
+ * come from the configuration's bytes, whose digest is checked. `rigs` are given where they are evaluated elsewhere.
  *
  * Doubles are kept as their eight bytes, little-endian, because the encoding of numbers would turn −0 into 0.
  */
-export function snapshotState(state: EvaluatorState): Canonical {
+export function snapshotState(
+  state: EvaluatorState,
+  rigs: readonly Canonical[] = state.rigs.map(snapshotRig),
+): Canonical {
   return [
     state.settings?.configDigest ?? null,
     state.nowUs,
@@ -23,22 +26,25 @@ export function snapshotState(state: EvaluatorState): Canonical {
     state.chain.slice(),
     state.range === null ? null : snapshotRange(state.range),
     [state.clockBack.count, state.clockBack.worstUs],
-    state.rigs.map(snapshotRig),
+    state.records.map(({ key, seq, endUs }) => [key, seq, endUs]),
+    rigs,
   ]
 }
 
 /** @returns the state, or null when the value is not a snapshot under these settings. Never half of one. */
 export function restoreState(value: Canonical, settings: EvaluatorSettings): EvaluatorState | null {
-  const [digest, nowUs, decisionSeq, chain, range, clockBack, rigs] = value as [
+  const [digest, nowUs, decisionSeq, chain, range, clockBack, records, rigs] = value as [
     Uint8Array | null,
     number,
     number,
     Uint8Array,
     Canonical,
     [number, number],
+    [string, number, number][],
     Canonical[],
   ]
   if (digest === null || !sameBytes(digest, settings.configDigest) || rigs.length !== settings.rigs.length) return null
+  if (records.length !== rigs.length) return null
   const restored: RigState[] = []
   for (let k = 0; k < rigs.length; k += 1) {
     const rig = restoreRig(rigs[k]!, settings.rigs[k]!)
@@ -52,20 +58,19 @@ export function restoreState(value: Canonical, settings: EvaluatorSettings): Eva
     chain,
     range: range === null ? null : restoreRange(range),
     rigs: restored,
+    records: records.map(([key, seq, endUs]): LastRecord => ({ key, seq, endUs })),
     clockBack: { count: clockBack[0], worstUs: clockBack[1] },
   }
 }
 
-function snapshotRig(rig: RigState): Canonical {
+/** One rig of a snapshot. */
+export function snapshotRig(rig: RigState): Canonical {
   return [
     rig.settings.rig,
     rig.mode,
     rig.run,
     rig.closedUs,
     rig.originUs,
-    rig.recordKey,
-    rig.recordSeq,
-    rig.recordUs,
     [
       bytesOf(rig.newestSeenUs),
       bytesOf(rig.newestUs),
@@ -89,9 +94,6 @@ type RigSnapshot = [
   run: ReadonlyMap<string, Canonical> | null,
   closedUs: number,
   originUs: number,
-  recordKey: string,
-  recordSeq: number,
-  recordUs: number,
   arrays: Uint8Array[],
   panes: Uint8Array[],
   samples: Canonical[],
@@ -101,9 +103,10 @@ type RigSnapshot = [
   settled: ReadonlyMap<string, number>,
 ]
 
-function restoreRig(value: Canonical, settings: RigSettings): RigState | null {
+/** @returns the rig, or null when the value is not one of a snapshot under these settings. */
+export function restoreRig(value: Canonical, settings: RigSettings): RigState | null {
   const snapshot = value as unknown as RigSnapshot
-  const [name, mode, run, closedUs, originUs, recordKey, recordSeq, recordUs, ...rest] = snapshot
+  const [name, mode, run, closedUs, originUs, ...rest] = snapshot
   const [arrays, panes, samples, levels, sources, ledger, settled] = rest
   if (name !== settings.rig) return null
   const rig = createRigState(settings)
@@ -131,9 +134,6 @@ function restoreRig(value: Canonical, settings: RigSettings): RigState | null {
     mode,
     closedUs,
     originUs,
-    recordKey,
-    recordSeq,
-    recordUs,
     run: run === null ? null : (Object.fromEntries(run) as unknown as RunContext),
     sources: restoreSources(sources),
     settled: Object.fromEntries(settled) as unknown as LedgerCounts,

@@ -38,13 +38,12 @@ export type RigState = {
   ledger: Ledger
   /** What became of samples under earlier configurations. */
   settled: LedgerCounts
-  /** Key of what the last full record said, and where it stands in the sequence. */
-  recordKey: string
-  recordSeq: number
-  recordUs: Micros
   /** Joined windows of the slide being judged, one array a window. Scratch: written before it is read, never kept. */
   readonly windowRows: Float64Array[]
 }
+
+/** What the last full record of a rig said (its key, '' for none), and where it stands in the sequence. */
+export type LastRecord = { key: string; seq: number; endUs: Micros }
 
 /** A run of decisions that said the same as the last full record of their rig. */
 export type OpenRange = {
@@ -68,6 +67,8 @@ export type EvaluatorState = {
   range: OpenRange | null
   /** Rigs sorted by id. */
   rigs: RigState[]
+  /** The last full record of each rig, in their order. */
+  records: LastRecord[]
   /** Times the wall clock went back, and by how much at most. */
   clockBack: { count: number; worstUs: Micros }
 }
@@ -80,8 +81,14 @@ export function createState(): EvaluatorState {
     chain: new Uint8Array(32),
     range: null,
     rigs: [],
+    records: [],
     clockBack: { count: 0, worstUs: 0 },
   }
+}
+
+/** Before a rig has said anything, or anything that what comes next could be the same as. */
+export function noRecord(): LastRecord {
+  return { key: '', seq: 0, endUs: 0 }
 }
 
 /** A rig before its first input. */
@@ -111,9 +118,6 @@ export function createRigState(settings: RigSettings): RigState {
     sources: createSources(),
     ledger: createLedger(metrics),
     settled: { received: 0, evaluated: 0, late: 0, duplicate: 0, rejected: 0, shed: 0, pending: 0 },
-    recordKey: '',
-    recordSeq: 0,
-    recordUs: 0,
     windowRows: settings.windowsUs.map(() => new Float64Array(metrics * MOMENTS_FIELDS)),
   }
 }

@@ -51,7 +51,7 @@ export function createLiveView(options: LiveViewOptions): LiveView {
       if (changed) options.changed({ decided: effect, was: isNew ? null : known.verdict })
       known.verdict = decision.verdict
       const wallUs = options.nowUs()
-      if (!changed && wallUs - known.sentUs < VITALS_EVERY_US) return
+      if (judgements === null || (!changed && wallUs - known.sentUs < VITALS_EVERY_US)) return
       const rig = state.rigs.find((r) => r.settings.rig === decision.rig)!
       const received = totalCounts(rig).received
       const spanUs = wallUs - known.sentUs

@@ -133,7 +133,7 @@ export function feed(into: Collected, input: EvaluatorInput): Effect[] {
     else if (effect.kind === 'request_action') into.actions.push(effect)
     else {
       into.decisions.push(effect.decision)
-      into.judgements.push(effect.judgements)
+      into.judgements.push(effect.judgements!)
     }
   }
   return effects

@@ -34,7 +34,7 @@ function effectBytes(effects: readonly Effect[]): Uint8Array {
   // Of a decision the six values that are signed and the verdicts: its findings are in them.
   const brief = effects.map((e) =>
     e.kind === 'decided'
-      ? [e.decision.seq, e.decision.timeUs, e.decision.values, e.judgements.map((j) => j.verdict)]
+      ? [e.decision.seq, e.decision.timeUs, e.decision.values, e.judgements!.map((j) => j.verdict)]
       : e,
   )
   return canonicalBytes(brief as unknown as Canonical)

@@ -1,0 +1,159 @@
+import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
+import type { FrameResult } from '../../shared/model/input.ts'
+import type { Micros } from '../../shared/units.ts'
+import { acceptFrame, refuseFrame } from './accept.ts'
+import { overallVerdict, rankFindings, type Slide } from './decide.ts'
+import { type Judgement, judgeMetric } from './judge.ts'
+import { book } from './ledger.ts'
+import { clearTree, coverOf, digestCover, growTree, joinCover, leafRows } from './pane-tree.ts'
+import { closePane, emptyAll, paneOf } from './panes.ts'
+import type { Digests } from './settings.ts'
+import type { RigState } from './state.ts'
+import type { EvaluatorInput } from './step.ts'
+
+/** When an input is: its time, what is wrong with the time since the one before, and whether it may start a rig. */
+export type Time = Readonly<{ nowUs: Micros; gap: 'agent_down' | 'time_jump' | null; starts: boolean }>
+
+/** What happens on one rig, before it has a place among what happens on others. */
+export type RigOutcome =
+  /** `judgements` are for looking only; null where nobody will. */
+  | Readonly<{ kind: 'slide'; slide: Slide; judgements: readonly Judgement[] | null }>
+  /** Slides `fromUs` to `toUs` that were never evaluated; windows fill anew from `originUs`. */
+  | Readonly<{ kind: 'gap'; fromUs: Micros; toUs: Micros; originUs: Micros; reason: string; dropped: number }>
+
+/** Inputs that change something on a rig. */
+export type RigInput = Exclude<EvaluatorInput, { kind: 'config' | 'loss' }>
+
+/*
+ * One input on one rig is three calls: what its time alone brings about, what it brings itself, and what is complete
+ * then. None of them looks at anything but this rig, so rigs can be evaluated apart, each seeing the time of every input.
+ */
+
+/** Takes what an input brings to this rig, if anything. */
+export function takeOnRig(rig: RigState, input: RigInput, nowUs: Micros): void {
+  const id = rig.settings.rig
+  if (input.kind === 'frame') {
+    for (const result of input.results) if (rigOf(result) === id) takeFrame(rig, result, nowUs)
+  } else if (input.kind === 'mode' && input.rig === id) rig.mode = input.mode
+  else if (input.kind === 'run' && input.rig === id) changeRun(rig, input)
+}
+
+function rigOf(result: FrameResult): string {
+  return result.ok ? result.frame.rig : result.rig
+}
+
+function takeFrame(rig: RigState, result: FrameResult, nowUs: Micros): void {
+  rig.ledger.framesReceived += 1
+  if (result.ok) acceptFrame(rig, result.frame, nowUs)
+  else refuseFrame(rig, result.reason, nowUs, result.detail)
+}
+
+/** Starts, notes or stops the test run that a rig is in. */
+export function changeRun(rig: Pick<RigState, 'run'>, input: Extract<EvaluatorInput, { kind: 'run' }>): void {
+  if (input.command === 'stop') rig.run = null
+  else if (input.command === 'start') {
+    rig.run = {
+      run: input.run,
+      article: input.article,
+      procedure: input.procedure,
+      operator: input.operator,
+      startedUs: input.nowUs,
+      note: '',
+    }
+  } else if (rig.run !== null) rig.run = { ...rig.run, note: input.note }
+}
+
+/** Starts a rig at its first frame or tick, jumps over a gap, and closes the slides whose time is up. */
+export function advanceRig(rig: RigState, time: Time, outcomes: RigOutcome[], digests: Digests): void {
+  const { slideUs, latenessUs } = rig.settings
+  if (rig.closedUs < 0) {
+    if (!time.starts) return
+    rig.closedUs = startOf(rig, time.nowUs)
+    rig.originUs = originOf(rig, time.nowUs)
+  } else if (time.gap !== null) {
+    outcomes.push(
+      jumpGap(rig, {
+        toUs: Math.max(rig.closedUs, startOf(rig, time.nowUs)),
+        originUs: originOf(rig, time.nowUs),
+        reason: time.gap,
+      }),
+    )
+  }
+  while (rig.closedUs + slideUs + latenessUs + slideUs <= time.nowUs) outcomes.push(closeSlide(rig, digests))
+}
+
+/** Where evaluation begins at a time: the slide that is due next. */
+export function startOf(rig: RigState, nowUs: Micros): Micros {
+  const { slideUs, latenessUs } = rig.settings
+  // A recording may begin at time zero; a negative time would mean a rig that has not begun.
+  return Math.max(0, Math.floor((nowUs - latenessUs - slideUs) / slideUs) * slideUs)
+}
+
+/** From when on samples can be there: windows are due when they reach back no further than this. */
+export function originOf(rig: RigState, nowUs: Micros): Micros {
+  const { slideUs } = rig.settings
+  return Math.floor((nowUs + slideUs - 1) / slideUs) * slideUs
+}
+
+/** Drops what was open and begins anew at `toUs`. */
+export function jumpGap(
+  rig: RigState,
+  { toUs, originUs, reason }: { toUs: Micros; originUs: Micros; reason: string },
+): Extract<RigOutcome, { kind: 'gap' }> {
+  const samples = emptyAll(rig.panes)
+  let dropped = 0
+  for (let m = 0; m < samples.length; m += 1) {
+    book(rig.ledger, m, 'shed', samples[m]!)
+    dropped += samples[m]!
+  }
+  clearTree(rig.tree)
+  rig.departures.fill(0)
+  rig.firstUs.fill(-1)
+  const fromUs = rig.closedUs
+  rig.closedUs = toUs
+  rig.originUs = originUs
+  return { kind: 'gap', fromUs, toUs, originUs, reason, dropped }
+}
+
+/** Closes slides while every channel that is not idle has promised to send nothing older (decisions 3). */
+export function completeRig(rig: RigState, nowUs: Micros, outcomes: RigOutcome[], digests: Digests): void {
+  if (rig.closedUs < 0) return
+  const { slideUs, latenessUs, metrics } = rig.settings
+  let complete = Number.POSITIVE_INFINITY
+  for (let m = 0; m < metrics.length; m += 1) {
+    const newest = rig.newestSeenUs[m]!
+    if (newest < 0 || nowUs - newest > metrics[m]!.idleAfterUs) continue
+    complete = Math.min(complete, newest - latenessUs)
+  }
+  if (complete === Number.POSITIVE_INFINITY) return
+  while (rig.closedUs + slideUs <= complete) outcomes.push(closeSlide(rig, digests))
+}
+
+function closeSlide(rig: RigState, digests: Digests): RigOutcome {
+  const { slideUs, windowsUs, metrics } = rig.settings
+  const pane = paneOf(rig.closedUs, slideUs)
+  const rows = leafRows(rig.tree, pane)
+  closePane(rig.panes, pane, rig.sources.names, rows, rig.newestUs)
+  for (let m = 0; m < metrics.length; m += 1) {
+    book(rig.ledger, m, 'evaluated', rows[m * MOMENTS_FIELDS]!)
+    if (rows[m * MOMENTS_FIELDS + 7]! > 0) rig.invalidPane[m] = pane
+    if (rig.firstUs[m]! < 0 && rows[m * MOMENTS_FIELDS]! > 0) rig.firstUs[m] = rig.closedUs
+  }
+  growTree(rig.tree, pane, digests)
+  rig.closedUs += slideUs
+  let cover: number[] = []
+  windowsUs.forEach((widthUs, w) => {
+    const covered = coverOf(rig.tree, Math.max(0, pane + 1 - Math.floor(widthUs / slideUs)), pane + 1)
+    joinCover(rig.tree, covered, rig.windowRows[w]!)
+    if (covered.length > 0 && widthUs === windowsUs[windowsUs.length - 1]) cover = covered
+  })
+  return judgeSlide(rig, digestCover(rig.tree, cover, digests))
+}
+
+function judgeSlide(rig: RigState, slice: Uint8Array): RigOutcome {
+  const endUs = rig.closedUs
+  const judgements = rig.settings.metrics.map((_, m) => judgeMetric(rig, m, endUs))
+  const verdict = overallVerdict(rig, judgements)
+  const { mode, run } = rig
+  return { kind: 'slide', slide: { endUs, verdict, findings: rankFindings(judgements), slice, mode, run }, judgements }
+}
