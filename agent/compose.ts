@@ -21,6 +21,7 @@ import { createStdinSource } from './adapters/stdin-source.ts'
 import { createTailSource } from './adapters/tail-source.ts'
 import { createUplink, type UplinkOptions } from './adapters/ws-uplink.ts'
 import { createZmqSource } from './adapters/zmq-source.ts'
+import { checkClock, checkNotBefore } from './clock-check.ts'
 import { type CodeIdentity, readCode } from './code-identity.ts'
 import { agentDetail, agentStatus, type StatusOptions } from './detail.ts'
 import { type AgentEvents, createAgentEvents } from './events.ts'
@@ -56,12 +57,6 @@ export interface Agent {
 
 /** A stop that takes longer goes on to the next part. */
 const STOP_MS = 10_000
-/** Before this there was no such program: a clock that says so was never set. After the other, certificates make no sense. */
-const EARLIEST_US: Micros = Date.UTC(2026, 0, 1) * 1000
-const LATEST_US: Micros = Date.UTC(2100, 0, 1) * 1000
-/** How far behind its own last input a clock may be at a start: a year. */
-const BEHIND_MAX_US: Micros = 365 * 86_400_000_000
-
 export function createAgent(options: AgentOptions): Agent {
   const { loaded, clock } = options
   const events = createAgentEvents(
@@ -149,14 +144,6 @@ function readKeys(loaded: LoadedRuntime): Keys {
   return { signer, receiptKey, uplink: { url: collector.url, tls, collectorKey: receiptKey } }
 }
 
-function checkClock({ config }: LoadedRuntime, nowUs: Micros): void {
-  if (config.clock === 'recording' || (nowUs >= EARLIEST_US && nowUs <= LATEST_US)) return
-  throw new HbError('CLOCK_OFF', {
-    found: new Date(nowUs / 1000).toISOString(),
-    expected: `${new Date(EARLIEST_US / 1000).toISOString()} or later`,
-  })
-}
-
 /** Brings the evaluator of an opened state folder to where it was, whatever is damaged, and puts the loop around it. */
 export async function openLoop(parts: LoopParts): Promise<AgentLoop> {
   const { loaded, clock, events, storage, signer, code } = parts
@@ -176,12 +163,7 @@ export async function openLoop(parts: LoopParts): Promise<AgentLoop> {
   })
   if (recovered.loss !== null) events.loss(recovered.loss)
   const { nowUs } = recovered.evaluation.state
-  if (loaded.config.clock === 'system' && clock.nowUs() < nowUs - BEHIND_MAX_US) {
-    throw new HbError('CLOCK_OFF', {
-      found: new Date(clock.nowUs() / 1000).toISOString(),
-      expected: `${new Date(nowUs / 1000).toISOString()}, when this agent last ran, or later`,
-    })
-  }
+  checkNotBefore(loaded, clock.nowUs(), nowUs)
   if (loaded.config.clock === 'system') clock.notBefore(nowUs)
   if (recovered.replayed > 0 || recovered.fromSeq > 0) {
     events.recovered({
@@ -195,6 +177,8 @@ export async function openLoop(parts: LoopParts): Promise<AgentLoop> {
   const { config } = loaded
   return createAgentLoop({
     spans: createSpans(code.version),
+    // Read only where it is asked for: an agent that needs no threads need not hold what makes them.
+    shardThreads: async (count) => (await import('./adapters/shard-threads.ts')).createShardThreads(count),
     loaded,
     clock,
     events,

@@ -16,14 +16,18 @@ import { ClockWatch } from './pipeline/clock-watch.ts'
 import { configDigest } from './pipeline/compile-settings.ts'
 import { DamageWatch } from './pipeline/damage-watch.ts'
 import { createDecisionLatency, type DecisionLatency } from './pipeline/decision-latency.ts'
-import { checkpointBody, type Evaluation, emittedThrough } from './pipeline/evaluation.ts'
+import type { Evaluation } from './pipeline/evaluation.ts'
+import { directEvaluator, type Evaluator, type InputHead } from './pipeline/evaluator.ts'
 import { createIntake, type Intake } from './pipeline/intake.ts'
 import { createLiveView, type LiveView } from './pipeline/live-view.ts'
 import { outgoingOf } from './pipeline/outgoing.ts'
 import { gapOf, type Recovered } from './pipeline/recovery.ts'
 import { type RunOrder, runId, runInputs } from './pipeline/runs.ts'
+import { type ShardThread, shardedEvaluator } from './pipeline/sharded-evaluator.ts'
+import { createStateSaver } from './pipeline/state-saver.ts'
 import { createTimeIndex, type TimeIndex } from './pipeline/time-index.ts'
 import type { AgentClock, RawTelemetry, SourceSink } from './ports.ts'
+import { reasonsNotReady } from './readiness.ts'
 import type { AgentStorage } from './storage.ts'
 
 export type LoopOptions = Readonly<{
@@ -35,12 +39,12 @@ export type LoopOptions = Readonly<{
   identity: BatchIdentity
   /** null: nobody traces. */
   spans: Spans | null
+  /** Threads that evaluate rigs, as many as asked for. */
+  shardThreads(count: number): Promise<ShardThread[]>
 }>
 
 /** Decisions that may wait to be signed; past it nothing more is taken in until the outbox takes them. */
 export const ITEMS_WAITING_MAX = 100_000
-/** A refusal of the journal makes the agent unready for this long after the last one. */
-const REFUSED_LATELY_US: Micros = 5_000_000
 /** Inputs a recording hands over before others get a turn. */
 const INPUTS_AT_ONCE = 64
 /** How long a recording waits before it offers an input again that the journal refused. */
@@ -61,6 +65,7 @@ export class AgentLoop {
   readonly batcher: Batcher
   readonly damage: DamageWatch
   readonly clockWatch: ClockWatch
+  readonly saveCheckpoint: () => Promise<void>
   /** From the moment the lateness of a slide is over until it is decided. Empty under a recording's clock. */
   readonly latency: DecisionLatency = createDecisionLatency()
   gaps = 0
@@ -69,13 +74,13 @@ export class AgentLoop {
   private readonly options: LoopOptions
   private readonly cancels: (() => void)[] = []
   private uplink: Uplink | null = null
+  private evaluator: Evaluator
   private inputs = 0
   private pinUntilUs = 0
   /** First journal record of this life of the process. */
   private readonly startSeq: number
   private stopping = false
   private renewed = false
-  private saving: Promise<void> = Promise.resolve()
 
   constructor(options: LoopOptions) {
     const {
@@ -88,6 +93,7 @@ export class AgentLoop {
     this.options = options
     this.identity = identity
     this.evaluation = recovered.evaluation
+    this.evaluator = directEvaluator(recovered.evaluation, this.carryOut)
     this.startSeq = storage.journal.lastSeq + 1
     this.batcher = createBatcher({
       identity,
@@ -114,9 +120,8 @@ export class AgentLoop {
       changed: ({ decided, was }) => this.verdictChanged(decided, was),
     })
     this.intake = createIntake({
-      evaluation: this.evaluation,
       journal: storage.journal,
-      effects: (effects, input, seq) => this.carryOut(effects, input, seq),
+      evaluate: (seq, input, body) => this.evaluator.take(seq, input, body),
       refused: (error) => options.events.notJournaled(error),
       takesAgain: (refused) => options.events.journaledAgain(refused),
       blocked: () =>
@@ -126,9 +131,24 @@ export class AgentLoop {
     })
     this.damage = damageWatch(options, this.batcher)
     this.clockWatch = clockWatch(options)
+    this.saveCheckpoint = this.stateSaver()
     this.damage.tell(storage.journal.unreadable)
     for (const item of recovered.items) this.batcher.add(item)
     for (const gap of recovered.gaps) this.batcher.gap(gap)
+  }
+
+  private stateSaver(): () => Promise<void> {
+    const { storage, events } = this.options
+    return createStateSaver({
+      storage,
+      state: () => this.evaluator.save(),
+      flush: () => this.batcher.flush(),
+      flushed: () => {
+        if (this.batcher.gapsWaiting === 0) this.damage.told()
+      },
+      saved: events.checkpointSaved,
+      failed: events.checkpointFailed,
+    })
   }
 
   connect(uplink: Uplink | null): void {
@@ -146,6 +166,7 @@ export class AgentLoop {
     must({ kind: 'operator', nowUs, command: 'agent_start', bootId: identity.bootId, version: identity.code.version })
     const inForce = this.evaluation.state.settings?.configDigest
     if (inForce === undefined || !equalBytes(inForce, configDigest(files))) must({ kind: 'config', nowUs, files })
+    await this.part(Math.min(config.evaluation.threads, config.rigs.length))
     if (config.clock === 'system') {
       const slideMs = Math.min(...config.rigs.map((rig) => rig.slide_ms))
       this.cancels.push(this.clockWatch.start())
@@ -154,8 +175,24 @@ export class AgentLoop {
     // Nothing may come between a loss and a state behind it: the next start must not have to look for it again.
     if (this.options.recovered.loss !== null) await this.saveCheckpoint()
     this.cancels.push(this.damage.start())
-    this.cancels.push(clock.every(config.decisions.batch_ms, () => void this.flush().catch(() => undefined)))
+    this.cancels.push(clock.every(config.decisions.batch_ms, () => void this.batcher.flush().catch(() => undefined)))
     this.cancels.push(clock.every(config.checkpoint.every_ms, () => void this.saveCheckpoint()))
+  }
+
+  /** From here on rigs are evaluated on `threads` threads; 0: here. */
+  private async part(threads: number): Promise<void> {
+    if (threads === 0) return
+    this.evaluator = await shardedEvaluator({
+      evaluation: this.evaluation,
+      threads: await this.options.shardThreads(threads),
+      told: this.carryOut,
+      nowUs: () => this.options.clock.monotonicUs(),
+      // Nothing is decided any more: the process ends, and its next life goes on from the journal.
+      broken: (cause) =>
+        setImmediate(() => {
+          throw cause
+        }),
+    })
   }
 
   /** Where a source of a rig puts what it receives. */
@@ -187,6 +224,7 @@ export class AgentLoop {
     const take = (): number | null => this.intake.take(input())
     const { spans } = this.options
     let seq = spans === null ? take() : spans.ingest(raw, take)
+    await this.evaluator.room()
     if (raw.nowUs === undefined && raw.waits !== true) return
     // A recording or a file can wait: nothing of it is lost while the disk is full.
     while (seq === null && !this.stopping) {
@@ -207,18 +245,20 @@ export class AgentLoop {
   async endRecording(): Promise<void> {
     let endUs = 0
     const { loaded, clock } = this.options
+    await this.evaluator.settled()
     if (loaded.config.clock === 'system') {
       // The clock moves by itself: what came last is decided when its lateness is over.
       await clock.sleep(Math.max(...loaded.config.rigs.map((rig) => rig.lateness_ms + 3 * rig.slide_ms)))
-      await this.flush().catch(() => undefined)
+      await this.batcher.flush().catch(() => undefined)
       return
     }
     for (const { newestSeenUs, settings } of this.evaluation.state.rigs) {
       const newest = newestSeenUs.reduce((a, b) => Math.max(a, b), 0)
       if (newest > 0) endUs = Math.max(endUs, newest + settings.latenessUs + 2 * settings.slideUs)
     }
-    if (endUs > this.evaluation.state.nowUs) this.intake.take({ kind: 'tick', nowUs: endUs })
-    await this.flush().catch(() => undefined)
+    if (endUs > this.evaluator.nowUs) this.intake.take({ kind: 'tick', nowUs: endUs })
+    await this.evaluator.settled()
+    await this.batcher.flush().catch(() => undefined)
   }
 
   /** Starts, notes or stops a test run. @throws HbError RIG_UNKNOWN, RUN_REFUSED, DISK_… */
@@ -238,18 +278,7 @@ export class AgentLoop {
     return state === undefined ? -1 : highestSeq(state.sources, `${source}/${epoch}`)
   }
 
-  readonly ready = (): { code: string; detail: string }[] => {
-    const reasons: { code: string; detail: string }[] = []
-    const { last, lastUs } = this.intake.refusals
-    if (last !== null && this.nowUs() - lastUs < REFUSED_LATELY_US)
-      reasons.push({ code: last.code, detail: last.message })
-    if (this.batchFailure !== null) reasons.push({ code: this.batchFailure.code, detail: this.batchFailure.message })
-    const clock = this.options.loaded.config.clock === 'system' ? this.clockWatch.reason() : null
-    if (clock !== null) reasons.push({ code: clock.code, detail: clock.message })
-    if (this.evaluation.state.settings === null)
-      reasons.push({ code: 'STARTING', detail: 'no configuration is in force yet' })
-    return reasons
-  }
+  readonly ready = (): { code: string; detail: string }[] => reasonsNotReady(this, this.nowUs())
 
   /**
    * The collector has batches that are not here: this folder lost its end. Begins the next epoch and signs anew what has
@@ -264,7 +293,7 @@ export class AgentLoop {
       return outgoingOf(storage.outbox, storage.key).items()
     })
     events.chainRenewed({ epoch: storage.outbox.epoch, reason })
-    await this.flush().catch(() => undefined)
+    await this.batcher.flush().catch(() => undefined)
     return true
   }
 
@@ -285,20 +314,18 @@ export class AgentLoop {
       bootId: identity.bootId,
       version: identity.code.version,
     })
-    await this.flush().catch(() => undefined)
+    await this.evaluator.settled()
+    await this.batcher.flush().catch(() => undefined)
     await this.saveCheckpoint()
-  }
-
-  private flush(): Promise<void> {
-    return this.batcher.flush()
+    await this.evaluator.close()
   }
 
   /** Time of an input that brings none of its own: under `recording` it stands still between rows. */
   private nowUs(): Micros {
-    return this.options.loaded.config.clock === 'system' ? this.options.clock.nowUs() : this.evaluation.state.nowUs
+    return this.options.loaded.config.clock === 'system' ? this.options.clock.nowUs() : this.evaluator.nowUs
   }
 
-  private carryOut(effects: readonly Effect[], input: JournalInput, seq: number): void {
+  private readonly carryOut = (effects: readonly Effect[], input: InputHead, seq: number): void => {
     const { events, storage } = this.options
     this.timeIndex.note(input.nowUs, seq)
     for (const effect of effects) {
@@ -347,33 +374,6 @@ export class AgentLoop {
     if (isHbError(cause) && cause.code !== this.batchFailure?.code) this.options.events.batchFailed(cause)
     if (!isHbError(cause)) this.options.events.broken('batch', cause)
     this.batchFailure = isHbError(cause) ? cause : new HbError('DISK_FAILED', { reason: String(cause) }, { cause })
-  }
-
-  /**
-   * Saves the state once everything decided up to it is durable in batches: a start from it must not have to know what
-   * was in a batch that never came to be.
-   */
-  saveCheckpoint(): Promise<void> {
-    this.saving = this.saving.then(async () => {
-      const { storage, events } = this.options
-      if (this.evaluation.state.settings === null) return
-      const body = checkpointBody(this.evaluation)
-      const { journalSeq } = this.evaluation
-      const emitted = emittedThrough(this.evaluation.state)
-      try {
-        await this.flush()
-        await storage.journal.sync()
-        storage.journal.savePins()
-        if (this.batcher.gapsWaiting === 0) this.damage.told()
-        if (emitted > storage.outbox.lastDecisionSeq && emitted !== 0) return
-        await storage.checkpoints.save(journalSeq, body)
-        events.checkpointSaved()
-      } catch (error) {
-        if (!isHbError(error)) throw error
-        events.checkpointFailed(error)
-      }
-    })
-    return this.saving
   }
 }
 

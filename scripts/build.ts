@@ -11,7 +11,11 @@ import { evaluatorDigest, fileDigest, ROOT } from './sources.ts'
 
 const DIST = join(ROOT, 'dist')
 /** Names of bundles and where they start; threads need a file of their own. */
-const ENTRIES = { hb: 'scripts/hb.ts', 'collector-verify-worker': 'collector/verify/worker.ts' }
+const ENTRIES = {
+  hb: 'scripts/hb.ts',
+  'agent-shard-worker': 'agent/adapters/shard-worker.ts',
+  'collector-verify-worker': 'collector/verify/worker.ts',
+}
 /** Addons cannot be bundled, piscina looks for its worker beside itself, and the rest are optional parts of packages. */
 const EXTERNAL = ['zeromq', 'sqlite3', 'piscina', 'cbor-extract', 'bufferutil', 'utf-8-validate']
 

@@ -26,6 +26,7 @@ const FOLLOW_MAX_US: Micros = 400 * 86_400_000_000
  */
 export class ClockWatch {
   private readonly options: ClockWatchOptions
+  private watching = false
   private away: { sinceUs: Micros; aheadUs: Micros; received: number; future: number } | null = null
 
   constructor(options: ClockWatchOptions) {
@@ -34,6 +35,7 @@ export class ClockWatch {
 
   /** @returns cancels */
   start(): () => void {
+    this.watching = true
     this.look()
     return this.options.clock.every(LOOK_EVERY_MS, () => this.look())
   }
@@ -42,9 +44,9 @@ export class ClockWatch {
     return this.options.clock.aheadUs()
   }
 
-  /** Why the agent should be looked at; null while both clocks are one. */
+  /** Why the agent should be looked at; null while both clocks are one, and where a recording makes the time. */
   reason(): HbError | null {
-    const aheadUs = this.options.clock.aheadUs()
+    const aheadUs = this.watching ? this.options.clock.aheadUs() : null
     if (aheadUs === null) return null
     const found = `${(Math.abs(aheadUs) / 1_000_000).toFixed(1)} s ${aheadUs > 0 ? 'ahead of' : 'behind'} the time of this agent`
     return new HbError('CLOCK_STEPPED', { found })

@@ -1,6 +1,7 @@
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import type { JournalFile, JournalInput } from '../../shared/codec/journal-input.ts'
 import { decodeSigned } from '../../shared/codec/signed-cbor.ts'
+import type { Canonical } from '../../shared/model/decision.ts'
 import { EVALUATOR_VERSION, STATE_LAYOUT } from '../core/settings.ts'
 import { restoreState, snapshotState } from '../core/snapshot.ts'
 import { createState, type EvaluatorState } from '../core/state.ts'
@@ -34,16 +35,16 @@ export function emittedThrough(state: EvaluatorState): number {
 
 /**
  * Body of a checkpoint: signed-profile CBOR of `[state layout, evaluator version, journal seq, [[name, bytes]…], state]`.
- * It holds the bytes of the configuration, because the record of them may be gone from the journal by then.
+ * It holds the bytes of the configuration, because the record of them may be gone from the journal by then. `rigs` are given where they are evaluated elsewhere.
  */
-export function checkpointBody(evaluation: Evaluation): Uint8Array {
+export function checkpointBody(evaluation: Evaluation, rigs?: readonly Canonical[]): Uint8Array {
   const files = evaluation.files.map((file) => [file.name, file.bytes] as const)
   return canonicalBytes([
     STATE_LAYOUT,
     EVALUATOR_VERSION,
     evaluation.journalSeq,
     files,
-    snapshotState(evaluation.state),
+    snapshotState(evaluation.state, rigs),
   ])
 }
 

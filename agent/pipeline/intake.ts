@@ -1,15 +1,12 @@
 import { encodeJournalInput, type JournalInput } from '../../shared/codec/journal-input.ts'
 import { type HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import type { Micros } from '../../shared/units.ts'
-import type { Effect } from '../core/step.ts'
 import type { Journal } from '../ports.ts'
-import { type Evaluation, evaluate } from './evaluation.ts'
 
 export type IntakeOptions = Readonly<{
-  evaluation: Evaluation
   journal: Journal
-  /** What the step asks for, in order, with the input it came from. */
-  effects(effects: readonly Effect[], input: JournalInput, journalSeq: number): void
+  /** Takes what has been journaled, with the body of its record. */
+  evaluate(seq: number, input: JournalInput, body: Uint8Array): void
   refused(error: HbError, input: JournalInput): void
   /** The journal takes inputs again after it refused some. */
   takesAgain(refused: number): void
@@ -31,17 +28,17 @@ export interface Intake {
   readonly refusals: IntakeRefusals
 }
 
-export function createIntake({ evaluation, journal, effects, refused, takesAgain, blocked }: IntakeOptions): Intake {
+export function createIntake({ journal, evaluate, refused, takesAgain, blocked }: IntakeOptions): Intake {
   let count = 0
   let last: HbError | null = null
   let lastUs = 0
   let refusing = 0
 
-  function append(input: JournalInput): number | null {
+  function append(input: JournalInput, body: Uint8Array): number | null {
     try {
       const why = blocked()
       if (why !== null) throw why
-      const { first } = journal.append([encodeJournalInput(input)])
+      const { first } = journal.append([body])
       if (refusing > 0) takesAgain(refusing)
       refusing = 0
       return first
@@ -58,9 +55,9 @@ export function createIntake({ evaluation, journal, effects, refused, takesAgain
 
   return {
     take(input) {
-      const seq = append(input)
-      if (seq === null) return null
-      effects(evaluate(evaluation, seq, input), input, seq)
+      const body = encodeJournalInput(input)
+      const seq = append(input, body)
+      if (seq !== null) evaluate(seq, input, body)
       return seq
     },
     get refusals() {

@@ -1,5 +1,5 @@
-/** Name of the asset with the code of the verify worker. */
-export const WORKER_ASSET = 'verify-worker.cjs'
+/** Name of the asset with the code of the workers. */
+export const WORKER_ASSET = 'workers.cjs'
 
 /** Names of the fleet page's files among the assets begin with it. */
 export const PAGE_PREFIX = 'page/'

@@ -24,7 +24,8 @@ const PATCHED: readonly Readonly<{ file: RegExp; from: string; to: string }>[] =
   {
     file: /\/piscina\/dist\/worker\.js$/,
     from: '__importStar(require(s))',
-    to: `__importStar(require(${quoted('collector/verify/worker.ts')}))`,
+    // The name of the file that a pool asks for says which of the two workers it means.
+    to: `__importStar(/agent-shard-worker/.test(s) ? require(${quoted('agent/adapters/shard-worker.ts')}) : require(${quoted('collector/verify/worker.ts')}))`,
   },
 ]
 

@@ -103,6 +103,18 @@ export const RuntimeSchema = closed({
     ),
   ),
   log_level: oneOf(LOG_LEVELS, 'Least important level that is logged.', 'info'),
+  evaluation: closed(
+    {
+      threads: Type.Integer({
+        minimum: 0,
+        maximum: 64,
+        default: 0,
+        description:
+          'Threads beside the main one that evaluate rigs, at most one a rig; 0 evaluates in the main one. The same decisions come out.',
+      }),
+    },
+    'Where rigs are evaluated.',
+  ),
   decisions: closed(
     {
       batch_ms: ms('A batch is signed at the latest after this time.', { minimum: 50, maximum: 60_000, default: 1000 }),

@@ -32,7 +32,7 @@ const STARTS = 15
 /** Everything that a build reads, without the packages. */
 const SOURCES = ['agent', 'collector', 'hil-testbed', 'scripts', 'shared', 'package.json', 'tsconfig.json']
 /** Tests that start programs: written for the bundle, and run here on the executable. */
-const TESTS_OF_THE_BUNDLE = ['commands', 'copied-state', 'collector-kill', 'kill', 'openapi']
+const TESTS_OF_THE_BUNDLE = ['threads', 'commands', 'copied-state', 'collector-kill', 'kill', 'openapi']
 
 /** Addon → a command that loads it, and does nothing. */
 const NEEDS: Readonly<Record<string, readonly string[]>> = {

@@ -14,7 +14,6 @@ import {
 } from '../../../agent/core/settings.ts'
 import { missingFrames } from '../../../agent/core/sources.ts'
 import { totalCounts } from '../../../agent/core/totals.ts'
-import { createEvaluation } from '../../../agent/pipeline/evaluation.ts'
 import { createIntake } from '../../../agent/pipeline/intake.ts'
 import { createTimeIndex, MARKS_MAX } from '../../../agent/pipeline/time-index.ts'
 import { decodeTelemetry } from '../../../shared/codec/telemetry.ts'
@@ -217,13 +216,12 @@ t.test(
 )
 
 t.test('inputs while nothing may be taken: counted, said, not evaluated; and taken again', (t) => {
-  const evaluation = createEvaluation()
+  const evaluated: number[] = []
   let full = true
   const said: string[] = []
   const intake = createIntake({
-    evaluation,
     journal: { append: () => ({ first: 1, last: 1 }) } as never,
-    effects: () => undefined,
+    evaluate: (seq) => void evaluated.push(seq),
     refused: ({ code }) => void said.push(code),
     takesAgain: (n) => void said.push(`again after ${n}`),
     blocked: () => (full ? new HbError('OUTBOX_FULL', { waiting: 100_000 }) : null),
@@ -233,6 +231,7 @@ t.test('inputs while nothing may be taken: counted, said, not evaluated; and tak
   t.equal(intake.take({ kind: 'tick', nowUs: T0 + 9 }), 1)
   t.same(said, ['OUTBOX_FULL', 'OUTBOX_FULL', 'OUTBOX_FULL', 'again after 3'])
   t.equal(intake.refusals.count, 3)
+  t.same(evaluated, [1])
   driven += 1
   t.end()
 })

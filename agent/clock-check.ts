@@ -1,0 +1,27 @@
+import type { LoadedRuntime } from '../shared/config/load.ts'
+import { HbError } from '../shared/errors/hb-error.ts'
+import type { Micros } from '../shared/units.ts'
+
+/** Before this there was no such program: a clock that says so was never set. After the other, certificates make no sense. */
+const EARLIEST_US: Micros = Date.UTC(2026, 0, 1) * 1000
+const LATEST_US: Micros = Date.UTC(2100, 0, 1) * 1000
+/** How far behind its own last input a clock may be at a start: a year. */
+const BEHIND_MAX_US: Micros = 365 * 86_400_000_000
+
+/** Refuses a wall clock that nobody can have set. @throws HbError CLOCK_OFF */
+export function checkClock({ config }: LoadedRuntime, nowUs: Micros): void {
+  if (config.clock === 'recording' || (nowUs >= EARLIEST_US && nowUs <= LATEST_US)) return
+  throw new HbError('CLOCK_OFF', {
+    found: new Date(nowUs / 1000).toISOString(),
+    expected: `${new Date(EARLIEST_US / 1000).toISOString()} or later`,
+  })
+}
+
+/** Refuses a wall clock that is far before what the agent has evaluated already. @throws HbError CLOCK_OFF */
+export function checkNotBefore({ config }: LoadedRuntime, nowUs: Micros, evaluatedUs: Micros): void {
+  if (config.clock !== 'system' || nowUs >= evaluatedUs - BEHIND_MAX_US) return
+  throw new HbError('CLOCK_OFF', {
+    found: new Date(nowUs / 1000).toISOString(),
+    expected: `${new Date(evaluatedUs / 1000).toISOString()}, when this agent last ran, or later`,
+  })
+}

@@ -1,0 +1,54 @@
+import type { JournalInput } from '../../shared/codec/journal-input.ts'
+import type { Micros } from '../../shared/units.ts'
+import type { Effect } from '../core/step.ts'
+import { checkpointBody, type Evaluation, emittedThrough, evaluate } from './evaluation.ts'
+
+/** Told what an input asks for, in order of inputs. */
+export type Told = (effects: readonly Effect[], input: InputHead, journalSeq: number) => void
+
+/** What of an input is still of interest when its effects are there. */
+export type InputHead = Readonly<{ kind: JournalInput['kind']; nowUs: Micros; command?: string }>
+
+/** A state to be saved, taken between two inputs. `emitted` is the last decision that has left it in an item. */
+export type SavedState = Readonly<{ journalSeq: number; body: Uint8Array; emitted: number }>
+
+/**
+ * What evaluates journaled inputs: here and at once, or on other threads and a moment later. Effects come in the same
+ * order and with the same bytes.
+ */
+export interface Evaluator {
+  /** State as far as effects have been told. */
+  readonly evaluation: Evaluation
+  /** Time of the newest input taken, which may be ahead of what has been told. */
+  readonly nowUs: Micros
+  /** Takes the input `seq` of the journal, whose record has this body. */
+  take(seq: number, input: JournalInput, body: Uint8Array): void
+  /** Settles when there is room for more; null while there is. */
+  room(): Promise<void> | null
+  /** Settles when everything taken so far has been told. */
+  settled(): Promise<void>
+  /** The state between two inputs; null before there is a configuration. */
+  save(): Promise<SavedState | null>
+  close(): Promise<void>
+}
+
+/** Evaluates where it is called, so that everything has been told when `take` returns. */
+export function directEvaluator(evaluation: Evaluation, told: Told): Evaluator {
+  return {
+    evaluation,
+    get nowUs() {
+      return evaluation.state.nowUs
+    },
+    take(seq, input) {
+      told(evaluate(evaluation, seq, input), input, seq)
+    },
+    room: () => null,
+    settled: async () => undefined,
+    async save() {
+      if (evaluation.state.settings === null) return null
+      const { journalSeq, state } = evaluation
+      return { journalSeq, body: checkpointBody(evaluation), emitted: emittedThrough(state) }
+    },
+    close: async () => undefined,
+  }
+}

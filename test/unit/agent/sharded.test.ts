@@ -1,0 +1,334 @@
+import t from 'tap'
+import { createShardThreads } from '../../../agent/adapters/shard-threads.ts'
+import type { Effect } from '../../../agent/core/step.ts'
+import { totalCounts } from '../../../agent/core/totals.ts'
+import { createEvaluation, evaluate, restoreEvaluation } from '../../../agent/pipeline/evaluation.ts'
+import { directEvaluator, type Evaluator, type Told } from '../../../agent/pipeline/evaluator.ts'
+import { Shard } from '../../../agent/pipeline/shard.ts'
+import {
+  type ShardThread,
+  shardedEvaluator,
+  WAITING_BYTES_MAX,
+  WAITING_INPUTS_MAX,
+} from '../../../agent/pipeline/sharded-evaluator.ts'
+import { vitalsOf } from '../../../agent/pipeline/vitals.ts'
+import { canonicalBytes } from '../../../shared/codec/canonical.ts'
+import { encodeJournalInput, type JournalInput } from '../../../shared/codec/journal-input.ts'
+import { encodeFrame } from '../../../shared/codec/telemetry.ts'
+import { sha256, toHex } from '../../../shared/crypto/digest.ts'
+import { createPrng, type Prng } from '../../../shared/lib/prng.ts'
+import type { Canonical } from '../../../shared/model/decision.ts'
+import { bytesOf, REGISTRY } from '../../support/config-texts.ts'
+
+const T0 = Date.UTC(2026, 10, 24) * 1000
+const RIGS = ['alpha', 'beta', 'gamma', 'delta', 'epsilon']
+
+const RUNTIME = `version: 1
+deployment: demo
+agent: bench-1
+signing_key_file: sign.pem
+evaluation: { threads: 2 }
+rigs:
+${RIGS.map(
+  (rig, k) => `  - rig: ${rig}
+    program: demo
+    registry_file: loop.registry.yaml
+    lateness_ms: ${50 + 40 * k}
+    windows_ms: [250, 1000]
+    sources: [{ name: daq, type: zmq, endpoint: "tcp://127.0.0.1:${5555 + k}" }]
+`,
+).join('')}`
+// Limits alone, so that a rig can pass, fail and fall silent without a baseline.
+const LIMITS = REGISTRY.replace('drift_percent: 5', 'fail_max: 300').replaceAll(
+  'nominal_rate_hz',
+  'baseline_required: false\n    nominal_rate_hz',
+)
+const FILES = [
+  { name: 'runtime.yaml', bytes: bytesOf(RUNTIME) },
+  { name: 'loop.registry.yaml', bytes: bytesOf(LIMITS) },
+]
+
+/** Frames, rubbish, ticks, modes, runs and jumps of time on five rigs, each in its own order. */
+function inputsOf(seed: number, count: number): JournalInput[] {
+  const prng = createPrng(seed)
+  const inputs: JournalInput[] = []
+  const seqs = RIGS.map(() => 0)
+  let nowUs = T0
+  for (let k = 0; k < count; k += 1) {
+    const jump = prng.next() < 0.002
+    nowUs += jump ? 15_000_000 : prng.int(12_000)
+    const of = prng.int(RIGS.length)
+    const what = prng.next()
+    if (what < 0.8) {
+      seqs[of]! += prng.next() < 0.98 ? 1 : 3
+      inputs.push(frame({ prng, nowUs, rig: RIGS[of]!, seq: seqs[of]! }))
+    } else if (what < 0.97) inputs.push({ kind: 'tick', nowUs })
+    else if (what < 0.98)
+      inputs.push({ kind: 'mode', nowUs, rig: RIGS[of]!, mode: 'test', reason: 'r', operator: 'o', source: 'cli' })
+    else
+      inputs.push({
+        kind: 'run',
+        nowUs,
+        rig: RIGS[of]!,
+        command: prng.next() < 0.5 ? 'start' : 'stop',
+        run: `run-${k}`,
+        article: 'a',
+        procedure: 'p',
+        operator: 'o',
+        note: '',
+      })
+  }
+  inputs.push({ kind: 'operator', nowUs, command: 'agent_stop', bootId: 'b', version: '0' })
+  return inputs
+}
+
+function frame({ prng, nowUs, rig, seq }: { prng: Prng; nowUs: number; rig: string; seq: number }): JournalInput {
+  const times = Float64Array.from(
+    { length: 1 + prng.int(4) },
+    (_, i) => nowUs - 30_000 + i * 10_000 - prng.int(5) * 40_000,
+  )
+  const flow = prng.next() < 0.05 ? 500 : 100
+  const message = encodeFrame({
+    rig,
+    source: 'daq',
+    epoch: 'e1',
+    seq,
+    channels: ['flow', 'pressure'],
+    cid: null,
+    timeUs: times,
+    value: Float64Array.from({ length: times.length * 2 }, () => flow + prng.normal()),
+  })
+  const rubbish = prng.next() < 0.02
+  return {
+    kind: 'frame',
+    nowUs,
+    rig,
+    origin: 'daq',
+    encoding: 'cbor',
+    provenance: 'live',
+    messages: rubbish ? [message, Uint8Array.of(1, 2, 3)] : [message],
+  }
+}
+
+/** What was told, in order: everything of an effect but what is only for looking. */
+function telling(into: string[], shown: { count: number }): Told {
+  return (effects, input, seq) => {
+    for (const effect of effects) {
+      if (effect.kind === 'decided' && effect.judgements !== null) shown.count += 1
+      into.push(`${seq} ${input.kind} ${toHex(sha256(canonicalBytes(plain(effect))))}`)
+    }
+  }
+}
+
+function plain(effect: Effect): Canonical {
+  if (effect.kind !== 'decided') return effect as unknown as Canonical
+  const { seq, rig, timeUs, verdict, mode, limitsOnly, run, values } = effect.decision
+  return ['decided', seq, rig, timeUs, verdict, mode, limitsOnly, run as unknown as Canonical, values]
+}
+
+/** A shard in this thread that answers after some turns of the loop, with copies, as a thread would. */
+function slowThread(prng: Prng): ShardThread {
+  let shard: Shard | null = null
+  const turns = async (): Promise<void> => {
+    for (let k = prng.int(4); k > 0; k -= 1) await new Promise((resolve) => setImmediate(resolve))
+  }
+  return {
+    async start(start) {
+      shard = new Shard(structuredClone(start))
+    },
+    async take(round) {
+      await turns()
+      const reply = structuredClone(shard!.take(structuredClone(round)))
+      await turns()
+      return reply
+    },
+    close: async () => undefined,
+  }
+}
+
+function configured() {
+  const evaluation = createEvaluation()
+  evaluate(evaluation, 1, { kind: 'config', nowUs: T0, files: FILES })
+  return evaluation
+}
+
+async function runOn(
+  inputs: readonly JournalInput[],
+  threads: ShardThread[] | null,
+  { pauses = createPrng(1), saveAt = -1 } = {},
+): Promise<{
+  told: string[]
+  body: string
+  savedAt: { seq: number; body: Uint8Array } | null
+  shown: number
+  counts: unknown
+}> {
+  const told: string[] = []
+  const shown = { count: 0 }
+  const evaluation = configured()
+  let nowUs = 0
+  const evaluator =
+    threads === null
+      ? directEvaluator(evaluation, telling(told, shown))
+      : await shardedEvaluator({
+          evaluation,
+          threads,
+          told: telling(told, shown),
+          nowUs: () => nowUs,
+          broken: (cause) => t.fail(String(cause)),
+        })
+  let saving: ReturnType<Evaluator['save']> | null = null
+  for (const [k, input] of inputs.entries()) {
+    nowUs += 10_000
+    evaluator.take(k + 2, input, encodeJournalInput(input))
+    if (k === saveAt) saving = evaluator.save()
+    if (pauses.next() < 0.2) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await evaluator.settled()
+  const saved = (await evaluator.save())!
+  const at = saving === null ? null : (await saving)!
+  const counts = evaluation.state.rigs.map((rig) => [rig.closedUs, totalCounts(rig), [...rig.ledger.refusals.keys()]])
+  await evaluator.close()
+  return {
+    told,
+    body: toHex(sha256(saved.body)),
+    savedAt: at === null ? null : { seq: at.journalSeq, body: at.body },
+    shown: shown.count,
+    counts,
+  }
+}
+
+t.test('rigs on one, two, three or five threads decide, say and save what one evaluator does', async (t) => {
+  for (const seed of [1, 2, 3, 4]) {
+    const inputs = inputsOf(seed, 1500)
+    const here = await runOn(inputs, null)
+    t.ok(here.told.length > 800, `${here.told.length} effects`)
+    for (const count of [1, 2, 3, 5]) {
+      const prng = createPrng(seed * 100 + count)
+      const apart = await runOn(
+        inputs,
+        Array.from({ length: count }, () => slowThread(prng)),
+        { pauses: createPrng(seed + count) },
+      )
+      t.same(apart.told, here.told, `seed ${seed}, ${count} threads: effects in order`)
+      t.equal(apart.body, here.body, 'and the same saved state, byte for byte')
+      t.same(apart.counts, here.counts, 'and the same counts are shown')
+      t.ok(apart.shown > 0 && apart.shown < here.shown, 'people are shown some of it')
+    }
+  }
+})
+
+t.test('a state saved in the middle is one that a single evaluator goes on from', async (t) => {
+  const inputs = inputsOf(9, 1200)
+  const here = await runOn(inputs, null)
+  for (const saveAt of [0, 3, 400, 777, 1199]) {
+    const prng = createPrng(saveAt)
+    const { savedAt } = await runOn(inputs, [slowThread(prng), slowThread(prng)], { saveAt, pauses: prng })
+    const restored = restoreEvaluation(savedAt!.body)
+    if ('refused' in restored) throw new Error(restored.refused)
+    t.equal(restored.journalSeq, savedAt!.seq)
+    const told: string[] = []
+    const evaluator = directEvaluator(restored, telling(told, { count: 0 }))
+    for (const [k, input] of inputs.entries())
+      if (k + 2 > savedAt!.seq) evaluator.take(k + 2, input, encodeJournalInput(input))
+    t.same(told, here.told.slice(here.told.length - told.length), `saved after input ${savedAt!.seq}`)
+    t.equal(toHex(sha256((await evaluator.save())!.body)), here.body)
+  }
+})
+
+t.test('real threads: the same again, and windows are shown with a change of verdict', async (t) => {
+  const inputs = inputsOf(5, 3000)
+  const here = await runOn(inputs, null)
+  const apart = await runOn(inputs, createShardThreads(2))
+  t.same(apart.told, here.told)
+  t.equal(apart.body, here.body)
+
+  const evaluation = configured()
+  const windows: number[] = []
+  const evaluator = await shardedEvaluator({
+    evaluation,
+    threads: createShardThreads(2),
+    nowUs: () => 0,
+    broken: (cause) => t.fail(String(cause)),
+    told: (effects) => {
+      for (const effect of effects) {
+        if (effect.kind !== 'decided' || effect.judgements === null) continue
+        const rig = evaluation.state.rigs.find((r) => r.settings.rig === effect.decision.rig)!
+        const vitals = vitalsOf(rig, effect.decision, effect.judgements, {
+          program: 'demo',
+          wallUs: 0,
+          clock: 'system',
+          simulation: false,
+          samplesPerS: 0,
+          outbox: { batches: 0, bytes: 0, oldestUs: null },
+        })
+        windows.push(...vitals.channels.flatMap((c) => c.windows.map((w) => w.count)))
+      }
+    },
+  })
+  for (const [k, input] of inputs.entries()) evaluator.take(k + 2, input, encodeJournalInput(input))
+  await evaluator.settled()
+  await evaluator.close()
+  t.ok(
+    windows.some((count) => count > 0),
+    'what people see has the windows of the slide',
+  )
+})
+
+t.test('a thread that ends is told, and nothing is told after it', async (t) => {
+  let rounds = 0
+  const broken: unknown[] = []
+  const told: string[] = []
+  const good = slowThread(createPrng(3))
+  const evaluator = await shardedEvaluator({
+    evaluation: configured(),
+    threads: [
+      good,
+      {
+        ...slowThread(createPrng(4)),
+        async take() {
+          rounds += 1
+          throw new Error('the thread ended')
+        },
+      },
+    ],
+    told: telling(told, { count: 0 }),
+    nowUs: () => 0,
+    broken: (cause) => void broken.push(cause),
+  })
+  for (const [k, input] of inputsOf(6, 50).entries()) evaluator.take(k + 2, input, encodeJournalInput(input))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.equal(broken.length, 1)
+  t.equal(rounds, 1, 'no round is given to a thread that has lost its rigs')
+  t.same(told, [])
+})
+
+t.test('what waits for the round before it is bounded: sources are held back, and let go again', async (t) => {
+  let open: () => void = () => undefined
+  const gate = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const shard = slowThread(createPrng(1))
+  const evaluator = await shardedEvaluator({
+    evaluation: configured(),
+    threads: [{ ...shard, take: (round) => gate.then(() => shard.take(round)) }],
+    told: () => undefined,
+    nowUs: () => 0,
+    broken: (cause) => t.fail(String(cause)),
+  })
+  const tick: JournalInput = { kind: 'tick', nowUs: T0 }
+  const body = encodeJournalInput(tick)
+  evaluator.take(2, tick, body)
+  for (let k = 0; k < WAITING_INPUTS_MAX - 1; k += 1) evaluator.take(3 + k, tick, body)
+  t.equal(evaluator.room(), null, 'one below the bound there is room')
+  evaluator.take(WAITING_INPUTS_MAX + 2, tick, body)
+  const room = evaluator.room()
+  t.ok(room, 'at the bound there is none')
+  t.equal(evaluator.room(), room, 'and everybody waits for the same')
+  open()
+  await room
+  t.equal(evaluator.room(), null, 'the next round makes room')
+  await evaluator.settled()
+  t.ok(WAITING_BYTES_MAX >= 16 * 4 * 1024 * 1024, 'the largest frames that may come fit in some number')
+  t.comment(`counted: caps driven, threads | 1 | sources wait, nothing is lost`)
+})
