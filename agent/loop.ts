@@ -187,6 +187,7 @@ export class AgentLoop {
       threads: await this.options.shardThreads(threads),
       told: this.carryOut,
       nowUs: () => this.options.clock.monotonicUs(),
+      soon: (run) => void this.options.clock.after(2, run),
       // Nothing is decided any more: the process ends, and its next life goes on from the journal.
       broken: (cause) =>
         setImmediate(() => {

@@ -23,6 +23,11 @@ export interface ShardThread {
 /** Inputs, and bytes of their bodies, that may wait for the round before them; past it sources are held back. */
 export const WAITING_INPUTS_MAX = 16_384
 export const WAITING_BYTES_MAX = 64 * 1024 * 1024
+/**
+ * Rounds begin at least this far apart: crossing threads costs some thirty messages' worth of time, so under load a round
+ * has to carry many. One that comes alone is not held back.
+ */
+const ROUND_EVERY_US: Micros = 2_000
 /** People look this often, a little more than they are shown something, so that something is always there to be shown. */
 const LOOK_EVERY_US: Micros = 250_000
 
@@ -40,8 +45,10 @@ export type ShardedOptions = Readonly<{
   evaluation: Evaluation
   threads: readonly ShardThread[]
   told: Told
-  /** Monotonic time, for how often somebody looks. */
+  /** Monotonic time, for how often rounds begin and somebody looks. */
   nowUs(): Micros
+  /** Calls back after two milliseconds. */
+  soon(run: () => void): void
   /** A thread or what was made of its answer is broken: nothing more will be told, and the process has to end. */
   broken(cause: unknown): void
 }>
@@ -91,7 +98,8 @@ class ShardedEvaluator implements Evaluator {
   private waiting: Taken[] = []
   private waitingBytes = 0
   private running: Promise<void> | null = null
-  private lookedUs = 0
+  private lookedUs = Number.NEGATIVE_INFINITY
+  private begunUs = Number.NEGATIVE_INFINITY
   private roomWanted: Deferred<void> | null = null
   private saveWanted: Deferred<SavedState> | null = null
 
@@ -153,14 +161,23 @@ class ShardedEvaluator implements Evaluator {
 
   private run(): void {
     if (this.running !== null || (this.waiting.length === 0 && this.saveWanted === null)) return
-    this.running = this.round().then(
-      () => {
-        this.running = null
-        this.run()
-      },
-      // Stays running for ever: what was not evaluated must not look as if it had been.
-      (cause) => this.options.broken(cause),
-    )
+    this.running = this.spaced()
+      .then(() => this.round())
+      .then(
+        () => {
+          this.running = null
+          this.run()
+        },
+        // Stays running for ever: what was not evaluated must not look as if it had been.
+        (cause) => this.options.broken(cause),
+      )
+  }
+
+  /** Settles when the next round may begin. */
+  private async spaced(): Promise<void> {
+    if (this.options.nowUs() - this.begunUs < ROUND_EVERY_US)
+      await new Promise<void>((resolve) => this.options.soon(resolve))
+    this.begunUs = this.options.nowUs()
   }
 
   private async round(): Promise<void> {

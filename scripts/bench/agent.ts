@@ -11,11 +11,13 @@ export const L64_CHANNELS = 64
 export const L64_SAMPLES_PER_S = 64_000
 export const L64_LATE = { lateShare: 0.05, lateMs: 20 }
 
-/** An agent as a process of its own, with one rig of many channels, and the numbers it shows of itself. */
+/** An agent as a process of its own, with rigs of many channels, and the numbers it shows of itself. */
 export type BenchAgent = Readonly<{
   program: Program
   folder: BenchFolder
+  /** Where the first rig listens; the others behind it, see `rigs`. */
   endpoint: string
+  rigs: readonly Readonly<{ rig: string; endpoint: string }>[]
   channels: readonly string[]
   readyMs: number
   /** `/metrics`, by name and labels as they are written there. */
@@ -29,6 +31,10 @@ export type BenchAgent = Readonly<{
 
 export type AgentOrder = Readonly<{
   encoding: 'cbor' | 'json'
+  /** One, called `bench`, when absent; else that many, `bench-0` and so on. */
+  rigs?: number
+  /** Threads that evaluate them; none when absent. */
+  threads?: number
   channels?: number
   nominalRateHz?: number
   latenessMs?: number
@@ -44,13 +50,18 @@ export type AgentOrder = Readonly<{
 export async function startBenchAgent(order: AgentOrder): Promise<BenchAgent> {
   const { encoding, channels: wanted = L64_CHANNELS, nominalRateHz = 1000, latenessMs = 200 } = order
   const folder = await createBenchFolder()
-  const port = await freePort()
+  const ports = await Promise.all(Array.from({ length: order.rigs ?? 1 }, () => freePort()))
+  const rigs = ports.map((port, k) => ({
+    rig: order.rigs === undefined ? 'bench' : `bench-${k}`,
+    endpoint: `tcp://127.0.0.1:${port}`,
+  }))
   const channels = Array.from({ length: wanted }, (_, c) => `ch${String(c).padStart(3, '0')}`)
   folder.write('bench.registry.yaml', registryYaml(channels, nominalRateHz))
   folder.write(
     'runtime.yaml',
     runtimeText(folder, {
-      port,
+      rigs,
+      threads: order.threads ?? 0,
       encoding,
       latenessMs,
       collector: order.collector === true,
@@ -73,7 +84,8 @@ export async function startBenchAgent(order: AgentOrder): Promise<BenchAgent> {
   return {
     program,
     folder,
-    endpoint: `tcp://127.0.0.1:${port}`,
+    endpoint: rigs[0]!.endpoint,
+    rigs,
     channels,
     readyMs,
     metrics: async () => parseMetrics(await (await fetch(`${health}/metrics`)).text()),
@@ -90,7 +102,8 @@ export async function startBenchAgent(order: AgentOrder): Promise<BenchAgent> {
 function runtimeText(
   { ports }: BenchFolder,
   {
-    port,
+    rigs,
+    threads,
     encoding,
     latenessMs,
     collector,
@@ -98,7 +111,8 @@ function runtimeText(
     recordMs,
     journalBytesMax,
   }: {
-    port: number
+    rigs: BenchAgent['rigs']
+    threads: number
     encoding: string
     latenessMs: number
     collector: boolean
@@ -108,24 +122,28 @@ function runtimeText(
   },
 ): string {
   const link = `collector: { url: "wss://127.0.0.1:${ports.agents}/agent", ca_file: ca.pem, cert_file: agent.pem, key_file: agent.key, collector_key_file: receipts.pub.pem }\n`
-  return `version: 1
-deployment: demo
-agent: bench-1
-clock: system
-signing_key_file: sign.pem
-${collector ? link : ''}health: { port: ${ports.health} }
-journal: { bytes_max: ${journalBytesMax} }
-decisions: { batch_ms: ${batchMs}, pass_record_every_ms: ${recordMs} }
-rigs:
-  - rig: bench
+  const blocks = rigs.map(
+    ({ rig, endpoint }) => `  - rig: ${rig}
     program: demo
     registry_file: bench.registry.yaml
     windows_ms: [250, 1000, 10000]
     slide_ms: 50
     lateness_ms: ${latenessMs}
     sources:
-      - { name: load, type: zmq, pattern: pull, endpoint: "tcp://127.0.0.1:${port}", encoding: ${encoding} }
-`
+      - { name: load, type: zmq, pattern: pull, endpoint: "${endpoint}", encoding: ${encoding} }
+`,
+  )
+  return `version: 1
+deployment: demo
+agent: bench-1
+clock: system
+signing_key_file: sign.pem
+evaluation: { threads: ${threads} }
+${collector ? link : ''}health: { port: ${ports.health} }
+journal: { bytes_max: ${journalBytesMax} }
+decisions: { batch_ms: ${batchMs}, pass_record_every_ms: ${recordMs} }
+rigs:
+${blocks.join('')}`
 }
 
 /** Four limits a metric: 256 in all at 64 channels. */

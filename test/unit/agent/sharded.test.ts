@@ -175,6 +175,7 @@ async function runOn(
           threads,
           told: telling(told, shown),
           nowUs: () => nowUs,
+          soon: (run) => void setImmediate(run),
           broken: (cause) => t.fail(String(cause)),
         })
   let saving: ReturnType<Evaluator['save']> | null = null
@@ -249,6 +250,7 @@ t.test('real threads: the same again, and windows are shown with a change of ver
     evaluation,
     threads: createShardThreads(2),
     nowUs: () => 0,
+    soon: (run) => void setImmediate(run),
     broken: (cause) => t.fail(String(cause)),
     told: (effects) => {
       for (const effect of effects) {
@@ -294,6 +296,7 @@ t.test('a thread that ends is told, and nothing is told after it', async (t) => 
     ],
     told: telling(told, { count: 0 }),
     nowUs: () => 0,
+    soon: (run) => void setImmediate(run),
     broken: (cause) => void broken.push(cause),
   })
   for (const [k, input] of inputsOf(6, 50).entries()) evaluator.take(k + 2, input, encodeJournalInput(input))
@@ -314,11 +317,13 @@ t.test('what waits for the round before it is bounded: sources are held back, an
     threads: [{ ...shard, take: (round) => gate.then(() => shard.take(round)) }],
     told: () => undefined,
     nowUs: () => 0,
+    soon: (run) => void setImmediate(run),
     broken: (cause) => t.fail(String(cause)),
   })
   const tick: JournalInput = { kind: 'tick', nowUs: T0 }
   const body = encodeJournalInput(tick)
   evaluator.take(2, tick, body)
+  await new Promise((resolve) => setImmediate(resolve))
   for (let k = 0; k < WAITING_INPUTS_MAX - 1; k += 1) evaluator.take(3 + k, tick, body)
   t.equal(evaluator.room(), null, 'one below the bound there is room')
   evaluator.take(WAITING_INPUTS_MAX + 2, tick, body)
