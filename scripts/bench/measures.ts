@@ -6,6 +6,7 @@ import type { Measure } from './measure.ts'
 import { nominal } from './nominal.ts'
 import { silence } from './silence.ts'
 import { start } from './start.ts'
+import { threads } from './threads.ts'
 import { throughput } from './throughput.ts'
 
 /** Everything the bench measures, in order of its running. */
@@ -13,6 +14,7 @@ export const MEASURES: readonly Measure[] = [
   ...kernel(),
   ...start(),
   ...throughput(),
+  ...threads(),
   ...nominal(),
   ...silence(),
   ...evidence(),

@@ -33,13 +33,6 @@ const SHAPES: readonly Shape[] = [
     load: { encoding: 'json', timesPerFrame: 1, channelsPerFrame: 1, lateShare: 0, lateMs: 0 },
     beginWith: 120_000,
   },
-  ...[0, 2].map((threads) => ({
-    name: `agent_two_rigs_${threads === 0 ? 'here' : 'on_threads'}_msgs_per_s`,
-    what: `JSON, one sample a message, two rigs of 64 channels, evaluated ${threads === 0 ? 'in the main thread' : `on ${threads} threads beside it`}; the loads need a part of the cores too`,
-    agent: { encoding: 'json' as const, rigs: 2, threads },
-    load: { encoding: 'json' as const, timesPerFrame: 1, channelsPerFrame: 1, lateShare: 0, lateMs: 0 },
-    beginWith: 100_000,
-  })),
 ]
 
 /** The offered rate changes by this factor from trial to trial, at most this often. */
@@ -68,7 +61,16 @@ async function highestRate(shape: Shape, seconds: number, say: (text: string) =>
   try {
     let nextSeq = 0
     const trial = async (samplesPerS: number): Promise<Held | null> => {
-      const report = await loadOnAll(agent, { samplesPerS, seconds, firstSeq: nextSeq, ...shape.load })
+      const report = await runLoad({
+        endpoint: agent.endpoint,
+        rig: 'bench',
+        channels: agent.channels,
+        samplesPerS,
+        seconds,
+        firstSeq: nextSeq,
+        epoch: 'one',
+        ...shape.load,
+      })
       nextSeq = report.nextSeq
       const verdict = await settled(agent, report, totals)
       totals = verdict.totals
@@ -84,24 +86,6 @@ async function highestRate(shape: Shape, seconds: number, say: (text: string) =>
   } finally {
     await agent.remove()
   }
-}
-
-/** A load on every rig at once, as many processes; together they send `samplesPerS`. */
-async function loadOnAll(
-  { rigs, channels }: BenchAgent,
-  order: Omit<LoadOrder, 'endpoint' | 'rig' | 'channels' | 'epoch'>,
-): Promise<LoadReport> {
-  const samplesPerS = order.samplesPerS / rigs.length
-  const reports = await Promise.all(
-    rigs.map((rig) => runLoad({ ...order, ...rig, channels, samplesPerS, epoch: 'one' })),
-  )
-  return reports.reduce((all, one) => ({
-    messages: all.messages + one.messages,
-    samples: all.samples + one.samples,
-    seconds: Math.max(all.seconds, one.seconds),
-    nextSeq: Math.max(all.nextSeq, one.nextSeq),
-    behindMs: Math.max(all.behindMs, one.behindMs),
-  }))
 }
 
 /** A rate that was held, and whether the load could have sent more. */
@@ -126,17 +110,12 @@ type Totals = Readonly<{ received: number; bad: ReadonlyMap<string, number> }>
 const BAD = ['late', 'duplicate', 'rejected', 'shed'] as const
 
 function countsOf(metrics: ReadonlyMap<string, number>): Totals {
-  const overRigs = (name: string, more = ''): number =>
-    [...metrics].reduce(
-      (sum, [key, value]) => (key.startsWith(`${name}{`) && key.includes(more) ? sum + value : sum),
-      0,
-    )
   const bad = new Map<string, number>(
-    BAD.map((outcome) => [outcome, overRigs('hb_samples_total', `outcome="${outcome}"`)]),
+    BAD.map((outcome) => [outcome, metrics.get(`hb_samples_total{rig="bench",outcome="${outcome}"}`) ?? 0]),
   )
-  bad.set('missing frames', overRigs('hb_frames_missing'))
+  bad.set('missing frames', metrics.get('hb_frames_missing{rig="bench"}') ?? 0)
   bad.set('not journaled', metrics.get('hb_not_journaled_total') ?? 0)
-  return { received: overRigs('hb_samples_received_total'), bad }
+  return { received: metrics.get('hb_samples_received_total{rig="bench"}') ?? 0, bad }
 }
 
 /** Waits until all that was sent is decided and signed. @returns why it was not, or null */
