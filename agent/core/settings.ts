@@ -8,7 +8,7 @@ import type { Micros } from '../../shared/units.ts'
  */
 export const EVALUATOR_VERSION = 2
 /** Version of the layout of a snapshot. A checkpoint of another layout is passed over and the journal replayed. */
-export const STATE_LAYOUT = 2
+export const STATE_LAYOUT = 3
 
 /** A window is judged when it holds this share of the samples that the nominal rate promises; below it is INSUFFICIENT. */
 export const WINDOW_FILL_RATIO = 0.8

@@ -6,12 +6,13 @@ import { acceptFrame, refuseFrame } from './accept.ts'
 import { decisionValues, isLimitsOnly, overallVerdict, rankFindings, sayingKey } from './decide.ts'
 import { type Judgement, judgeMetric } from './judge.ts'
 import { book } from './ledger.ts'
-import { clearTree, coverOf, digestCover, growTree, joinCover, leafRows } from './pane-tree.ts'
+import { clearTree, digestCover, growTree, leafRows } from './pane-tree.ts'
 import { closePane, emptyAll, paneOf } from './panes.ts'
 import { closeRange, recordDecision } from './record.ts'
 import { type Digests, type EvaluatorSettings, GAP_US } from './settings.ts'
 import { createRigState, type EvaluatorState, type RigState } from './state.ts'
 import { totalCounts } from './totals.ts'
+import { clearWindow, joinWindow } from './windows.ts'
 
 /** What the evaluator is fed: {@link Input}, with a configuration already turned into settings by the shell. */
 export type EvaluatorInput =
@@ -175,6 +176,7 @@ function jumpGap(
     total += dropped[m]!
   }
   clearTree(rig.tree)
+  rig.windows.forEach(clearWindow)
   rig.departures.fill(0)
   rig.firstUs.fill(-1)
   effects.push({ kind: 'gap', rig: rig.settings.rig, fromUs: rig.closedUs, toUs, reason, dropped: total })
@@ -203,7 +205,7 @@ function closeByWatermark(
 }
 
 function closeSlide(state: EvaluatorState, rig: RigState, effects: Effect[], digests: Digests): void {
-  const { slideUs, windowsUs, metrics } = rig.settings
+  const { slideUs, metrics } = rig.settings
   const pane = paneOf(rig.closedUs, slideUs)
   const rows = leafRows(rig.tree, pane)
   closePane(rig.panes, pane, rig.sources.names, rows, rig.newestUs)
@@ -214,12 +216,9 @@ function closeSlide(state: EvaluatorState, rig: RigState, effects: Effect[], dig
   }
   growTree(rig.tree, pane, digests)
   rig.closedUs += slideUs
+  // The widest window holds the others: its digest is that of the input.
   let cover: number[] = []
-  windowsUs.forEach((widthUs, w) => {
-    const covered = coverOf(rig.tree, Math.max(0, pane + 1 - Math.floor(widthUs / slideUs)), pane + 1)
-    joinCover(rig.tree, covered, rig.windowRows[w]!)
-    if (covered.length > 0 && widthUs === rig.settings.windowsUs[rig.settings.windowsUs.length - 1]) cover = covered
-  })
+  for (const window of rig.windows) cover = joinWindow(rig.tree, window, pane)
   decide(state, rig, digestCover(rig.tree, cover, digests), effects, digests)
 }
 
