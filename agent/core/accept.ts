@@ -1,6 +1,6 @@
 import { type Frame, QUALITY, type SampleRefusal, suspectUnit } from '../../shared/model/telemetry.ts'
 import { book, refuse } from './ledger.ts'
-import { paneOf, putInvalid, putRun, putSample } from './panes.ts'
+import { paneOf, placeOf, putInvalid, putRun, putSample } from './panes.ts'
 import { VALUE_MAX } from './settings.ts'
 import { missingFrames, noteFrame, noteList } from './sources.ts'
 import type { RigState } from './state.ts'
@@ -46,8 +46,8 @@ function metricsOf(rig: RigState, names: readonly string[], remembered: boolean)
   return metrics
 }
 
-/** Where the times of a frame fall: so many that are too late, then a run for each open pane. */
-type Pieces = Readonly<{ late: number; panes: readonly number[]; ends: readonly number[] }>
+/** Where the times of a frame fall: so many that are too late, then a run for each open pane, at its place. */
+type Pieces = Readonly<{ late: number; places: readonly number[]; ends: readonly number[] }>
 
 /**
  * Looks at the times and qualities of a frame once for all its channels.
@@ -71,17 +71,17 @@ function piecesOf(rig: RigState, frame: Frame, nowUs: number): Pieces | null {
   if (quality !== undefined)
     for (let i = 0; i < quality.length; i += 1)
       if (quality[i] !== QUALITY.good && quality[i] !== QUALITY.suspect) return null
-  const panes: number[] = []
+  const places: number[] = []
   const ends: number[] = []
   const { slideUs } = rig.settings
   for (let i = late; i < n; ) {
     const pane = paneOf(timeUs[i]!, slideUs)
     const endUs = (pane + 1) * slideUs
     while (i < n && timeUs[i]! < endUs) i += 1
-    panes.push(pane)
+    places.push(placeOf(rig.panes, pane))
     ends.push(i)
   }
-  return { late, panes, ends }
+  return { late, places, ends }
 }
 
 /** Counts a message from which no sample was taken. */
@@ -123,14 +123,14 @@ function acceptChannel(rig: RigState, part: ChannelPart, pieces: Pieces | null):
 }
 
 /** Takes a channel of a frame pane by pane. Only a value that cannot be used is looked at by itself. */
-function acceptPieces(rig: RigState, part: ChannelPart, { late, panes, ends }: Pieces): void {
+function acceptPieces(rig: RigState, part: ChannelPart, { late, places, ends }: Pieces): void {
   const { frame, metric } = part
   const { timeUs: time, value } = frame
   const base = part.row * time.length
   if (late > 0) book(rig.ledger, metric, 'late', late)
   const run = {
     channel: metric,
-    pane: 0,
+    place: 0,
     seq: frame.seq,
     source: part.source,
     time,
@@ -140,9 +140,9 @@ function acceptPieces(rig: RigState, part: ChannelPart, { late, panes, ends }: P
     count: 0,
   }
   let i = late
-  for (let k = 0; k < panes.length; k += 1) {
+  for (let k = 0; k < places.length; k += 1) {
     const end = ends[k]!
-    run.pane = panes[k]!
+    run.place = places[k]!
     while (i < end) {
       run.timeAt = i
       run.valueAt = base + i

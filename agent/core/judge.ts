@@ -59,7 +59,7 @@ function unknownOf(
   { endUs, newest }: { endUs: number; newest: number },
 ): (Passed & { verdict: MetricVerdict }) | null {
   const silentUs = endUs - Math.max(newest, rig.originUs)
-  if (!(silentUs <= settings.idleAfterUs))
+  if (!(silentUs <= silenceAllowedUs(settings, rig.settings.slideUs)))
     return {
       verdict: 'STALE',
       ground: 'silent',
@@ -75,6 +75,15 @@ function unknownOf(
     ground: 'window_not_filled',
     more: about(rig, unfilled, momentsAt(rig.windowRows[unfilled]!, metric)),
   }
+}
+
+/**
+ * Longest silence at the end of a slide that is none yet. A deadline lies between two slides, so it is judged at the nearer
+ * one: at most half a slide early or late, where the first slide behind it would be up to a whole one late. But a channel
+ * that keeps its nominal rate is never silent, however narrow its `idle_after`.
+ */
+function silenceAllowedUs({ idleAfterUs, nominalRateHz }: MetricSettings, slideUs: number): number {
+  return Math.max(idleAfterUs - slideUs / 2, Math.min(idleAfterUs, 1_000_000 / nominalRateHz))
 }
 
 const EMPTY = {

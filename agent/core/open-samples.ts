@@ -30,7 +30,7 @@ export type OpenSamples = {
 }
 
 /** A run as it is to be put at the end. */
-export type NewRun = Readonly<Omit<SampleRun, 'own'>>
+export type NewRun = Readonly<Omit<SampleRun, 'own' | 'count'>>
 
 /** Runs kept for later use, a channel. */
 const SPARE_MAX = 1024
@@ -48,19 +48,38 @@ export function roomOf(open: OpenSamples): number {
   return OPEN_SAMPLES_MAX - open.length
 }
 
-/** Puts a run at the end. The caller has asked {@link roomOf}. */
-export function pushRun(open: OpenSamples, run: NewRun): void {
+/** Puts the first `count` samples of a run at the end. The caller has asked {@link roomOf}. */
+export function pushRun(open: OpenSamples, run: NewRun, count: number): void {
   const spare = open.spare.pop()
-  open.runs.push(spare === undefined ? { ...run, own: false } : takeOver(spare, run))
-  open.length += run.count
+  open.runs.push(spare === undefined ? newRun(run, count) : takeOver(spare, run, count))
+  open.length += count
 }
 
-function takeOver(spare: SampleRun, run: NewRun): SampleRun {
+/** As {@link pushRun}, but what goes on where the last run ends, as the panes of one frame do, makes that one longer. */
+export function continueRun(open: OpenSamples, run: NewRun, count: number): void {
+  const last = open.runs[open.runs.length - 1]
+  if (
+    last !== undefined &&
+    last.time === run.time &&
+    last.value === run.value &&
+    last.timeAt + last.count === run.timeAt &&
+    last.valueAt + last.count === run.valueAt
+  ) {
+    last.count += count
+    open.length += count
+  } else pushRun(open, run, count)
+}
+
+function newRun({ time, value, timeAt, valueAt, seq, source }: NewRun, count: number): SampleRun {
+  return { time, value, timeAt, valueAt, count, seq, source, own: false }
+}
+
+function takeOver(spare: SampleRun, run: NewRun, count: number): SampleRun {
   spare.time = run.time
   spare.value = run.value
   spare.timeAt = run.timeAt
   spare.valueAt = run.valueAt
-  spare.count = run.count
+  spare.count = count
   spare.seq = run.seq
   spare.source = run.source
   spare.own = false
@@ -82,36 +101,43 @@ export function pushOpen(open: OpenSamples, time: number, value: number, seq: nu
   const own = { time: new Float64Array(OWN_FIRST), value: new Float64Array(OWN_FIRST) }
   own.time[0] = time
   own.value[0] = value
-  pushRun(open, { ...own, timeAt: 0, valueAt: 0, count: 1, seq, source })
+  pushRun(open, { ...own, timeAt: 0, valueAt: 0, seq, source }, 1)
   open.runs[open.runs.length - 1]!.own = true
   return true
 }
 
-/** Forgets samples before `closedUs` that stand at the front. What stands behind a newer one goes when that one does. */
-export function dropClosed(open: OpenSamples, closedUs: number): void {
+/**
+ * Forgets samples before `closedUs` that stand at the front. What stands behind a newer one goes when that one does.
+ * `likely` is how many of them the front run probably holds; it only makes finding them cheaper.
+ */
+export function dropClosed(open: OpenSamples, closedUs: number, likely: number): void {
+  const { runs } = open
   let whole = 0
-  for (const run of open.runs) {
-    if (run.time[run.timeAt + run.count - 1]! < closedUs) {
-      open.length -= run.count
-      whole += 1
-      continue
+  for (; whole < runs.length; whole += 1) {
+    const run = runs[whole]!
+    const last = run.timeAt + run.count - 1
+    if (!(run.time[last]! < closedUs)) {
+      const gone = isFirstFrom(run, closedUs, likely) ? likely : firstFrom(run, closedUs)
+      run.timeAt += gone
+      run.valueAt += gone
+      run.count -= gone
+      // An own run is written behind its count, which no longer says where that is.
+      if (gone > 0) run.own = false
+      open.length -= gone
+      break
     }
-    const gone = firstFrom(run, closedUs)
-    run.timeAt += gone
-    run.valueAt += gone
-    run.count -= gone
-    // An own run is written behind its count, which no longer says where that is.
-    if (gone > 0) run.own = false
-    open.length -= gone
-    break
-  }
-  for (let k = 0; k < whole && open.spare.length < SPARE_MAX; k += 1) {
-    const run = open.runs[k]!
+    open.length -= run.count
     run.time = NOTHING
     run.value = NOTHING
-    open.spare.push(run)
+    if (open.spare.length < SPARE_MAX) open.spare.push(run)
   }
-  if (whole > 0) open.runs.splice(0, whole)
+  if (whole === 0) return
+  for (let k = whole; k < runs.length; k += 1) runs[k - whole] = runs[k]!
+  for (; whole > 0; whole -= 1) runs.pop()
+}
+
+function isFirstFrom({ time, timeAt, count }: SampleRun, timeUs: number, i: number): boolean {
+  return i > 0 && i < count && time[timeAt + i]! >= timeUs && time[timeAt + i - 1]! < timeUs
 }
 
 /** Index in a run of its first sample at or after a time; its count when there is none. */

@@ -1,4 +1,5 @@
-import { joinRows, joinSpans, MOMENTS_FIELDS } from '../../shared/math/moments.ts'
+import { modulo } from '../../shared/math/modulo.ts'
+import { joinSiblings, MOMENTS_FIELDS } from '../../shared/math/moments.ts'
 import type { Digests } from './settings.ts'
 
 /**
@@ -13,6 +14,12 @@ export type PaneTree = {
   /** The rows of all levels, one level behind the other. */
   readonly rows: Float64Array
   readonly levels: readonly TreeLevel[]
+  /**
+   * Last pane in which a channel may hold an invalid sample, and in which one may hold no sample: windows behind it need
+   * not look. No part of a snapshot: a tree that knows nothing looks.
+   */
+  spoiled: number
+  sparse: number
 }
 type TreeLevel = {
   readonly width: number
@@ -24,6 +31,7 @@ type TreeLevel = {
 }
 
 const DIGEST_BYTES = 32
+const UNKNOWN = Number.MAX_SAFE_INTEGER
 
 /** A tree that can answer for windows of up to `panesMax` panes. */
 export function createPaneTree(channels: number, panesMax: number): PaneTree {
@@ -44,70 +52,85 @@ export function createPaneTree(channels: number, panesMax: number): PaneTree {
       digests: new Uint8Array(capacity * DIGEST_BYTES),
     }
   })
-  return { channels, rows, levels }
+  return { channels, rows, levels, spoiled: UNKNOWN, sparse: UNKNOWN }
 }
 
 /** Rows of the leaf of a pane, to be filled by the caller before {@link growTree}. */
 export function leafRows(tree: PaneTree, pane: number): Float64Array {
   const level = tree.levels[0]!
   const size = tree.channels * MOMENTS_FIELDS
-  const at = (pane % level.capacity) * size
+  const at = modulo(pane, level.capacity) * size
   return level.rows.subarray(at, at + size)
 }
 
 /** Takes the leaf of `pane`, whose rows are filled, into the tree: its digest, and every node that is now complete. */
 export function growTree(tree: PaneTree, pane: number, digests: Digests): void {
   const leaf = leafRows(tree, pane)
+  lookAt(tree, leaf, pane)
   const head = new Uint8Array(8)
   new DataView(head.buffer).setFloat64(0, pane, true)
-  setDigest(
-    tree.levels[0]!,
-    pane,
-    digests.bytes('slide', head, new Uint8Array(leaf.buffer, leaf.byteOffset, leaf.byteLength)),
-  )
+  const bytes = new Uint8Array(leaf.buffer, leaf.byteOffset, leaf.byteLength)
+  setDigest(tree.levels[0]!, pane, digests.bytes('slide', head, bytes))
   for (let l = 1; l < tree.levels.length; l += 1) {
     const level = tree.levels[l]!
-    if ((pane + 1) % level.width !== 0) return
+    if (modulo(pane + 1, level.width) !== 0) return
     const below = tree.levels[l - 1]!
     const node = Math.floor(pane / level.width)
-    const left = rowOf(below, node * 2, tree.channels)
-    const right = rowOf(below, node * 2 + 1, tree.channels)
-    const out = rowOf(level, node, tree.channels)
-    for (let c = 0; c < tree.channels; c += 1)
-      joinRows(below.rows, left + c, below.rows, right + c, level.rows, out + c)
+    joinSiblings(tree.rows, {
+      older: coverRow(tree, l - 1, node * 2),
+      younger: coverRow(tree, l - 1, node * 2 + 1),
+      out: coverRow(tree, l, node),
+      count: tree.channels,
+    })
     setDigest(level, node, digests.bytes('node', getDigest(below, node * 2), getDigest(below, node * 2 + 1)))
   }
 }
 
+function lookAt(tree: PaneTree, leaf: Float64Array, pane: number): void {
+  let invalid = 0
+  let empty = 0
+  for (let o = 0; o < leaf.length; o += MOMENTS_FIELDS) {
+    if (leaf[o] === 0) empty += 1
+    invalid += leaf[o + 7]!
+  }
+  tree.spoiled = invalid === 0 ? Math.min(tree.spoiled, pane - 1) : pane
+  tree.sparse = empty === 0 ? Math.min(tree.sparse, pane - 1) : pane
+}
+
 /** Forgets everything: after a gap, windows fill anew. */
 export function clearTree(tree: PaneTree): void {
+  tree.sparse = UNKNOWN
   for (const level of tree.levels) {
     level.rows.fill(0)
     level.digests.fill(0)
   }
 }
 
-/** The aligned nodes that make up panes `[from, to)`, left to right, as pairs (level, node). */
+/** The aligned nodes that make up panes `[from, to)`, left to right, as pairs (level, node): the widest that fit. */
 export function coverOf(tree: PaneTree, from: number, to: number): number[] {
   const cover: number[] = []
-  let at = from
-  while (at < to) {
-    let l = tree.levels.length - 1
-    while (l > 0 && (at % tree.levels[l]!.width !== 0 || at + tree.levels[l]!.width > to)) l -= 1
-    cover.push(l, Math.floor(at / tree.levels[l]!.width))
-    at += tree.levels[l]!.width
+  const behind: number[] = []
+  const top = tree.levels.length - 1
+  let first = from
+  let end = to
+  for (let l = 0; first < end; l += 1) {
+    if (l === top) {
+      for (let node = first; node < end; node += 1) cover.push(l, node)
+      break
+    }
+    if (modulo(first, 2) === 1) {
+      cover.push(l, first)
+      first += 1
+    }
+    if (modulo(end, 2) === 1) {
+      end -= 1
+      behind.push(l, end)
+    }
+    first /= 2
+    end /= 2
   }
+  for (let k = behind.length - 2; k >= 0; k -= 2) cover.push(behind[k]!, behind[k + 1]!)
   return cover
-}
-
-/** Joins the nodes of a cover, per channel, into `rows`. */
-export function joinCover(tree: PaneTree, cover: readonly number[], rows: Float64Array): void {
-  const starts: number[] = []
-  for (let k = 0; k < cover.length; k += 2) {
-    const level = tree.levels[cover[k]!]!
-    starts.push(level.firstRow + rowOf(level, cover[k + 1]!, tree.channels))
-  }
-  joinSpans(tree.rows, starts, rows)
 }
 
 /** Digest of the panes of a cover: what a decision names as its input. */
@@ -117,15 +140,20 @@ export function digestCover(tree: PaneTree, cover: readonly number[], digests: D
   return digests.bytes('slice', ...parts)
 }
 
+/** First row of a node of a cover in the rows of the tree. */
+export function coverRow(tree: PaneTree, level: number, node: number): number {
+  return tree.levels[level]!.firstRow + rowOf(tree.levels[level]!, node, tree.channels)
+}
+
 function rowOf(level: TreeLevel, node: number, channels: number): number {
-  return (node % level.capacity) * channels
+  return modulo(node, level.capacity) * channels
 }
 
 function getDigest(level: TreeLevel, node: number): Uint8Array {
-  const at = (node % level.capacity) * DIGEST_BYTES
+  const at = modulo(node, level.capacity) * DIGEST_BYTES
   return level.digests.subarray(at, at + DIGEST_BYTES)
 }
 
 function setDigest(level: TreeLevel, node: number, digest: Uint8Array): void {
-  level.digests.set(digest, (node % level.capacity) * DIGEST_BYTES)
+  level.digests.set(digest, modulo(node, level.capacity) * DIGEST_BYTES)
 }

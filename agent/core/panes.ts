@@ -1,19 +1,20 @@
+import { modulo } from '../../shared/math/modulo.ts'
 import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
 import {
+  continueRun,
   createOpenSamples,
   dropClosed,
   firstFrom,
   hasOpen,
   type OpenSamples,
   pushOpen,
-  pushRun,
   roomOf,
   type SampleRun,
 } from './open-samples.ts'
 import { VALUE_MAX } from './settings.ts'
 
 /**
- * The panes of one rig that still take samples: one accumulator per channel and pane, in typed arrays.
+ * The panes of one rig that still take samples: one accumulator per channel and pane, a row of doubles each.
  *
  * Samples that come in order are added at once, shifted by the first value of the pane (four times as fast as Welford
  * and as stable). A pane that got one out of order is summed again in (event time, source, seq) order when it closes,
@@ -24,40 +25,33 @@ export type OpenPanes = {
   readonly channels: number
   /** Panes that can be open at once, from the oldest open one on. */
   readonly capacity: number
-  count: Float64Array
-  shift: Float64Array
-  sum: Float64Array
-  sumSquares: Float64Array
-  min: Float64Array
-  max: Float64Array
-  last: Float64Array
-  lastTime: Float64Array
-  lastSeq: Float64Array
-  lastSource: Int32Array
-  invalid: Float64Array
-  /** 1 when the pane got a sample out of order. */
-  disordered: Uint8Array
+  /** {@link PANE_FIELDS} doubles a pane: a pane of a channel lies in two lines of the cache, not in twelve. */
+  readonly rows: Float64Array
   readonly samples: OpenSamples[]
 }
 
+/** Fields of an accumulator, in order. */
+const PANE_FIELDS = 12
+const COUNT = 0
+const SHIFT = 1
+const SUM = 2
+const SUM_SQUARES = 3
+const MIN = 4
+const MAX = 5
+const LAST = 6
+const LAST_TIME = 7
+const LAST_SEQ = 8
+const LAST_SOURCE = 9
+const INVALID = 10
+/** 1 when the pane got a sample out of order. */
+const DISORDERED = 11
+
 export function createOpenPanes(channels: number, slideUs: number, capacity: number): OpenPanes {
-  const n = channels * capacity
   return {
     slideUs,
     channels,
     capacity,
-    count: new Float64Array(n),
-    shift: new Float64Array(n),
-    sum: new Float64Array(n),
-    sumSquares: new Float64Array(n),
-    min: new Float64Array(n),
-    max: new Float64Array(n),
-    last: new Float64Array(n),
-    lastTime: new Float64Array(n),
-    lastSeq: new Float64Array(n),
-    lastSource: new Int32Array(n),
-    invalid: new Float64Array(n),
-    disordered: new Uint8Array(n),
+    rows: new Float64Array(channels * capacity * PANE_FIELDS),
     samples: Array.from({ length: channels }, () => createOpenSamples()),
   }
 }
@@ -77,32 +71,35 @@ export function putSample(panes: OpenPanes, sample: OpenSample, sources: readonl
   const { channel, timeUs, seq, source } = sample
   // One zero: which of two repeats of a sample comes first must not show, and −0 repeats 0.
   const value = sample.value + 0
+  const { rows } = panes
   const at = slotOf(panes, channel, paneOf(timeUs, panes.slideUs))
   const open = panes.samples[channel]!
-  const behind = panes.count[at]! > 0 && !(timeUs > panes.lastTime[at]!)
+  const behind = rows[at + COUNT]! > 0 && !(timeUs > rows[at + LAST_TIME]!)
   if (behind && seq < 0 && hasOpen(open, timeUs, value)) return 'duplicate'
   if (!pushOpen(open, timeUs, value, seq, source)) return 'shed'
-  if (behind && !follows(panes, at, sample, sources)) panes.disordered[at] = 1
-  add(panes, at, value)
-  panes.last[at] = value
-  if (!(timeUs < panes.lastTime[at]!)) {
-    panes.lastTime[at] = timeUs
-    panes.lastSeq[at] = seq
-    panes.lastSource[at] = source
+  if (behind && !follows(rows, at, sample, sources)) rows[at + DISORDERED] = 1
+  add(rows, at, value)
+  rows[at + LAST] = value
+  if (!(timeUs < rows[at + LAST_TIME]!)) {
+    rows[at + LAST_TIME] = timeUs
+    rows[at + LAST_SEQ] = seq
+    rows[at + LAST_SOURCE] = source
   }
   return 'kept'
 }
 
 /** Counts a sample that is not a number, or that its source calls bad: the pane is INVALID, its moments are untouched. */
 export function putInvalid(panes: OpenPanes, channel: number, timeUs: number): void {
+  const { rows } = panes
   const at = slotOf(panes, channel, paneOf(timeUs, panes.slideUs))
-  panes.invalid[at] = panes.invalid[at]! + 1
+  rows[at + INVALID] = rows[at + INVALID]! + 1
 }
 
 /** Samples of one channel of one frame that lie in one open pane, times strictly increasing: for {@link putRun}. */
 export type PaneRun = Readonly<{
   channel: number
-  pane: number
+  /** {@link placeOf} its pane. */
+  place: number
   seq: number
   source: number
   time: Float64Array
@@ -121,24 +118,25 @@ export type PaneRun = Readonly<{
  */
 export function putRun(panes: OpenPanes, run: PaneRun): number {
   const { channel, time, value, timeAt, valueAt, seq, source } = run
-  const at = slotOf(panes, channel, run.pane)
+  const { rows } = panes
+  const at = (channel * panes.capacity + run.place) * PANE_FIELDS
   const open = panes.samples[channel]!
   const most = Math.min(run.count, roomOf(open))
-  const inOrder = panes.count[at] === 0 || (panes.disordered[at] === 0 && time[timeAt]! > panes.lastTime[at]!)
-  const kept = inOrder ? addAll(panes, at, value, valueAt, most) : usable(value, valueAt, most)
+  const inOrder = rows[at + COUNT] === 0 || (rows[at + DISORDERED] === 0 && time[timeAt]! > rows[at + LAST_TIME]!)
+  const kept = inOrder ? addAll(rows, at, value, valueAt, most) : usable(value, valueAt, most)
   if (kept === 0) return 0
-  pushRun(open, { time, value, timeAt, valueAt, count: kept, seq, source })
+  continueRun(open, run, kept)
   const lastTime = time[timeAt + kept - 1]!
   if (!inOrder) {
-    panes.disordered[at] = 1
-    panes.count[at] = panes.count[at]! + kept
+    rows[at + DISORDERED] = 1
+    rows[at + COUNT] = rows[at + COUNT]! + kept
   }
-  if (inOrder || !(lastTime < panes.lastTime[at]!)) {
-    panes.lastTime[at] = lastTime
-    panes.lastSeq[at] = seq
-    panes.lastSource[at] = source
+  if (inOrder || !(lastTime < rows[at + LAST_TIME]!)) {
+    rows[at + LAST_TIME] = lastTime
+    rows[at + LAST_SEQ] = seq
+    rows[at + LAST_SOURCE] = source
   }
-  panes.last[at] = value[valueAt + kept - 1]! + 0
+  rows[at + LAST] = value[valueAt + kept - 1]! + 0
   return kept
 }
 
@@ -151,36 +149,39 @@ function usable(value: Float64Array, valueAt: number, most: number): number {
   return most
 }
 
-/** Adds values to a pane up to the first that cannot be used. @returns how many were added */
-function addAll(panes: OpenPanes, at: number, value: Float64Array, valueAt: number, most: number): number {
+/**
+ * Adds values to a pane up to the first that cannot be used. Whether one cannot is asked once for all of them: what is no
+ * number leaves none in the sum, and what is too large shows in the extremes.
+ *
+ * @returns how many were added
+ */
+function addAll(rows: Float64Array, at: number, value: Float64Array, valueAt: number, most: number): number {
   if (usable(value, valueAt, Math.min(1, most)) === 0) return 0
-  if (panes.count[at] === 0) {
-    const first = value[valueAt]! + 0
-    panes.shift[at] = first
-    panes.min[at] = first
-    panes.max[at] = first
-  }
-  const shift = panes.shift[at]!
-  let sum = panes.sum[at]!
-  let sumSquares = panes.sumSquares[at]!
-  let min = panes.min[at]!
-  let max = panes.max[at]!
-  let k = 0
-  for (; k < most; k += 1) {
-    const v = value[valueAt + k]! + 0
-    if (!(v <= VALUE_MAX && v >= -VALUE_MAX)) break
+  const count = rows[at + COUNT]!
+  const first = value[valueAt]! + 0
+  const shift = count === 0 ? first : rows[at + SHIFT]!
+  let sum = rows[at + SUM]!
+  let sumSquares = rows[at + SUM_SQUARES]!
+  let min = count === 0 ? first : rows[at + MIN]!
+  let max = count === 0 ? first : rows[at + MAX]!
+  const end = valueAt + most
+  for (let k = valueAt; k < end; k += 1) {
+    const v = value[k]! + 0
     const d = v - shift
     sum += d
     sumSquares += d * d
     if (v < min) min = v
     if (v > max) max = v
   }
-  panes.sum[at] = sum
-  panes.sumSquares[at] = sumSquares
-  panes.min[at] = min
-  panes.max[at] = max
-  panes.count[at] = panes.count[at]! + k
-  return k
+  if (!(min >= -VALUE_MAX && max <= VALUE_MAX && sum - sum === 0))
+    return addAll(rows, at, value, valueAt, usable(value, valueAt, most))
+  rows[at + COUNT] = count + most
+  rows[at + SHIFT] = shift
+  rows[at + SUM] = sum
+  rows[at + SUM_SQUARES] = sumSquares
+  rows[at + MIN] = min
+  rows[at + MAX] = max
+  return most
 }
 
 /**
@@ -195,27 +196,29 @@ export function closePane(
   newest: Float64Array,
 ): void {
   const endUs = (pane + 1) * panes.slideUs
-  for (let channel = 0; channel < panes.channels; channel += 1) {
-    const at = slotOf(panes, channel, pane)
-    if (panes.disordered[at] === 1) sumAgain(panes, channel, pane, sources)
+  const open = panes.rows
+  const stride = panes.capacity * PANE_FIELDS
+  let at = slotOf(panes, 0, pane)
+  for (let channel = 0; channel < panes.channels; channel += 1, at += stride) {
+    if (open[at + DISORDERED] === 1) sumAgain(panes, channel, pane, sources)
     const o = channel * MOMENTS_FIELDS
-    const count = panes.count[at]!
+    const count = open[at + COUNT]!
     rows[o] = count
     if (count > 0) {
-      const sum = panes.sum[at]!
-      rows[o + 1] = panes.shift[at]! + sum / count
-      rows[o + 2] = Math.max(0, panes.sumSquares[at]! - (sum * sum) / count)
-      rows[o + 3] = panes.min[at]!
-      rows[o + 4] = panes.max[at]!
-      rows[o + 5] = panes.shift[at]!
-      rows[o + 6] = panes.last[at]!
-      newest[channel] = panes.lastTime[at]!
+      const sum = open[at + SUM]!
+      rows[o + 1] = open[at + SHIFT]! + sum / count
+      rows[o + 2] = Math.max(0, open[at + SUM_SQUARES]! - (sum * sum) / count)
+      rows[o + 3] = open[at + MIN]!
+      rows[o + 4] = open[at + MAX]!
+      rows[o + 5] = open[at + SHIFT]!
+      rows[o + 6] = open[at + LAST]!
+      newest[channel] = open[at + LAST_TIME]!
     } else {
       rows.fill(0, o + 1, o + 7)
     }
-    rows[o + 7] = panes.invalid[at]!
-    emptyPane(panes, at)
-    dropClosed(panes.samples[channel]!, endUs)
+    rows[o + 7] = open[at + INVALID]!
+    emptyPane(open, at)
+    dropClosed(panes.samples[channel]!, endUs, count)
   }
 }
 
@@ -223,63 +226,72 @@ export function closePane(
 export function emptyAll(panes: OpenPanes): Float64Array {
   const dropped = new Float64Array(panes.channels)
   for (let channel = 0; channel < panes.channels; channel += 1) {
-    for (let k = 0; k < panes.capacity; k += 1) {
-      const at = channel * panes.capacity + k
-      dropped[channel] = dropped[channel]! + panes.count[at]!
-      emptyPane(panes, at)
-    }
+    dropped[channel] = pendingOf(panes, channel)
     panes.samples[channel] = createOpenSamples()
   }
+  panes.rows.fill(0)
   return dropped
 }
 
 /** Samples in open panes of one channel. */
 export function pendingOf(panes: OpenPanes, channel: number): number {
   let pending = 0
-  for (let k = 0; k < panes.capacity; k += 1) pending += panes.count[channel * panes.capacity + k]!
+  for (let k = 0; k < panes.capacity; k += 1)
+    pending += panes.rows[(channel * panes.capacity + k) * PANE_FIELDS + COUNT]!
   return pending
 }
 
+/** Lets a channel of panes that nobody sums say it has so many open samples. */
+export function sayPending(panes: OpenPanes, channel: number, pending: number): void {
+  panes.rows[channel * panes.capacity * PANE_FIELDS + COUNT] = pending
+}
+
+/** Place of a pane in the ring of those that are open, the same for every channel. */
+export function placeOf(panes: OpenPanes, pane: number): number {
+  return modulo(pane, panes.capacity)
+}
+
+/** Where the accumulator of a pane begins. */
 function slotOf(panes: OpenPanes, channel: number, pane: number): number {
-  return channel * panes.capacity + (pane % panes.capacity)
+  return (channel * panes.capacity + placeOf(panes, pane)) * PANE_FIELDS
 }
 
-function emptyPane(panes: OpenPanes, at: number): void {
-  panes.count[at] = 0
-  panes.shift[at] = 0
-  panes.sum[at] = 0
-  panes.sumSquares[at] = 0
-  panes.min[at] = 0
-  panes.max[at] = 0
-  panes.last[at] = 0
-  panes.lastTime[at] = 0
-  panes.lastSeq[at] = 0
-  panes.lastSource[at] = 0
-  panes.invalid[at] = 0
-  panes.disordered[at] = 0
+function emptyPane(rows: Float64Array, at: number): void {
+  rows[at + COUNT] = 0
+  rows[at + SHIFT] = 0
+  rows[at + SUM] = 0
+  rows[at + SUM_SQUARES] = 0
+  rows[at + MIN] = 0
+  rows[at + MAX] = 0
+  rows[at + LAST] = 0
+  rows[at + LAST_TIME] = 0
+  rows[at + LAST_SEQ] = 0
+  rows[at + LAST_SOURCE] = 0
+  rows[at + INVALID] = 0
+  rows[at + DISORDERED] = 0
 }
 
-function add(panes: OpenPanes, at: number, value: number): void {
-  if (panes.count[at] === 0) {
-    panes.shift[at] = value
-    panes.min[at] = value
-    panes.max[at] = value
+function add(rows: Float64Array, at: number, value: number): void {
+  if (rows[at + COUNT] === 0) {
+    rows[at + SHIFT] = value
+    rows[at + MIN] = value
+    rows[at + MAX] = value
   }
-  const d = value - panes.shift[at]!
-  panes.sum[at] = panes.sum[at]! + d
-  panes.sumSquares[at] = panes.sumSquares[at]! + d * d
-  if (value < panes.min[at]!) panes.min[at] = value
-  if (value > panes.max[at]!) panes.max[at] = value
-  panes.count[at] = panes.count[at]! + 1
+  const d = value - rows[at + SHIFT]!
+  rows[at + SUM] = rows[at + SUM]! + d
+  rows[at + SUM_SQUARES] = rows[at + SUM_SQUARES]! + d * d
+  if (value < rows[at + MIN]!) rows[at + MIN] = value
+  if (value > rows[at + MAX]!) rows[at + MAX] = value
+  rows[at + COUNT] = rows[at + COUNT]! + 1
 }
 
-function follows(panes: OpenPanes, at: number, sample: OpenSample, sources: readonly string[]): boolean {
-  if (sample.timeUs !== panes.lastTime[at]) return false
+function follows(rows: Float64Array, at: number, sample: OpenSample, sources: readonly string[]): boolean {
+  if (sample.timeUs !== rows[at + LAST_TIME]) return false
   const mine = sources[sample.source]!
-  const theirs = sources[panes.lastSource[at]!]!
+  const theirs = sources[rows[at + LAST_SOURCE]!]!
   if (mine !== theirs) return theirs < mine
-  if (sample.seq !== panes.lastSeq[at]) return panes.lastSeq[at]! < sample.seq
-  return sample.seq >= 0 || panes.last[at]! < sample.value
+  if (sample.seq !== rows[at + LAST_SEQ]) return rows[at + LAST_SEQ]! < sample.seq
+  return sample.seq >= 0 || rows[at + LAST]! < sample.value
 }
 
 /**
@@ -289,14 +301,15 @@ function follows(panes: OpenPanes, at: number, sample: OpenSample, sources: read
 function sumAgain(panes: OpenPanes, channel: number, pane: number, sources: readonly string[]): void {
   const parts = partsOf(panes.samples[channel]!, pane * panes.slideUs, (pane + 1) * panes.slideUs)
   parts.sort((a, b) => a.firstUs - b.firstUs || a.place - b.place)
+  const { rows } = panes
   const at = slotOf(panes, channel, pane)
-  panes.count[at] = 0
-  panes.sum[at] = 0
-  panes.sumSquares[at] = 0
+  rows[at + COUNT] = 0
+  rows[at + SUM] = 0
+  rows[at + SUM_SQUARES] = 0
   for (let k = 0; k < parts.length; ) {
     const end = clusterEnd(parts, k)
-    if (end === k + 1) addPart(panes, at, parts[k]!)
-    else addCluster(panes, at, parts.slice(k, end), sources)
+    if (end === k + 1) addPart(rows, at, parts[k]!)
+    else addCluster(rows, at, parts.slice(k, end), sources)
     k = end
   }
 }
@@ -331,16 +344,16 @@ function clusterEnd(parts: readonly Part[], k: number): number {
   return end
 }
 
-function addPart(panes: OpenPanes, at: number, { run, from, count, lastUs }: Part): void {
-  addAll(panes, at, run.value, run.valueAt + from, count)
-  panes.last[at] = run.value[run.valueAt + from + count - 1]! + 0
-  panes.lastTime[at] = lastUs
+function addPart(rows: Float64Array, at: number, { run, from, count, lastUs }: Part): void {
+  addAll(rows, at, run.value, run.valueAt + from, count)
+  rows[at + LAST] = run.value[run.valueAt + from + count - 1]! + 0
+  rows[at + LAST_TIME] = lastUs
 }
 
 type Placed = { timeUs: number; value: number; seq: number; name: string; place: number }
 
 /** Adds samples of parts that reach into each other; those without a sequence at one instant go by value. */
-function addCluster(panes: OpenPanes, at: number, parts: readonly Part[], sources: readonly string[]): void {
+function addCluster(rows: Float64Array, at: number, parts: readonly Part[], sources: readonly string[]): void {
   const placed: Placed[] = []
   for (const { run, from, count, place } of parts)
     for (let i = 0; i < count; i += 1)
@@ -358,8 +371,8 @@ function addCluster(panes: OpenPanes, at: number, parts: readonly Part[], source
     if (a.seq < 0 && a.value !== b.value) return a.value - b.value
     return a.place - b.place
   })
-  for (const { value } of placed) add(panes, at, value)
+  for (const { value } of placed) add(rows, at, value)
   const newest = placed[placed.length - 1]!
-  panes.last[at] = newest.value
-  panes.lastTime[at] = newest.timeUs
+  rows[at + LAST] = newest.value
+  rows[at + LAST_TIME] = newest.timeUs
 }

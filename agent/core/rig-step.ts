@@ -5,11 +5,12 @@ import { acceptFrame, refuseFrame } from './accept.ts'
 import { overallVerdict, rankFindings, type Slide } from './decide.ts'
 import { type Judgement, judgeMetric } from './judge.ts'
 import { book } from './ledger.ts'
-import { clearTree, coverOf, digestCover, growTree, joinCover, leafRows } from './pane-tree.ts'
+import { clearTree, digestCover, growTree, leafRows } from './pane-tree.ts'
 import { closePane, emptyAll, paneOf } from './panes.ts'
 import type { Digests } from './settings.ts'
 import type { RigState } from './state.ts'
 import type { EvaluatorInput } from './step.ts'
+import { clearWindow, joinWindow } from './windows.ts'
 
 /** When an input is: its time, what is wrong with the time since the one before, and whether it may start a rig. */
 export type Time = Readonly<{ nowUs: Micros; gap: 'agent_down' | 'time_jump' | null; starts: boolean }>
@@ -107,6 +108,7 @@ export function jumpGap(
     dropped += samples[m]!
   }
   clearTree(rig.tree)
+  rig.windows.forEach(clearWindow)
   rig.departures.fill(0)
   rig.firstUs.fill(-1)
   const fromUs = rig.closedUs
@@ -130,7 +132,7 @@ export function completeRig(rig: RigState, nowUs: Micros, outcomes: RigOutcome[]
 }
 
 function closeSlide(rig: RigState, digests: Digests): RigOutcome {
-  const { slideUs, windowsUs, metrics } = rig.settings
+  const { slideUs, metrics } = rig.settings
   const pane = paneOf(rig.closedUs, slideUs)
   const rows = leafRows(rig.tree, pane)
   closePane(rig.panes, pane, rig.sources.names, rows, rig.newestUs)
@@ -141,12 +143,9 @@ function closeSlide(rig: RigState, digests: Digests): RigOutcome {
   }
   growTree(rig.tree, pane, digests)
   rig.closedUs += slideUs
+  // The widest window holds the others: its digest is that of the input.
   let cover: number[] = []
-  windowsUs.forEach((widthUs, w) => {
-    const covered = coverOf(rig.tree, Math.max(0, pane + 1 - Math.floor(widthUs / slideUs)), pane + 1)
-    joinCover(rig.tree, covered, rig.windowRows[w]!)
-    if (covered.length > 0 && widthUs === windowsUs[windowsUs.length - 1]) cover = covered
-  })
+  for (const window of rig.windows) cover = joinWindow(rig.tree, window, pane)
   return judgeSlide(rig, digestCover(rig.tree, cover, digests))
 }
 

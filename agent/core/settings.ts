@@ -6,7 +6,7 @@ import type { Micros } from '../../shared/units.ts'
  * Version of the evaluator: what a decision's `code` names (decisions 5). Raised whenever the same journal would give
  * other bytes; `test/unit/agent/evaluator-version.test.ts` holds it to the decision vectors.
  */
-export const EVALUATOR_VERSION = 1
+export const EVALUATOR_VERSION = 2
 /** Version of the layout of a snapshot. A checkpoint of another layout is passed over and the journal replayed. */
 export const STATE_LAYOUT = 3
 

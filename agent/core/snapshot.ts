@@ -3,7 +3,6 @@ import type { LedgerCounts } from '../../shared/model/telemetry.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Ledger } from './ledger.ts'
 import { createOpenSamples, type OpenSamples, pushRun } from './open-samples.ts'
-import type { OpenPanes } from './panes.ts'
 import type { EvaluatorSettings, RigSettings } from './settings.ts'
 import type { Sources } from './sources.ts'
 import { createRigState, type EvaluatorState, type LastRecord, type OpenRange, type RigState } from './state.ts'
@@ -78,7 +77,7 @@ export function snapshotRig(rig: RigState): Canonical {
       bytesOf(rig.departures),
       bytesOf(rig.firstUs),
     ],
-    PANE_ARRAYS.map((name) => bytesOf(rig.panes[name])),
+    bytesOf(rig.panes.rows),
     rig.panes.samples.map(snapshotSamples),
     rig.tree.levels.map((level) => [bytesOf(level.rows), level.digests.slice()]),
     snapshotSources(rig.sources),
@@ -95,7 +94,7 @@ type RigSnapshot = [
   closedUs: number,
   originUs: number,
   arrays: Uint8Array[],
-  panes: Uint8Array[],
+  panes: Uint8Array,
   samples: Canonical[],
   levels: [Uint8Array, Uint8Array][],
   sources: Canonical,
@@ -116,7 +115,7 @@ export function restoreRig(value: Canonical, settings: RigSettings): RigState | 
     [rig.invalidPane, arrays[2]],
     [rig.departures, arrays[3]],
     [rig.firstUs, arrays[4]],
-    ...PANE_ARRAYS.map((field, k): [ArrayBufferView, Uint8Array | undefined] => [rig.panes[field], panes[k]]),
+    [rig.panes.rows, panes],
     ...rig.tree.levels.flatMap((level, k): [ArrayBufferView, Uint8Array | undefined][] => [
       [level.rows, levels[k]?.[0]],
       [level.digests, levels[k]?.[1]],
@@ -140,21 +139,6 @@ export function restoreRig(value: Canonical, settings: RigSettings): RigState | 
   })
 }
 
-const PANE_ARRAYS = [
-  'count',
-  'shift',
-  'sum',
-  'sumSquares',
-  'min',
-  'max',
-  'last',
-  'lastTime',
-  'lastSeq',
-  'lastSource',
-  'invalid',
-  'disordered',
-] as const satisfies readonly (keyof OpenPanes)[]
-
 /** `[times, values, [[count, seq, source], …]]`, runs in order of arrival. */
 function snapshotSamples(open: OpenSamples): Canonical {
   const time = new Float64Array(open.length)
@@ -175,7 +159,7 @@ function restoreSamples(snapshot: Canonical): OpenSamples | null {
   if (!fill(time, timeBytes) || !fill(value, valueBytes)) return null
   const open = createOpenSamples()
   for (const [count, seq, source] of runs)
-    pushRun(open, { time, value, timeAt: open.length, valueAt: open.length, count, seq, source })
+    pushRun(open, { time, value, timeAt: open.length, valueAt: open.length, seq, source }, count)
   return open.length === time.length ? open : null
 }
 

@@ -1,4 +1,3 @@
-import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
 import type { RunContext } from '../../shared/model/decision.ts'
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
@@ -8,6 +7,7 @@ import { createPaneTree, type PaneTree } from './pane-tree.ts'
 import { createOpenPanes, type OpenPanes } from './panes.ts'
 import type { EvaluatorSettings, RigSettings } from './settings.ts'
 import { createSources, type Sources } from './sources.ts'
+import { createWindow, type JoinedWindow } from './windows.ts'
 
 /** Everything the evaluator remembers of one rig. */
 export type RigState = {
@@ -38,8 +38,10 @@ export type RigState = {
   ledger: Ledger
   /** What became of samples under earlier configurations. */
   settled: LedgerCounts
-  /** Joined windows of the slide being judged, one array a window. Scratch: written before it is read, never kept. */
-  readonly windowRows: Float64Array[]
+  /** Windows of the slide being judged, shortest first. Written before they are read, never kept. */
+  readonly windows: readonly JoinedWindow[]
+  /** Their rows. */
+  readonly windowRows: readonly Float64Array[]
 }
 
 /** What the last full record of a rig said (its key, '' for none), and where it stands in the sequence. */
@@ -100,6 +102,7 @@ export function createRigState(settings: RigSettings): RigState {
   settings.metrics.forEach((m, index) => {
     for (const channel of m.channels) channelIndex.set(channel.normalize('NFC'), index)
   })
+  const windows = settings.windowsUs.map((us) => createWindow(metrics, Math.floor(us / settings.slideUs)))
   return {
     settings,
     channelIndex,
@@ -118,6 +121,7 @@ export function createRigState(settings: RigSettings): RigState {
     sources: createSources(),
     ledger: createLedger(metrics),
     settled: { received: 0, evaluated: 0, late: 0, duplicate: 0, rejected: 0, shed: 0, pending: 0 },
-    windowRows: settings.windowsUs.map(() => new Float64Array(metrics * MOMENTS_FIELDS)),
+    windows,
+    windowRows: windows.map(({ rows }) => rows),
   }
 }

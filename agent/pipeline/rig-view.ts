@@ -1,7 +1,7 @@
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Ledger } from '../core/ledger.ts'
-import { pendingOf } from '../core/panes.ts'
+import { pendingOf, sayPending } from '../core/panes.ts'
 import { createRigState, type RigState } from '../core/state.ts'
 
 /**
@@ -79,7 +79,7 @@ export function applyView(rig: RigState, view: RigView): void {
   rig.ledger.framesRefused = view.framesRefused
   if (view.refusals !== null) takeRefusals(rig.ledger, view.refusals)
   // Where a pane is does not matter to who only counts what is open.
-  for (let m = 0; m < view.pending.length; m += 1) rig.panes.count[m * rig.panes.capacity] = view.pending[m]!
+  for (let m = 0; m < view.pending.length; m += 1) sayPending(rig.panes, m, view.pending[m]!)
   rig.sources = {
     slots: view.sources.map((source) => ({ ...source, seen: new Uint8Array(0) })),
     names: view.sources.map(({ name }) => name),

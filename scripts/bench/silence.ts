@@ -18,7 +18,7 @@ export function silence(): Measure[] {
   return [
     {
       names: ['silence_flag_p50_ms', 'silence_flag_p99_ms'],
-      what: `${RIGS} rigs of two channels at 100 Hz, JSON; one channel of each falls silent again and again. From last sample + idle_after + lateness to the log line of the changed verdict; up to one slide (50 ms) of it is the grid`,
+      what: `${RIGS} rigs of two channels at 100 Hz, JSON; one channel of each falls silent again and again. From last sample + idle_after + lateness to the log line of the changed verdict; the grid makes up to half a slide (25 ms) of it, either way`,
       run: async ({ short, say }) => {
         const delays = await flagDelays(short ? 5 : 20)
         delays.sort((a, b) => a - b)

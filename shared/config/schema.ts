@@ -274,7 +274,7 @@ export const MetricSchema = closed({
     description: 'Whether it is NO_BASELINE without a baseline; `false` judges it by limits alone.',
   }),
   idle_after_ms: Type.Optional(
-    ms('Silence after which it is STALE; by default five nominal intervals and at least a second.', {
+    ms('Silence after which it is STALE, to half a slide; by default five nominal intervals and at least a second.', {
       minimum: 10,
       maximum: HOUR_MS,
     }),

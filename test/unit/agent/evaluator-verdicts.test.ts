@@ -49,6 +49,7 @@ t.test('a silent channel is STALE at its idle_after, to the slide, and holds up 
   const out = runEvaluator(settings, mergedInputs(a, b))
   const newest = T0 + 1.5 * SECOND - 10_000
   const idle = 1_000_000
+  // Newest T0 + 1.49 s, deadline T0 + 2.49 s: the slide end before it is 40 ms early, the one behind it 10 ms late.
   const last = Math.floor((newest + idle) / SLIDE_US) * SLIDE_US
   t.not(judgedAt(out, 'b', last)?.verdict, 'STALE')
   t.not(judgedAt(out, 'b', last)?.verdict, 'PASS', 'an emptying window is no PASS either')

@@ -120,7 +120,7 @@ t.test('the variance of fewer than two samples is not said, and none is negative
   t.equal(sampleVariance({ ...momentsAt(rowOf(3), 0), count: Number.NaN }), null)
 })
 
-t.test('spans joined at once are, bit for bit, the rows joined one after the other', (t) => {
+t.test('spans joined at once are, bit for bit, the rows joined one after the other: count, mean and m2', (t) => {
   const pane = fc.array(VALUE, { maxLength: 4 })
   fc.assert(
     fc.property(fc.array(fc.tuple(pane, fc.nat(2)), { minLength: 2, maxLength: 24 }), (panes) => {
@@ -141,7 +141,7 @@ t.test('spans joined at once are, bit for bit, the rows joined one after the oth
         Array.from({ length: spans }, (_, k) => 2 * k),
         found,
       )
-      return found.every((value, k) => Object.is(value, wanted[k]) || (value === 0 && wanted[k] === 0))
+      return found.every((value, k) => k % MOMENTS_FIELDS > FIELD.m2 || Object.is(value, wanted[k]))
     }),
     { seed: 7, numRuns: 2_000 },
   )
