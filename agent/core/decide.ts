@@ -47,8 +47,17 @@ export function rankFindings(judgements: readonly Judgement[]): Finding[] {
 
 /** Text, in the Unicode form that snapshots keep, that is equal exactly when two slides of a rig say the same: verdict, drivers with window and ground, mode, run, configuration. */
 export function sayingKey(rig: RigState, verdict: OverallVerdict, findings: readonly Finding[]): string {
-  const drivers = findings.map((f) => `${f.metric}\u0000${f.verdict}\u0000${f.ground}\u0000${f.windowUs}`).sort()
+  const drivers = driversOf(findings)
   return JSON.stringify([verdict, rig.mode, rig.run?.run ?? '', rig.run?.note ?? '', drivers]).normalize('NFC')
+}
+
+/** The same of what was found alone: mode and run are no finding, and no late sample changes them. */
+export function foundKey(verdict: OverallVerdict, findings: readonly Finding[]): string {
+  return JSON.stringify([verdict, driversOf(findings)]).normalize('NFC')
+}
+
+function driversOf(findings: readonly Finding[]): string[] {
+  return findings.map((f) => `${f.metric}\u0000${f.verdict}\u0000${f.ground}\u0000${f.windowUs}`).sort()
 }
 
 export type Saying = Readonly<{
@@ -59,13 +68,18 @@ export type Saying = Readonly<{
   slice: Uint8Array
   /** What would be asked of an actuator; until actions land nothing is done and the record says so (decisions 26). */
   action: 'notify' | null
+  /** The decision that this one corrects. Who knows only version 1 of a core must not take it for one of its own. */
+  revises?: number
 }>
 
+/** Whose decision it is, and what was in force. */
+export type Subject = Pick<RigState, 'settings' | 'mode' | 'run'>
+
 /** The six class values of a decision: core, measurements, identifiers, limits, persons, free text (evidence.md 4.3). */
-export function decisionValues(settings: EvaluatorSettings, rig: RigState, saying: Saying): DecisionValues {
+export function decisionValues(settings: EvaluatorSettings, rig: Subject, saying: Saying): DecisionValues {
   const findings = saying.findings.slice(0, FINDINGS_MAX)
   const core: Canonical = {
-    v: 1,
+    ...(saying.revises === undefined ? { v: 1 } : { v: 2, revises: saying.revises }),
     seq: saying.seq,
     rig: rig.settings.rig,
     t_us: saying.endUs,
@@ -102,7 +116,7 @@ export function decisionValues(settings: EvaluatorSettings, rig: RigState, sayin
 }
 
 /** A rig none of whose metrics asks for a baseline is judged on limits alone, and is badged so everywhere (K5). */
-export function isLimitsOnly(rig: RigState): boolean {
+export function isLimitsOnly(rig: Pick<RigState, 'settings'>): boolean {
   return rig.settings.metrics.every((m) => !m.baselineRequired)
 }
 

@@ -2,9 +2,9 @@ import type { Canonical, RunContext } from '../../shared/model/decision.ts'
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Ledger } from './ledger.ts'
-import { createOpenSamples, type OpenSamples, pushRun } from './open-samples.ts'
-import type { OpenPanes } from './panes.ts'
 import type { EvaluatorSettings, RigSettings } from './settings.ts'
+import { restoreSlower, snapshotSlower } from './snapshot-slower.ts'
+import { bytesOf, fill, restoreWindows, snapshotWindows, type WindowsSnapshot } from './snapshot-windows.ts'
 import type { Sources } from './sources.ts'
 import { createRigState, type EvaluatorState, type OpenRange, type RigState } from './state.ts'
 
@@ -66,19 +66,11 @@ function snapshotRig(rig: RigState): Canonical {
     rig.recordKey,
     rig.recordSeq,
     rig.recordUs,
-    [
-      bytesOf(rig.newestSeenUs),
-      bytesOf(rig.newestUs),
-      bytesOf(rig.invalidPane),
-      bytesOf(rig.departures),
-      bytesOf(rig.firstUs),
-    ],
-    PANE_ARRAYS.map((name) => bytesOf(rig.panes[name])),
-    rig.panes.samples.map(snapshotSamples),
-    rig.tree.levels.map((level) => [bytesOf(level.rows), level.digests.slice()]),
+    ...snapshotWindows(rig),
     snapshotSources(rig.sources),
     snapshotLedger(rig.ledger),
     rig.settled,
+    rig.slower === null ? null : snapshotSlower(rig.slower),
   ]
 }
 
@@ -92,41 +84,23 @@ type RigSnapshot = [
   recordKey: string,
   recordSeq: number,
   recordUs: number,
-  arrays: Uint8Array[],
-  panes: Uint8Array[],
-  samples: Canonical[],
-  levels: [Uint8Array, Uint8Array][],
+  ...windows: WindowsSnapshot,
   sources: Canonical,
   ledger: Canonical,
   settled: ReadonlyMap<string, number>,
+  slower: Canonical,
 ]
 
 function restoreRig(value: Canonical, settings: RigSettings): RigState | null {
   const snapshot = value as unknown as RigSnapshot
   const [name, mode, run, closedUs, originUs, recordKey, recordSeq, recordUs, ...rest] = snapshot
-  const [arrays, panes, samples, levels, sources, ledger, settled] = rest
+  const [arrays, panes, samples, levels, sources, ledger, settled, slower] = rest
   if (name !== settings.rig) return null
   const rig = createRigState(settings)
-  const wholes: [ArrayBufferView, Uint8Array | undefined][] = [
-    [rig.newestSeenUs, arrays[0]],
-    [rig.newestUs, arrays[1]],
-    [rig.invalidPane, arrays[2]],
-    [rig.departures, arrays[3]],
-    [rig.firstUs, arrays[4]],
-    ...PANE_ARRAYS.map((field, k): [ArrayBufferView, Uint8Array | undefined] => [rig.panes[field], panes[k]]),
-    ...rig.tree.levels.flatMap((level, k): [ArrayBufferView, Uint8Array | undefined][] => [
-      [level.rows, levels[k]?.[0]],
-      [level.digests, levels[k]?.[1]],
-    ]),
-  ]
-  for (const [into, bytes] of wholes) if (!fill(into, bytes)) return null
-  if (samples.length !== rig.panes.samples.length) return null
-  for (let m = 0; m < samples.length; m += 1) {
-    const open = restoreSamples(samples[m]!)
-    if (open === null) return null
-    rig.panes.samples[m] = open
-  }
+  if (!restoreWindows(rig, [arrays, panes, samples, levels])) return null
   if (!restoreLedger(rig.ledger, ledger)) return null
+  rig.sources = restoreSources(sources)
+  if (!restoreSlower(rig, slower)) return null
   return Object.assign(rig, {
     mode,
     closedUs,
@@ -135,48 +109,8 @@ function restoreRig(value: Canonical, settings: RigSettings): RigState | null {
     recordSeq,
     recordUs,
     run: run === null ? null : (Object.fromEntries(run) as unknown as RunContext),
-    sources: restoreSources(sources),
     settled: Object.fromEntries(settled) as unknown as LedgerCounts,
   })
-}
-
-const PANE_ARRAYS = [
-  'count',
-  'shift',
-  'sum',
-  'sumSquares',
-  'min',
-  'max',
-  'last',
-  'lastTime',
-  'lastSeq',
-  'lastSource',
-  'invalid',
-  'disordered',
-] as const satisfies readonly (keyof OpenPanes)[]
-
-/** `[times, values, [[count, seq, source], …]]`, runs in order of arrival. */
-function snapshotSamples(open: OpenSamples): Canonical {
-  const time = new Float64Array(open.length)
-  const value = new Float64Array(open.length)
-  let at = 0
-  for (const run of open.runs) {
-    time.set(run.time.subarray(run.timeAt, run.timeAt + run.count), at)
-    value.set(run.value.subarray(run.valueAt, run.valueAt + run.count), at)
-    at += run.count
-  }
-  return [bytesOf(time), bytesOf(value), open.runs.map(({ count, seq, source }) => [count, seq, source])]
-}
-
-function restoreSamples(snapshot: Canonical): OpenSamples | null {
-  const [timeBytes, valueBytes, runs] = snapshot as [Uint8Array, Uint8Array, [number, number, number][]]
-  const time = new Float64Array(timeBytes.length / 8)
-  const value = new Float64Array(time.length)
-  if (!fill(time, timeBytes) || !fill(value, valueBytes)) return null
-  const open = createOpenSamples()
-  for (const [count, seq, source] of runs)
-    pushRun(open, { time, value, timeAt: open.length, valueAt: open.length, count, seq, source })
-  return open.length === time.length ? open : null
 }
 
 function snapshotSources(sources: Sources): Canonical {
@@ -251,17 +185,6 @@ function restoreRange(value: Canonical): OpenRange {
     lastUs,
     rigs: new Map(rigs.map(([rig, seq, verdict]) => [rig, { seq, verdict }])),
   }
-}
-
-/** The bytes of a typed array, copied. Every platform the agent is built for is little-endian. */
-function bytesOf(view: ArrayBufferView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice()
-}
-
-function fill(into: ArrayBufferView, bytes: Uint8Array | undefined): boolean {
-  if (bytes === undefined || bytes.length !== into.byteLength) return false
-  new Uint8Array(into.buffer, into.byteOffset, into.byteLength).set(bytes)
-  return true
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -1,8 +1,9 @@
 import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
 import type { RunContext } from '../../shared/model/decision.ts'
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
-import type { Mode } from '../../shared/model/verdict.ts'
+import type { Mode, OverallVerdict } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
+import type { LateSamples } from './late.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { createPaneTree, type PaneTree } from './pane-tree.ts'
 import { createOpenPanes, type OpenPanes } from './panes.ts'
@@ -44,6 +45,32 @@ export type RigState = {
   recordUs: Micros
   /** Joined windows of the slide being judged, one array a window. Scratch: written before it is read, never kept. */
   readonly windowRows: Float64Array[]
+  /** Late samples of the input being taken, to be handed out with it; null under `drop`. Scratch: empty between inputs. */
+  readonly late: LateSamples | null
+  /** The slower evaluation of the same frames; null unless the late policy is `revise`. */
+  slower: Slower | null
+}
+
+/** What a decision said that a revision may correct, and the mode and run in force when it did. */
+export type Saying = Readonly<{ verdict: OverallVerdict; key: string; mode: Mode; run: RunContext | null }>
+
+/** The first decision of a slide, until the slower evaluation has closed that slide too. */
+export type FirstDecision = Readonly<{ seq: number; endUs: Micros; saying: Saying }>
+
+/** What became of the second look: samples that only it took; slides it saw differently, the same, or could not compare. */
+export type RevisionCounts = { samples: number; revised: number; confirmed: number; unknown: number }
+
+/**
+ * The second look under `revise`: the same frames with more lateness, judged by the same code. It closes a slide when the
+ * first evaluation has come `reviseWithinUs` further, so the two take turns by event time alone.
+ */
+export type Slower = {
+  readonly rig: RigState
+  /** First decisions of the slides that are closed there and not here, oldest first: `reviseWithinUs / slideUs` at most. */
+  first: FirstDecision[]
+  /** Newest event time of a sample that found no room here; −1 for none. Nothing is revised on what was shed. */
+  shedUs: Micros
+  counts: RevisionCounts
 }
 
 /** A run of decisions that said the same as the last full record of their rig. */
@@ -115,5 +142,17 @@ export function createRigState(settings: RigSettings): RigState {
     recordSeq: 0,
     recordUs: 0,
     windowRows: settings.windowsUs.map(() => new Float64Array(metrics * MOMENTS_FIELDS)),
+    late: settings.latePolicy === 'drop' ? null : { samples: [], more: 0 },
+    slower: settings.latePolicy === 'revise' ? createSlower(settings) : null,
+  }
+}
+
+function createSlower(settings: RigSettings): Slower {
+  const latenessUs = settings.latenessUs + settings.reviseWithinUs
+  return {
+    rig: createRigState({ ...settings, latenessUs, latePolicy: 'drop', reviseWithinUs: 0 }),
+    first: [],
+    shedUs: -1,
+    counts: { samples: 0, revised: 0, confirmed: 0, unknown: 0 },
   }
 }

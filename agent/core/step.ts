@@ -1,15 +1,17 @@
-import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
 import type { Decision, DecisionItem } from '../../shared/model/decision.ts'
 import type { FrameResult, Input, Loss } from '../../shared/model/input.ts'
 import type { Micros } from '../../shared/units.ts'
 import { acceptFrame, refuseFrame } from './accept.ts'
 import { decisionValues, isLimitsOnly, overallVerdict, rankFindings, sayingKey } from './decide.ts'
 import { type Judgement, judgeMetric } from './judge.ts'
+import { type LateEffect, takeLate } from './late.ts'
 import { book } from './ledger.ts'
-import { clearTree, coverOf, digestCover, growTree, joinCover, leafRows } from './pane-tree.ts'
-import { closePane, emptyAll, paneOf } from './panes.ts'
+import { clearTree } from './pane-tree.ts'
+import { emptyAll } from './panes.ts'
 import { closeRange, recordDecision } from './record.ts'
+import { noteFirst, type RevisedEffect, restartSlower, reviseClosed } from './revise.ts'
 import { type Digests, type EvaluatorSettings, GAP_US } from './settings.ts'
+import { closePanes } from './slide.ts'
 import { createRigState, type EvaluatorState, type RigState } from './state.ts'
 import { totalCounts } from './totals.ts'
 
@@ -26,6 +28,8 @@ export type Effect =
   | Readonly<{ kind: 'decided'; decision: Decision; judgements: readonly Judgement[] }>
   /** Slides that were never evaluated: the agent was not there, or time jumped. */
   | Readonly<{ kind: 'gap'; rig: string; fromUs: Micros; toUs: Micros; reason: string; dropped: number }>
+  | RevisedEffect
+  | LateEffect
   | Readonly<{ kind: 'request_action'; rig: string; seq: number; action: 'notify'; outcome: 'would_have_done' }>
 
 /**
@@ -48,7 +52,10 @@ export function step(state: EvaluatorState, input: EvaluatorInput, digests: Dige
     return effects
   }
   for (const rig of state.rigs) prepareRig(state, rig, time, effects, digests)
-  if (input.kind === 'frame') for (const result of input.results) takeFrame(state, result, nowUs)
+  if (input.kind === 'frame') {
+    for (const result of input.results) takeFrame(state, result, nowUs)
+    for (const rig of state.rigs) effects.push(...takeLate(rig))
+  }
   if (input.kind === 'mode')
     withRig(state, input.rig, (rig) => {
       rig.mode = input.mode
@@ -100,6 +107,7 @@ function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Tim
       closedUs: gridOf(rig, old.closedUs),
       originUs: originOf(rig, time.nowUs),
     })
+    restartSlower(rig, old)
     if (time.gap !== null && old.closedUs >= 0)
       jumpGap(
         rig,
@@ -153,6 +161,7 @@ function prepareRig(state: EvaluatorState, rig: RigState, time: Time, effects: E
     if (!time.starts) return
     rig.closedUs = startOf(rig, time.nowUs)
     rig.originUs = originOf(rig, time.nowUs)
+    restartSlower(rig)
   } else if (time.gap !== null) {
     jumpGap(
       rig,
@@ -180,6 +189,7 @@ function jumpGap(
   effects.push({ kind: 'gap', rig: rig.settings.rig, fromUs: rig.closedUs, toUs, reason, dropped: total })
   rig.closedUs = toUs
   rig.originUs = originUs
+  restartSlower(rig)
 }
 
 /** Closes slides while every channel that is not idle has promised to send nothing older (decisions 3). */
@@ -203,24 +213,8 @@ function closeByWatermark(
 }
 
 function closeSlide(state: EvaluatorState, rig: RigState, effects: Effect[], digests: Digests): void {
-  const { slideUs, windowsUs, metrics } = rig.settings
-  const pane = paneOf(rig.closedUs, slideUs)
-  const rows = leafRows(rig.tree, pane)
-  closePane(rig.panes, pane, rig.sources.names, rows, rig.newestUs)
-  for (let m = 0; m < metrics.length; m += 1) {
-    book(rig.ledger, m, 'evaluated', rows[m * MOMENTS_FIELDS]!)
-    if (rows[m * MOMENTS_FIELDS + 7]! > 0) rig.invalidPane[m] = pane
-    if (rig.firstUs[m]! < 0 && rows[m * MOMENTS_FIELDS]! > 0) rig.firstUs[m] = rig.closedUs
-  }
-  growTree(rig.tree, pane, digests)
-  rig.closedUs += slideUs
-  let cover: number[] = []
-  windowsUs.forEach((widthUs, w) => {
-    const covered = coverOf(rig.tree, Math.max(0, pane + 1 - Math.floor(widthUs / slideUs)), pane + 1)
-    joinCover(rig.tree, covered, rig.windowRows[w]!)
-    if (covered.length > 0 && widthUs === rig.settings.windowsUs[rig.settings.windowsUs.length - 1]) cover = covered
-  })
-  decide(state, rig, digestCover(rig.tree, cover, digests), effects, digests)
+  decide(state, rig, closePanes(rig, digests), effects, digests)
+  effects.push(...reviseClosed(state, rig, digests))
 }
 
 function decide(state: EvaluatorState, rig: RigState, slice: Uint8Array, effects: Effect[], digests: Digests): void {
@@ -237,6 +231,7 @@ function decide(state: EvaluatorState, rig: RigState, slice: Uint8Array, effects
   const values = decisionValues(settings, rig, { seq, endUs, verdict, findings, slice, action })
   for (const item of recordDecision(state, rig, { seq, endUs, key, verdict, values }, digests))
     effects.push({ kind: 'item', item })
+  noteFirst(rig, { seq, endUs, verdict, findings })
   if (action !== null)
     effects.push({ kind: 'request_action', rig: rig.settings.rig, seq, action, outcome: 'would_have_done' })
   const decision: Decision = {
