@@ -34,6 +34,7 @@ export function agentStatus({ loop, storage: { journal, outbox }, uplink }: Stat
       verdict: loop.live.verdictOf(rig.settings.rig),
       evaluated_through_us: rig.closedUs,
       counters: { ...totalCounts(rig), missing: missingOf(rig) },
+      ...(rig.slower === null ? {} : { revisions: rig.slower.counts }),
       refused: [...rig.ledger.refusals.entries()].map(([reason, { count, firstUs, example }]) => ({
         reason,
         count,

@@ -1,6 +1,7 @@
 import { isHbError } from '../shared/errors/hb-error.ts'
 import type { Logger } from '../shared/log/logger.ts'
 import type { Loss } from '../shared/model/input.ts'
+import type { RevisedEffect } from './core/sequence.ts'
 
 /**
  * Everything an agent says in its log, in one place. At rest it says nothing: a steady state is for `/metrics`, a change
@@ -26,6 +27,7 @@ export function createAgentEvents(log: Logger) {
     ...createDamageEvents(log),
     ...createDiskEvents(log),
     ...createClockEvents(log),
+    revised: createRevisionEvent(log),
     stopping: (signal: string) => log.info({ event: 'agent_stopping', signal }, 'agent stops'),
     stopped: (facts: { overdue: readonly string[]; failed: readonly string[]; decisions: number }) =>
       log.info({ event: 'agent_stopped', ...facts }, 'agent has stopped'),
@@ -45,6 +47,21 @@ export function createAgentEvents(log: Logger) {
       log.info({ event: 'run', ...facts }, `run ${facts.command}`),
     broken: (where: string, error: unknown) =>
       log.error({ event: 'broken', where, ...describe(error) }, 'an error nobody expected'),
+  }
+}
+
+/** Late samples that would have changed a verdict: said when from and to are others than the last time, not every slide. */
+function createRevisionEvent(log: Logger) {
+  const last = new Map<string, string>()
+  return ({ decision: { rig, seq, verdict, timeUs, revises, findings }, was }: RevisedEffect): void => {
+    const change = `${was} ${verdict}`
+    if (last.get(rig) === change || was === verdict) return
+    last.set(rig, change)
+    const driver = findings[0] === undefined ? null : `${findings[0].channel}: ${findings[0].ground}`
+    log.warn(
+      { event: 'revised', rig, decision: seq, revises, verdict, was, t_us: timeUs, driver },
+      `${rig}: late samples make ${verdict} of ${was}; what was done stays done`,
+    )
   }
 }
 

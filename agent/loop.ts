@@ -21,6 +21,7 @@ import { directEvaluator, type Evaluator, type InputHead } from './pipeline/eval
 import { createIntake, type Intake } from './pipeline/intake.ts'
 import { createLiveView, type LiveView } from './pipeline/live-view.ts'
 import { outgoingOf } from './pipeline/outgoing.ts'
+import { Pins } from './pipeline/pins.ts'
 import { gapOf, type Recovered } from './pipeline/recovery.ts'
 import { type RunOrder, runId, runInputs } from './pipeline/runs.ts'
 import { type ShardThread, shardedEvaluator } from './pipeline/sharded-evaluator.ts'
@@ -49,8 +50,6 @@ export const ITEMS_WAITING_MAX = 100_000
 const INPUTS_AT_ONCE = 64
 /** How long a recording waits before it offers an input again that the journal refused. */
 const RETRY_MS = 500
-/** Journal kept around what is not PASS: this long before. What comes after is pinned while it lasts and this long on. */
-const PIN_AROUND_US: Micros = 30_000_000
 
 /**
  * The agent between its edges: everything that comes in is journaled and evaluated one after the other in one thread,
@@ -76,9 +75,7 @@ export class AgentLoop {
   private uplink: Uplink | null = null
   private evaluator: Evaluator
   private inputs = 0
-  private pinUntilUs = 0
-  /** First journal record of this life of the process. */
-  private readonly startSeq: number
+  private readonly pins: Pins
   private stopping = false
   private renewed = false
 
@@ -94,7 +91,8 @@ export class AgentLoop {
     this.identity = identity
     this.evaluation = recovered.evaluation
     this.evaluator = directEvaluator(recovered.evaluation, this.carryOut)
-    this.startSeq = storage.journal.lastSeq + 1
+    const { journal } = storage
+    this.pins = new Pins({ journal, times: this.timeIndex, startSeq: journal.lastSeq + 1 })
     this.batcher = createBatcher({
       identity,
       journal: storage.journal,
@@ -327,7 +325,7 @@ export class AgentLoop {
   }
 
   private readonly carryOut = (effects: readonly Effect[], input: InputHead, seq: number): void => {
-    const { events, storage } = this.options
+    const { events } = this.options
     this.timeIndex.note(input.nowUs, seq)
     for (const effect of effects) {
       if (effect.kind === 'item') this.batcher.add(effect.item)
@@ -335,7 +333,6 @@ export class AgentLoop {
         this.live.decided(this.evaluation.state, effect)
         this.noteLatency(effect.decision)
         this.options.spans?.decided(effect.decision)
-        if (effect.decision.verdict !== 'PASS') this.pinUntilUs = input.nowUs + PIN_AROUND_US
       } else if (effect.kind === 'gap') {
         this.gaps += 1
         this.batcher.gap(gapOf(effect))
@@ -346,10 +343,11 @@ export class AgentLoop {
           reason: effect.reason,
           dropped: effect.dropped,
         })
-      } else events.wouldHaveDone({ rig: effect.rig, decision: effect.seq, action: effect.action })
+      } else if (effect.kind === 'request_action')
+        events.wouldHaveDone({ rig: effect.rig, decision: effect.seq, action: effect.action })
+      else if (effect.kind === 'revised') events.revised(effect)
     }
-    if (input.nowUs < this.pinUntilUs)
-      storage.journal.pin(this.timeIndex.before(input.nowUs - PIN_AROUND_US) ?? this.startSeq, seq)
+    this.pins.take(effects, input.nowUs, seq)
   }
 
   private noteLatency({ rig, timeUs }: Decision): void {

@@ -2,6 +2,7 @@ import type { MetricSource } from '../shared/lib/metrics.ts'
 import { SESSION_STATES } from '../shared/protocol/session.ts'
 import type { Uplink } from './adapters/ws-uplink.ts'
 import { missingOf } from './core/accept.ts'
+import type { RevisionCounts } from './core/state.ts'
 import { totalCounts } from './core/totals.ts'
 import type { AgentLoop } from './loop.ts'
 import type { AgentStorage } from './storage.ts'
@@ -13,6 +14,7 @@ export function agentMetrics(loop: AgentLoop, storage: AgentStorage, uplink: Upl
   return [
     ...sampleMetrics(loop),
     ...decisionMetrics(loop),
+    ...revisionMetrics(loop),
     ...loopMetrics(loop, storage),
     ...outboxMetrics(storage, uplink),
   ]
@@ -91,6 +93,35 @@ function decisionMetrics(loop: AgentLoop): MetricSource[] {
       help: 'Last decision.',
       kind: 'gauge',
       read: () => [{ value: loop.evaluation.state.decisionSeq }],
+    },
+  ]
+}
+
+const OUTCOMES_OF_REVISION = ['revised', 'confirmed', 'unknown'] as const satisfies readonly (keyof RevisionCounts)[]
+
+/** Of rigs with `late_policy: revise` only. */
+function revisionMetrics(loop: AgentLoop): MetricSource[] {
+  const rigs = () =>
+    loop.evaluation.state.rigs.flatMap(({ settings: { rig }, slower }) =>
+      slower === null ? [] : [{ rig, counts: slower.counts }],
+    )
+  return [
+    {
+      name: 'hb_samples_revised_total',
+      help: 'Late samples that were evaluated a second time, by rig; they stay late in hb_samples_total.',
+      kind: 'counter',
+      labels: ['rig'],
+      read: () => rigs().map(({ rig, counts }) => ({ value: counts.samples, labels: { rig } })),
+    },
+    {
+      name: 'hb_slides_revised_total',
+      help: 'What the second look at a slide came to, by rig; unknown: it could not be compared.',
+      kind: 'counter',
+      labels: ['rig', 'outcome'],
+      read: () =>
+        rigs().flatMap(({ rig, counts }) =>
+          OUTCOMES_OF_REVISION.map((outcome) => ({ value: counts[outcome], labels: { rig, outcome } })),
+        ),
     },
   ]
 }

@@ -203,8 +203,8 @@ export class FileJournal implements Journal {
 
   pin(fromSeq: number, toSeq: number): void {
     const last = this.pins.at(-1)
-    if (last !== undefined && fromSeq <= last.to + 1) last.to = Math.max(last.to, toSeq)
-    else this.pins.push({ from: fromSeq, to: toSeq })
+    if (last === undefined || fromSeq > last.to + 1) this.pins.push({ from: fromSeq, to: toSeq })
+    else Object.assign(last, { from: Math.min(last.from, fromSeq), to: Math.max(last.to, toSeq) })
     if (this.pins.length > PINS_MAX) {
       const [a, b] = this.pins.splice(0, 2)
       this.pins.unshift({ from: a!.from, to: b!.to })

@@ -5,6 +5,7 @@ import { printResult, progress, table, utc } from '../../shared/lib/command-outp
 import type { Decision, Finding } from '../../shared/model/decision.ts'
 import type { OverallVerdict } from '../../shared/model/verdict.ts'
 import { whyFinding } from '../../shared/protocol/why.ts'
+import type { Micros } from '../../shared/units.ts'
 import { replay } from '../pipeline/replay.ts'
 import { findingJson } from '../pipeline/vitals.ts'
 import { viewStorage } from '../storage.ts'
@@ -16,7 +17,7 @@ export function decisionsCommands(program: Command): void {
   const group = program.command('decisions').description('what was decided, from the journal itself')
   group
     .command('list')
-    .description('changes of verdict and full records, newest last')
+    .description('changes of verdict, and revisions of another verdict, newest last')
     .requiredOption('--state <dir>', 'state folder')
     .option('--rig <id>', 'of one rig')
     .option('--verdict <word>', 'with one verdict')
@@ -42,44 +43,82 @@ async function list(options: ListOptions): Promise<void> {
   const limit = Number(options.limit)
   if (!(Number.isSafeInteger(limit) && limit > 0 && limit <= 100_000))
     throw new HbError('USAGE', { option: '--limit', found: options.limit, expected: '1 to 100000' })
-  const kept: Decision[] = []
+  const kept: Seen[] = []
   let found = 0
-  const last = new Map<string, OverallVerdict>()
-  for await (const decision of decisionsOf(options.state)) {
-    if (options.rig !== undefined && decision.rig !== options.rig) continue
-    const changed = last.get(decision.rig) !== decision.verdict
-    last.set(decision.rig, decision.verdict)
-    if (!changed && decision.verdict === 'PASS') continue
-    if (options.verdict !== undefined ? decision.verdict !== options.verdict : !changed) continue
+  let revisions = 0
+  const isWanted = listed(options)
+  for await (const seen of decisionsOf(options.state)) {
+    if (options.rig !== undefined && seen.decision.rig !== options.rig) continue
+    if (seen.revises !== null) revisions += 1
+    if (!isWanted(seen)) continue
     found += 1
-    kept.push(decision)
+    kept.push(seen)
     if (kept.length > limit) kept.shift()
   }
   const rows = [
     ['DECISION', 'TIME (UTC)', 'RIG', 'VERDICT', 'WHY'],
-    ...kept.map((d) => [String(d.seq), utc(d.timeUs), d.rig, d.verdict, whyOf(d.findings[0])]),
+    ...kept.map(({ decision: d, revises }) => [
+      String(d.seq),
+      utc(d.timeUs),
+      d.rig,
+      d.verdict,
+      `${revises === null ? '' : `revises ${revises}: `}${whyOf(d.findings[0])}`,
+    ]),
   ]
-  printResult(options.json, { found, shown: kept.length, decisions: kept.map(decisionJson) }, [
+  printResult(options.json, { found, shown: kept.length, revisions, decisions: kept.map(seenJson) }, [
     ...table(rows),
+    ...(revisions > 0 ? [`${revisions} decisions were revised by late samples`] : []),
     ...(found > kept.length ? [`${found - kept.length} earlier ones are not shown`] : []),
   ])
 }
 
+/**
+ * Which decisions a list names: changes of verdict, or all of one verdict that is not PASS. Of revisions those that make
+ * another change of verdict than the last one listed, told apart from the decisions that were acted on.
+ */
+function listed({ verdict }: ListOptions): (seen: Seen) => boolean {
+  const last = new Map<string, string>()
+  return ({ decision, revises, was }) => {
+    const line = revises === null ? decision.rig : `${decision.rig} revised`
+    const says = revises === null ? decision.verdict : `${was} ${decision.verdict}`
+    const changed = last.get(line) !== says
+    last.set(line, says)
+    if (revises !== null && was === decision.verdict && verdict === undefined) return false
+    if (!changed && decision.verdict === 'PASS') return false
+    return verdict !== undefined ? decision.verdict === verdict : changed
+  }
+}
+
 async function show(id: string, options: Readonly<{ state: string; json?: boolean }>): Promise<void> {
   const seq = Number(id.slice(id.lastIndexOf(':') + 1))
-  for await (const decision of decisionsOf(options.state)) {
-    if (decision.seq !== seq) continue
-    const head = [
-      `decision ${decision.seq} of rig ${decision.rig} at ${utc(decision.timeUs)}`,
-      `verdict  ${decision.verdict}${decision.limitsOnly ? '  (LIMITS ONLY)' : ''}   mode ${decision.mode}   run ${decision.run?.run ?? '-'}`,
-    ]
-    printResult(options.json, decisionJson(decision), [
-      ...head,
-      ...decision.findings.map((f) => `  ${f.verdict.padEnd(12)} ${whyOf(f)}`),
-    ])
-    return
+  const { seen, revisedBy } = await lookFor(options.state, seq)
+  if (seen === null) throw new HbError('DECISION_UNKNOWN', { id, state: options.state })
+  const { decision, revises, was } = seen
+  const head = [
+    `decision ${decision.seq} of rig ${decision.rig} at ${utc(decision.timeUs)}`,
+    `verdict  ${decision.verdict}${decision.limitsOnly ? '  (LIMITS ONLY)' : ''}   mode ${decision.mode}   run ${decision.run?.run ?? '-'}`,
+    ...(revises === null ? [] : [`revises  decision ${revises}, which said ${was}; what was done then stays done`]),
+    ...(revisedBy === null ? [] : [`revised  by decision ${revisedBy.seq}: ${revisedBy.verdict}`]),
+  ]
+  const json = {
+    ...seenJson(seen),
+    revised_by: revisedBy === null ? null : { seq: revisedBy.seq, verdict: revisedBy.verdict },
   }
-  throw new HbError('DECISION_UNKNOWN', { id, state: options.state })
+  printResult(options.json, json, [...head, ...decision.findings.map((f) => `  ${f.verdict.padEnd(12)} ${whyOf(f)}`)])
+}
+
+/** A decision and the one that revises it, which comes when the rig has been evaluated that much further, or never. */
+async function lookFor(state: string, seq: number): Promise<{ seen: Seen | null; revisedBy: Decision | null }> {
+  let found: Seen | null = null
+  for await (const seen of decisionsOf(state)) {
+    const { decision, revises, reviseWithinUs } = seen
+    if (found === null && decision.seq === seq) found = seen
+    if (found === null) continue
+    if (revises === seq) return { seen: found, revisedBy: decision }
+    const isOver = decision.rig === found.decision.rig && decision.timeUs > found.decision.timeUs + reviseWithinUs
+    if (found.revises !== null || (revises === null && isOver) || found.reviseWithinUs === 0) break
+  }
+  return { seen: found, revisedBy: null }
 }
 
 async function digest(options: Readonly<{ state: string; json?: boolean }>): Promise<void> {
@@ -98,13 +137,33 @@ async function digest(options: Readonly<{ state: string; json?: boolean }>): Pro
   ])
 }
 
-async function* decisionsOf(state: string): AsyncGenerator<Decision> {
+/** A decision; of a revision also the number of the one it corrects, and what that one said. */
+type Seen = Readonly<{
+  decision: Decision
+  revises: number | null
+  was: OverallVerdict | null
+  /** How much further its rig is evaluated before it may be revised; 0 without revisions. */
+  reviseWithinUs: Micros
+}>
+
+async function* decisionsOf(state: string): AsyncGenerator<Seen> {
   const view = viewStorage(state)
   const report = progress('replaying')
-  for await (const { seq, effects } of replay(view)) {
+  for await (const { seq, effects, evaluation } of replay(view)) {
     report(seq, view.journal.lastSeq)
-    for (const effect of effects) if (effect.kind === 'decided') yield effect.decision
+    for (const effect of effects) {
+      if (effect.kind !== 'decided' && effect.kind !== 'revised') continue
+      const { decision } = effect
+      const reviseWithinUs =
+        evaluation.state.rigs.find((r) => r.settings.rig === decision.rig)?.settings.reviseWithinUs ?? 0
+      if (effect.kind === 'decided') yield { decision, revises: null, was: null, reviseWithinUs }
+      else yield { decision, revises: effect.decision.revises, was: effect.was, reviseWithinUs }
+    }
   }
+}
+
+function seenJson({ decision, revises, was }: Seen): Record<string, unknown> {
+  return { ...decisionJson(decision), ...(revises === null ? {} : { revises, was }) }
 }
 
 function decisionJson(d: Decision): Record<string, unknown> {

@@ -5,6 +5,7 @@ import { toHex } from '../../shared/crypto/digest.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import { printResult, progress, utc } from '../../shared/lib/command-output.ts'
 import { type StorageView, viewStorage } from '../storage.ts'
+import { lateCommand } from './late.ts'
 
 type VerifyOptions = Readonly<{ state: string; json?: boolean }>
 type ExportOptions = Readonly<{ state: string; from?: string; to?: string }>
@@ -14,7 +15,7 @@ const DAMAGE_MAX = 100
 /** Exit code when something is damaged (sysexits: data). */
 const DAMAGED_EXIT = 65
 
-/** Adds `hb journal verify|export`. */
+/** Adds `hb journal verify|export|late`. */
 export function journalCommands(program: Command): void {
   const group = program.command('journal').description('the input journal: everything that influenced a decision')
   group
@@ -31,6 +32,7 @@ export function journalCommands(program: Command): void {
     .option('--to <seq>', 'last record')
     .option('--json', 'errors as JSON too; what it writes is JSON lines anyway')
     .action(exportLines)
+  lateCommand(group)
 }
 
 /** `declared`: a loss in the journal says so, and evaluation went on without these records. */

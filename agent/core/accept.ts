@@ -1,9 +1,10 @@
 import { type Frame, QUALITY, type SampleRefusal, suspectUnit } from '../../shared/model/telemetry.ts'
+import { noteLate } from './late.ts'
 import { book, refuse } from './ledger.ts'
 import { paneOf, placeOf, putInvalid, putRun, putSample } from './panes.ts'
 import { VALUE_MAX } from './settings.ts'
 import { missingFrames, noteFrame, noteList } from './sources.ts'
-import type { RigState } from './state.ts'
+import type { RigState, Slower } from './state.ts'
 
 /** Takes the samples of one decoded frame into the open panes of its rig, and books each of them in the loss ledger. */
 export function acceptFrame(rig: RigState, frame: Frame, nowUs: number): void {
@@ -25,16 +26,47 @@ export function acceptFrame(rig: RigState, frame: Frame, nowUs: number): void {
   const name = `${frame.source}/${frame.epoch}`.normalize('NFC')
   const arrival = noteFrame(rig.sources, name, frame.seq, nowUs)
   const metrics = metricsOf(rig, names, frame.channels === null)
-  const pieces = arrival.duplicate ? null : piecesOf(rig, frame, nowUs)
+  const arrived = { frame, names, metrics, source: arrival.slot, nowUs }
+  if (arrival.duplicate) {
+    bookDuplicates(rig, arrived)
+    refuse(rig.ledger, 'duplicate_frame', 1, nowUs, () => `${name} sent frame ${frame.seq} again`)
+    return
+  }
+  takeSamples(rig, arrived, null)
+  const { slower } = rig
+  if (slower !== null) takeSamples(slower.rig, arrived, { slower, beforeUs: rig.closedUs })
+}
+
+/** A frame that is no repeat, with the metric of each of its channels. */
+type Arrived = Readonly<{
+  frame: Frame
+  names: readonly string[]
+  metrics: readonly number[]
+  source: number
+  nowUs: number
+}>
+
+/** Set for the slower evaluation: what lies before `beforeUs` was late for the first one, so only this one has it. */
+type Again = Readonly<{ slower: Slower; beforeUs: number }>
+
+function bookDuplicates(rig: RigState, { frame, metrics }: Arrived): void {
+  for (const metric of metrics) {
+    const row = metric < 0 ? rig.ledger.metrics : metric
+    book(rig.ledger, row, 'received', frame.timeUs.length)
+    book(rig.ledger, row, 'duplicate', frame.timeUs.length)
+  }
+}
+
+function takeSamples(rig: RigState, { frame, names, metrics, source, nowUs }: Arrived, again: Again | null): void {
+  const samples = frame.timeUs.length
+  const pieces = piecesOf(rig, frame, nowUs)
   for (let c = 0; c < names.length; c += 1) {
     const metric = metrics[c]!
-    const row = metric < 0 ? rig.ledger.metrics : metric
-    book(rig.ledger, row, 'received', samples)
-    if (arrival.duplicate) book(rig.ledger, row, 'duplicate', samples)
-    else if (metric < 0) rejectAll(rig, samples, nowUs, names[c]!)
-    else acceptChannel(rig, { frame, metric, row: c, source: arrival.slot, nowUs }, pieces)
+    const channel = names[c]!
+    book(rig.ledger, metric < 0 ? rig.ledger.metrics : metric, 'received', samples)
+    if (metric < 0) rejectAll(rig, samples, nowUs, channel)
+    else acceptChannel(rig, { frame, metric, channel, row: c, source, nowUs, again }, pieces)
   }
-  if (arrival.duplicate) refuse(rig.ledger, 'duplicate_frame', 1, nowUs, () => `${name} sent frame ${frame.seq} again`)
 }
 
 /** Metric of each channel, −1 for a channel that no metric knows. Found once for a list that is remembered by its digest. */
@@ -95,7 +127,15 @@ export function missingOf(rig: RigState): number {
   return missingFrames(rig.sources)
 }
 
-type ChannelPart = { frame: Frame; metric: number; row: number; source: number; nowUs: number }
+type ChannelPart = {
+  frame: Frame
+  metric: number
+  channel: string
+  row: number
+  source: number
+  nowUs: number
+  again: Again | null
+}
 
 function rejectAll(rig: RigState, samples: number, nowUs: number, channel: string): void {
   if (samples === 0) return
@@ -127,7 +167,8 @@ function acceptPieces(rig: RigState, part: ChannelPart, { late, places, ends }: 
   const { frame, metric } = part
   const { timeUs: time, value } = frame
   const base = part.row * time.length
-  if (late > 0) book(rig.ledger, metric, 'late', late)
+  if (late > 0 && rig.late === null) book(rig.ledger, metric, 'late', late)
+  else for (let i = 0; i < late; i += 1) bookLate(rig, part, i, value[base + i]!)
   const run = {
     channel: metric,
     place: 0,
@@ -150,6 +191,7 @@ function acceptPieces(rig: RigState, part: ChannelPart, { late, places, ends }: 
       const kept = putRun(rig.panes, run)
       i += kept
       if (kept > 0) rig.newestSeenUs[metric] = Math.max(rig.newestSeenUs[metric]!, time[i - 1]!)
+      if (part.again !== null) for (let k = i - kept; k < i; k += 1) countAgain(part.again, time[k]!)
       if (i < end) {
         acceptSample(rig, part, i, value[base + i]!)
         i += 1
@@ -179,7 +221,7 @@ function acceptSample(rig: RigState, part: ChannelPart, i: number, value: number
   const timeUs = frame.timeUs[i]!
   const reason = sampleRefusal(rig, frame, part.row * frame.timeUs.length + i, timeUs, value, nowUs)
   if (reason === 'late') {
-    book(rig.ledger, metric, 'late', 1)
+    bookLate(rig, part, i, value)
     return
   }
   if (reason !== null) {
@@ -200,8 +242,26 @@ function acceptSample(rig: RigState, part: ChannelPart, i: number, value: number
     { channel: metric, timeUs, value, seq: frame.seq, source: part.source },
     rig.sources.names,
   )
-  if (put === 'kept') rig.newestSeenUs[metric] = Math.max(rig.newestSeenUs[metric]!, timeUs)
-  else book(rig.ledger, metric, put, 1)
+  if (put !== 'kept') {
+    book(rig.ledger, metric, put, 1)
+    if (put === 'shed' && part.again !== null) part.again.slower.shedUs = Math.max(part.again.slower.shedUs, timeUs)
+    return
+  }
+  rig.newestSeenUs[metric] = Math.max(rig.newestSeenUs[metric]!, timeUs)
+  if (part.again !== null) countAgain(part.again, timeUs)
+}
+
+function bookLate(rig: RigState, part: ChannelPart, i: number, value: number): void {
+  const { frame, metric, channel, source, row } = part
+  const timeUs = frame.timeUs[i]!
+  book(rig.ledger, metric, 'late', 1)
+  const quality = frame.quality?.[row * frame.timeUs.length + i]
+  noteLate(rig, { metric, channel, timeUs, value, quality, source, seq: frame.seq })
+}
+
+/** Counts a sample that the first evaluation did not take because it was late. */
+function countAgain({ slower, beforeUs }: Again, timeUs: number): void {
+  if (timeUs < beforeUs) slower.counts.samples += 1
 }
 
 function sampleRefusal(

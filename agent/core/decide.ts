@@ -47,8 +47,16 @@ export function rankFindings(judgements: readonly Judgement[]): Finding[] {
 
 /** Text, in the Unicode form that snapshots keep, that is equal exactly when two slides of a rig say the same: verdict, drivers with window and ground, mode, run, configuration. */
 export function sayingKey({ verdict, findings, mode, run }: Slide): string {
-  const drivers = findings.map((f) => `${f.metric}\u0000${f.verdict}\u0000${f.ground}\u0000${f.windowUs}`).sort()
-  return JSON.stringify([verdict, mode, run?.run ?? '', run?.note ?? '', drivers]).normalize('NFC')
+  return JSON.stringify([verdict, mode, run?.run ?? '', run?.note ?? '', driversOf(findings)]).normalize('NFC')
+}
+
+/** The same of what was found alone: mode and run are no finding, and no late sample changes them. */
+export function foundKey({ verdict, findings }: Pick<Slide, 'verdict' | 'findings'>): string {
+  return JSON.stringify([verdict, driversOf(findings)]).normalize('NFC')
+}
+
+function driversOf(findings: readonly Finding[]): string[] {
+  return findings.map((f) => `${f.metric}\u0000${f.verdict}\u0000${f.ground}\u0000${f.windowUs}`).sort()
 }
 
 /** What one rig came to at the end of one slide. It has no number yet: that is given where all rigs meet. */
@@ -67,6 +75,8 @@ export type Numbered = Readonly<{
   seq: number
   /** What would be asked of an actuator; until actions land nothing is done and the record says so (decisions 26). */
   action: 'notify' | null
+  /** The decision that this one corrects. Who knows only version 1 of a core must not take it for one of its own. */
+  revises?: number
 }>
 
 /** The six class values of a decision: core, measurements, identifiers, limits, persons, free text (evidence.md 4.3). */
@@ -74,12 +84,12 @@ export function decisionValues(
   settings: EvaluatorSettings,
   rig: RigSettings,
   slide: Slide,
-  { seq, action }: Numbered,
+  { seq, action, revises }: Numbered,
 ): DecisionValues {
   const { run } = slide
   const findings = slide.findings.slice(0, FINDINGS_MAX)
   const core: Canonical = {
-    v: 1,
+    ...(revises === undefined ? { v: 1 } : { v: 2, revises }),
     seq,
     rig: rig.rig,
     t_us: slide.endUs,

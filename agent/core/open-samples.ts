@@ -106,6 +106,17 @@ export function pushOpen(open: OpenSamples, time: number, value: number, seq: nu
   return true
 }
 
+/** Gives the last run arrays of its own, so that samples can be put behind it: for a state that is restored. */
+export function ownLast(open: OpenSamples): void {
+  const last = open.runs[open.runs.length - 1]
+  if (last === undefined) return
+  last.time = last.time.slice(last.timeAt, last.timeAt + last.count)
+  last.value = last.value.slice(last.valueAt, last.valueAt + last.count)
+  last.timeAt = 0
+  last.valueAt = 0
+  last.own = true
+}
+
 /**
  * Forgets samples before `closedUs` that stand at the front. What stands behind a newer one goes when that one does.
  * `likely` is how many of them the front run probably holds; it only makes finding them cheaper.

@@ -36,6 +36,20 @@ export function recordDecision(state: EvaluatorState, said: Said, digests: Diges
   return items
 }
 
+/**
+ * Puts a revision into the sequence: always a full record, and of no effect on which record those after it are like.
+ */
+export function recordRevision(
+  state: EvaluatorState,
+  { seq, values }: Readonly<Pick<Said, 'seq' | 'values'>>,
+  digests: Digests,
+): DecisionItem[] {
+  const items = closeRange(state)
+  state.chain = digests.bytes('chain', state.chain, digests.encode(values))
+  items.push({ kind: 'record', seq, values, chain: state.chain })
+  return items
+}
+
 /** Ends the open range, if there is one: before a full record, and when the agent stops in order. */
 export function closeRange(state: EvaluatorState): DecisionItem[] {
   const range = state.range

@@ -1,22 +1,26 @@
-import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
 import type { FrameResult } from '../../shared/model/input.ts'
 import type { Micros } from '../../shared/units.ts'
 import { acceptFrame, refuseFrame } from './accept.ts'
 import { overallVerdict, rankFindings, type Slide } from './decide.ts'
 import { type Judgement, judgeMetric } from './judge.ts'
+import { type LateSample, takeLate } from './late.ts'
 import { book } from './ledger.ts'
-import { clearTree, digestCover, growTree, leafRows } from './pane-tree.ts'
-import { closePane, emptyAll, paneOf } from './panes.ts'
+import { clearTree } from './pane-tree.ts'
+import { emptyAll } from './panes.ts'
+import { noteFirst, type Revision, restartSlower, reviseClosed } from './revise.ts'
 import type { Digests } from './settings.ts'
+import { closePanes } from './slide.ts'
 import type { RigState } from './state.ts'
 import type { EvaluatorInput } from './step.ts'
-import { clearWindow, joinWindow } from './windows.ts'
+import { clearWindow } from './windows.ts'
 
 /** When an input is: its time, what is wrong with the time since the one before, and whether it may start a rig. */
 export type Time = Readonly<{ nowUs: Micros; gap: 'agent_down' | 'time_jump' | null; starts: boolean }>
 
 /** What happens on one rig, before it has a place among what happens on others. */
 export type RigOutcome =
+  | Revision
+  | Readonly<{ kind: 'late'; samples: readonly LateSample[]; more: number }>
   /** `judgements` are for looking only; null where nobody will. */
   | Readonly<{ kind: 'slide'; slide: Slide; judgements: readonly Judgement[] | null }>
   /** Slides `fromUs` to `toUs` that were never evaluated; windows fill anew from `originUs`. */
@@ -31,10 +35,11 @@ export type RigInput = Exclude<EvaluatorInput, { kind: 'config' | 'loss' }>
  */
 
 /** Takes what an input brings to this rig, if anything. */
-export function takeOnRig(rig: RigState, input: RigInput, nowUs: Micros): void {
+export function takeOnRig(rig: RigState, input: RigInput, nowUs: Micros, outcomes: RigOutcome[]): void {
   const id = rig.settings.rig
   if (input.kind === 'frame') {
     for (const result of input.results) if (rigOf(result) === id) takeFrame(rig, result, nowUs)
+    outcomes.push(...takeLate(rig))
   } else if (input.kind === 'mode' && input.rig === id) rig.mode = input.mode
   else if (input.kind === 'run' && input.rig === id) changeRun(rig, input)
 }
@@ -71,6 +76,7 @@ export function advanceRig(rig: RigState, time: Time, outcomes: RigOutcome[], di
     if (!time.starts) return
     rig.closedUs = startOf(rig, time.nowUs)
     rig.originUs = originOf(rig, time.nowUs)
+    restartSlower(rig)
   } else if (time.gap !== null) {
     outcomes.push(
       jumpGap(rig, {
@@ -80,7 +86,7 @@ export function advanceRig(rig: RigState, time: Time, outcomes: RigOutcome[], di
       }),
     )
   }
-  while (rig.closedUs + slideUs + latenessUs + slideUs <= time.nowUs) outcomes.push(closeSlide(rig, digests))
+  while (rig.closedUs + slideUs + latenessUs + slideUs <= time.nowUs) closeSlide(rig, outcomes, digests)
 }
 
 /** Where evaluation begins at a time: the slide that is due next. */
@@ -114,6 +120,7 @@ export function jumpGap(
   const fromUs = rig.closedUs
   rig.closedUs = toUs
   rig.originUs = originUs
+  restartSlower(rig)
   return { kind: 'gap', fromUs, toUs, originUs, reason, dropped }
 }
 
@@ -128,31 +135,17 @@ export function completeRig(rig: RigState, nowUs: Micros, outcomes: RigOutcome[]
     complete = Math.min(complete, newest - latenessUs)
   }
   if (complete === Number.POSITIVE_INFINITY) return
-  while (rig.closedUs + slideUs <= complete) outcomes.push(closeSlide(rig, digests))
+  while (rig.closedUs + slideUs <= complete) closeSlide(rig, outcomes, digests)
 }
 
-function closeSlide(rig: RigState, digests: Digests): RigOutcome {
-  const { slideUs, metrics } = rig.settings
-  const pane = paneOf(rig.closedUs, slideUs)
-  const rows = leafRows(rig.tree, pane)
-  closePane(rig.panes, pane, rig.sources.names, rows, rig.newestUs)
-  for (let m = 0; m < metrics.length; m += 1) {
-    book(rig.ledger, m, 'evaluated', rows[m * MOMENTS_FIELDS]!)
-    if (rows[m * MOMENTS_FIELDS + 7]! > 0) rig.invalidPane[m] = pane
-    if (rig.firstUs[m]! < 0 && rows[m * MOMENTS_FIELDS]! > 0) rig.firstUs[m] = rig.closedUs
-  }
-  growTree(rig.tree, pane, digests)
-  rig.closedUs += slideUs
-  // The widest window holds the others: its digest is that of the input.
-  let cover: number[] = []
-  for (const window of rig.windows) cover = joinWindow(rig.tree, window, pane)
-  return judgeSlide(rig, digestCover(rig.tree, cover, digests))
-}
-
-function judgeSlide(rig: RigState, slice: Uint8Array): RigOutcome {
+function closeSlide(rig: RigState, outcomes: RigOutcome[], digests: Digests): void {
+  const slice = closePanes(rig, digests)
   const endUs = rig.closedUs
   const judgements = rig.settings.metrics.map((_, m) => judgeMetric(rig, m, endUs))
-  const verdict = overallVerdict(rig, judgements)
   const { mode, run } = rig
-  return { kind: 'slide', slide: { endUs, verdict, findings: rankFindings(judgements), slice, mode, run }, judgements }
+  const verdict = overallVerdict(rig, judgements)
+  const slide = { endUs, verdict, findings: rankFindings(judgements), slice, mode, run }
+  outcomes.push({ kind: 'slide', slide, judgements })
+  noteFirst(rig, slide)
+  outcomes.push(...reviseClosed(rig, digests))
 }

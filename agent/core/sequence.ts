@@ -1,10 +1,19 @@
+import { invariant } from '../../shared/lib/assert.ts'
 import type { Decision } from '../../shared/model/decision.ts'
-import { decisionValues, isLimitsOnly, sayingKey } from './decide.ts'
-import { recordDecision } from './record.ts'
+import type { OverallVerdict } from '../../shared/model/verdict.ts'
+import { decisionValues, isLimitsOnly, type Numbered, type Slide, sayingKey } from './decide.ts'
+import { recordDecision, recordRevision } from './record.ts'
+import type { Revision } from './revise.ts'
 import type { RigOutcome } from './rig-step.ts'
 import type { Digests } from './settings.ts'
 import type { EvaluatorState } from './state.ts'
 import type { Effect } from './step.ts'
+
+/** A decision of the slower evaluation, and the number of the first decision of its slide, which it corrects. */
+export type RevisedDecision = Decision & Readonly<{ revises: number }>
+
+/** What late samples would have changed. */
+export type RevisedEffect = Readonly<{ kind: 'revised'; decision: RevisedDecision; was: OverallVerdict }>
 
 /**
  * Gives what happened on the rigs its place: rigs are evaluated apart, but an agent has one sequence of decisions. Called
@@ -14,9 +23,20 @@ import type { Effect } from './step.ts'
  */
 export function sequenceOutcome(state: EvaluatorState, index: number, outcome: RigOutcome, digests: Digests): Effect[] {
   const { rig } = state.rigs[index]!.settings
-  if (outcome.kind === 'slide') return sequenceSlide(state, index, outcome, digests)
-  const { fromUs, toUs, reason, dropped } = outcome
-  return [{ kind: 'gap', rig, fromUs, toUs, reason, dropped }]
+  switch (outcome.kind) {
+    case 'slide':
+      return sequenceSlide(state, index, outcome, digests)
+    case 'revision':
+      return sequenceRevision(state, index, outcome, digests)
+    case 'late':
+      return [{ ...outcome, rig }]
+    case 'gap': {
+      // What was decided before a gap is not looked at a second time.
+      state.firsts[index] = []
+      const { kind, fromUs, toUs, reason, dropped } = outcome
+      return [{ kind, rig, fromUs, toUs, reason, dropped }]
+    }
+  }
 }
 
 function sequenceSlide(
@@ -25,19 +45,56 @@ function sequenceSlide(
   { slide, judgements }: Extract<RigOutcome, { kind: 'slide' }>,
   digests: Digests,
 ): Effect[] {
-  const settings = state.rigs[index]!.settings
-  const { rig } = settings
-  const { endUs, verdict, mode, findings, run } = slide
+  const { endUs, verdict } = slide
   state.decisionSeq += 1
   const seq = state.decisionSeq
+  noteNumber(state, index, { endUs, seq })
   // Asked for once when a failure begins, not every 50 ms while it lasts.
   const action = verdict === 'FAIL' && !state.records[index]!.key.startsWith('["FAIL"') ? ('notify' as const) : null
-  const values = decisionValues(state.settings!, settings, slide, { seq, action })
+  const decision = decisionOf(state, index, slide, { seq, action })
+  const { rig, values } = decision
   const said = { index, rig, seq, endUs, key: sayingKey(slide), verdict, values }
   const effects: Effect[] = recordDecision(state, said, digests).map((item) => ({ kind: 'item', item }))
   if (action !== null) effects.push({ kind: 'request_action', rig, seq, action, outcome: 'would_have_done' })
-  const limitsOnly = isLimitsOnly(settings)
-  const decision: Decision = { seq, rig, timeUs: endUs, verdict, mode, limitsOnly, findings, run, values }
   effects.push({ kind: 'decided', decision, judgements })
   return effects
+}
+
+function sequenceRevision(state: EvaluatorState, index: number, { slide, was }: Revision, digests: Digests): Effect[] {
+  const revises = state.firsts[index]!.find(({ endUs }) => endUs === slide.endUs)?.seq
+  invariant(revises !== undefined, 'a slide that is revised was decided before')
+  state.decisionSeq += 1
+  const seq = state.decisionSeq
+  const decision = decisionOf(state, index, slide, { seq, action: null, revises })
+  const items = recordRevision(state, { seq, values: decision.values }, digests)
+  return [
+    ...items.map((item): Effect => ({ kind: 'item', item })),
+    { kind: 'revised', decision: { ...decision, revises }, was },
+  ]
+}
+
+function decisionOf(state: EvaluatorState, index: number, slide: Slide, numbered: Numbered): Decision {
+  const { settings } = state.rigs[index]!
+  const { endUs: timeUs, verdict, mode, findings, run } = slide
+  const values = decisionValues(state.settings!, settings, slide, numbered)
+  return {
+    seq: numbered.seq,
+    rig: settings.rig,
+    timeUs,
+    verdict,
+    mode,
+    limitsOnly: isLimitsOnly(settings),
+    findings,
+    run,
+    values,
+  }
+}
+
+/** Remembers the number of a decision for as long as it can be revised. */
+function noteNumber(state: EvaluatorState, index: number, first: EvaluatorState['firsts'][number][number]): void {
+  const { reviseWithinUs, slideUs } = state.rigs[index]!.settings
+  if (reviseWithinUs === 0) return
+  const firsts = state.firsts[index]!
+  firsts.push(first)
+  while (firsts[0]!.endUs < first.endUs - reviseWithinUs - slideUs) firsts.shift()
 }

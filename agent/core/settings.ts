@@ -36,6 +36,8 @@ export const CHANNEL_LISTS_MAX = 256
 export const GAP_US: Micros = 10_000_000
 /** Findings in one record; the rest is counted in `more`. */
 export const FINDINGS_MAX = 1024
+/** Late samples of one rig that one input hands out one by one; the rest is a number in `more`. The ledger counts them all. */
+export const LATE_SAMPLES_MAX = 4096
 
 /** Limits and tolerances of one metric, in its canonical unit. Absent means not declared, never zero. */
 export type MetricSettings = Readonly<{
@@ -83,7 +85,9 @@ export type RigSettings = Readonly<{
   windowsUs: readonly Micros[]
   latenessUs: Micros
   maxFutureUs: Micros
-  latePolicy: 'drop' | 'side_output'
+  latePolicy: 'drop' | 'side_output' | 'revise'
+  /** Under `revise`, how much later than the lateness a sample still goes into the slower evaluation; whole slides. Else 0. */
+  reviseWithinUs: Micros
   /** Sorted by metric name: the order of every sum and digest. */
   metrics: readonly MetricSettings[]
   baseline: Baseline | null

@@ -2,8 +2,9 @@ import type { Canonical, RunContext } from '../../shared/model/decision.ts'
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Ledger } from './ledger.ts'
-import { createOpenSamples, type OpenSamples, pushRun } from './open-samples.ts'
 import type { EvaluatorSettings, RigSettings } from './settings.ts'
+import { restoreSlower, snapshotSlower } from './snapshot-slower.ts'
+import { bytesOf, fill, restoreWindows, snapshotWindows, type WindowsSnapshot } from './snapshot-windows.ts'
 import type { Sources } from './sources.ts'
 import { createRigState, type EvaluatorState, type LastRecord, type OpenRange, type RigState } from './state.ts'
 
@@ -26,13 +27,14 @@ export function snapshotState(
     state.range === null ? null : snapshotRange(state.range),
     [state.clockBack.count, state.clockBack.worstUs],
     state.records.map(({ key, seq, endUs }) => [key, seq, endUs]),
+    state.firsts.map((firsts) => firsts.map(({ endUs, seq }) => [endUs, seq])),
     rigs,
   ]
 }
 
 /** @returns the state, or null when the value is not a snapshot under these settings. Never half of one. */
 export function restoreState(value: Canonical, settings: EvaluatorSettings): EvaluatorState | null {
-  const [digest, nowUs, decisionSeq, chain, range, clockBack, records, rigs] = value as [
+  const [digest, nowUs, decisionSeq, chain, range, clockBack, records, firsts, rigs] = value as [
     Uint8Array | null,
     number,
     number,
@@ -40,10 +42,11 @@ export function restoreState(value: Canonical, settings: EvaluatorSettings): Eva
     Canonical,
     [number, number],
     [string, number, number][],
+    [number, number][][],
     Canonical[],
   ]
   if (digest === null || !sameBytes(digest, settings.configDigest) || rigs.length !== settings.rigs.length) return null
-  if (records.length !== rigs.length) return null
+  if (records.length !== rigs.length || firsts.length !== rigs.length) return null
   const restored: RigState[] = []
   for (let k = 0; k < rigs.length; k += 1) {
     const rig = restoreRig(rigs[k]!, settings.rigs[k]!)
@@ -58,6 +61,7 @@ export function restoreState(value: Canonical, settings: EvaluatorSettings): Eva
     range: range === null ? null : restoreRange(range),
     rigs: restored,
     records: records.map(([key, seq, endUs]): LastRecord => ({ key, seq, endUs })),
+    firsts: firsts.map((numbers) => numbers.map(([endUs, seq]) => ({ endUs, seq }))),
     clockBack: { count: clockBack[0], worstUs: clockBack[1] },
   }
 }
@@ -70,19 +74,11 @@ export function snapshotRig(rig: RigState): Canonical {
     rig.run,
     rig.closedUs,
     rig.originUs,
-    [
-      bytesOf(rig.newestSeenUs),
-      bytesOf(rig.newestUs),
-      bytesOf(rig.invalidPane),
-      bytesOf(rig.departures),
-      bytesOf(rig.firstUs),
-    ],
-    bytesOf(rig.panes.rows),
-    rig.panes.samples.map(snapshotSamples),
-    rig.tree.levels.map((level) => [bytesOf(level.rows), level.digests.slice()]),
+    ...snapshotWindows(rig),
     snapshotSources(rig.sources),
     snapshotLedger(rig.ledger),
     rig.settled,
+    rig.slower === null ? null : snapshotSlower(rig.slower),
   ]
 }
 
@@ -93,74 +89,31 @@ type RigSnapshot = [
   run: ReadonlyMap<string, Canonical> | null,
   closedUs: number,
   originUs: number,
-  arrays: Uint8Array[],
-  panes: Uint8Array,
-  samples: Canonical[],
-  levels: [Uint8Array, Uint8Array][],
+  ...windows: WindowsSnapshot,
   sources: Canonical,
   ledger: Canonical,
   settled: ReadonlyMap<string, number>,
+  slower: Canonical,
 ]
 
 /** @returns the rig, or null when the value is not one of a snapshot under these settings. */
 export function restoreRig(value: Canonical, settings: RigSettings): RigState | null {
   const snapshot = value as unknown as RigSnapshot
   const [name, mode, run, closedUs, originUs, ...rest] = snapshot
-  const [arrays, panes, samples, levels, sources, ledger, settled] = rest
+  const [arrays, panes, samples, levels, sources, ledger, settled, slower] = rest
   if (name !== settings.rig) return null
   const rig = createRigState(settings)
-  const wholes: [ArrayBufferView, Uint8Array | undefined][] = [
-    [rig.newestSeenUs, arrays[0]],
-    [rig.newestUs, arrays[1]],
-    [rig.invalidPane, arrays[2]],
-    [rig.departures, arrays[3]],
-    [rig.firstUs, arrays[4]],
-    [rig.panes.rows, panes],
-    ...rig.tree.levels.flatMap((level, k): [ArrayBufferView, Uint8Array | undefined][] => [
-      [level.rows, levels[k]?.[0]],
-      [level.digests, levels[k]?.[1]],
-    ]),
-  ]
-  for (const [into, bytes] of wholes) if (!fill(into, bytes)) return null
-  if (samples.length !== rig.panes.samples.length) return null
-  for (let m = 0; m < samples.length; m += 1) {
-    const open = restoreSamples(samples[m]!)
-    if (open === null) return null
-    rig.panes.samples[m] = open
-  }
+  if (!restoreWindows(rig, [arrays, panes, samples, levels])) return null
   if (!restoreLedger(rig.ledger, ledger)) return null
+  rig.sources = restoreSources(sources)
+  if (!restoreSlower(rig, slower)) return null
   return Object.assign(rig, {
     mode,
     closedUs,
     originUs,
     run: run === null ? null : (Object.fromEntries(run) as unknown as RunContext),
-    sources: restoreSources(sources),
     settled: Object.fromEntries(settled) as unknown as LedgerCounts,
   })
-}
-
-/** `[times, values, [[count, seq, source], …]]`, runs in order of arrival. */
-function snapshotSamples(open: OpenSamples): Canonical {
-  const time = new Float64Array(open.length)
-  const value = new Float64Array(open.length)
-  let at = 0
-  for (const run of open.runs) {
-    time.set(run.time.subarray(run.timeAt, run.timeAt + run.count), at)
-    value.set(run.value.subarray(run.valueAt, run.valueAt + run.count), at)
-    at += run.count
-  }
-  return [bytesOf(time), bytesOf(value), open.runs.map(({ count, seq, source }) => [count, seq, source])]
-}
-
-function restoreSamples(snapshot: Canonical): OpenSamples | null {
-  const [timeBytes, valueBytes, runs] = snapshot as [Uint8Array, Uint8Array, [number, number, number][]]
-  const time = new Float64Array(timeBytes.length / 8)
-  const value = new Float64Array(time.length)
-  if (!fill(time, timeBytes) || !fill(value, valueBytes)) return null
-  const open = createOpenSamples()
-  for (const [count, seq, source] of runs)
-    pushRun(open, { time, value, timeAt: open.length, valueAt: open.length, seq, source }, count)
-  return open.length === time.length ? open : null
 }
 
 function snapshotSources(sources: Sources): Canonical {
@@ -235,17 +188,6 @@ function restoreRange(value: Canonical): OpenRange {
     lastUs,
     rigs: new Map(rigs.map(([rig, seq, verdict]) => [rig, { seq, verdict }])),
   }
-}
-
-/** The bytes of a typed array, copied. Every platform the agent is built for is little-endian. */
-function bytesOf(view: ArrayBufferView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice()
-}
-
-function fill(into: ArrayBufferView, bytes: Uint8Array | undefined): boolean {
-  if (bytes === undefined || bytes.length !== into.byteLength) return false
-  new Uint8Array(into.buffer, into.byteOffset, into.byteLength).set(bytes)
-  return true
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -1,7 +1,8 @@
 import type { RunContext } from '../../shared/model/decision.ts'
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
-import type { Mode } from '../../shared/model/verdict.ts'
+import type { Mode, OverallVerdict } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
+import type { LateSamples } from './late.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { createPaneTree, type PaneTree } from './pane-tree.ts'
 import { createOpenPanes, type OpenPanes } from './panes.ts'
@@ -42,6 +43,35 @@ export type RigState = {
   readonly windows: readonly JoinedWindow[]
   /** Their rows. */
   readonly windowRows: readonly Float64Array[]
+  /** Late samples of the input being taken, to be handed out with it; null under `drop`. Scratch: empty between inputs. */
+  readonly late: LateSamples | null
+  /** The slower evaluation of the same frames; null unless the late policy is `revise`. */
+  slower: Slower | null
+}
+
+/** What a decision said that a revision may correct, and the mode and run in force when it did. */
+export type Saying = Readonly<{ verdict: OverallVerdict; key: string; mode: Mode; run: RunContext | null }>
+
+/** What was first said of a slide, until the slower evaluation has closed that slide too. */
+export type FirstSaying = Readonly<{ endUs: Micros; saying: Saying }>
+
+/** The number of the first decision of a slide. */
+export type FirstNumber = Readonly<{ endUs: Micros; seq: number }>
+
+/** What became of the second look: samples that only it took; slides it saw differently, the same, or could not compare. */
+export type RevisionCounts = { samples: number; revised: number; confirmed: number; unknown: number }
+
+/**
+ * The second look under `revise`: the same frames with more lateness, judged by the same code. It closes a slide when the
+ * first evaluation has come `reviseWithinUs` further, so the two take turns by event time alone.
+ */
+export type Slower = {
+  readonly rig: RigState
+  /** What was said of the slides that are closed there and not here, oldest first: `reviseWithinUs / slideUs` at most. */
+  first: FirstSaying[]
+  /** Newest event time of a sample that found no room here; −1 for none. Nothing is revised on what was shed. */
+  shedUs: Micros
+  counts: RevisionCounts
 }
 
 /** What the last full record of a rig said (its key, '' for none), and where it stands in the sequence. */
@@ -71,6 +101,8 @@ export type EvaluatorState = {
   rigs: RigState[]
   /** The last full record of each rig, in their order. */
   records: LastRecord[]
+  /** Of each rig, the numbers that a revision may name; empty unless its late policy is `revise`. */
+  firsts: FirstNumber[][]
   /** Times the wall clock went back, and by how much at most. */
   clockBack: { count: number; worstUs: Micros }
 }
@@ -84,6 +116,7 @@ export function createState(): EvaluatorState {
     range: null,
     rigs: [],
     records: [],
+    firsts: [],
     clockBack: { count: 0, worstUs: 0 },
   }
 }
@@ -123,5 +156,17 @@ export function createRigState(settings: RigSettings): RigState {
     settled: { received: 0, evaluated: 0, late: 0, duplicate: 0, rejected: 0, shed: 0, pending: 0 },
     windows,
     windowRows: windows.map(({ rows }) => rows),
+    late: settings.latePolicy === 'drop' ? null : { samples: [], more: 0 },
+    slower: settings.latePolicy === 'revise' ? createSlower(settings) : null,
+  }
+}
+
+function createSlower(settings: RigSettings): Slower {
+  const latenessUs = settings.latenessUs + settings.reviseWithinUs
+  return {
+    rig: createRigState({ ...settings, latenessUs, latePolicy: 'drop', reviseWithinUs: 0 }),
+    first: [],
+    shedUs: -1,
+    counts: { samples: 0, revised: 0, confirmed: 0, unknown: 0 },
   }
 }

@@ -2,9 +2,11 @@ import type { Decision, DecisionItem } from '../../shared/model/decision.ts'
 import type { Input, Loss } from '../../shared/model/input.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Judgement } from './judge.ts'
+import type { LateEffect } from './late.ts'
 import { book } from './ledger.ts'
 import { emptyAll } from './panes.ts'
 import { closeRange } from './record.ts'
+import { restartSlower } from './revise.ts'
 import {
   advanceRig,
   completeRig,
@@ -15,7 +17,7 @@ import {
   type Time,
   takeOnRig,
 } from './rig-step.ts'
-import { sequenceOutcome } from './sequence.ts'
+import { type RevisedEffect, sequenceOutcome } from './sequence.ts'
 import { type Digests, type EvaluatorSettings, GAP_US } from './settings.ts'
 import { createRigState, type EvaluatorState, noRecord, type RigState } from './state.ts'
 import { totalCounts } from './totals.ts'
@@ -33,6 +35,8 @@ export type Effect =
   | Readonly<{ kind: 'decided'; decision: Decision; judgements: readonly Judgement[] | null }>
   /** Slides that were never evaluated: the agent was not there, or time jumped. */
   | Readonly<{ kind: 'gap'; rig: string; fromUs: Micros; toUs: Micros; reason: string; dropped: number }>
+  | RevisedEffect
+  | LateEffect
   | Readonly<{ kind: 'request_action'; rig: string; seq: number; action: 'notify'; outcome: 'would_have_done' }>
 
 /**
@@ -58,7 +62,10 @@ export function step(state: EvaluatorState, input: EvaluatorInput, digests: Dige
     advanceRig(state.rigs[index]!, time, outcomes, digests)
     takeOutcomes(state, { index, outcomes, effects }, digests)
   }
-  for (const rig of state.rigs) takeOnRig(rig, input, time.nowUs)
+  for (let index = 0; index < state.rigs.length; index += 1) {
+    takeOnRig(state.rigs[index]!, input, time.nowUs, outcomes)
+    takeOutcomes(state, { index, outcomes, effects }, digests)
+  }
   for (let index = 0; index < state.rigs.length; index += 1) {
     completeRig(state.rigs[index]!, time.nowUs, outcomes, digests)
     takeOutcomes(state, { index, outcomes, effects }, digests)
@@ -108,6 +115,7 @@ function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Tim
   const before = new Map(state.rigs.map((rig) => [rig.settings.rig, rig]))
   state.settings = settings
   state.records = settings.rigs.map(noRecord)
+  state.firsts = settings.rigs.map(() => [])
   state.rigs = settings.rigs.map((rigSettings) => {
     const rig = createRigState(rigSettings)
     const old = before.get(rigSettings.rig)
@@ -123,6 +131,7 @@ function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Tim
       closedUs: gridOf(rig, old.closedUs),
       originUs: originOf(rig, time.nowUs),
     })
+    restartSlower(rig, old)
     if (time.gap !== null && old.closedUs >= 0)
       pushGap(
         rig,
@@ -160,6 +169,7 @@ function resumeAfterLoss(state: EvaluatorState, loss: Loss, effects: Effect[]): 
   state.chain = loss.chain
   state.rigs.forEach((rig, index) => {
     state.records[index] = noRecord()
+    state.firsts[index] = []
     if (rig.closedUs < 0) return
     const toUs = gridOf(rig, Math.max(rig.closedUs, loss.throughUs))
     pushGap(rig, { toUs, originUs: originOf(rig, Math.max(toUs, state.nowUs)), reason: 'data_lost' }, effects)

@@ -50,6 +50,7 @@ function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], baselin
     latenessUs: microsFromMillis(rig.lateness_ms),
     maxFutureUs: microsFromMillis(rig.max_future_ms),
     latePolicy: rig.late_policy,
+    reviseWithinUs: rig.late_policy === 'revise' ? microsFromMillis(rig.revise_within_ms) : 0,
     metrics: metrics.sort((a, b) => (a.metric < b.metric ? -1 : 1)),
     baseline,
   }

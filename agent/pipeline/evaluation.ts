@@ -1,6 +1,6 @@
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import type { JournalFile, JournalInput } from '../../shared/codec/journal-input.ts'
-import { decodeSigned } from '../../shared/codec/signed-cbor.ts'
+import { type CborCaps, decodeSigned } from '../../shared/codec/signed-cbor.ts'
 import type { Canonical } from '../../shared/model/decision.ts'
 import { EVALUATOR_VERSION, STATE_LAYOUT } from '../core/settings.ts'
 import { restoreState, snapshotState } from '../core/snapshot.ts'
@@ -19,6 +19,9 @@ export type Evaluation = { state: EvaluatorState; files: readonly JournalFile[];
 export function createEvaluation(): Evaluation {
   return { state: createState(), files: [], journalSeq: 0 }
 }
+
+/** A saved state is our own and proved by its digest; it may be as large as `config check` lets a rig be. */
+const CHECKPOINT_CAPS: CborCaps = { bytesMax: 2 ** 31, depthMax: 16, itemsMax: 20_000_000 }
 
 /** Takes the journaled input `journalSeq`. */
 export function evaluate(evaluation: Evaluation, journalSeq: number, input: JournalInput): Effect[] {
@@ -50,7 +53,7 @@ export function checkpointBody(evaluation: Evaluation, rigs?: readonly Canonical
 
 /** @returns the evaluation a checkpoint holds, or why it cannot be used. Never half of one, never a guess (decisions 5). */
 export function restoreEvaluation(body: Uint8Array): Evaluation | { refused: string } {
-  const value = decodeSigned(body) as unknown
+  const value = decodeSigned(body, CHECKPOINT_CAPS) as unknown
   if (!Array.isArray(value) || value.length !== 5) return { refused: 'another shape' }
   const [layout, version, journalSeq, named, snapshot] = value as [
     number,

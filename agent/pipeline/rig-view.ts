@@ -2,7 +2,7 @@ import type { LedgerCounts } from '../../shared/model/telemetry.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Ledger } from '../core/ledger.ts'
 import { pendingOf, sayPending } from '../core/panes.ts'
-import { createRigState, type RigState } from '../core/state.ts'
+import { createRigState, type RevisionCounts, type RigState } from '../core/state.ts'
 
 /**
  * What people and headers are told of a rig that another thread evaluates: counts, times and sources, without samples
@@ -23,6 +23,8 @@ export type RigView = Readonly<{
   sources: readonly SourceView[]
   missingBefore: number
   settled: LedgerCounts
+  /** Of the second look; null without one. */
+  revisions: RevisionCounts | null
 }>
 
 type SourceView = Readonly<{ name: string; first: number; highest: number; missing: number; lastUs: Micros }>
@@ -50,6 +52,7 @@ export function viewOf(rig: RigState, refusedBefore: number): RigView {
     })),
     missingBefore: rig.sources.missingBefore,
     settled: rig.settled,
+    revisions: rig.slower === null ? null : { ...rig.slower.counts },
   }
 }
 
@@ -87,6 +90,7 @@ export function applyView(rig: RigState, view: RigView): void {
     missingBefore: view.missingBefore,
   }
   rig.settled = view.settled
+  if (rig.slower !== null && view.revisions !== null) rig.slower.counts = view.revisions
 }
 
 function takeRefusals(ledger: Ledger, refusals: NonNullable<RigView['refusals']>): void {

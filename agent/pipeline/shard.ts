@@ -32,10 +32,13 @@ export type Shown = Readonly<{
   newestUs: Float64Array
 }>
 
-/** An outcome and where it belongs: input by input, first what time brought about on each rig, then what the input did. */
+/** What time brought about on each rig, then what the input said, then what was complete by it. */
+type Phase = 0 | 1 | 2
+
+/** An outcome and where it belongs: input by input, phase by phase, rig by rig. */
 export type ShardOutcome = Readonly<{
   input: number
-  phase: 0 | 1
+  phase: Phase
   rig: number
   outcome: RigOutcome
   shown: Shown | null
@@ -91,7 +94,7 @@ export class Shard {
   private step(
     body: Uint8Array | null,
     time: Time,
-    found: (phase: 0 | 1, rig: ShardedRig, outcome: RigOutcome) => void,
+    found: (phase: Phase, rig: ShardedRig, outcome: RigOutcome) => void,
   ): void {
     const outcomes: RigOutcome[] = []
     for (const at of this.rigs) {
@@ -100,11 +103,14 @@ export class Shard {
     }
     if (body !== null) {
       const input = rigInput(decodeJournalInput(body) as Parameters<typeof rigInput>[0])
-      for (const { rig } of this.rigs) takeOnRig(rig, input, time.nowUs)
+      for (const at of this.rigs) {
+        takeOnRig(at.rig, input, time.nowUs, outcomes)
+        for (const outcome of outcomes.splice(0)) found(1, at, outcome)
+      }
     }
     for (const at of this.rigs) {
       completeRig(at.rig, time.nowUs, outcomes, evaluatorDigests)
-      for (const outcome of outcomes.splice(0)) found(1, at, outcome)
+      for (const outcome of outcomes.splice(0)) found(2, at, outcome)
     }
   }
 

@@ -123,6 +123,7 @@ function settingsOf(slideUs: number): RigSettings {
     latenessUs: 200_000,
     maxFutureUs: 5_000_000,
     latePolicy: 'drop',
+    reviseWithinUs: 0,
     metrics,
     baseline: null,
   }

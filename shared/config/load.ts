@@ -5,7 +5,7 @@ import { type CheckedFile, checkYaml, type Path } from './document.ts'
 import { BASELINE_BYTES_MAX, type NoFile, noFile, readBytes } from './files.ts'
 import { ConfigError, type Problem, withoutRepeats } from './problems.ts'
 import { type InForce, mergedProblems, metricsFor, type RegistryMetric, registryProblems } from './registry.ts'
-import { type Loose, memoryProblems, rateProblems, runtimeProblems } from './rig-problems.ts'
+import { type Loose, memoryProblems, rateProblems, revisedSamplesProblems, runtimeProblems } from './rig-problems.ts'
 import { CollectorSchema, RegistrySchema, RuntimeSchema } from './schema.ts'
 import type { Schema } from './schema-terms.ts'
 import type { CollectorConfig, RegistryConfig, RigConfig, RuntimeConfig } from './types.ts'
@@ -128,10 +128,11 @@ function inForce({ main, registry, problems }: Checking, rig: Loose<RigConfig>, 
   const whose = rig as InForce
   const metrics = metricsFor(registry.value as RegistryConfig, whose)
   problems.push(...mergedProblems(registry, metrics, whose))
-  const counts = ['windows_ms', 'slide_ms', 'lateness_ms', 'max_future_ms']
+  const counts = ['windows_ms', 'slide_ms', 'lateness_ms', 'max_future_ms', 'late_policy', 'revise_within_ms']
   if (counts.every((key) => main.isSound(['rigs', k, key]))) {
     problems.push(...rateProblems({ main, registry }, rig as RigConfig, metrics))
     problems.push(...memoryProblems(main, k, { rig: rig as RigConfig, metrics: metrics.length }))
+    problems.push(...revisedSamplesProblems(main, k, { rig: rig as RigConfig, metrics }))
   }
   return metrics
 }

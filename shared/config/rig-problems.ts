@@ -7,6 +7,9 @@ import type { LineSourceConfig, RigConfig, RuntimeConfig, SourceConfig } from '.
 const SAMPLES_MIN = 5
 /** Slides × metrics that a rig may keep; each takes about 150 bytes, so a rig stays below 1.2 GB. */
 const CELLS_MAX = 8_000_000
+/** Samples of one metric, and of a whole rig, that a second look under `revise` may have to keep: 16 bytes each and their frames. */
+const REVISED_SAMPLES_MAX = 65_536
+const REVISED_SAMPLES_OF_RIG_MAX = 4_000_000
 
 /** Configuration of an agent that may have holes where something is wrong. */
 export type Loose<T> = T extends readonly (infer E)[]
@@ -36,6 +39,7 @@ export function runtimeProblems(file: CheckedFile): Problem[] {
     if (rig?.rig !== undefined) rigs.add(rig.rig)
     if (file.isSound(['rigs', k, 'windows_ms']) && file.isSound(['rigs', k, 'slide_ms']))
       windowProblems(rig as RigConfig, k, add)
+    reviseProblems(file, rig as RigConfig, k, add)
     const names = new Set<string>()
     rig?.sources?.forEach((source, s) => {
       const path = ['rigs', k, 'sources', s]
@@ -59,6 +63,19 @@ function windowProblems(rig: RigConfig, k: number, add: Add): void {
     }
     if (rig.windows_ms.indexOf(widthMs) !== w) add(path, `${widthMs} a second time`, 'every width once')
   })
+}
+
+/** The second look goes by whole slides, and only `revise` has one. */
+function reviseProblems(file: CheckedFile, rig: RigConfig, k: number, add: Add): void {
+  const path = ['rigs', k, 'revise_within_ms']
+  if (!file.isSound(path) || !file.isSound(['rigs', k, 'late_policy'])) return
+  if (rig.late_policy !== 'revise') {
+    if (file.has(path)) add(path, 'a key of `revise`', `\`late_policy: revise\` (it is \`${rig.late_policy}\`)`)
+    return
+  }
+  if (!file.isSound(['rigs', k, 'slide_ms']) || rig.revise_within_ms % rig.slide_ms === 0) return
+  const near = Math.max(1, Math.floor(rig.revise_within_ms / rig.slide_ms)) * rig.slide_ms
+  add(path, `${rig.revise_within_ms}`, `a whole multiple of \`slide_ms\` (${rig.slide_ms})`, `such as ${near}`)
 }
 
 type Around = Readonly<{ path: Path; endpoints: Set<string>; clock: RuntimeConfig['clock'] | undefined; add: Add }>
@@ -154,7 +171,9 @@ export function memoryProblems(
   { rig, metrics }: { rig: RigConfig; metrics: number },
 ): Problem[] {
   const keptMs = Math.max(...rig.windows_ms) + rig.lateness_ms + rig.max_future_ms
-  const slides = Math.ceil(keptMs / rig.slide_ms)
+  // A second look keeps everything once more, and that much longer.
+  const againMs = rig.late_policy === 'revise' ? keptMs + rig.revise_within_ms : 0
+  const slides = Math.ceil((keptMs + againMs) / rig.slide_ms)
   if (slides * metrics <= CELLS_MAX) return []
   return [
     {
@@ -164,4 +183,27 @@ export function memoryProblems(
       hint: 'a longer `slide_ms`, or narrower windows',
     },
   ]
+}
+
+/** Whether the samples that a second look must keep in order fit: what finds no room there revises nothing. */
+export function revisedSamplesProblems(
+  main: CheckedFile,
+  k: number,
+  { rig, metrics }: { rig: RigConfig; metrics: readonly RegistryMetric[] },
+): Problem[] {
+  if (rig.late_policy !== 'revise') return []
+  const keptMs = rig.lateness_ms + rig.revise_within_ms + 2 * rig.slide_ms
+  const samples = metrics.map((m) => Math.ceil((m.nominal_rate_hz * keptMs) / 1000))
+  const all = samples.reduce((a, b) => a + b, 0)
+  const place = main.at(['rigs', k, 'revise_within_ms'])
+  const hint = 'a shorter `revise_within_ms`'
+  const busiest = samples.reduce((a, b) => Math.max(a, b), 0)
+  if (busiest > REVISED_SAMPLES_MAX) {
+    const metric = metrics[samples.indexOf(busiest)]!.metric
+    const found = `${busiest} samples of \`${metric}\` kept for revision`
+    return [{ ...place, found, expected: `at most ${REVISED_SAMPLES_MAX} of one metric`, hint }]
+  }
+  if (all <= REVISED_SAMPLES_OF_RIG_MAX) return []
+  const found = `${all} samples kept for revision`
+  return [{ ...place, found, expected: `at most ${REVISED_SAMPLES_OF_RIG_MAX} of one rig`, hint }]
 }

@@ -45,9 +45,13 @@ export const RigSchema = closed({
     default: 5000,
   }),
   late_policy: oneOf(
-    ['drop'] as const,
-    'What becomes of samples that come too late: counted and not evaluated.',
+    ['drop', 'side_output', 'revise'] as const,
+    'What becomes of samples that come too late, beside being counted: nothing; `hb journal late` lists them; or they are also evaluated a second time, and what that would have changed is recorded as a revision.',
     'drop',
+  ),
+  revise_within_ms: ms(
+    'With `late_policy: revise`, how much later than `lateness_ms` a sample may arrive and still revise a decision. A whole multiple of `slide_ms`.',
+    { minimum: 10, maximum: 60_000, default: 5000 },
   ),
   sources: Type.Array(
     Type.Union([ZmqSourceSchema, CsvSourceSchema, HostSourceSchema, StdinSourceSchema, TailSourceSchema]),

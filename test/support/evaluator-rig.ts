@@ -43,6 +43,7 @@ export function rigSettings(metrics: readonly MetricSettings[], more: Partial<Ri
     latenessUs: LATENESS_US,
     maxFutureUs: 5_000_000,
     latePolicy: 'drop',
+    reviseWithinUs: 0,
     metrics: [...metrics].sort((a, b) => (a.metric < b.metric ? -1 : 1)),
     baseline: null,
     ...more,
@@ -117,11 +118,13 @@ export type Collected = {
   judgements: (readonly Judgement[])[]
   gaps: Extract<Effect, { kind: 'gap' }>[]
   actions: Extract<Effect, { kind: 'request_action' }>[]
+  revisions: Extract<Effect, { kind: 'revised' }>[]
+  late: Extract<Effect, { kind: 'late' }>[]
 }
 
 /** Nothing collected yet, of a fresh state or of the one given. */
 export function collected(state: EvaluatorState = createState()): Collected {
-  return { state, items: [], decisions: [], judgements: [], gaps: [], actions: [] }
+  return { state, items: [], decisions: [], judgements: [], gaps: [], actions: [], revisions: [], late: [] }
 }
 
 /** Feeds one input and keeps what comes out of it. */
@@ -131,6 +134,8 @@ export function feed(into: Collected, input: EvaluatorInput): Effect[] {
     if (effect.kind === 'item') into.items.push(effect.item)
     else if (effect.kind === 'gap') into.gaps.push(effect)
     else if (effect.kind === 'request_action') into.actions.push(effect)
+    else if (effect.kind === 'revised') into.revisions.push(effect)
+    else if (effect.kind === 'late') into.late.push(effect)
     else {
       into.decisions.push(effect.decision)
       into.judgements.push(effect.judgements!)

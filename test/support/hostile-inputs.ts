@@ -13,6 +13,7 @@ import {
   rigSettings,
   T0,
 } from './evaluator-rig.ts'
+import type { LatePolicy } from './late-rig.ts'
 
 type Prng = ReturnType<typeof createPrng>
 
@@ -42,7 +43,8 @@ const LISTS = [
 export const HOSTILE_RIGS = ['rig-a', 'rig-b']
 
 /** Settings of two rigs with limits, a baseline, units and aliases; another `tag` has another slide and fewer metrics. */
-export function hostileSettings(tag: number): EvaluatorSettings {
+export function hostileSettings(tag: number, latePolicy: LatePolicy = 'drop'): EvaluatorSettings {
+  const late = { latePolicy, reviseWithinUs: latePolicy === 'revise' ? 600_000 : 0 }
   const metrics = [
     metricSettings('a', { invariantMin: -1e6, invariantMax: 1e6, failMax: 4, idleAfterUs: 300_000 }),
     metricSettings('b', {
@@ -64,10 +66,11 @@ export function hostileSettings(tag: number): EvaluatorSettings {
     metrics: new Map(['b', 'c'].map((m) => [m, metricBaseline(m, { mean: 1, spread: 0.2, limit: 5 })])),
   }
   const rigs = [
-    rigSettings(metrics, { baseline, maxFutureUs: 1_000_000 }),
+    rigSettings(metrics, { baseline, maxFutureUs: 1_000_000, ...late }),
     rigSettings(tag % 2 === 0 ? metrics.slice(0, 2) : metrics, {
       rig: 'rig-b',
       maxFutureUs: 1_000_000,
+      ...late,
       slideUs: tag % 3 === 0 ? 100_000 : 50_000,
       windowsUs: [300_000, 1_000_000],
     }),
@@ -76,27 +79,27 @@ export function hostileSettings(tag: number): EvaluatorSettings {
 }
 
 /** Frames, ticks, modes, runs, configurations and stops as no sane rig would send them, beginning with a configuration. */
-export function hostileInputs(seed: number, length: number): EvaluatorInput[] {
+export function hostileInputs(seed: number, length: number, latePolicy: LatePolicy = 'drop'): EvaluatorInput[] {
   const prng = createPrng(seed)
-  const inputs: EvaluatorInput[] = [configInput(T0, hostileSettings(1))]
+  const inputs: EvaluatorInput[] = [configInput(T0, hostileSettings(1, latePolicy))]
   const sent: Frame[] = []
   const seqs = new Map<string, number>()
   let nowUs = T0
   while (inputs.length < length) {
     const jump = prng.int(200)
     nowUs += jump === 0 ? 15_000_000 : jump === 1 ? -3_000_000 : jump < 8 ? 700_000 : prng.int(40_000)
-    inputs.push(hostileInput(prng, nowUs, { sent, seqs }))
+    inputs.push(hostileInput(prng, nowUs, { sent, seqs, latePolicy }))
   }
   return inputs
 }
 
-type Memory = { sent: Frame[]; seqs: Map<string, number> }
+type Memory = { sent: Frame[]; seqs: Map<string, number>; latePolicy: LatePolicy }
 
 function hostileInput(prng: Prng, nowUs: number, memory: Memory): EvaluatorInput {
   const kind = prng.int(100)
   const rig = HOSTILE_RIGS[prng.int(2)]!
   if (kind < 20) return { kind: 'tick', nowUs }
-  if (kind === 20) return configInput(nowUs, hostileSettings(1 + prng.int(6)))
+  if (kind === 20) return configInput(nowUs, hostileSettings(1 + prng.int(6), memory.latePolicy))
   if (kind === 21)
     return {
       kind: 'operator',

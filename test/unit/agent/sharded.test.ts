@@ -34,6 +34,7 @@ ${RIGS.map(
     program: demo
     registry_file: loop.registry.yaml
     lateness_ms: ${50 + 40 * k}
+    late_policy: ${['revise\n    revise_within_ms: 1000', 'side_output', 'drop'][k % 3]}
     windows_ms: [250, 1000]
     sources: [{ name: daq, type: zmq, endpoint: "tcp://127.0.0.1:${5555 + k}" }]
 `,
@@ -111,9 +112,10 @@ function frame({ prng, nowUs, rig, seq }: { prng: Prng; nowUs: number; rig: stri
 }
 
 /** What was told, in order: everything of an effect but what is only for looking. */
-function telling(into: string[], shown: { count: number }): Told {
+function telling(into: string[], shown: { count: number }, kinds = new Set<string>()): Told {
   return (effects, input, seq) => {
     for (const effect of effects) {
+      kinds.add(effect.kind)
       if (effect.kind === 'decided' && effect.judgements !== null) shown.count += 1
       into.push(`${seq} ${input.kind} ${toHex(sha256(canonicalBytes(plain(effect))))}`)
     }
@@ -121,6 +123,7 @@ function telling(into: string[], shown: { count: number }): Told {
 }
 
 function plain(effect: Effect): Canonical {
+  if (effect.kind === 'revised') return [effect.kind, effect.was, effect.decision.revises, effect.decision.values]
   if (effect.kind !== 'decided') return effect as unknown as Canonical
   const { seq, rig, timeUs, verdict, mode, limitsOnly, run, values } = effect.decision
   return ['decided', seq, rig, timeUs, verdict, mode, limitsOnly, run as unknown as Canonical, values]
@@ -161,19 +164,21 @@ async function runOn(
   body: string
   savedAt: { seq: number; body: Uint8Array } | null
   shown: number
+  kinds: Set<string>
   counts: unknown
 }> {
   const told: string[] = []
   const shown = { count: 0 }
+  const kinds = new Set<string>()
   const evaluation = configured()
   let nowUs = 0
   const evaluator =
     threads === null
-      ? directEvaluator(evaluation, telling(told, shown))
+      ? directEvaluator(evaluation, telling(told, shown, kinds))
       : await shardedEvaluator({
           evaluation,
           threads,
-          told: telling(told, shown),
+          told: telling(told, shown, kinds),
           nowUs: () => nowUs,
           soon: (run) => void setImmediate(run),
           broken: (cause) => t.fail(String(cause)),
@@ -188,13 +193,19 @@ async function runOn(
   await evaluator.settled()
   const saved = (await evaluator.save())!
   const at = saving === null ? null : (await saving)!
-  const counts = evaluation.state.rigs.map((rig) => [rig.closedUs, totalCounts(rig), [...rig.ledger.refusals.keys()]])
+  const counts = evaluation.state.rigs.map((rig) => [
+    rig.closedUs,
+    totalCounts(rig),
+    [...rig.ledger.refusals.keys()],
+    rig.slower?.counts ?? null,
+  ])
   await evaluator.close()
   return {
     told,
     body: toHex(sha256(saved.body)),
     savedAt: at === null ? null : { seq: at.journalSeq, body: at.body },
     shown: shown.count,
+    kinds,
     counts,
   }
 }
@@ -204,6 +215,7 @@ t.test('rigs on one, two, three or five threads decide, say and save what one ev
     const inputs = inputsOf(seed, 1500)
     const here = await runOn(inputs, null)
     t.ok(here.told.length > 800, `${here.told.length} effects`)
+    t.ok(here.kinds.has('late') && here.kinds.has('revised') && here.kinds.has('gap'), [...here.kinds].join(', '))
     for (const count of [1, 2, 3, 5]) {
       const prng = createPrng(seed * 100 + count)
       const apart = await runOn(

@@ -250,6 +250,27 @@ t.test('windows are whole multiples of the slide, each once, and fit into memory
   t.end()
 })
 
+t.test('revise goes by whole slides, keeps what fits, and is asked for', (t) => {
+  const late = (text: string, registry = REGISTRY) =>
+    problemsOf(() => parseRuntimeFiles(filesOf(RUNTIME.replace('    sources:', `    ${text}\n    sources:`), registry)))
+  t.same(late('late_policy: side_output'), [])
+  t.same(late('late_policy: revise'), [])
+  t.match(late('revise_within_ms: 2000'), [{ key: 'rigs[0].revise_within_ms', expected: /it is `drop`/ }])
+  const revise = 'late_policy: revise\n    revise_within_ms:'
+  t.match(late(`${revise} 2020`), [{ found: '2020', expected: /multiple of `slide_ms`/, hint: 'such as 2000' }])
+  t.match(late(`${revise} 60050`), [{ key: 'rigs[0].revise_within_ms' }])
+  t.match(late(`${revise} 60000`, REGISTRY.replace('nominal_rate_hz: 100', 'nominal_rate_hz: 5000')), [
+    { found: /301500 samples of `flow`/, expected: /65536 of one metric/ },
+  ])
+  const many = Array.from({ length: 100 }, (_, k) => `  m${k}: { unit: V, nominal_rate_hz: 1000 }\n`).join('')
+  t.match(late(`${revise} 60000`, REGISTRY + many), [{ expected: /4000000 of one rig/ }])
+  const wide = 'windows_ms: [3600000]\n    slide_ms: 20\n    late_policy:'
+  const some = Array.from({ length: 30 }, (_, k) => `  m${k}: { unit: V, nominal_rate_hz: 1 }\n`).join('')
+  t.same(late(`${wide} drop`, REGISTRY + some), [])
+  t.match(late(`${wide} revise`, REGISTRY + some), [{ key: 'rigs[0].slide_ms', found: /slides of 32 metrics/ }])
+  t.end()
+})
+
 t.test('sources that cannot be meant together are refused', (t) => {
   const csv = '      - { name: log, type: csv, file: a.csv, time_column: t'
   t.match(inRuntime(`${RUNTIME}${csv}, rows_from: 9, rows_to: 9 }\n`), [
