@@ -4,14 +4,31 @@ import {
   continueRun,
   createOpenSamples,
   dropClosed,
-  firstFrom,
   hasOpen,
   type OpenSamples,
   pushOpen,
   roomOf,
-  type SampleRun,
 } from './open-samples.ts'
-import { VALUE_MAX } from './settings.ts'
+import {
+  add,
+  addAll,
+  COUNT,
+  DISORDERED,
+  emptyPane,
+  INVALID,
+  LAST,
+  LAST_SEQ,
+  LAST_SOURCE,
+  LAST_TIME,
+  MAX,
+  MIN,
+  PANE_FIELDS,
+  SHIFT,
+  SUM,
+  SUM_SQUARES,
+  usable,
+} from './pane-row.ts'
+import { type Part, sumAgain } from './sum-again.ts'
 
 /**
  * The panes of one rig that still take samples: one accumulator per channel and pane, a row of doubles each.
@@ -28,23 +45,9 @@ export type OpenPanes = {
   /** {@link PANE_FIELDS} doubles a pane: a pane of a channel lies in two lines of the cache, not in twelve. */
   readonly rows: Float64Array
   readonly samples: OpenSamples[]
+  /** Written down while a pane is summed again; nothing of it is kept. */
+  readonly parts: Part[]
 }
-
-/** Fields of an accumulator, in order. */
-const PANE_FIELDS = 12
-const COUNT = 0
-const SHIFT = 1
-const SUM = 2
-const SUM_SQUARES = 3
-const MIN = 4
-const MAX = 5
-const LAST = 6
-const LAST_TIME = 7
-const LAST_SEQ = 8
-const LAST_SOURCE = 9
-const INVALID = 10
-/** 1 when the pane got a sample out of order. */
-const DISORDERED = 11
 
 export function createOpenPanes(channels: number, slideUs: number, capacity: number): OpenPanes {
   return {
@@ -53,6 +56,7 @@ export function createOpenPanes(channels: number, slideUs: number, capacity: num
     capacity,
     rows: new Float64Array(channels * capacity * PANE_FIELDS),
     samples: Array.from({ length: channels }, () => createOpenSamples()),
+    parts: [],
   }
 }
 
@@ -140,50 +144,6 @@ export function putRun(panes: OpenPanes, run: PaneRun): number {
   return kept
 }
 
-/** How many values from `valueAt` on, `most` at most, can be squared and summed. NaN cannot. */
-function usable(value: Float64Array, valueAt: number, most: number): number {
-  for (let k = 0; k < most; k += 1) {
-    const v = value[valueAt + k]!
-    if (!(v <= VALUE_MAX && v >= -VALUE_MAX)) return k
-  }
-  return most
-}
-
-/**
- * Adds values to a pane up to the first that cannot be used. Whether one cannot is asked once for all of them: what is no
- * number leaves none in the sum, and what is too large shows in the extremes.
- *
- * @returns how many were added
- */
-function addAll(rows: Float64Array, at: number, value: Float64Array, valueAt: number, most: number): number {
-  if (usable(value, valueAt, Math.min(1, most)) === 0) return 0
-  const count = rows[at + COUNT]!
-  const first = value[valueAt]! + 0
-  const shift = count === 0 ? first : rows[at + SHIFT]!
-  let sum = rows[at + SUM]!
-  let sumSquares = rows[at + SUM_SQUARES]!
-  let min = count === 0 ? first : rows[at + MIN]!
-  let max = count === 0 ? first : rows[at + MAX]!
-  const end = valueAt + most
-  for (let k = valueAt; k < end; k += 1) {
-    const v = value[k]! + 0
-    const d = v - shift
-    sum += d
-    sumSquares += d * d
-    if (v < min) min = v
-    if (v > max) max = v
-  }
-  if (!(min >= -VALUE_MAX && max <= VALUE_MAX && sum - sum === 0))
-    return addAll(rows, at, value, valueAt, usable(value, valueAt, most))
-  rows[at + COUNT] = count + most
-  rows[at + SHIFT] = shift
-  rows[at + SUM] = sum
-  rows[at + SUM_SQUARES] = sumSquares
-  rows[at + MIN] = min
-  rows[at + MAX] = max
-  return most
-}
-
 /**
  * Closes one pane of every channel: writes the moments of channel `c` to row `c` of `rows` and the newest event time to
  * `newest[c]` where the pane holds a sample, then empties the pane for later use.
@@ -200,7 +160,7 @@ export function closePane(
   const stride = panes.capacity * PANE_FIELDS
   let at = slotOf(panes, 0, pane)
   for (let channel = 0; channel < panes.channels; channel += 1, at += stride) {
-    if (open[at + DISORDERED] === 1) sumAgain(panes, channel, pane, sources)
+    if (open[at + DISORDERED] === 1) sumAgain(panes, { channel, pane, at }, sources)
     const o = channel * MOMENTS_FIELDS
     const count = open[at + COUNT]!
     rows[o] = count
@@ -256,35 +216,6 @@ function slotOf(panes: OpenPanes, channel: number, pane: number): number {
   return (channel * panes.capacity + placeOf(panes, pane)) * PANE_FIELDS
 }
 
-function emptyPane(rows: Float64Array, at: number): void {
-  rows[at + COUNT] = 0
-  rows[at + SHIFT] = 0
-  rows[at + SUM] = 0
-  rows[at + SUM_SQUARES] = 0
-  rows[at + MIN] = 0
-  rows[at + MAX] = 0
-  rows[at + LAST] = 0
-  rows[at + LAST_TIME] = 0
-  rows[at + LAST_SEQ] = 0
-  rows[at + LAST_SOURCE] = 0
-  rows[at + INVALID] = 0
-  rows[at + DISORDERED] = 0
-}
-
-function add(rows: Float64Array, at: number, value: number): void {
-  if (rows[at + COUNT] === 0) {
-    rows[at + SHIFT] = value
-    rows[at + MIN] = value
-    rows[at + MAX] = value
-  }
-  const d = value - rows[at + SHIFT]!
-  rows[at + SUM] = rows[at + SUM]! + d
-  rows[at + SUM_SQUARES] = rows[at + SUM_SQUARES]! + d * d
-  if (value < rows[at + MIN]!) rows[at + MIN] = value
-  if (value > rows[at + MAX]!) rows[at + MAX] = value
-  rows[at + COUNT] = rows[at + COUNT]! + 1
-}
-
 function follows(rows: Float64Array, at: number, sample: OpenSample, sources: readonly string[]): boolean {
   if (sample.timeUs !== rows[at + LAST_TIME]) return false
   const mine = sources[sample.source]!
@@ -292,87 +223,4 @@ function follows(rows: Float64Array, at: number, sample: OpenSample, sources: re
   if (mine !== theirs) return theirs < mine
   if (sample.seq !== rows[at + LAST_SEQ]) return rows[at + LAST_SEQ]! < sample.seq
   return sample.seq >= 0 || rows[at + LAST]! < sample.value
-}
-
-/**
- * Sums a pane again in (event time, source, seq) order. Runs that do not reach into each other follow one another as they
- * are; only where they do are their samples put in order one by one.
- */
-function sumAgain(panes: OpenPanes, channel: number, pane: number, sources: readonly string[]): void {
-  const parts = partsOf(panes.samples[channel]!, pane * panes.slideUs, (pane + 1) * panes.slideUs)
-  parts.sort((a, b) => a.firstUs - b.firstUs || a.place - b.place)
-  const { rows } = panes
-  const at = slotOf(panes, channel, pane)
-  rows[at + COUNT] = 0
-  rows[at + SUM] = 0
-  rows[at + SUM_SQUARES] = 0
-  for (let k = 0; k < parts.length; ) {
-    const end = clusterEnd(parts, k)
-    if (end === k + 1) addPart(rows, at, parts[k]!)
-    else addCluster(rows, at, parts.slice(k, end), sources)
-    k = end
-  }
-}
-
-/** What of a run lies in a pane; `place` is where its first sample stands in order of arrival. */
-type Part = Readonly<{ run: SampleRun; from: number; count: number; place: number; firstUs: number; lastUs: number }>
-
-function partsOf(open: OpenSamples, fromUs: number, toUs: number): Part[] {
-  const parts: Part[] = []
-  let place = 0
-  for (const run of open.runs) {
-    const at = place
-    place += run.count
-    if (run.time[run.timeAt]! >= toUs || run.time[run.timeAt + run.count - 1]! < fromUs) continue
-    const from = firstFrom(run, fromUs)
-    const count = firstFrom(run, toUs) - from
-    if (count === 0) continue
-    const firstUs = run.time[run.timeAt + from]!
-    parts.push({ run, from, count, place: at + from, firstUs, lastUs: run.time[run.timeAt + from + count - 1]! })
-  }
-  return parts
-}
-
-/** First part after those that part `k` reaches into, directly or through others. */
-function clusterEnd(parts: readonly Part[], k: number): number {
-  let newest = parts[k]!.lastUs
-  let end = k + 1
-  while (end < parts.length && !(parts[end]!.firstUs > newest)) {
-    newest = Math.max(newest, parts[end]!.lastUs)
-    end += 1
-  }
-  return end
-}
-
-function addPart(rows: Float64Array, at: number, { run, from, count, lastUs }: Part): void {
-  addAll(rows, at, run.value, run.valueAt + from, count)
-  rows[at + LAST] = run.value[run.valueAt + from + count - 1]! + 0
-  rows[at + LAST_TIME] = lastUs
-}
-
-type Placed = { timeUs: number; value: number; seq: number; name: string; place: number }
-
-/** Adds samples of parts that reach into each other; those without a sequence at one instant go by value. */
-function addCluster(rows: Float64Array, at: number, parts: readonly Part[], sources: readonly string[]): void {
-  const placed: Placed[] = []
-  for (const { run, from, count, place } of parts)
-    for (let i = 0; i < count; i += 1)
-      placed.push({
-        timeUs: run.time[run.timeAt + from + i]!,
-        value: run.value[run.valueAt + from + i]! + 0,
-        seq: run.seq,
-        name: sources[run.source]!,
-        place: place + i,
-      })
-  placed.sort((a, b) => {
-    if (a.timeUs !== b.timeUs) return a.timeUs - b.timeUs
-    if (a.name !== b.name) return a.name < b.name ? -1 : 1
-    if (a.seq !== b.seq) return a.seq - b.seq
-    if (a.seq < 0 && a.value !== b.value) return a.value - b.value
-    return a.place - b.place
-  })
-  for (const { value } of placed) add(rows, at, value)
-  const newest = placed[placed.length - 1]!
-  rows[at + LAST] = newest.value
-  rows[at + LAST_TIME] = newest.timeUs
 }
