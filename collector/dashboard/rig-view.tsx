@@ -212,7 +212,7 @@ function Chosen({
   return (
     <>
       {revised !== null && (
-        <p class="revised">
+        <p class="amber">
           Late samples revised this by decision <span class="id">{revised.id}</span>: {revised.verdict}. What was done
           stays done.
         </p>
