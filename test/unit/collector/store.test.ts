@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -7,7 +7,8 @@ import { createFleet } from '../../../collector/fleet.ts'
 import { createLiveFeed, LIVE_CLIENTS_MAX, LIVE_QUEUE_MAX } from '../../../collector/http/live-feed.ts'
 import { parseDecisionId } from '../../../collector/http/views.ts'
 import { sliceFor } from '../../../collector/slices.ts'
-import { openStores, type Stores } from '../../../collector/store/open.ts'
+import { DATABASE_FILE, openStores, type Stores } from '../../../collector/store/open.ts'
+import { COLLECTOR_MIGRATIONS } from '../../../collector/store/schema.ts'
 import { createVirtualClock } from '../../../shared/lib/clock.ts'
 import type { Canonical, DecisionItem } from '../../../shared/model/decision.ts'
 import { openDatabase } from '../../../shared/sqlite/database.ts'
@@ -353,6 +354,21 @@ t.test('a revision stands beside what was decided: found by itself, and from the
   t.match(await stores.decisions.get('bench-1', 3), { kind: 'range', revisedBy: { seq: 7, verdict: 'FAIL' } })
   t.equal((await stores.decisions.get('bench-1', 4))?.revisedBy, null, 'of a range, the one that was asked for')
   t.match(await stores.decisions.get('bench-1', 7), { kind: 'revision', revises: 3, revisedBy: null })
+})
+
+t.test('a database from before there were revisions is taken on as it is', async (t) => {
+  const path = join(folder, 'before')
+  mkdirSync(path)
+  const old = await openDatabase({
+    path: join(path, DATABASE_FILE),
+    migrations: COLLECTOR_MIGRATIONS.slice(0, 1),
+    clock,
+  })
+  await old.close()
+  const stores = await withStores('before')
+  t.teardown(() => stores.close())
+  await stores.batches.append([group(1, [record(1, 'PASS', 50_000)], 1)])
+  t.match(await stores.decisions.get('bench-1', 1), { kind: 'record', revises: null, revisedBy: null })
 })
 
 t.test('a decision of a shape nobody knows makes no row, and an id is read strictly', async (t) => {
