@@ -272,12 +272,11 @@ function publishBatch(feed: LiveFeed, batch: StoredBatch, decisions: readonly Ba
   const bytes = batch.cose.length + batch.records.length
   feed.publish({ type: 'batch', batch: { ...batchJson({ ...batch, bytes }), receipt_us: null } })
   for (const d of decisions) {
-    if (d.kind !== 'record') continue
+    if (d.kind === 'range') continue
     const { agent, epoch, batchSeq, recvUs: receiptUs } = batch
-    feed.publish({
-      type: 'decision',
-      decision: decisionJson({ ...d, agent, epoch, batchSeq, receiptUs, body: JSON.parse(d.body) }),
-    })
+    const stored = { ...d, agent, epoch, batchSeq, receiptUs, revisedBy: null, body: JSON.parse(d.body) }
+    if (d.kind === 'record') feed.publish({ type: 'decision', decision: decisionJson(stored) })
+    else feed.publish({ type: 'revision', revision: decisionJson(stored) })
   }
   feed.publish({ type: 'receipt', receipt: batchJson({ ...batch, bytes }) })
 }

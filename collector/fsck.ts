@@ -38,7 +38,8 @@ const STRUCTURE_MAX = 100
 
 const NEXT_PAGE = `SELECT b.*, a.spki FROM batches b JOIN agents a ON a.agent = b.agent
   WHERE (b.agent, b.epoch, b.batch_seq) > (?, ?, ?) ORDER BY b.agent, b.epoch, b.batch_seq LIMIT ${PAGE}`
-const ROWS_OF = `SELECT seq, last_seq, kind, rig, run, verdict, time_us, body FROM decisions
+/** Every column there is: a database that no newer collector has opened yet has none for revisions. */
+const ROWS_OF = `SELECT * FROM decisions
   WHERE agent = ? AND epoch = ? AND batch_seq = ? ORDER BY seq`
 
 /**
@@ -216,6 +217,7 @@ function isSame(row: SqlRow, d: Extract<VerifyResult, { ok: true }>['decisions']
     row['rig'] === d.rig &&
     row['run'] === d.run &&
     row['verdict'] === d.verdict &&
+    (row['revises'] ?? null) === d.revises &&
     row['time_us'] === d.timeUs &&
     row['body'] === d.body
   )

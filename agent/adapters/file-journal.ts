@@ -15,7 +15,7 @@ import {
   writeSpans,
 } from './journal-segments.ts'
 
-/** Spans that are kept from being deleted; past it the two nearest are joined into one. */
+/** Spans that are kept from being deleted; past it the two oldest are joined into one. */
 export const PINS_MAX = 256
 
 export type JournalOptions = Readonly<{

@@ -1,6 +1,7 @@
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import type { JournalFile, JournalInput } from '../../shared/codec/journal-input.ts'
 import { type CborCaps, decodeSigned } from '../../shared/codec/signed-cbor.ts'
+import { isHbError } from '../../shared/errors/hb-error.ts'
 import type { Canonical } from '../../shared/model/decision.ts'
 import { EVALUATOR_VERSION, STATE_LAYOUT } from '../core/settings.ts'
 import { restoreState, snapshotState } from '../core/snapshot.ts'
@@ -51,9 +52,18 @@ export function checkpointBody(evaluation: Evaluation, rigs?: readonly Canonical
   ])
 }
 
+function decoded(body: Uint8Array): unknown {
+  try {
+    return decodeSigned(body, CHECKPOINT_CAPS)
+  } catch (error) {
+    if (isHbError(error)) return null
+    throw error
+  }
+}
+
 /** @returns the evaluation a checkpoint holds, or why it cannot be used. Never half of one, never a guess (decisions 5). */
 export function restoreEvaluation(body: Uint8Array): Evaluation | { refused: string } {
-  const value = decodeSigned(body, CHECKPOINT_CAPS) as unknown
+  const value = decoded(body)
   if (!Array.isArray(value) || value.length !== 5) return { refused: 'another shape' }
   const [layout, version, journalSeq, named, snapshot] = value as [
     number,

@@ -6,7 +6,8 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 /** One row of the decision table, made from a verified item. */
 export type DecisionRow = Readonly<{
-  kind: 'record' | 'range'
+  /** A revision corrects a decision after the fact: it is never what a rig is said to be. */
+  kind: 'record' | 'range' | 'revision'
   /** First and last decision this stands for; equal for a record. */
   seq: number
   lastSeq: number
@@ -14,6 +15,8 @@ export type DecisionRow = Readonly<{
   rig: string | null
   run: string | null
   verdict: string | null
+  /** Number of the decision that a revision corrects; null for everything else. */
+  revises: number | null
   timeUs: Micros
   /** JSON text of everything that was disclosed: the six class values and what they say of each finding. */
   body: string
@@ -32,6 +35,8 @@ function recordRow(item: Extract<DecisionItem, { kind: 'record' }>, core: Fields
   if (typeof rig !== 'string' || typeof verdict !== 'string' || typeof timeUs !== 'number' || seq !== item.seq)
     return null
   if (run !== null && typeof run !== 'string') return null
+  const revises = revisesOf(core, item.seq)
+  if (revises === undefined) return null
   const body: Json = {
     mode: toJson(core['mode'] ?? null),
     limits_only: core['limits_only'] === true,
@@ -42,16 +47,24 @@ function recordRow(item: Extract<DecisionItem, { kind: 'record' }>, core: Fields
     values: item.values.map(toJson),
   }
   return {
-    kind: 'record',
+    kind: revises === null ? 'record' : 'revision',
     seq: item.seq,
     lastSeq: item.seq,
     rig,
     run,
     verdict,
+    revises,
     timeUs,
     body: JSON.stringify(body),
     rigs: [rig],
   }
+}
+
+/** Version 2 of a core is that of a revision, which names an earlier decision; undefined for what is neither. */
+function revisesOf({ v, revises }: Fields, seq: number): number | null | undefined {
+  if (v !== 2) return revises === undefined ? null : undefined
+  const isEarlier = typeof revises === 'number' && Number.isSafeInteger(revises) && revises >= 1 && revises < seq
+  return isEarlier ? revises : undefined
 }
 
 function rangeRow(item: Extract<DecisionItem, { kind: 'range' }>, core: Fields): DecisionRow | null {
@@ -77,6 +90,7 @@ function rangeRow(item: Extract<DecisionItem, { kind: 'range' }>, core: Fields):
     rig: null,
     run: null,
     verdict: null,
+    revises: null,
     timeUs,
     body: JSON.stringify(body),
     rigs,

@@ -4,6 +4,7 @@ import {
   absorbBatch,
   absorbDecision,
   absorbRefusal,
+  absorbRevision,
   absorbVitals,
   type BatchRow,
   type PageModel,
@@ -45,6 +46,12 @@ export function absorb(model: PageModel, message: unknown, nowMs: number): boole
       absorbDecision(model, decision)
       return true
     }
+    case 'revision': {
+      const revision = parseDecision(fieldsOf(fields['revision']))
+      if (revision === undefined) return notUnderstood(model, first)
+      absorbRevision(model, revision)
+      return true
+    }
     case 'batch':
     case 'receipt':
       absorbBatch(model, parseBatch(fieldsOf(fields[fields['type']]) ?? fields, fields['type']))
@@ -79,6 +86,10 @@ function absorbFleet(model: PageModel, fields: Readonly<Record<string, unknown>>
   for (const entry of listOf(fields['decisions'], LIST_MAX)) {
     const decision = parseDecision(entry)
     if (decision !== undefined) absorbDecision(model, decision)
+  }
+  for (const entry of listOf(fields['revisions'], LIST_MAX).toReversed()) {
+    const revision = parseDecision(entry)
+    if (revision !== undefined) absorbRevision(model, revision)
   }
   // They come newest first and are kept in the order in which they happened.
   for (const entry of listOf(fields['batches'], LIST_MAX).toReversed()) {

@@ -8,6 +8,7 @@ export const HISTORY_POINTS_MAX = 120
 export const RIGS_MAX = 1000
 /** Decisions, batches and refusals kept for the lists; older ones are at the collector. */
 export const DECISIONS_MAX = 200
+export const REVISIONS_MAX = 500
 export const BATCHES_MAX = 500
 export const REFUSALS_MAX = 100
 
@@ -53,6 +54,8 @@ export type PageModel = {
   readonly rigs: Map<string, RigRow>
   readonly agents: Map<string, AgentRow>
   readonly decisions: DecisionJson[]
+  /** Revisions by the id of the decision they correct, in the order in which they were heard of. */
+  readonly revisions: Map<string, DecisionJson>
   readonly batches: Map<string, BatchRow>
   readonly refusals: RefusalJson[]
   /** Messages of the collector that this page did not understand. */
@@ -67,6 +70,7 @@ export function createPageModel(): PageModel {
     rigs: new Map(),
     agents: new Map(),
     decisions: [],
+    revisions: new Map(),
     batches: new Map(),
     refusals: [],
     notUnderstood: 0,
@@ -177,6 +181,20 @@ export function absorbDecision(model: PageModel, decision: DecisionJson): void {
   const place = model.decisions.findIndex((known) => known.time_us <= decision.time_us)
   model.decisions.splice(place < 0 ? model.decisions.length : place, 0, decision)
   if (model.decisions.length > DECISIONS_MAX) model.decisions.length = DECISIONS_MAX
+}
+
+/** Takes in what late samples make of an earlier decision. It is never shown as what a rig is. */
+export function absorbRevision(model: PageModel, revision: DecisionJson): void {
+  if (revision.revises === null) return
+  model.revisions.set(revision.revises, revision)
+  const oldest = model.revisions.keys().next()
+  if (model.revisions.size > REVISIONS_MAX && !oldest.done) model.revisions.delete(oldest.value)
+}
+
+/** What a decision was revised to, as far as the page knows. */
+export function revisionOf(model: PageModel, decision: DecisionJson): DecisionJson['revised_by'] {
+  const heard = model.revisions.get(decision.id)
+  return heard === undefined ? decision.revised_by : { id: heard.id, verdict: heard.verdict }
 }
 
 /** Takes in what is new about a batch; a receipt may be heard of before the batch or after it. */

@@ -3,10 +3,10 @@ import { ChannelTable } from './channel-table.tsx'
 import { ModeMark } from './fleet-wall.tsx'
 import { changesOf, DecisionList } from './foot.tsx'
 import { Chip } from './glyph.tsx'
-import { metricLook, rigLook } from './look.ts'
+import { metricLook, rigLook, verdictLook } from './look.ts'
 import type { PageClock } from './page-clock.ts'
-import { dataAgeMs, type RigRow, rigKey, rigState } from './page-model.ts'
-import { formatAge, formatBytes, formatCount, formatUtcExact } from './quantities.ts'
+import { dataAgeMs, type PageModel, type RigRow, revisionOf, rigKey, rigState } from './page-model.ts'
+import { formatAge, formatBytes, formatCount, formatUtc, formatUtcExact } from './quantities.ts'
 import { FLEET_HREF, type Route } from './route.ts'
 import { SlicePlot } from './slice-plot.tsx'
 import type { View } from './view.ts'
@@ -15,6 +15,7 @@ import type { DecisionJson, FindingJson, Vitals } from './wire-types.ts'
 
 const FINDINGS_SHOWN = 8
 const DECISIONS_SHOWN = 20
+const REVISIONS_SHOWN = 8
 
 type RigViewProps = Readonly<{ view: View; route: Extract<Route, { page: 'rig' }>; clock: PageClock; onChange(): void }>
 
@@ -78,7 +79,9 @@ function Known({ row, view, route, clock, onChange, changes, chosen }: KnownProp
               </>
             )}
           </h2>
-          {chosen !== undefined && <Chosen decision={chosen} clock={clock} vitals={row.vitals} onChange={onChange} />}
+          {chosen !== undefined && (
+            <Chosen decision={chosen} model={view.model} clock={clock} vitals={row.vitals} onChange={onChange} />
+          )}
           {chosen === undefined && route.decision !== null && (
             <p class="quiet">Decision {route.decision} is not among the last ones this page has heard of.</p>
           )}
@@ -88,7 +91,32 @@ function Known({ row, view, route, clock, onChange, changes, chosen }: KnownProp
         <h2>Changes of this rig</h2>
         <DecisionList model={view.model} decisions={changes.slice(0, DECISIONS_SHOWN)} />
       </section>
+      <Revisions model={view.model} row={row} />
     </article>
+  )
+}
+
+/** What late samples changed, newest first: nothing was done because of it, so it stands apart from the decisions. */
+function Revisions({ model, row }: { model: PageModel; row: RigRow }) {
+  const of = [...model.revisions.values()].filter((one) => one.rig === row.rig && one.program === row.program)
+  if (of.length === 0) return null
+  return (
+    <section class="panel" aria-label="revisions of this rig">
+      <h2>Revised by late samples</h2>
+      <ul class="rows">
+        {of
+          .slice(-REVISIONS_SHOWN)
+          .reverse()
+          .map((one) => (
+            <li key={one.id}>
+              <time title={formatUtcExact(one.time_us)}>{formatUtc(one.time_us)}</time>{' '}
+              <Chip look={verdictLook(one.verdict)} /> <span class="id">{one.id}</span> revises{' '}
+              <span class="id">{one.revises}</span>{' '}
+              <span class="why">{one.findings[0] === undefined ? '' : explainFinding(one.findings[0])}</span>
+            </li>
+          ))}
+      </ul>
+    </section>
   )
 }
 
@@ -169,17 +197,26 @@ function Findings({ findings, none }: { findings: readonly FindingJson[]; none: 
 
 function Chosen({
   decision,
+  model,
   clock,
   vitals,
   onChange,
 }: {
   decision: DecisionJson
+  model: PageModel
   clock: PageClock
   vitals: Vitals | null
   onChange(): void
 }) {
+  const revised = revisionOf(model, decision)
   return (
     <>
+      {revised !== null && (
+        <p class="amber">
+          Late samples revised this by decision <span class="id">{revised.id}</span>: {revised.verdict}. What was done
+          stays done.
+        </p>
+      )}
       <p class="quiet">
         {formatUtcExact(decision.time_us)} · batch {decision.batch?.batch_seq ?? '—'}{' '}
         {decision.receipt_us === null ? '' : `· receipted ${formatUtcExact(decision.receipt_us)}`}

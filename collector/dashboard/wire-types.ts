@@ -21,6 +21,9 @@ export type DecisionJson = Readonly<{
   verdict: OverallVerdict
   mode: Mode
   limits_only: boolean
+  /** Id of the decision that this one corrects: late samples changed what would have been said, and nothing else. */
+  revises: string | null
+  revised_by: Readonly<{ id: string; verdict: OverallVerdict }> | null
   findings: readonly FindingJson[]
   batch: Readonly<{ agent: string; epoch: number; batch_seq: number }> | null
   receipt_us: number | null

@@ -185,6 +185,8 @@ export function parseDecision(value: unknown): DecisionJson | undefined {
     verdict: (textOf(fields['verdict']) || 'NO_TEST') as DecisionJson['verdict'],
     mode: (textOf(fields['mode']) || '?') as DecisionJson['mode'],
     limits_only: fields['limits_only'] === true,
+    revises: textOf(fields['revises']) || null,
+    revised_by: parseRevisedBy(fields['revised_by']),
     findings: listOf(fields['findings'], FINDINGS_MAX).flatMap(parseFinding),
     batch:
       batch === undefined
@@ -196,6 +198,12 @@ export function parseDecision(value: unknown): DecisionJson | undefined {
           },
     receipt_us: numberOf(fields['receipt_us']),
   }
+}
+
+function parseRevisedBy(value: unknown): DecisionJson['revised_by'] {
+  const fields = fieldsOf(value)
+  const id = textOf(fields?.['id'])
+  return id === '' ? null : { id, verdict: (textOf(fields?.['verdict']) || 'NO_TEST') as DecisionJson['verdict'] }
 }
 
 export function parseRefusal(value: unknown): RefusalJson | undefined {

@@ -55,6 +55,10 @@ const DECISION = {
   verdict: orNull(Verdict),
   mode: orNull(Type.String()),
   limits_only: Type.Boolean(),
+  revises: orNull(Type.String({ description: 'Id of the decision that this one corrects, for evidence alone.' })),
+  revised_by: orNull(
+    closed({ id: Type.String(), verdict: Verdict }, 'What late samples make of it; what was done stays done.'),
+  ),
   findings: Type.Array(Finding),
   batch: closed({ agent: Id, epoch: Whole, batch_seq: Whole }),
   receipt_us: Micros,
@@ -65,12 +69,12 @@ const DecisionDetail = Type.Union([
   closed(
     {
       ...DETAIL,
-      kind: Type.Literal('record'),
+      kind: Type.Enum(['record', 'revision']),
       action: Type.Unknown(),
       more: Whole,
       values: Type.Array(Type.Unknown()),
     },
-    'A full record.',
+    'A full record, or a revision, which is one too.',
   ),
   closed(
     {
@@ -138,6 +142,7 @@ const Fleet = closed({
   agents: Type.Array(Agent),
   vitals: Type.Array(Vitals),
   decisions: Type.Array(Decision),
+  revisions: Type.Array(Decision),
   batches: Type.Array(Batch),
   refusals: Type.Array(Refusal),
 })

@@ -21,6 +21,7 @@ export const DecisionsQuery = Type.Object(
     verdict: Type.Optional(Type.Enum([...OVERALL_VERDICTS])),
     before: Type.Optional(Whole),
     changes: Type.Optional(Type.Enum(['true', 'false'])),
+    revisions: Type.Optional(Type.Enum(['true', 'false'])),
     limit: Type.Optional(Limit),
   },
   closed,
@@ -39,6 +40,7 @@ export type DecisionsQuery = {
   verdict?: string
   before?: string
   changes?: string
+  revisions?: string
   limit?: string
 }
 export type DecisionParams = { id: string }

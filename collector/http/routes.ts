@@ -46,9 +46,10 @@ const EVIDENCE_READ = { permission: 'evidence:read' } as const
 
 /** The whole fleet as one message: what a page starts from. */
 export async function fleetJson({ stores, fleet, clock, deployment }: RouteContext): Promise<Record<string, unknown>> {
-  const [agents, decisions, batches, refusals] = await Promise.all([
+  const [agents, decisions, revisions, batches, refusals] = await Promise.all([
     stores.agents.all(),
     stores.decisions.list({ changes: true, limit: FLEET_DECISIONS }),
+    stores.decisions.list({ revisions: true, limit: FLEET_DECISIONS }),
     stores.batches.recent(FLEET_BATCHES),
     stores.refusals.list(FLEET_REFUSALS),
   ])
@@ -59,6 +60,7 @@ export async function fleetJson({ stores, fleet, clock, deployment }: RouteConte
     agents: agents.map((a) => agentJson(a, fleet.link(a.agent))),
     vitals: fleet.vitals(),
     decisions: decisions.map(decisionJson),
+    revisions: revisions.map(decisionJson),
     batches: batches.map(batchJson),
     refusals: refusals.map(refusalJson),
   }
@@ -108,13 +110,14 @@ function decisionRoutes(app: FastifyInstance, { stores }: RouteContext): void {
       config: { ...EVIDENCE_READ, answers: ANSWERS.decisions },
     },
     async ({ query }) => {
-      const { rig, run, verdict, before, changes } = query
+      const { rig, run, verdict, before, changes, revisions } = query
       const found = await stores.decisions.list({
         ...(rig === undefined ? {} : { rig }),
         ...(run === undefined ? {} : { run }),
         ...(verdict === undefined ? {} : { verdict }),
         ...(before === undefined ? {} : { beforeUs: Number(before) }),
         changes: changes === 'true',
+        revisions: revisions === 'true',
         limit: limitOf(query),
       })
       return { decisions: found.map(decisionJson) }

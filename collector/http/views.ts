@@ -33,6 +33,9 @@ export function decisionJson(d: StoredDecision): Record<string, unknown> {
     verdict: d.verdict,
     mode: d.body['mode'] ?? null,
     limits_only: d.body['limits_only'] ?? false,
+    revises: d.revises === null ? null : decisionId(d.agent, d.revises),
+    revised_by:
+      d.revisedBy === null ? null : { id: decisionId(d.agent, d.revisedBy.seq), verdict: d.revisedBy.verdict },
     findings: d.body['findings'] ?? [],
     batch: { agent: d.agent, epoch: d.epoch, batch_seq: d.batchSeq },
     receipt_us: d.receiptUs,

@@ -63,6 +63,7 @@ const DECISION_COLUMNS = [
   'program',
   'run',
   'verdict',
+  'revises',
   'time_us',
   'body',
   'epoch',
@@ -110,7 +111,7 @@ function batchRow(b: StoredBatch): SqlValue[] {
 }
 
 function decisionRow(b: StoredBatch, d: BatchDecision): SqlValue[] {
-  const about = [b.agent, d.seq, d.lastSeq, d.kind, d.rig, d.program, d.run, d.verdict, d.timeUs, d.body]
+  const about = [b.agent, d.seq, d.lastSeq, d.kind, d.rig, d.program, d.run, d.verdict, d.revises, d.timeUs, d.body]
   return [...about, b.epoch, b.batchSeq]
 }
 

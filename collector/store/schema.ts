@@ -51,4 +51,13 @@ CREATE TABLE slices (
 CREATE INDEX slices_by_state ON slices (agent, state);
 `,
   },
+  {
+    number: 2,
+    name: 'revisions',
+    sql: `
+ALTER TABLE decisions ADD COLUMN revises INTEGER;
+CREATE INDEX revisions_by_revised ON decisions (agent, revises) WHERE kind = 'revision';
+CREATE INDEX revisions_by_time ON decisions (time_us DESC, agent, seq) WHERE kind = 'revision';
+`,
+  },
 ]

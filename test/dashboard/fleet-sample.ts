@@ -232,6 +232,8 @@ export function decisionOf(seq: number, timeUs: number, change: Partial<Decision
     verdict: 'PASS',
     mode: 'test',
     limits_only: false,
+    revises: null,
+    revised_by: null,
     findings: [],
     batch: { agent: 'bench-1', epoch: 1, batch_seq: Math.ceil(seq / 10) },
     receipt_us: timeUs + 900_000,

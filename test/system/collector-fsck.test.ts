@@ -106,7 +106,7 @@ async function evidenceIn(path: string): Promise<string> {
   const db = await openToRead(path)
   try {
     const batches = await db.all('SELECT * FROM batches ORDER BY agent, epoch, batch_seq')
-    const columns = 'agent, seq, last_seq, kind, rig, run, verdict, time_us, body, epoch, batch_seq'
+    const columns = 'agent, seq, last_seq, kind, rig, run, verdict, revises, time_us, body, epoch, batch_seq'
     const decisions = await db.all(`SELECT ${columns} FROM decisions ORDER BY agent, seq`)
     return JSON.stringify([batches, decisions])
   } finally {

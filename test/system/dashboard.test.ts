@@ -28,6 +28,8 @@ const REFUSED = decisionOf(25, FAILED_AT_US - 60_000_000, {
   verdict: 'FAIL',
   findings: [{ ...FLOW_FINDING, mean: 25.5 }],
 })
+/** Late samples made PASS of the failure; of another decision they make FAIL while the page is looked at. */
+const REVISION = decisionOf(40, FAILED_AT_US, { verdict: 'PASS', revises: FAILED.id })
 const NOW_MISSING = 'DECISION_UNKNOWN: it is older than the journal'
 const nowUs = (): number => Date.now() * 1000
 
@@ -42,6 +44,7 @@ const fakeOptions = {
     ],
     vitals: fleetVitals(nowUs()),
     decisions: [FAILED, decisionOf(30, FAILED_AT_US - 30_000_000), REFUSED, decisionOf(24, FAILED_AT_US - 90_000_000)],
+    revisions: [REVISION],
     batches: [batchOf(4, FAILED_AT_US, FAILED_AT_US + 200_000), batchOf(3, FAILED_AT_US - 10_000_000, FAILED_AT_US)],
     refusals: [refusalOf('BATCH_GAP', `expected 9, got 11 ${HOSTILE}`, FAILED_AT_US)],
   }),
@@ -183,6 +186,10 @@ async function rigStage(t: Tap, page: Page, fake: FakeCollector): Promise<void> 
   const plain = why.replaceAll('\u00a0', ' ')
   t.match(plain, 'flow (channel Volume Flow RateRMS) has a mean of 24.13 L/min over 10 s (480 samples)')
   t.match(plain, '1.870 L/min below its lower limit of 26.00 L/min, 3.10 times what is allowed.')
+  const revised = await page.getByLabel('why', { exact: true }).locator('.amber').first().innerText()
+  t.equal(revised, `Late samples revised this by decision ${REVISION.id}: PASS. What was done stays done.`)
+  t.match(await page.getByLabel('revisions of this rig').innerText(), `${REVISION.id} revises ${FAILED.id}`)
+  t.equal(await chipOf(page.locator('.rig-head')), '▲ FAIL', 'a revision is never what a rig is')
   await page.getByText('Raw samples: asked for from the agent').waitFor()
   t.same(await inkOf(page), { samples: 0, limit: 0, mark: 0, band: 0 }, 'nothing is drawn before the samples are there')
   await page.locator('.plot canvas').waitFor()
@@ -205,6 +212,9 @@ async function rigStage(t: Tap, page: Page, fake: FakeCollector): Promise<void> 
   await page.setViewportSize({ width: 1600, height: 1000 })
   await page.goto(`${fake.url}/#/rig/demo/water-loop/${encodeURIComponent(REFUSED.id)}`)
   await page.getByText(`No raw samples: ${NOW_MISSING}.`).waitFor()
+  const heard = decisionOf(41, REFUSED.time_us, { verdict: 'NO_TEST', revises: REFUSED.id })
+  fake.publish({ type: 'revision', revision: heard })
+  await page.getByText(`Late samples revised this by decision ${heard.id}: NO_TEST.`).waitFor()
   t.equal(fake.asked(REFUSED.id), 1, 'what is refused is not asked for again')
   await page.keyboard.press('Escape')
   await page.locator('.wall').waitFor()

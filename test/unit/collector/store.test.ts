@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -7,7 +7,8 @@ import { createFleet } from '../../../collector/fleet.ts'
 import { createLiveFeed, LIVE_CLIENTS_MAX, LIVE_QUEUE_MAX } from '../../../collector/http/live-feed.ts'
 import { parseDecisionId } from '../../../collector/http/views.ts'
 import { sliceFor } from '../../../collector/slices.ts'
-import { openStores, type Stores } from '../../../collector/store/open.ts'
+import { DATABASE_FILE, openStores, type Stores } from '../../../collector/store/open.ts'
+import { COLLECTOR_MIGRATIONS } from '../../../collector/store/schema.ts'
 import { createVirtualClock } from '../../../shared/lib/clock.ts'
 import type { Canonical, DecisionItem } from '../../../shared/model/decision.ts'
 import { openDatabase } from '../../../shared/sqlite/database.ts'
@@ -308,6 +309,66 @@ t.test('a page that does not keep up loses the oldest messages and is told how m
   t.equal(feed.join({ send: () => {} }), null)
   member.leave()
   t.not(feed.join({ send: () => {} }), null)
+})
+
+t.test('a revision stands beside what was decided: found by itself, and from the decision it corrects', async (t) => {
+  const revision = (seq: number, revises: Canonical, v: Canonical = 2): DecisionItem => {
+    const made = record(seq, 'FAIL', 100_000) as Extract<DecisionItem, { kind: 'record' }>
+    const core = new Map(made.values[0] as Map<string, Canonical>).set('v', v)
+    if (revises !== null) core.set('revises', revises)
+    return { ...made, values: [core, ...made.values.slice(1)] as unknown as typeof made.values }
+  }
+  t.match(decisionRow(revision(7, 3)), { kind: 'revision', revises: 3, verdict: 'FAIL' })
+  for (const [revises, v] of [
+    [null, 2],
+    [3, 1],
+    [7, 2],
+    [8, 2],
+    [0, 2],
+    [1.5, 2],
+    ['3', 2],
+  ] as const)
+    t.equal(decisionRow(revision(7, revises, v)), null, `revises ${revises} in version ${v}`)
+
+  const stores = await withStores('revisions')
+  t.teardown(() => stores.close())
+  const items = [record(1, 'PASS', 50_000), range(2, 6), revision(7, 3), revision(8, 1), range(9, 10)]
+  await stores.batches.append([group(1, items, 1)])
+  t.same(
+    (await stores.decisions.list({ limit: 9 })).map((d) => d.seq),
+    [1],
+    'no list names it as a decision',
+  )
+  t.same(
+    (await stores.decisions.list({ changes: true, limit: 9 })).map((d) => d.seq),
+    [1],
+  )
+  t.same(
+    (await stores.decisions.list({ revisions: true, limit: 9 })).map((d) => [d.seq, d.revises]),
+    [
+      [8, 1],
+      [7, 3],
+    ],
+  )
+  t.match(await stores.decisions.get('bench-1', 1), { revisedBy: { seq: 8, verdict: 'FAIL' } })
+  t.match(await stores.decisions.get('bench-1', 3), { kind: 'range', revisedBy: { seq: 7, verdict: 'FAIL' } })
+  t.equal((await stores.decisions.get('bench-1', 4))?.revisedBy, null, 'of a range, the one that was asked for')
+  t.match(await stores.decisions.get('bench-1', 7), { kind: 'revision', revises: 3, revisedBy: null })
+})
+
+t.test('a database from before there were revisions is taken on as it is', async (t) => {
+  const path = join(folder, 'before')
+  mkdirSync(path)
+  const old = await openDatabase({
+    path: join(path, DATABASE_FILE),
+    migrations: COLLECTOR_MIGRATIONS.slice(0, 1),
+    clock,
+  })
+  await old.close()
+  const stores = await withStores('before')
+  t.teardown(() => stores.close())
+  await stores.batches.append([group(1, [record(1, 'PASS', 50_000)], 1)])
+  t.match(await stores.decisions.get('bench-1', 1), { kind: 'record', revises: null, revisedBy: null })
 })
 
 t.test('a decision of a shape nobody knows makes no row, and an id is read strictly', async (t) => {
