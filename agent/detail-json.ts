@@ -9,7 +9,7 @@ export const DETAIL_VERSION = 1
 export type CountsJson = LedgerCounts & Readonly<{ missing?: number }>
 
 /** How full something is, and where it ends. */
-export type FillJson = Readonly<{ name: string; is: number; max: number; unit: 'bytes' | 'decisions' }>
+export type FillJson = Readonly<{ name: string; is: number; max: number; unit: 'bytes' | 'decisions' | 'inputs' }>
 
 /** An agent at this moment, in the words of its ledger. Answered on its control socket and its health server. */
 export type AgentDetail = Readonly<{

@@ -5,6 +5,7 @@ import type { RigState } from './core/state.ts'
 import { metricCounts, totalCounts } from './core/totals.ts'
 import { type AgentDetail, DETAIL_VERSION, type RigDetail } from './detail-json.ts'
 import { type AgentLoop, ITEMS_WAITING_MAX } from './loop.ts'
+import { WAITING_INPUTS_MAX } from './pipeline/sharded-evaluator.ts'
 import type { AgentStorage } from './storage.ts'
 
 /** `uplink` is the state it is in; null when there is none. */
@@ -71,6 +72,9 @@ export function agentDetail({ loop, loaded: { config }, storage, nowUs, uplink }
       { name: 'journal', is: journal.bytes, max: config.journal.bytes_max, unit: 'bytes' },
       { name: 'outbox', is: outbox.bytes, max: config.outbox.bytes_max, unit: 'bytes' },
       { name: 'to be signed', is: loop.batcher.waiting, max: ITEMS_WAITING_MAX, unit: 'decisions' },
+      ...(config.evaluation.threads === 0
+        ? []
+        : [{ name: 'for threads', is: loop.behind.inputs, max: WAITING_INPUTS_MAX, unit: 'inputs' as const }]),
     ],
     rigs: state.rigs.map((rig) => rigDetail(loop, rig)),
   }

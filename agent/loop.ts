@@ -24,11 +24,12 @@ import { outgoingOf } from './pipeline/outgoing.ts'
 import { Pins } from './pipeline/pins.ts'
 import { gapOf, type Recovered } from './pipeline/recovery.ts'
 import { type RunOrder, runId, runInputs } from './pipeline/runs.ts'
-import { type ShardThread, shardedEvaluator } from './pipeline/sharded-evaluator.ts'
+import type { ShardThread } from './pipeline/sharded-evaluator.ts'
 import { createStateSaver } from './pipeline/state-saver.ts'
 import { createTimeIndex, type TimeIndex } from './pipeline/time-index.ts'
 import type { AgentClock, RawTelemetry, SourceSink } from './ports.ts'
 import { reasonsNotReady } from './readiness.ts'
+import { evaluateOnThreads } from './rig-threads.ts'
 import type { AgentStorage } from './storage.ts'
 
 export type LoopOptions = Readonly<{
@@ -164,11 +165,11 @@ export class AgentLoop {
     must({ kind: 'operator', nowUs, command: 'agent_start', bootId: identity.bootId, version: identity.code.version })
     const inForce = this.evaluation.state.settings?.configDigest
     if (inForce === undefined || !equalBytes(inForce, configDigest(files))) must({ kind: 'config', nowUs, files })
-    await this.part(Math.min(config.evaluation.threads, config.rigs.length))
+    if (config.evaluation.threads > 0) this.evaluator = await evaluateOnThreads(this.options, this.carryOut)
     if (config.clock === 'system') {
       const slideMs = Math.min(...config.rigs.map((rig) => rig.slide_ms))
       this.cancels.push(this.clockWatch.start())
-      this.cancels.push(clock.every(slideMs, () => void this.intake.take({ kind: 'tick', nowUs: clock.nowUs() })))
+      this.cancels.push(clock.every(slideMs, () => this.tick()))
     }
     // Nothing may come between a loss and a state behind it: the next start must not have to look for it again.
     if (this.options.recovered.loss !== null) await this.saveCheckpoint()
@@ -177,21 +178,14 @@ export class AgentLoop {
     this.cancels.push(clock.every(config.checkpoint.every_ms, () => void this.saveCheckpoint()))
   }
 
-  /** From here on rigs are evaluated on `threads` threads; 0: here. */
-  private async part(threads: number): Promise<void> {
-    if (threads === 0) return
-    this.evaluator = await shardedEvaluator({
-      evaluation: this.evaluation,
-      threads: await this.options.shardThreads(threads),
-      told: this.carryOut,
-      nowUs: () => this.options.clock.monotonicUs(),
-      soon: (run) => void this.options.clock.after(2, run),
-      // Nothing is decided any more: the process ends, and its next life goes on from the journal.
-      broken: (cause) =>
-        setImmediate(() => {
-          throw cause
-        }),
-    })
+  /** Time goes on. Not while more waits than may: it goes on with the next input that is taken. */
+  private tick(): void {
+    if (!this.behind.full) this.intake.take({ kind: 'tick', nowUs: this.options.clock.nowUs() })
+  }
+
+  /** Inputs that wait for the threads that evaluate, and whether no more may. */
+  get behind(): Readonly<{ inputs: number; full: boolean }> {
+    return { inputs: this.evaluator.waiting, full: this.evaluator.room() !== null }
   }
 
   /** Where a source of a rig puts what it receives. */

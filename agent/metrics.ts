@@ -135,6 +135,12 @@ function loopMetrics(loop: AgentLoop, { journal }: AgentStorage): MetricSource[]
       read: () => [{ value: loop.gaps }],
     },
     {
+      name: 'hb_inputs_waiting',
+      help: 'Journaled inputs that wait for the threads that evaluate.',
+      kind: 'gauge',
+      read: () => [{ value: loop.behind.inputs }],
+    },
+    {
       name: 'hb_not_journaled_total',
       help: 'Inputs since the start that the journal refused.',
       kind: 'counter',

@@ -23,6 +23,8 @@ export interface Evaluator {
   readonly nowUs: Micros
   /** Takes the input `seq` of the journal, whose record has this body. */
   take(seq: number, input: JournalInput, body: Uint8Array): void
+  /** Inputs taken that no round has begun with; always 0 where there are no threads. */
+  readonly waiting: number
   /** Settles when there is room for more; null while there is. */
   room(): Promise<void> | null
   /** Settles when everything taken so far has been told. */
@@ -42,6 +44,7 @@ export function directEvaluator(evaluation: Evaluation, told: Told): Evaluator {
     take(seq, input) {
       told(evaluate(evaluation, seq, input), input, seq)
     },
+    waiting: 0,
     room: () => null,
     settled: async () => undefined,
     async save() {

@@ -95,7 +95,7 @@ class ShardedEvaluator implements Evaluator {
   private readonly indexOf: ReadonlyMap<string, number>
   /** Time and its faults as of the newest input taken. */
   private readonly clock: { nowUs: Micros; clockBack: { count: number; worstUs: Micros } }
-  private waiting: Taken[] = []
+  private queue: Taken[] = []
   private waitingBytes = 0
   private running: Promise<void> | null = null
   private lookedUs = Number.NEGATIVE_INFINITY
@@ -112,6 +112,10 @@ class ShardedEvaluator implements Evaluator {
     this.clock = { nowUs: state.nowUs, clockBack: { ...state.clockBack } }
   }
 
+  get waiting(): number {
+    return this.queue.length
+  }
+
   get nowUs(): Micros {
     return this.clock.nowUs
   }
@@ -123,13 +127,13 @@ class ShardedEvaluator implements Evaluator {
     this.lookAhead(input)
     const { kind, nowUs } = input
     const head = input.kind === 'operator' ? { kind, nowUs, command: input.command } : { kind, nowUs }
-    this.waiting.push({ seq, head, rig, body, time, clockBack: { ...this.clock.clockBack } })
+    this.queue.push({ seq, head, rig, body, time, clockBack: { ...this.clock.clockBack } })
     this.waitingBytes += body.length
     this.run()
   }
 
   room(): Promise<void> | null {
-    if (this.waiting.length < WAITING_INPUTS_MAX && this.waitingBytes < WAITING_BYTES_MAX) return null
+    if (this.queue.length < WAITING_INPUTS_MAX && this.waitingBytes < WAITING_BYTES_MAX) return null
     this.roomWanted ??= deferred<void>()
     return this.roomWanted.promise
   }
@@ -160,7 +164,7 @@ class ShardedEvaluator implements Evaluator {
   }
 
   private run(): void {
-    if (this.running !== null || (this.waiting.length === 0 && this.saveWanted === null)) return
+    if (this.running !== null || (this.queue.length === 0 && this.saveWanted === null)) return
     this.running = this.spaced()
       .then(() => this.round())
       .then(
@@ -181,9 +185,9 @@ class ShardedEvaluator implements Evaluator {
   }
 
   private async round(): Promise<void> {
-    const taken = this.waiting
+    const taken = this.queue
     const save = this.saveWanted
-    this.waiting = []
+    this.queue = []
     this.waitingBytes = 0
     this.saveWanted = null
     this.roomWanted?.resolve(undefined)

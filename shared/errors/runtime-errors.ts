@@ -8,6 +8,13 @@ export const RUNTIME_ERRORS = {
     summary: 'The command was not understood.',
     remedy: 'Run the same command with `--help`.',
   },
+  EVALUATION_BEHIND: {
+    exit: 75,
+    retry: true,
+    summary: 'Rigs are evaluated more slowly than their telemetry comes; sources are held back.',
+    remedy:
+      'Raise `evaluation.threads` up to the number of rigs and cores, send larger frames, or move rigs to another agent.',
+  },
   PORT_TAKEN: {
     exit: 69,
     retry: false,

@@ -342,6 +342,7 @@ t.test('what waits for the round before it is bounded: sources are held back, an
   const room = evaluator.room()
   t.ok(room, 'at the bound there is none')
   t.equal(evaluator.room(), room, 'and everybody waits for the same')
+  t.equal(evaluator.waiting, WAITING_INPUTS_MAX)
   open()
   await room
   t.equal(evaluator.room(), null, 'the next round makes room')
