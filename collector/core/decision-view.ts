@@ -1,4 +1,5 @@
 import type { Canonical, DecisionItem } from '../../shared/model/decision.ts'
+import type { BatchHeader } from '../../shared/protocol/batch.ts'
 import type { Micros } from '../../shared/units.ts'
 
 /** A value as JSON shows it: maps become objects, bytes become hex, integers beyond 2^53 become text. */
@@ -6,11 +7,12 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 /** One row of the decision table, made from a verified item. */
 export type DecisionRow = Readonly<{
-  kind: 'record' | 'range'
+  /** `thinned`: all decisions of a batch that came without its records; what each said is not known here. */
+  kind: 'record' | 'range' | 'thinned'
   /** First and last decision this stands for; equal for a record. */
   seq: number
   lastSeq: number
-  /** null for a range, which may be about several rigs. */
+  /** null for a range or what was thinned, which may be about several rigs. */
   rig: string | null
   run: string | null
   verdict: string | null
@@ -81,6 +83,40 @@ function rangeRow(item: Extract<DecisionItem, { kind: 'range' }>, core: Fields):
     body: JSON.stringify(body),
     rigs,
   }
+}
+
+/**
+ * The row that stands for all decisions of a batch without records: where they are, and that their detail was not kept.
+ * It names no verdict: that the agent says it left out only repetitions of PASS makes nobody see them pass.
+ */
+export function thinnedRow({ firstSeq, count, span }: Pick<BatchHeader, 'firstSeq' | 'count' | 'span'>): DecisionRow {
+  return {
+    kind: 'thinned',
+    seq: firstSeq,
+    lastSeq: firstSeq + count - 1,
+    rig: null,
+    run: null,
+    verdict: null,
+    timeUs: span.lastUs,
+    body: thinnedBody(count),
+    rigs: [],
+  }
+}
+
+/**
+ * Rows of the decisions from one on: those before were told by an earlier epoch and have theirs. What was thinned may
+ * begin before it.
+ */
+export function rowsFrom(rows: readonly DecisionRow[], seq: number): readonly DecisionRow[] {
+  return rows.flatMap((row) => {
+    if (row.seq >= seq) return [row]
+    if (row.kind !== 'thinned' || row.lastSeq < seq) return []
+    return [{ ...row, seq, body: thinnedBody(row.lastSeq - seq + 1) }]
+  })
+}
+
+function thinnedBody(count: number): string {
+  return JSON.stringify({ detail: 'not_kept', count })
 }
 
 /** Findings in the words of the page, put together again from their classes. What was not disclosed is null. */

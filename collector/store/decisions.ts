@@ -1,12 +1,12 @@
 import type { Database, SqlRow, SqlValue } from '../../shared/sqlite/database.ts'
 import type { Micros } from '../../shared/units.ts'
 
-/** A stored decision, or a range of decisions that said the same as the record before them. */
+/** A stored decision, a range that said the same as the record before, or all of a batch whose detail was not kept. */
 export type StoredDecision = Readonly<{
   agent: string
   seq: number
   lastSeq: number
-  kind: 'record' | 'range'
+  kind: 'record' | 'range' | 'thinned'
   rig: string | null
   program: string | null
   run: string | null
@@ -82,7 +82,7 @@ function decisionOf(row: SqlRow): StoredDecision {
     agent: row['agent'] as string,
     seq: row['seq'] as number,
     lastSeq: row['last_seq'] as number,
-    kind: row['kind'] as 'record' | 'range',
+    kind: row['kind'] as StoredDecision['kind'],
     rig: row['rig'] as string | null,
     program: row['program'] as string | null,
     run: row['run'] as string | null,
