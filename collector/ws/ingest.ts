@@ -85,13 +85,13 @@ export function createIngest(options: IngestOptions): Ingest {
   let turning: Promise<void> | null = null
 
   function turn(): void {
-    turning ??= runGroups().finally(() => {
-      turning = null
-    })
+    turning ??= runGroups()
   }
 
   async function runGroups(): Promise<void> {
     while (ready.length > 0) await runGroup(options, ready.splice(0, GROUP_MAX))
+    // At once: what comes between the last look and a later moment would wait for ever.
+    turning = null
   }
 
   return {
