@@ -1,4 +1,4 @@
-import { randomBytes, randomInt, randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { LoadedRuntime } from '../shared/config/load.ts'
 import type { SourceConfig } from '../shared/config/types.ts'
@@ -29,10 +29,10 @@ import { type AgentLoop, createAgentLoop } from './loop.ts'
 import { agentMetrics } from './metrics.ts'
 import { takeReceipts } from './pipeline/receipts.ts'
 import { recover } from './pipeline/recovery.ts'
-import { readSlice } from './pipeline/slice.ts'
 import type { AgentClock, TelemetrySource } from './ports.ts'
 import { loadReceiptKey, readKeyFile } from './receipt-key.ts'
 import { type AgentStorage, openStorage } from './storage.ts'
+import { uplinkOptions } from './uplink-options.ts'
 
 export type AgentOptions = Readonly<{
   loaded: LoadedRuntime
@@ -175,7 +175,7 @@ export async function openLoop(parts: LoopParts): Promise<AgentLoop> {
     })
   }
   const { config } = loaded
-  return createAgentLoop({
+  const loop = createAgentLoop({
     spans: createSpans(code.version),
     // Read only where it is asked for: an agent that needs no threads need not hold what makes them.
     shardThreads: async (count) => (await import('./adapters/shard-threads.ts')).createShardThreads(count),
@@ -192,6 +192,8 @@ export async function openLoop(parts: LoopParts): Promise<AgentLoop> {
       bootId: randomUUID(),
     },
   })
+  storage.outboxWatch.begin({ clock, events, batcher: loop.batcher })
+  return loop
 }
 
 /** Says what was damaged before anything is made of it. */
@@ -261,64 +263,6 @@ async function takeFromStick(
   loop.receipts += fitting.length
   return { taken: fitting.length, known, waiting: outbox.pending().batches }
 }
-
-function uplinkOptions(
-  { loaded, clock, events, storage, loop }: Running,
-  link: NonNullable<Keys['uplink']>,
-): UplinkOptions {
-  const { config } = loaded
-  const { identity } = loop
-  return {
-    ...link,
-    clock,
-    outbox: storage.outbox,
-    random: () => randomBytes(4).readUInt32LE() / 0x1_0000_0000,
-    hello: () => ({
-      t: 'hello',
-      v: 1,
-      agent: config.agent,
-      deployment: config.deployment,
-      epoch: storage.outbox.epoch,
-      spki: identity.signer.spki,
-      boot_id: identity.bootId,
-      version: identity.code.version,
-      programs: [...new Set(config.rigs.map((rig) => rig.program))],
-      rigs: config.rigs.map(({ rig, program }) => ({ rig, program })),
-    }),
-    renewChain: (reason, aboveEpoch) => loop.renewChain(reason, aboveEpoch),
-    async slice({ id, rig, fromUs, toUs }) {
-      const settings = loop.evaluation.state.settings
-      const fromSeq = loop.timeIndex.before(fromUs) ?? storage.journal.seqBefore(fromUs)
-      const slice =
-        settings === null
-          ? { ok: false as const, reason: 'not_started' }
-          : await readSlice(storage.journal, settings, {
-              rig,
-              fromUs,
-              toUs,
-              fromSeq,
-              untilNowUs: toUs + SLICE_LATE_US,
-              pause: () => clock.sleep(0),
-            })
-      return slice.ok
-        ? { t: 'slice', id, ok: true, rig, channels: slice.channels }
-        : { t: 'slice', id, ok: false, rig, channels: [], reason: slice.reason }
-    },
-    events: {
-      connected: ({ epoch, batchSeq }) => events.uplinkConnected({ epoch, batch_seq: batchSeq }),
-      lost: events.uplinkLost,
-      refused: events.uplinkRefused,
-      badReceipt: (batch, reason) => events.badReceipt({ batch, reason }),
-      receipted: () => {
-        loop.receipts += 1
-      },
-      failed: (error) => events.broken('uplink', error),
-    },
-  }
-}
-
-/** Samples of a span arrive a little after it. */
-const SLICE_LATE_US: Micros = 10_000_000
 
 function addSources(at: Running, finish: () => void): void {
   const {

@@ -13,8 +13,10 @@ export type StatusOptions = Readonly<{ loop: AgentLoop; storage: AgentStorage; u
 export type DetailOptions = StatusOptions & Readonly<{ loaded: LoadedRuntime; nowUs: Micros }>
 
 /** The short of it, as `/ready` says it. */
-export function agentStatus({ loop, storage: { journal, outbox }, uplink }: StatusOptions): Record<string, unknown> {
+export function agentStatus({ loop, storage, uplink }: StatusOptions): Record<string, unknown> {
+  const { journal, outbox, outboxWatch } = storage
   const { state } = loop.evaluation
+  const fill = outboxWatch.fill()
   return {
     agent: loop.identity.agent,
     version: loop.identity.code.version,
@@ -24,7 +26,14 @@ export function agentStatus({ loop, storage: { journal, outbox }, uplink }: Stat
     journal_seq: journal.lastSeq,
     journal_bytes: journal.bytes,
     not_journaled: loop.intake.refusals.count,
-    outbox: outbox.pending(),
+    outbox: {
+      ...outbox.pending(),
+      held_bytes: fill.heldBytes,
+      held_percent: Math.floor(fill.percent),
+      days_left: fill.daysLeft,
+      thinned: outbox.thinnedWaiting,
+    },
+    warnings: outboxWatch.warnings(),
     uplink,
     clock_back: state.clockBack.count,
     gaps: loop.gaps,

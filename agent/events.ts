@@ -2,6 +2,7 @@ import { isHbError } from '../shared/errors/hb-error.ts'
 import type { Logger } from '../shared/log/logger.ts'
 import type { Loss } from '../shared/model/input.ts'
 import type { RevisedEffect } from './core/sequence.ts'
+import { OUTBOX_ALARMS_PERCENT } from './pipeline/outbox-watch.ts'
 
 /**
  * Everything an agent says in its log, in one place. At rest it says nothing: a steady state is for `/metrics`, a change
@@ -26,6 +27,7 @@ export function createAgentEvents(log: Logger) {
       log.warn({ event: 'journal_tail_cut', ...facts }, 'the last journal record was half-written and was put aside'),
     ...createDamageEvents(log),
     ...createDiskEvents(log),
+    ...createOutboxEvents(log),
     ...createClockEvents(log),
     revised: createRevisionEvent(log),
     stopping: (signal: string) => log.info({ event: 'agent_stopping', signal }, 'agent stops'),
@@ -91,6 +93,40 @@ function createDiskEvents(log: Logger) {
     checkpointSaved(): void {
       if (lastCheckpoint !== '') log.info({ event: 'checkpoint_saved' }, 'the state is saved again')
       lastCheckpoint = ''
+    },
+  }
+}
+
+/** The outbox while the collector is away. */
+function createOutboxEvents(log: Logger) {
+  let lastFailure = ''
+  return {
+    outboxFilling(facts: {
+      alarm: number
+      percent: number
+      held: number
+      bytes_max: number
+      days_left: number | null
+    }): void {
+      const line = { event: 'outbox_filling', code: 'OUTBOX_FILLING', ...facts }
+      const text = 'batches without a receipt fill the outbox'
+      if (facts.alarm === Math.max(...OUTBOX_ALARMS_PERCENT)) log.error(line, text)
+      else log.warn(line, text)
+    },
+    outboxEased: (facts: { percent: number }) =>
+      log.info({ event: 'outbox_eased', ...facts }, 'the outbox has room again'),
+    detailThinned(facts: { from: number; to: number; batches: number; freed: number }): void {
+      lastFailure = ''
+      log.warn(
+        { event: 'detail_thinned', code: 'DETAIL_THINNED', ...facts },
+        'batches that only repeated PASS keep no more than their signed headers',
+      )
+    },
+    thinningFailed(error: unknown): void {
+      const facts = describe(error)
+      if (facts.code !== undefined && facts.code === lastFailure) return
+      lastFailure = facts.code ?? ''
+      log.error({ event: 'thinning_failed', ...facts }, 'the outbox could not be thinned; it stays as it was')
     },
   }
 }

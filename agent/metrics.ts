@@ -179,7 +179,7 @@ function loopMetrics(loop: AgentLoop, { journal }: AgentStorage): MetricSource[]
   ]
 }
 
-function outboxMetrics({ outbox }: AgentStorage, uplink: Uplink | null): MetricSource[] {
+function outboxMetrics({ outbox, outboxWatch }: AgentStorage, uplink: Uplink | null): MetricSource[] {
   return [
     {
       name: 'hb_signed_seq',
@@ -198,6 +198,36 @@ function outboxMetrics({ outbox }: AgentStorage, uplink: Uplink | null): MetricS
       help: 'Size of the outbox, receipted batches included.',
       kind: 'gauge',
       read: () => [{ value: outbox.bytes }],
+    },
+    {
+      name: 'hb_outbox_held_bytes',
+      help: 'Bytes of the outbox that only receipts can free.',
+      kind: 'gauge',
+      read: () => [{ value: outbox.held }],
+    },
+    {
+      name: 'hb_outbox_alarm_percent',
+      help: 'Share of outbox.bytes_max past which an alarm is on: 80, 95, or 0 for none.',
+      kind: 'gauge',
+      read: () => [{ value: outboxWatch.fill().alarm }],
+    },
+    {
+      name: 'hb_outbox_days_left',
+      help: 'Days until the outbox is at its bound at the rate of the last hour; NaN while that is not known.',
+      kind: 'gauge',
+      read: () => [{ value: outboxWatch.fill().daysLeft ?? Number.NaN }],
+    },
+    {
+      name: 'hb_outbox_thinned_batches',
+      help: 'Signed batches without a receipt of which only the header is kept.',
+      kind: 'gauge',
+      read: () => [{ value: outbox.thinnedWaiting }],
+    },
+    {
+      name: 'hb_pass_detail_thinned_total',
+      help: 'Batches since the start that repeated PASS and whose detail made room.',
+      kind: 'counter',
+      read: () => [{ value: outboxWatch.thinned }],
     },
     {
       name: 'hb_uplink_state',

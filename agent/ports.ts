@@ -52,7 +52,10 @@ export interface TelemetrySource {
   stop(): Promise<void>
 }
 
-/** A signed batch on its way to the collector. `seed` never leaves the agent before a redaction asks for it. */
+/**
+ * A signed batch on its way to the collector. `seed` never leaves the agent before a redaction asks for it. `records` is
+ * null when its detail was thinned: the signed header is all there is, and with the seed a replay can prove it.
+ */
 export type OutboxEntry = Readonly<{
   epoch: number
   batchSeq: number
@@ -60,11 +63,22 @@ export type OutboxEntry = Readonly<{
   count: number
   madeUs: Micros
   cose: Uint8Array
-  records: Uint8Array
+  records: Uint8Array | null
   seed: Uint8Array
 }>
 
 export type OutboxPending = Readonly<{ batches: number; bytes: number; oldestUs: Micros | null }>
+
+/** What thinning one file came to: first and last decision. `batches` 0: there was nothing to be thinned in it. */
+export type Thinned = Readonly<{ from: number; to: number; batches: number; freed: number }>
+
+export type Thinning = Readonly<{
+  /** Says of the records of one batch after the other, in order, whether they only repeat that all is well. */
+  isRepetition(records: Uint8Array): boolean
+  pause(): Promise<void>
+  /** Called when it is noted and before it is done: this has to be told in the header of a batch. */
+  tell(span: Readonly<{ from: number; to: number }>): void
+}>
 
 /** Decisions `first` to `last`, both included. */
 export type DecisionSpan = Readonly<{ first: number; last: number }>
@@ -90,6 +104,8 @@ export type OutboxDamage = Readonly<{ file: string; bytes: number; reason: strin
  */
 export interface Outbox {
   append(entry: OutboxEntry): Promise<void>
+  /** Records that one batch may have, in bytes; a single decision that has more goes alone. */
+  readonly batchBytesMax: number
   /** The chain that new batches continue. */
   readonly epoch: number
   beginEpoch(epoch: number): void

@@ -6,6 +6,7 @@ import { FileJournal } from './adapters/file-journal.ts'
 import { FileOutbox } from './adapters/file-outbox.ts'
 import { type Files, systemFiles } from './adapters/files.ts'
 import { openStateFolder, readStateFolder, type StateFolder, type StateIdentity } from './adapters/state-folder.ts'
+import { OutboxWatch } from './pipeline/outbox-watch.ts'
 import type { Checkpoints } from './ports.ts'
 
 /** Everything an agent keeps on disk. */
@@ -13,6 +14,7 @@ export type AgentStorage = Readonly<{
   folder: StateFolder
   journal: FileJournal
   outbox: FileOutbox
+  outboxWatch: OutboxWatch
   checkpoints: Checkpoints
   /** Key of the batches in the outbox. */
   key: VerifyKey
@@ -38,6 +40,7 @@ export function openStorage(
       ...chainOf(folder.identity),
       bytesMax: config.outbox.bytes_max,
     })
+    const outboxWatch = new OutboxWatch(outbox, { thinAtPercent: config.outbox.thin_at_percent })
     const journal: FileJournal = new FileJournal(files, {
       folder: folder.journal,
       id: folder.identity.journalId,
@@ -50,9 +53,11 @@ export function openStorage(
       folder,
       journal,
       outbox,
+      outboxWatch,
       checkpoints,
       key: readPublicKey(signer.spki),
       async close() {
+        await outboxWatch.stop()
         await journal.close()
         await outbox.close()
         folder.release()

@@ -18,7 +18,7 @@ import { createLiveFeed, type LiveFeed } from './http/live-feed.ts'
 import { createOperators, type OperatorsOptions } from './http/operators.ts'
 import { batchJson, decisionJson, refusalJson } from './http/views.ts'
 import { collectorMetrics } from './metrics.ts'
-import type { BatchDecision, StoredBatch } from './store/batches.ts'
+import { type BatchDecision, bytesOf, type StoredBatch } from './store/batches.ts'
 import { openStores, type Stores } from './store/open.ts'
 import type { Refusal } from './store/refusals.ts'
 import { StoreWatch } from './store-watch.ts'
@@ -269,7 +269,7 @@ function refuser({
 /** What pages are told of a stored batch: the batch, its records one by one, and that it was receipted. */
 function publishBatch(feed: LiveFeed, batch: StoredBatch, decisions: readonly BatchDecision[]): void {
   if (feed.clients === 0) return
-  const bytes = batch.cose.length + batch.records.length
+  const bytes = bytesOf(batch)
   feed.publish({ type: 'batch', batch: { ...batchJson({ ...batch, bytes }), receipt_us: null } })
   for (const d of decisions) {
     if (d.kind === 'range') continue

@@ -4,6 +4,8 @@ import { isHbError } from '../shared/errors/hb-error.ts'
 import { genesisPrev } from '../shared/protocol/batch.ts'
 import { openReceipt } from '../shared/protocol/receipt.ts'
 import type { SqlReader, SqlRow } from '../shared/sqlite/database.ts'
+import { rowsFrom } from './core/decision-view.ts'
+import { recordsOf } from './store/batches.ts'
 import type { VerifyPool } from './verify/pool.ts'
 import type { VerifyResult } from './verify/worker.ts'
 
@@ -107,7 +109,7 @@ class StoreCheck {
       rows.map((row) =>
         this.options.pool.verify({
           cose: row['cose'] as Uint8Array,
-          records: row['records'] as Uint8Array,
+          records: recordsOf(row),
           spki: row['spki'] as Uint8Array,
         }),
       ),
@@ -187,7 +189,7 @@ class StoreCheck {
     const stored = await this.options.db.all(ROWS_OF, place)
     this.decisionCount += stored.length
     const known = this.before.agent === place[0] ? this.before.nextSeq : 1
-    const signed = verified.decisions.filter((d) => d.seq >= known)
+    const signed = rowsFrom(verified.decisions, known)
     if (stored.length !== signed.length) find(`${stored.length} decisions are stored of ${signed.length}`)
     const differs = signed.find((d, k) => stored[k] !== undefined && !isSame(stored[k], d))
     if (differs !== undefined) find(`decision ${differs.seq} is not stored as it was signed`)

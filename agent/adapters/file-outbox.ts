@@ -1,22 +1,30 @@
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
-import { encodeRecord } from '../../shared/codec/record-file.ts'
 import { coseIdentity } from '../../shared/crypto/cose.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { invariant } from '../../shared/lib/assert.ts'
 import type { Bytes } from '../../shared/units.ts'
+import type { DecisionSpan, Outbox, OutboxDamage, OutboxEntry, OutboxPending } from '../ports.ts'
+import type { Files } from './files.ts'
+import { batchBody, type OutboxRecord, putAside, RECEIPT, readOutboxFile } from './outbox-files.ts'
 import {
-  type DecisionSpan,
-  joinSpans,
-  type Outbox,
-  type OutboxDamage,
-  type OutboxEntry,
-  type OutboxPending,
-} from '../ports.ts'
-import { diskError, type Files, syncData, syncFolder, writeAgain, writeWhole } from './files.ts'
-import { BATCH, type OutboxRecord, putAside, RECEIPT, readOutboxFile } from './outbox-files.ts'
+  addKnown,
+  bytesOf,
+  coveredBy,
+  type Ended,
+  fileAt,
+  isToTellAgain,
+  type Known,
+  missesBatches,
+  needsNothing,
+  type OutboxFile,
+  spanOf,
+  Waiting,
+} from './outbox-index.ts'
+import { OutboxThinner } from './outbox-thinning.ts'
+import { OutboxWriter } from './outbox-writer.ts'
 
-/** A file is closed when it holds this much; whole files are deleted. */
-const FILE_BYTES: Bytes = 8 * 1024 * 1024
+/** Records of one batch, well below a message of the session; of a small outbox an eighth. */
+export const BATCH_BYTES_MAX: Bytes = 4 * 1024 * 1024
 const NAME = /^(\d{16})\.hbo$/
 
 export type OutboxOptions = Readonly<{
@@ -31,21 +39,9 @@ export type OutboxOptions = Readonly<{
   readOnly?: boolean
 }>
 
-type Known = {
-  entrySeq: number
-  epoch: number
-  batchSeq: number
-  firstSeq: number
-  count: number
-  bytes: Bytes
-  madeUs: number
-  receipted: boolean
-}
-type OutboxFile = { firstSeq: number; name: string; bytes: Bytes; batches: Known[] }
-
 /**
  * Signed batches as files of records: body `[1, epoch, batch_seq, first_seq, count, made_us, cose, records, seed]` for a
- * batch, `[2, epoch, batch_seq, receipt]` for its receipt.
+ * batch, `[3, …, cose, seed]` for one whose records made room, `[2, epoch, batch_seq, receipt]` for a receipt.
  *
  * Receipted batches stay for `hb replay` and for looking back until the bound needs their room; the newest file always
  * stays, so that the chain and the numbers go on after everything was sent. At the bound, with nothing receipted left to
@@ -63,23 +59,26 @@ export class FileOutbox implements Outbox {
   chainedThrough = 0
   chainBroken = false
   readonly damage: readonly OutboxDamage[]
+  readonly thinner: OutboxThinner
   /** What stands behind the last whole record: begun and never finished, or damaged since. Put aside by a start. */
   torn: Readonly<{ file: string; bytes: Bytes; reason: string }> | null = null
   private readonly files: Files
   private readonly options: OutboxOptions
   private readonly list: OutboxFile[] = []
-  private recordSeq = 0
+  private readonly writer: OutboxWriter
   private durableThrough = 0
-  private durableBytes: Bytes = 0
-  private suspect = false
+  /** Last decision of the newest durable batch of this epoch. */
+  private durableDecision = 0
   /** Last decision of all that is receipted: the collector takes them in order. */
   private receiptedDecision = 0
-  private fd: number | null = null
-  private waiting: Known[] = []
+  private readonly waiting = new Waiting()
+  /** Told of every batch that was kept, and of every one for which there was no room. */
+  watcher: { appended(bytes: Bytes): void; full(): void } | null = null
 
   constructor(files: Files, options: OutboxOptions) {
     this.files = files
     this.options = options
+    this.writer = new OutboxWriter(files, { ...options, list: this.list })
     this.epoch = options.epoch
     const names = files
       .readdirSync(options.folder)
@@ -90,11 +89,13 @@ export class FileOutbox implements Outbox {
       this.load(name, { isLast: k === names.length - 1, damage })
     })
     this.damage = damage
-    if (this.missesBatches()) this.chainBroken = true
+    this.thinner = new OutboxThinner(files, { ...options, list: this.list, waiting: this.waiting })
+    if (missesBatches(this.list, this)) this.chainBroken = true
     this.durableThrough = this.lastBatchSeq
+    if (this.lastBatchSeq > 0) this.durableDecision = this.chainedThrough
     if (this.lastBatchSeq === 0) this.chainedThrough = this.receiptedDecision
     // Batches of an earlier epoch cannot follow this one's: they go out as part of this one, or not at all.
-    this.waiting = this.waiting.filter((known) => known.epoch === options.epoch)
+    this.waiting.keepOnly(options.epoch)
   }
 
   /** Ends the chain of before: the next batch is the first of its epoch. What had no receipt is in `unsent` from now on. */
@@ -104,19 +105,16 @@ export class FileOutbox implements Outbox {
     this.chainBroken = false
     this.lastBatchSeq = 0
     this.durableThrough = 0
+    this.durableDecision = 0
     this.head = null
     this.receiptedThrough = 0
     this.chainedThrough = this.receiptedDecision
-    this.waiting = []
+    this.waiting.clear()
   }
 
   /** Decisions that need no further batch: receipted ones and all before them, and those in batches of this epoch. */
   get covered(): readonly DecisionSpan[] {
-    const chained = this.list
-      .flatMap((file) => file.batches)
-      .filter((known) => known.epoch === this.epoch)
-      .map(({ firstSeq, count }) => ({ first: firstSeq, last: firstSeq + count - 1 }))
-    return joinSpans([...(this.receiptedDecision > 0 ? [{ first: 1, last: this.receiptedDecision }] : []), ...chained])
+    return coveredBy(this.list, { epoch: this.epoch, receiptedDecision: this.receiptedDecision })
   }
 
   /** Batches of earlier epochs, signed with the key of today, that nobody has receipted. Oldest first. */
@@ -143,37 +141,51 @@ export class FileOutbox implements Outbox {
   }
 
   get bytes(): Bytes {
-    return this.list.reduce((sum, file) => sum + file.bytes, 0)
+    return bytesOf(this.list)
+  }
+
+  /** Bytes that cannot make room for others: of files with a batch that still needs its receipt, and of the newest. */
+  get held(): Bytes {
+    return bytesOf(this.list.filter((file) => !this.mayGo(file)))
+  }
+
+  get batchBytesMax(): Bytes {
+    return Math.min(BATCH_BYTES_MAX, this.options.bytesMax / 8)
+  }
+
+  get bytesMax(): Bytes {
+    return this.options.bytesMax
+  }
+
+  /** Batches without a receipt whose detail was thinned. */
+  get thinnedWaiting(): number {
+    return this.waiting.thinned
+  }
+
+  get hasThinned(): boolean {
+    return this.list.some(({ batches }) => batches.some(({ thinned }) => thinned))
   }
 
   async append(entry: OutboxEntry): Promise<void> {
     const isNext = entry.batchSeq === this.lastBatchSeq + 1 && entry.epoch === this.epoch
     invariant(isNext, 'batches are appended in order, each once')
-    const body = canonicalBytes([
-      BATCH,
-      entry.epoch,
-      entry.batchSeq,
-      entry.firstSeq,
-      entry.count,
-      entry.madeUs,
-      entry.cose,
-      entry.records,
-      entry.seed,
-    ])
+    const body = batchBody(entry)
     this.makeRoom(body.length)
-    const { recordSeq, lastBatchSeq, lastDecisionSeq, chainedThrough, head } = this
-    const { file, path, at } = this.write(body)
-    this.keep(file, { seq: this.recordSeq, bytes: body.length, entry })
+    const { lastBatchSeq, lastDecisionSeq, chainedThrough, head } = this
+    const written = this.writer.write(body)
+    const taken = this.keep(written.file, { seq: written.seq, bytes: body.length, entry })
     try {
-      await this.syncOnce(file, path)
+      await this.writer.sync()
       this.durableThrough = entry.batchSeq
+      this.durableDecision = this.chainedThrough
+      this.watcher?.appended(body.length)
     } catch (cause) {
       // It will be signed anew under this number, and was never sent: as if it had not been. Receipts behind it are given again.
-      const taken = file.batches.pop()
-      this.waiting = this.waiting.filter((known) => known !== taken)
-      Object.assign(this, { recordSeq, lastBatchSeq, lastDecisionSeq, chainedThrough, head })
-      file.bytes = at
-      this.files.ftruncateSync(this.fd!, at)
+      written.file.batches.pop()
+      written.file.open -= 1
+      this.waiting.remove(taken)
+      Object.assign(this, { lastBatchSeq, lastDecisionSeq, chainedThrough, head })
+      this.writer.takeBack(written)
       throw cause
     }
   }
@@ -209,132 +221,71 @@ export class FileOutbox implements Outbox {
   }
 
   async receipted(batchSeq: number, receipt: Uint8Array): Promise<void> {
-    const known = this.waiting.find((w) => w.batchSeq === batchSeq)
+    const known = this.waiting.get(this.epoch, batchSeq)
     if (known === undefined) return
     // Not synced: a receipt that is lost is given again when the batch is offered again.
-    this.write(canonicalBytes([RECEIPT, this.epoch, batchSeq, receipt]))
+    this.writer.write(canonicalBytes([RECEIPT, this.epoch, batchSeq, receipt]))
     this.markReceipted(known)
   }
 
   pending(): OutboxPending {
-    return {
-      batches: this.waiting.length,
-      bytes: this.waiting.reduce((sum, w) => sum + w.bytes, 0),
-      oldestUs: this.waiting[0]?.madeUs ?? null,
-    }
+    return this.waiting.pending()
   }
 
   async close(): Promise<void> {
-    if (this.fd === null) return
-    this.files.fdatasyncSync(this.fd)
-    this.files.closeSync(this.fd)
-    this.fd = null
+    this.writer.close()
   }
 
-  private keep(file: OutboxFile, { seq, bytes, entry }: { seq: number; bytes: Bytes; entry: OutboxEntry }): void {
-    const { epoch, batchSeq, firstSeq, count, madeUs } = entry
-    const known = { entrySeq: seq, epoch, batchSeq, firstSeq, count, bytes, madeUs, receipted: false }
-    file.batches.push(known)
-    this.waiting.push(known)
-    this.lastDecisionSeq = Math.max(this.lastDecisionSeq, firstSeq + count - 1)
-    if (epoch !== this.epoch) return
-    this.chainedThrough = firstSeq + count - 1
-    this.lastBatchSeq = batchSeq
+  private keep(file: OutboxFile, { seq, bytes, entry }: { seq: number; bytes: Bytes; entry: OutboxEntry }): Known {
+    const known = addKnown(file, entry, { seq, bytes })
+    const { last } = spanOf(known)
+    this.waiting.add(known)
+    this.lastDecisionSeq = Math.max(this.lastDecisionSeq, last)
+    if (entry.epoch !== this.epoch) return known
+    this.chainedThrough = last
+    this.lastBatchSeq = entry.batchSeq
     this.head = coseIdentity(entry.cose)
+    return known
   }
 
   private markReceipted(known: Known): void {
     known.receipted = true
+    known.file.open -= 1
     this.receiptedDecision = Math.max(this.receiptedDecision, known.firstSeq + known.count - 1)
     if (known.epoch === this.epoch) this.receiptedThrough = Math.max(this.receiptedThrough, known.batchSeq)
-    this.waiting = this.waiting.filter((w) => w !== known)
+    this.waiting.remove(known)
   }
 
-  /** Whether numbers are missing among the batches of this epoch that may still have to be sent. */
-  private missesBatches(): boolean {
-    const numbers = this.list.flatMap((file) =>
-      file.batches.filter((known) => known.epoch === this.epoch).map((known) => known.batchSeq),
-    )
-    let next = Math.max(this.receiptedThrough + 1, numbers[0] ?? 1)
-    for (const number of numbers) {
-      if (number < next) continue
-      if (number !== next) return true
-      next += 1
-    }
-    return false
-  }
-
-  private async syncOnce(file: OutboxFile, path: string): Promise<void> {
-    this.mendAfterFailedSync(file)
-    const { bytes } = file
-    this.suspect = true
-    await syncData(this.files, this.fd!, path)
-    this.suspect = false
-    this.durableBytes = bytes
-  }
-
-  private mendAfterFailedSync(file: OutboxFile): void {
-    if (!this.suspect) return
-    try {
-      writeAgain(this.files, this.fd!, { from: Math.min(this.durableBytes, file.bytes), to: file.bytes })
-    } catch (cause) {
-      throw diskError(cause, `${this.options.folder}/${file.name}`)
-    }
-  }
-
-  private write(body: Uint8Array): { file: OutboxFile; path: string; at: Bytes } {
-    invariant(this.options.readOnly !== true, 'an outbox that was opened for reading is never written')
-    const record = encodeRecord(this.recordSeq + 1, body, this.options.owner)
-    let file = this.list.at(-1)
-    try {
-      if (file === undefined || this.fd === null || file.bytes >= FILE_BYTES) file = this.begin()
-      try {
-        writeWhole(this.files, this.fd!, record, file.bytes)
-      } catch (cause) {
-        this.files.ftruncateSync(this.fd!, file.bytes)
-        throw cause
-      }
-    } catch (cause) {
-      throw diskError(cause, this.options.folder)
-    }
-    const at = file.bytes
-    file.bytes += record.length
-    this.recordSeq += 1
-    return { file, at, path: `${this.options.folder}/${file.name}` }
-  }
-
-  private begin(): OutboxFile {
-    const before = this.list.at(-1)
-    if (this.fd !== null && before !== undefined) {
-      this.mendAfterFailedSync(before)
-      this.suspect = true
-      this.files.fdatasyncSync(this.fd)
-      this.suspect = false
-      this.files.closeSync(this.fd)
-    }
-    this.durableBytes = 0
-    const name = `${String(this.recordSeq + 1).padStart(16, '0')}.hbo`
-    this.fd = this.files.openSync(`${this.options.folder}/${name}`, 'w+', 0o600)
-    syncFolder(this.files, this.options.folder)
-    const file = { firstSeq: this.recordSeq + 1, name, bytes: 0, batches: [] }
-    this.list.push(file)
-    return file
-  }
-
-  /** Deletes files whose every batch is receipted, oldest first, until there is room. */
+  /**
+   * Deletes files none of whose batches needs a receipt any more, oldest first, until there is room. While a new epoch
+   * tells again what an ended one left, a file and a batch more may stand here: what is told again goes only then.
+   */
   private makeRoom(bytes: Bytes): void {
-    while (this.bytes + bytes > this.options.bytesMax) {
-      const oldest = this.list[0]
-      if (oldest === undefined || this.list.length < 2 || !oldest.batches.every((b) => b.receipted)) {
+    const { bytesMax } = this.options
+    while (this.bytes + bytes > bytesMax) {
+      const at = this.list.findIndex((file) => this.mayGo(file))
+      if (at < 0) {
+        const slack = isToTellAgain(this.list, this.ended) ? this.writer.fileBytes : 0
+        if (slack > 0 && this.bytes + bytes <= bytesMax + slack + this.batchBytesMax) return
+        this.watcher?.full()
         throw new HbError('OUTBOX_FULL', {
           bytes: this.bytes,
-          bytes_max: this.options.bytesMax,
-          waiting: this.waiting.length,
+          bytes_max: bytesMax,
+          waiting: this.waiting.pending().batches,
         })
       }
-      this.files.unlinkSync(`${this.options.folder}/${oldest.name}`)
-      this.list.shift()
+      this.files.unlinkSync(`${this.options.folder}/${this.list[at]!.name}`)
+      this.list.splice(at, 1)
     }
+  }
+
+  private mayGo(file: OutboxFile): boolean {
+    return file !== this.list.at(-1) && needsNothing(file, this.ended)
+  }
+
+  private get ended(): Ended {
+    const toldThrough = Math.max(this.receiptedDecision, this.durableDecision)
+    return { epoch: this.epoch, keyEpoch: this.options.keyEpoch, toldThrough }
   }
 
   private *recordsOf(file: OutboxFile): Generator<OutboxRecord> {
@@ -350,8 +301,8 @@ export class FileOutbox implements Outbox {
     const { folder, owner } = this.options
     const path = `${folder}/${name}`
     const bytes = this.files.readFileSync(path)
-    const file: OutboxFile = { firstSeq: Number(NAME.exec(name)![1]), name, bytes: 0, batches: [] }
-    this.recordSeq = Math.max(this.recordSeq, file.firstSeq - 1)
+    const file = fileAt(Number(NAME.exec(name)![1]), name)
+    this.writer.recordSeq = Math.max(this.writer.recordSeq, file.firstSeq - 1)
     this.list.push(file)
     const before = damage.length
     for (const record of readOutboxFile(bytes, owner)) {
@@ -376,23 +327,18 @@ export class FileOutbox implements Outbox {
       file.bytes = this.files.statSync(path).size
     } else if (isLast && file.bytes < bytes.length)
       this.files.writeFileSync(`${path}.torn`, bytes.subarray(file.bytes), { mode: 0o600 })
-    if (!isLast) return
-    this.fd = this.files.openSync(path, 'r+')
-    this.files.ftruncateSync(this.fd, file.bytes)
-    // A process that was killed may have left it in memory only: it is sent from here.
-    this.files.fdatasyncSync(this.fd)
-    this.durableBytes = file.bytes
+    if (isLast) this.writer.goOn(file)
   }
 
   private loadRecord(file: OutboxFile, record: Exclude<OutboxRecord, { kind: 'damage' }>): void {
-    this.recordSeq = Math.max(this.recordSeq, record.seq)
+    this.writer.recordSeq = Math.max(this.writer.recordSeq, record.seq)
     if (record.kind === 'batch') {
       // A batch behind the damage says how far the chain went; whether one is missing before it, its number says.
       if (record.entry.epoch === this.epoch) this.chainBroken = false
       this.keep(file, record)
       return
     }
-    const known = this.waiting.find((w) => w.epoch === record.epoch && w.batchSeq === record.batchSeq)
+    const known = this.waiting.get(record.epoch, record.batchSeq)
     if (known !== undefined) this.markReceipted(known)
   }
 }

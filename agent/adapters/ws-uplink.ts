@@ -12,6 +12,7 @@ import {
   type ResumeMessage,
   readCollectorMessage,
   type SliceMessage,
+  THINNED_VERSION,
   writeMessage,
 } from '../../shared/protocol/messages.ts'
 import { openReceipt } from '../../shared/protocol/receipt.ts'
@@ -311,7 +312,12 @@ class WsUplink implements Uplink {
       if (entries.length === 0 || socket !== this.socket || this.state !== 'open') return
       for (const { epoch, batchSeq, cose, records } of entries) {
         this.inFlight.set(batchSeq, coseIdentity(cose))
-        socket.send(writeMessage({ t: 'batch', epoch, batch_seq: batchSeq, cose, records }))
+        const place = { epoch, batch_seq: batchSeq, cose }
+        socket.send(
+          writeMessage(
+            records === null ? { t: 'batch_thinned', v: THINNED_VERSION, ...place } : { t: 'batch', ...place, records },
+          ),
+        )
         this.credit -= 1
         this.nextSeq = batchSeq + 1
       }

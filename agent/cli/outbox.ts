@@ -1,4 +1,13 @@
-import { closeSync, fdatasyncSync, fsyncSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fdatasyncSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { type LoadedRuntime, loadRuntimeConfig } from '../../shared/config/load.ts'
@@ -13,6 +22,8 @@ import {
   openManifest,
   readStick,
   STICK_BYTES_MAX,
+  STICK_THINNED_VERSION,
+  STICK_VERSION,
   type StickContent,
   StickError,
   type StickProblem,
@@ -68,7 +79,9 @@ async function exportBatches(file: string, options: StickOptions): Promise<void>
   makeDurable(options.state)
   const fd = openNew(file)
   try {
-    const written = await writeBatches(fd, { view, loaded, signer, from })
+    const writing = { view, loaded, signer, from, thinned: view.outbox.hasThinned }
+    // A running agent may thin its outbox meanwhile: then once more, as a file that says so.
+    const written = (await writeBatches(fd, writing)) ?? (await writeBatches(fd, { ...writing, thinned: true }))!
     fsyncSync(fd)
     closeSync(fd)
     syncFolder(systemFiles, dirname(resolve(file)))
@@ -123,14 +136,24 @@ function openNew(file: string): number {
   }
 }
 
-type Writing = Readonly<{ view: StorageView; loaded: LoadedRuntime; signer: Signer; from: number }>
+type Writing = Readonly<{
+  view: StorageView
+  loaded: LoadedRuntime
+  signer: Signer
+  from: number
+  /** The file may hold thinned batches; one without them can be read by any collector. */
+  thinned: boolean
+}>
 
-async function writeBatches(fd: number, { view: { outbox }, loaded: { config }, signer, from }: Writing) {
+/** @returns null when a thinned batch came that the file may not hold */
+async function writeBatches(fd: number, { view: { outbox }, loaded: { config }, signer, from, thinned }: Writing) {
   let bytes = 0
-  const stick = createStickWriter('batches', (part) => {
-    for (let done = 0; done < part.length; ) done += writeSync(fd, part, done)
+  ftruncateSync(fd, 0)
+  const write = (part: Uint8Array): void => {
+    for (let done = 0; done < part.length; ) done += writeSync(fd, part, done, part.length - done, bytes + done)
     bytes += part.length
-  })
+  }
+  const stick = createStickWriter('batches', write, thinned ? STICK_THINNED_VERSION : STICK_VERSION)
   let first = from
   let next = from
   let isFull = false
@@ -138,8 +161,9 @@ async function writeBatches(fd: number, { view: { outbox }, loaded: { config }, 
     const entries = await outbox.read(next, BATCHES_AT_ONCE)
     if (entries.length === 0) break
     for (const entry of entries) {
-      isFull = bytes + entry.cose.length + entry.records.length + MANIFEST_BYTES > STICK_BYTES_MAX
+      isFull = bytes + entry.cose.length + (entry.records?.length ?? 0) + MANIFEST_BYTES > STICK_BYTES_MAX
       if (isFull) break
+      if (entry.records === null && !thinned) return null
       // Batches before the oldest one here were deleted when they were receipted.
       if (bytes === 0 || next === from) first = entry.batchSeq
       stick.batch(entry)

@@ -74,7 +74,7 @@ type Outcome = Readonly<{
 }>
 
 function print(options: ReplayOptions, { result, totals, torn }: Outcome): void {
-  const { compared, batches, unverified, unsigned, missing, lost, difference } = result
+  const { compared, thinned, uncompared, batches, unverified, unsigned, missing, lost, difference } = result
   if (difference !== null) {
     const { seq: decision, batchSeq: batch, where, signed, replayed } = difference
     throw new HbError('REPLAY_DIFFERS', { decision, batch, where, signed, replayed })
@@ -83,12 +83,17 @@ function print(options: ReplayOptions, { result, totals, torn }: Outcome): void 
   // Nothing that could have differed proves nothing.
   const equal = compared > 0
   const unreadable = totals.unreadable.map((u) => ({ from_seq: u.fromSeq, to_seq: u.toSeq, reason: u.reason }))
-  const json = { equal, ...totals, compared, batches, unverified, unsigned, lost, unreadable, outbox_torn_tail: torn }
+  const counts = { compared, thinned, uncompared, batches, unverified, unsigned, lost }
+  const json = { equal, ...totals, ...counts, unreadable, outbox_torn_tail: torn }
   const whole = `${compared} decisions of ${batches - unverified} verified batches`
   printResult(options.json, json, [
     equal
       ? `equal: ${whole} came out again byte for byte, from ${totals.records} journal records`
       : 'nothing was compared: no signed decision here lies in what could be replayed',
+    ...(thinned > 0 ? [`${thinned} of them were thinned: what came out comes to the roots that were signed`] : []),
+    ...(uncompared > 0
+      ? [`${uncompared} decisions of thinned batches did not all come out and were not compared`]
+      : []),
     ...(unverified > 0 ? [`${unverified} batches are signed with an earlier key and were not looked at`] : []),
     ...(lost > 0 ? [`${lost} signed decisions cannot come out again: their inputs are lost`] : []),
     ...totals.unreadable.map((u) => `DAMAGE  records ${u.fromSeq}–${u.toSeq}: ${u.reason}`),

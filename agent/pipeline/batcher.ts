@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Signer } from '../../shared/crypto/sign.ts'
 import type { DecisionItem } from '../../shared/model/decision.ts'
-import { type BatchHeader, buildBatch, genesisPrev } from '../../shared/protocol/batch.ts'
+import { type BatchHeader, buildBatch, buildThinned, genesisPrev } from '../../shared/protocol/batch.ts'
 import type { CodeIdentity } from '../code-identity.ts'
 import type { AgentClock, Journal, Outbox, OutboxEntry } from '../ports.ts'
 
@@ -14,6 +14,9 @@ export type BatchIdentity = Readonly<{
   bootId: string
 }>
 
+/** Gaps of one header; of more, those of a kind are told as one, with what lies between them. */
+export const GAPS_MAX = 64
+
 /** What only the evaluator knows at the moment a batch is sealed. */
 export type BatchContext = Readonly<{
   span: BatchHeader['span']
@@ -24,6 +27,12 @@ export type BatchContext = Readonly<{
   run: string
   journalSeq: number
 }>
+
+/** Decisions that were in one batch whose records are gone: `root` is what they come to under `seed`. */
+export type ThinnedItem = Readonly<{ kind: 'thinned'; first: number; last: number; root: Uint8Array; seed: Uint8Array }>
+
+/** What a batch is made of. A thinned one is a batch of its own: its root is over just these decisions. */
+export type BatchItem = DecisionItem | ThinnedItem
 
 export type BatcherOptions = Readonly<{
   identity: BatchIdentity
@@ -40,12 +49,12 @@ export type BatcherOptions = Readonly<{
 
 export interface Batcher {
   /** Takes an item in order of sequence. Sealed at once when the batch is full. */
-  add(item: DecisionItem): void
+  add(item: BatchItem): void
   gap(gap: BatchHeader['gaps'][number]): void
   /** Signs what has been taken so far and settles when it is durable in the outbox. Does nothing when there is nothing. */
   flush(): Promise<void>
   /** Runs `change` between two batches; what it gives is signed before what waits. */
-  between(change: () => readonly DecisionItem[]): Promise<void>
+  between(change: () => readonly BatchItem[]): Promise<void>
   readonly waiting: number
   /** Gaps that no batch has told yet. */
   readonly gapsWaiting: number
@@ -59,7 +68,7 @@ export interface Batcher {
  * other, because each names the digest of the one before.
  */
 export function createBatcher(options: BatcherOptions): Batcher {
-  let items: DecisionItem[] = []
+  let items: BatchItem[] = []
   let gaps: BatchHeader['gaps'][number][] = []
   let draining: Promise<void> | null = null
   let { firstJournalSeq } = options
@@ -73,10 +82,10 @@ export function createBatcher(options: BatcherOptions): Batcher {
       try {
         await options.journal.sync()
         const code = { ...options.identity.code, exe: await options.identity.code.exe() }
-        const entry = sign({ ...options, code }, taken, takenGaps, context, {
-          first: Math.min(firstJournalSeq, context.journalSeq),
-          last: context.journalSeq,
-        })
+        const journal = { first: Math.min(firstJournalSeq, context.journalSeq), last: context.journalSeq }
+        const fitting = signFitting({ ...options, code }, taken, { gaps: takenGaps, context, journal })
+        const { entry, used } = fitting
+        items = [...taken.splice(used), ...items]
         await options.outbox.append(entry)
         firstJournalSeq = context.journalSeq + 1
         options.sealed(entry)
@@ -103,7 +112,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
       if (items.length >= options.itemsMax) flush().catch(() => undefined)
     },
     gap(gap) {
-      gaps.push(gap)
+      gaps = withGap(gaps, gap)
     },
     flush,
     async between(change) {
@@ -119,24 +128,58 @@ export function createBatcher(options: BatcherOptions): Batcher {
   }
 }
 
-/** How many items follow one another without a number left out: a batch never holds a hole. */
-function wholeRun(items: readonly DecisionItem[]): number {
-  const end = items.findIndex((item, k) => k > 0 && seqRange(item).first !== seqRange(items[k - 1]!).last + 1)
+/** How many items make one batch: they follow one another without a number left out, and are there in full. */
+function wholeRun(items: readonly BatchItem[]): number {
+  const end = items.findIndex((item, k) => k > 0 && !followsIn(items[k - 1]!, item))
   return end < 0 ? items.length : end
 }
 
+function followsIn(before: BatchItem, item: BatchItem): boolean {
+  const whole = before.kind !== 'thinned' && item.kind !== 'thinned'
+  return whole && seqRange(item).first === seqRange(before).last + 1
+}
+
 /** Numbers between the last batch and the next decision that no batch will ever have, said in the header of the next. */
-function passedOver({ chainedThrough }: Outbox, next: DecisionItem): BatchHeader['gaps'][number][] {
+function passedOver({ chainedThrough }: Outbox, next: BatchItem): BatchHeader['gaps'][number][] {
   const { first } = seqRange(next)
   return first <= chainedThrough + 1 ? [] : [{ from: chainedThrough + 1, to: first - 1, reason: 'decisions_lost' }]
 }
 
+type Gap = BatchHeader['gaps'][number]
+
+/** Gaps with one more; when there are many, it is joined with the last of its kind, and what lies between them. */
+function withGap(gaps: readonly Gap[], gap: Gap): Gap[] {
+  const at = gaps.length < GAPS_MAX ? -1 : gaps.findLastIndex(({ reason }) => reason === gap.reason)
+  if (at < 0) return [...gaps, gap]
+  const { from, to, reason } = gaps[at]!
+  return gaps.with(at, { from: Math.min(from, gap.from), to: Math.max(to, gap.to), reason })
+}
+
+type Sealing = Readonly<{
+  gaps: BatchHeader['gaps']
+  context: BatchContext
+  journal: Readonly<{ first: number; last: number }>
+}>
+
+/**
+ * Signs as many of the items as fit: what waited long makes large batches, and one must fit into a message, and into the
+ * outbox with others.
+ */
+function signFitting(
+  options: BatcherOptions & Readonly<{ code: BatchHeader['code'] }>,
+  items: readonly BatchItem[],
+  sealing: Sealing,
+): { entry: OutboxEntry; used: number } {
+  for (let used = items.length; ; used = Math.ceil(used / 2)) {
+    const entry = sign(options, items.slice(0, used), sealing)
+    if (used === 1 || (entry.records?.length ?? 0) <= options.outbox.batchBytesMax) return { entry, used }
+  }
+}
+
 function sign(
   options: BatcherOptions & Readonly<{ code: BatchHeader['code'] }>,
-  items: readonly DecisionItem[],
-  gaps: BatchHeader['gaps'],
-  context: BatchContext,
-  journal: { first: number; last: number },
+  items: readonly BatchItem[],
+  { gaps, context, journal }: Sealing,
 ): OutboxEntry {
   const { identity, outbox, clock } = options
   const { signer } = identity
@@ -172,12 +215,23 @@ function sign(
     journal: { id: options.journal.id, ...journal },
     run: context.run,
   }
+  const place = { epoch: outbox.epoch, batchSeq, firstSeq, count, madeUs }
+  const [only] = items
+  if (only?.kind === 'thinned')
+    return { ...place, cose: buildThinned({ header, root: only.root, signer }), records: null, seed: only.seed }
   const seed = randomBytes(32)
-  const { cose, records } = buildBatch({ header, items: [...items], seed, signer })
-  return { epoch: outbox.epoch, batchSeq, firstSeq, count, madeUs, cose, records, seed }
+  return { ...place, ...signedBatch(header, { items: items as readonly DecisionItem[], seed, signer }), seed }
+}
+
+function signedBatch(
+  header: BatchHeader,
+  { items, seed, signer }: { items: readonly DecisionItem[]; seed: Uint8Array; signer: Signer },
+): { cose: Uint8Array; records: Uint8Array } {
+  const { cose, records } = buildBatch({ header, items, seed, signer })
+  return { cose, records }
 }
 
 /** First and last sequence number that an item stands for. */
-export function seqRange(item: DecisionItem): { first: number; last: number } {
+export function seqRange(item: BatchItem): { first: number; last: number } {
   return item.kind === 'record' ? { first: item.seq, last: item.seq } : { first: item.first, last: item.last }
 }

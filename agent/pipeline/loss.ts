@@ -2,7 +2,7 @@ import { encodeJournalInput } from '../../shared/codec/journal-input.ts'
 import type { VerifyKey } from '../../shared/crypto/sign.ts'
 import { isHbError } from '../../shared/errors/hb-error.ts'
 import type { Loss } from '../../shared/model/input.ts'
-import { openBatch } from '../../shared/protocol/batch.ts'
+import { openBatch, openThinned } from '../../shared/protocol/batch.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Effect } from '../core/step.ts'
 import type { Journal, Outbox } from '../ports.ts'
@@ -95,21 +95,24 @@ function lossInput(
     signedThrough,
     // Batches of which nothing is left may have carried higher numbers: those are passed over too.
     decisionSeq: known + (at.uncertain ? decisionsSince(knownUs) : 0),
-    chain: isAhead && at.last !== null ? at.last.chain : state.chain,
+    chain: (isAhead ? at.last?.chain : null) ?? state.chain,
     throughUs: Math.max(at.last?.throughUs ?? 0, ...saved.rigs.map((rig) => Math.max(0, rig.closedUs))),
     unreadable: at.spans,
   }
 }
 
-type LastSigned = Readonly<{ journalSeq: number; throughUs: Micros; chain: Uint8Array }>
+/** `chain` null: the newest batch was thinned, and the rolling digest with it. */
+type LastSigned = Readonly<{ journalSeq: number; throughUs: Micros; chain: Uint8Array | null }>
 
 /** What the newest batch says of where the evaluator was. */
 function lastSigned({ outbox, key }: LossOptions): LastSigned | null {
   const entry = outbox.last()
   if (entry === null) return null
   try {
-    const { header, items } = openBatch({ cose: entry.cose, records: entry.records, key })
-    return { journalSeq: header.journal.last, throughUs: header.span.lastUs, chain: items.at(-1)!.chain }
+    const { cose, records } = entry
+    const { header } = openThinned(cose, key)
+    const chain = records === null ? null : openBatch({ cose, records, key }).items.at(-1)!.chain
+    return { journalSeq: header.journal.last, throughUs: header.span.lastUs, chain }
   } catch (error) {
     if (isHbError(error)) return null
     throw error

@@ -1,10 +1,9 @@
 import type { VerifyKey } from '../../shared/crypto/sign.ts'
 import { isHbError } from '../../shared/errors/hb-error.ts'
-import type { DecisionItem } from '../../shared/model/decision.ts'
-import { type OpenedBatch, openBatch } from '../../shared/protocol/batch.ts'
+import { type BatchHeader, openBatch, openThinned } from '../../shared/protocol/batch.ts'
 import type { Effect } from '../core/step.ts'
 import { type DecisionSpan, joinSpans, type Outbox, type OutboxEntry } from '../ports.ts'
-import { seqRange } from './batcher.ts'
+import { type BatchItem, seqRange } from './batcher.ts'
 
 /** Decisions that have to be put into batches (again): what recovery collects. */
 export interface Outgoing {
@@ -17,12 +16,12 @@ export interface Outgoing {
   /** Takes what was decided again and is in no batch. */
   offer(effects: readonly Effect[]): void
   /** In order of sequence, each decision at most once. */
-  items(): DecisionItem[]
+  items(): BatchItem[]
 }
 
 /** Batches of an epoch that ended without their receipts are taken apart, verified, to be signed anew in this one. */
 export function outgoingOf(outbox: Outbox, key: VerifyKey): Outgoing {
-  const byFirst = new Map<number, DecisionItem>()
+  const byFirst = new Map<number, BatchItem>()
   const { covered } = outbox
   let firstJournalSeq = Number.MAX_SAFE_INTEGER
   for (const entry of outbox.unsent()) {
@@ -50,24 +49,30 @@ export function outgoingOf(outbox: Outbox, key: VerifyKey): Outgoing {
   }
 }
 
-function openedOrNull(entry: OutboxEntry, key: VerifyKey): OpenedBatch | null {
+type Opened = Readonly<{ header: BatchHeader; items: readonly BatchItem[] }>
+
+/** What is left of a batch: its decisions, or one item that stands for all of them when they were thinned. */
+function openedOrNull({ cose, records, seed }: OutboxEntry, key: VerifyKey): Opened | null {
   try {
-    return openBatch({ cose: entry.cose, records: entry.records, key })
+    if (records !== null) return openBatch({ cose, records, key })
+    const { header, root } = openThinned(cose, key)
+    const { firstSeq, count } = header
+    return { header, items: [{ kind: 'thinned', first: firstSeq, last: firstSeq + count - 1, root, seed }] }
   } catch (error) {
     if (isHbError(error)) return null
     throw error
   }
 }
 
-function isCovered(spans: readonly DecisionSpan[], item: DecisionItem): boolean {
+function isCovered(spans: readonly DecisionSpan[], item: BatchItem): boolean {
   const { first, last } = seqRange(item)
   return spans.some((span) => span.first <= first && span.last >= last)
 }
 
 /** A range that was cut short by a loss and the whole of it from a batch begin alike: the longer one says all of it. */
-function inOrder(items: readonly DecisionItem[]): DecisionItem[] {
+function inOrder(items: readonly BatchItem[]): BatchItem[] {
   const sorted = items.toSorted((a, b) => seqRange(a).first - seqRange(b).first)
-  const out: DecisionItem[] = []
+  const out: BatchItem[] = []
   for (const item of sorted) {
     const before = out.at(-1)
     if (before === undefined || seqRange(item).first > seqRange(before).last) out.push(item)

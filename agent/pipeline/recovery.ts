@@ -1,8 +1,8 @@
 import type { VerifyKey } from '../../shared/crypto/sign.ts'
-import type { DecisionItem } from '../../shared/model/decision.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Effect } from '../core/step.ts'
 import type { Checkpoints, Journal, Outbox } from '../ports.ts'
+import type { BatchItem } from './batcher.ts'
 import { createEvaluation, type Evaluation, emittedThrough, evaluate, restoreEvaluation } from './evaluation.ts'
 import { isOnPath, walkJournal } from './journal-walk.ts'
 import { type DeclaredLoss, declareLoss, lossGaps } from './loss.ts'
@@ -11,7 +11,7 @@ import { type Outgoing, outgoingOf } from './outgoing.ts'
 /** What recovery found. `items` were decided before the stop but are in no batch that can still be sent. */
 export type Recovered = Readonly<{
   evaluation: Evaluation
-  items: readonly DecisionItem[]
+  items: readonly BatchItem[]
   gaps: readonly Gap[]
   /** Journal position of the checkpoint that was used; 0 when the journal was run from its beginning. */
   fromSeq: number

@@ -4,10 +4,10 @@ import { equalBytes } from '../../shared/crypto/digest.ts'
 import type { VerifyKey } from '../../shared/crypto/sign.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import type { Canonical, DecisionItem } from '../../shared/model/decision.ts'
-import { openBatch } from '../../shared/protocol/batch.ts'
+import { openBatch, openThinned, rootOfItems } from '../../shared/protocol/batch.ts'
 import type { Effect } from '../core/step.ts'
 import type { Checkpoints, Journal, OutboxEntry } from '../ports.ts'
-import { seqRange } from './batcher.ts'
+import { type BatchItem, seqRange, type ThinnedItem } from './batcher.ts'
 import { createEvaluation, type Evaluation, emittedThrough, evaluate, restoreEvaluation } from './evaluation.ts'
 import { isOnPath, walkJournal } from './journal-walk.ts'
 
@@ -101,6 +101,10 @@ export type Difference = Readonly<{ seq: number; batchSeq: number; where: string
  */
 export type Comparison = {
   compared: number
+  /** Of these, decisions whose detail was thinned: what came again comes to the root that was signed. */
+  thinned: number
+  /** Decisions of thinned batches of which not all came again, so that nothing could be held against the root. */
+  uncompared: number
   /** Batches of an earlier key, which were not looked at. */
   unverified: number
   batches: number
@@ -110,10 +114,14 @@ export type Comparison = {
   difference: Difference | null
 }
 
+type Signed = Readonly<{ item: BatchItem; batchSeq: number }>
+
 /** Compares items of a replay with those of signed batches, one after the other, byte for byte. */
 export class ItemComparison {
   readonly result: Comparison = {
     compared: 0,
+    thinned: 0,
+    uncompared: 0,
     batches: 0,
     unverified: 0,
     unsigned: 0,
@@ -121,8 +129,10 @@ export class ItemComparison {
     lost: 0,
     difference: null,
   }
-  private readonly signed: Generator<{ item: DecisionItem; batchSeq: number }>
-  private head: { item: DecisionItem; batchSeq: number } | undefined
+  private readonly signed: Generator<Signed>
+  private head: Signed | undefined
+  /** What came again of a thinned batch so far. */
+  private gathered: DecisionItem[] = []
 
   /** `keyOf` gives the key that batches of an epoch must be signed with; without one they are read but count as unverified. */
   constructor(batches: Iterable<OutboxEntry>, keyOf: (epoch: number) => VerifyKey | null) {
@@ -141,8 +151,34 @@ export class ItemComparison {
       this.result.unsigned += last - first + 1
       return
     }
-    this.result.difference ??= differenceOf(this.head, item)
+    const { item: signed, batchSeq } = this.head
+    if (signed.kind === 'thinned') {
+      this.takeThinned(signed, batchSeq, item)
+      return
+    }
+    this.result.difference ??= differenceOf({ item: signed, batchSeq }, item)
     this.result.compared += last - first + 1
+    this.advance()
+  }
+
+  /** With the seed of its batch, what came again must come to the root that was signed. */
+  private takeThinned(signed: ThinnedItem, batchSeq: number, item: DecisionItem): void {
+    this.gathered.push(item)
+    const { last } = seqRange(item)
+    if (last < signed.last) return
+    const { first } = seqRange(this.gathered[0]!)
+    const count = last - first + 1
+    const isWhole = first === signed.first && last === signed.last
+    if (first > signed.first && last === signed.last) this.result.uncompared += count
+    else {
+      const root = rootOfItems(this.gathered, signed.seed)
+      if (!isWhole || !equalBytes(root, signed.root)) {
+        const [was, now] = [brief(signed.root), brief(root)]
+        this.result.difference ??= { seq: signed.first, batchSeq, where: 'root', signed: was, replayed: now }
+      }
+      this.result.compared += count
+      this.result.thinned += count
+    }
     this.advance()
   }
 
@@ -166,12 +202,10 @@ export class ItemComparison {
 
   private advance(): void {
     this.head = this.signed.next().value as typeof this.head
+    this.gathered = []
   }
 
-  private *items(
-    batches: Iterable<OutboxEntry>,
-    keyOf: (epoch: number) => VerifyKey | null,
-  ): Generator<{ item: DecisionItem; batchSeq: number }> {
+  private *items(batches: Iterable<OutboxEntry>, keyOf: (epoch: number) => VerifyKey | null): Generator<Signed> {
     for (const entry of batches) {
       const key = keyOf(entry.epoch)
       this.result.batches += 1
@@ -183,12 +217,14 @@ export class ItemComparison {
 }
 
 /** Decisions of a batch whose signature and roots hold. @throws HbError as `openBatch`, with the number of the batch */
-function verifiedItems(entry: OutboxEntry, key: VerifyKey): readonly DecisionItem[] {
+function verifiedItems({ cose, records, seed, batchSeq }: OutboxEntry, key: VerifyKey): readonly BatchItem[] {
   try {
-    return openBatch({ cose: entry.cose, records: entry.records, key }).items
+    if (records !== null) return openBatch({ cose, records, key }).items
+    const { header, root } = openThinned(cose, key)
+    return [{ kind: 'thinned', first: header.firstSeq, last: header.firstSeq + header.count - 1, root, seed }]
   } catch (error) {
     if (!isHbError(error)) throw error
-    throw new HbError(error.code, { batch: entry.batchSeq, ...error.context }, { cause: error })
+    throw new HbError(error.code, { batch: batchSeq, ...error.context }, { cause: error })
   }
 }
 

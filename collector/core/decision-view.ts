@@ -6,12 +6,15 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 /** One row of the decision table, made from a verified item. */
 export type DecisionRow = Readonly<{
-  /** A revision corrects a decision after the fact: it is never what a rig is said to be. */
-  kind: 'record' | 'range' | 'revision'
+  /**
+   * A revision corrects a decision after the fact: it is never what a rig is said to be. `thinned`: all decisions of a
+   * batch that came without its records; what each said is not known here.
+   */
+  kind: 'record' | 'range' | 'revision' | 'thinned'
   /** First and last decision this stands for; equal for a record. */
   seq: number
   lastSeq: number
-  /** null for a range, which may be about several rigs. */
+  /** null for a range or what was thinned, which may be about several rigs. */
   rig: string | null
   run: string | null
   verdict: string | null
@@ -95,6 +98,45 @@ function rangeRow(item: Extract<DecisionItem, { kind: 'range' }>, core: Fields):
     body: JSON.stringify(body),
     rigs,
   }
+}
+
+/**
+ * The row that stands for all decisions of a batch without records: where they are, and that their detail was not kept.
+ * It names no verdict: that the agent says it left out only repetitions of PASS makes nobody see them pass.
+ */
+export function thinnedRow({
+  firstSeq,
+  count,
+  span,
+}: Readonly<{ firstSeq: number; count: number; span: Readonly<{ lastUs: Micros }> }>): DecisionRow {
+  return {
+    kind: 'thinned',
+    revises: null,
+    seq: firstSeq,
+    lastSeq: firstSeq + count - 1,
+    rig: null,
+    run: null,
+    verdict: null,
+    timeUs: span.lastUs,
+    body: thinnedBody(count),
+    rigs: [],
+  }
+}
+
+/**
+ * Rows of the decisions from one on: those before were told by an earlier epoch and have theirs. What was thinned may
+ * begin before it.
+ */
+export function rowsFrom(rows: readonly DecisionRow[], seq: number): readonly DecisionRow[] {
+  return rows.flatMap((row) => {
+    if (row.seq >= seq) return [row]
+    if (row.kind !== 'thinned' || row.lastSeq < seq) return []
+    return [{ ...row, seq, body: thinnedBody(row.lastSeq - seq + 1) }]
+  })
+}
+
+function thinnedBody(count: number): string {
+  return JSON.stringify({ detail: 'not_kept', count })
 }
 
 /** Findings in the words of the page, put together again from their classes. What was not disclosed is null. */

@@ -86,6 +86,17 @@ const DecisionDetail = Type.Union([
     },
     'Decisions that said the same as the record before.',
   ),
+  closed(
+    {
+      ...DECISION,
+      first_seq: Whole,
+      last_seq: Whole,
+      kind: Type.Literal('thinned'),
+      detail: Type.Literal('not_kept'),
+      count: Whole,
+    },
+    'Decisions of a batch that came without its records: that they were made is signed, what each said is not kept.',
+  ),
 ])
 
 const BATCH = {
@@ -103,8 +114,8 @@ const BATCH = {
 }
 const Batch = closed(BATCH, 'A batch without its bytes.')
 const BatchDetail = closed(
-  { ...BATCH, header: Type.Unknown(), cose: Base64, records: Base64, receipt: Base64 },
-  'A batch with the bytes that prove it, for any COSE tool and the enrolled key.',
+  { ...BATCH, header: Type.Unknown(), cose: Base64, records: orNull(Base64), receipt: Base64 },
+  'A batch with the bytes that prove it, for any COSE tool and the enrolled key. `records` null: its detail was not kept.',
 )
 
 const Refusal = closed({

@@ -1,6 +1,6 @@
 import type { AgentLink } from '../fleet.ts'
 import type { AgentRecord } from '../store/agents.ts'
-import type { StoredBatch } from '../store/batches.ts'
+import { bytesOf, type StoredBatch } from '../store/batches.ts'
 import type { StoredDecision } from '../store/decisions.ts'
 import type { StoredRefusal } from '../store/refusals.ts'
 import type { StoredSlice } from '../store/slices.ts'
@@ -75,12 +75,11 @@ export function batchJson(
 
 /** A batch with the bytes that prove it, in base64: anybody can verify them with a COSE tool and the enrolled key. */
 export function batchDetailJson(b: StoredBatch): Record<string, unknown> {
-  const bytes = b.cose.length + b.records.length
   return {
-    ...batchJson({ ...b, bytes }),
+    ...batchJson({ ...b, bytes: bytesOf(b) }),
     header: JSON.parse(b.header),
     cose: base64(b.cose),
-    records: base64(b.records),
+    records: b.records === null ? null : base64(b.records),
     receipt: base64(b.receipt),
   }
 }

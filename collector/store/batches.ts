@@ -1,8 +1,11 @@
-import type { Database, SqlRow, SqlValue } from '../../shared/sqlite/database.ts'
+import type { Database, SqlRow, SqlTransaction, SqlValue } from '../../shared/sqlite/database.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { DecisionRow } from '../core/decision-view.ts'
 
-/** A verified batch with everything that is kept of it. `header` is JSON for people; `cose` is what is proved. */
+/**
+ * A verified batch with everything that is kept of it. `header` is JSON for people; `cose` is what is proved. `records` is
+ * null when the agent did not keep its detail; in the table that is no bytes, which no map of records has.
+ */
 export type StoredBatch = Readonly<{
   agent: string
   epoch: number
@@ -15,14 +18,19 @@ export type StoredBatch = Readonly<{
   header: string
   recvUs: Micros
   cose: Uint8Array
-  records: Uint8Array
+  records: Uint8Array | null
   receipt: Uint8Array
 }>
 
 /** A decision of a batch with the program that its rig runs in. */
 export type BatchDecision = DecisionRow & Readonly<{ program: string | null }>
 
+export type BatchWithDecisions = Readonly<{ batch: StoredBatch; decisions: readonly BatchDecision[] }>
+
 export type BatchPlace = Readonly<{ agent: string; epoch: number; batchSeq: number }>
+
+/** `thinned`: stored without its records. */
+export type BatchReceipt = Readonly<{ identity: Uint8Array; receipt: Uint8Array; thinned: boolean }>
 
 /** Verified batches and their decisions. */
 export interface BatchStore {
@@ -30,10 +38,15 @@ export interface BatchStore {
    * Stores batches with all their decisions in one transaction: when it settles every one of them would survive a
    * power cut, and when it throws none of them is there. A batch that is there already is a bug of the caller.
    */
-  append(batches: readonly Readonly<{ batch: StoredBatch; decisions: readonly BatchDecision[] }>[]): Promise<void>
+  append(batches: readonly BatchWithDecisions[]): Promise<void>
+  /**
+   * Puts records and decisions where a batch was stored without them: the same batch has come whole. One that has its
+   * records already stays as it is.
+   */
+  complete(batches: readonly BatchWithDecisions[]): Promise<void>
   get(place: BatchPlace): Promise<StoredBatch | undefined>
   /** Identity and receipt of a stored batch, without its bytes. */
-  receipt(place: BatchPlace): Promise<Readonly<{ identity: Uint8Array; receipt: Uint8Array }> | undefined>
+  receipt(place: BatchPlace): Promise<BatchReceipt | undefined>
   /** The newest batches of all agents, newest first. */
   recent(limit: number): Promise<readonly Omit<StoredBatch, 'cose' | 'records' | 'receipt' | 'header'>[]>
 }
@@ -80,6 +93,10 @@ export function createBatchStore(db: Database): BatchStore {
         const decisions = group.flatMap(({ batch, decisions: of }) => of.map((d) => decisionRow(batch, d)))
         await tx.insert({ table: 'decisions', columns: DECISION_COLUMNS }, decisions)
       }),
+    complete: (group) =>
+      db.write(async (tx) => {
+        for (const { batch, decisions } of group) await completeBatch(tx, batch, decisions)
+      }),
     async get({ agent, epoch, batchSeq }) {
       const row = await db.get(`SELECT * ${AT_PLACE}`, [agent, epoch, batchSeq])
       if (row === undefined) return undefined
@@ -87,15 +104,19 @@ export function createBatchStore(db: Database): BatchStore {
         ...summaryOf(row),
         header: row['header'] as string,
         cose: row['cose'] as Uint8Array,
-        records: row['records'] as Uint8Array,
+        records: recordsOf(row),
         receipt: row['receipt'] as Uint8Array,
       }
     },
     async receipt({ agent, epoch, batchSeq }) {
-      const row = await db.get(`SELECT identity, receipt ${AT_PLACE}`, [agent, epoch, batchSeq])
-      return row === undefined
-        ? undefined
-        : { identity: row['identity'] as Uint8Array, receipt: row['receipt'] as Uint8Array }
+      const columns = 'identity, receipt, length(records) = 0 AS thinned'
+      const row = await db.get(`SELECT ${columns} ${AT_PLACE}`, [agent, epoch, batchSeq])
+      if (row === undefined) return undefined
+      return {
+        identity: row['identity'] as Uint8Array,
+        receipt: row['receipt'] as Uint8Array,
+        thinned: row['thinned'] === 1,
+      }
     },
     async recent(limit) {
       const columns = 'agent, epoch, batch_seq, identity, prev, first_seq, count, run, recv_us'
@@ -104,10 +125,44 @@ export function createBatchStore(db: Database): BatchStore {
   }
 }
 
+const NO_RECORDS = new Uint8Array(0)
+
+/** Records of a row of the table; null when they were never sent. */
+export function recordsOf(row: SqlRow): Uint8Array | null {
+  const records = row['records'] as Uint8Array
+  return records.length === 0 ? null : records
+}
+
+export function bytesOf({ cose, records }: Pick<StoredBatch, 'cose' | 'records'>): number {
+  return cose.length + (records?.length ?? 0)
+}
+
+/** Decisions that an earlier epoch told already have their rows there, and no row of this batch to be replaced. */
+async function completeBatch(
+  tx: SqlTransaction,
+  batch: StoredBatch,
+  decisions: readonly BatchDecision[],
+): Promise<void> {
+  const place = [batch.agent, batch.epoch, batch.batchSeq]
+  const there = await tx.get(`SELECT length(records) AS bytes ${AT_PLACE}`, place)
+  if (there?.['bytes'] !== 0) return
+  await tx.run('UPDATE batches SET records = ?, bytes = ? WHERE agent = ? AND epoch = ? AND batch_seq = ?', [
+    batch.records,
+    bytesOf(batch),
+    ...place,
+  ])
+  const at = `FROM decisions WHERE agent = ? AND epoch = ? AND batch_seq = ? AND kind = 'thinned'`
+  const row = await tx.get(`SELECT seq ${at}`, place)
+  if (row === undefined) return
+  await tx.run(`DELETE ${at}`, place)
+  const rows = decisions.filter((d) => d.seq >= (row['seq'] as number)).map((d) => decisionRow(batch, d))
+  await tx.insert({ table: 'decisions', columns: DECISION_COLUMNS }, rows)
+}
+
 function batchRow(b: StoredBatch): SqlValue[] {
-  const bytes = b.cose.length + b.records.length
+  const bytes = bytesOf(b)
   const place = [b.agent, b.epoch, b.batchSeq, b.identity, b.prev, b.firstSeq, b.count]
-  return [...place, bytes, b.run, b.header, b.recvUs, b.cose, b.records, b.receipt]
+  return [...place, bytes, b.run, b.header, b.recvUs, b.cose, b.records ?? NO_RECORDS, b.receipt]
 }
 
 function decisionRow(b: StoredBatch, d: BatchDecision): SqlValue[] {

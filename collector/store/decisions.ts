@@ -1,12 +1,12 @@
 import type { Database, SqlRow, SqlValue } from '../../shared/sqlite/database.ts'
 import type { Micros } from '../../shared/units.ts'
 
-/** A stored decision, or a range of decisions that said the same as the record before them. */
+/** A stored decision, a range that said the same as the record before, or all of a batch whose detail was not kept. */
 export type StoredDecision = Readonly<{
   agent: string
   seq: number
   lastSeq: number
-  kind: 'record' | 'range' | 'revision'
+  kind: 'record' | 'range' | 'revision' | 'thinned'
   rig: string | null
   program: string | null
   run: string | null

@@ -1,10 +1,11 @@
 import { readPublicKey, type VerifyKey } from '../../shared/crypto/sign.ts'
 import { isHbError } from '../../shared/errors/hb-error.ts'
 import type { Canonical } from '../../shared/model/decision.ts'
-import { type BatchHeader, openBatch } from '../../shared/protocol/batch.ts'
-import { type DecisionRow, decisionRow, toJson } from '../core/decision-view.ts'
+import { type BatchHeader, openBatch, openThinned, type ThinnedBatch } from '../../shared/protocol/batch.ts'
+import { type DecisionRow, decisionRow, thinnedRow, toJson } from '../core/decision-view.ts'
 
-export type VerifyTask = Readonly<{ cose: Uint8Array; records: Uint8Array; spki: Uint8Array }>
+/** `records` null: a batch whose detail the agent did not keep. */
+export type VerifyTask = Readonly<{ cose: Uint8Array; records: Uint8Array | null; spki: Uint8Array }>
 
 /** Only plain data: it crosses a thread, and an error object would arrive without its code. */
 export type VerifyResult =
@@ -12,6 +13,8 @@ export type VerifyResult =
       ok: true
       header: BatchHeader
       headerJson: string
+      /** Of a batch without its records: what they come to. null: they are here, and do. */
+      thinnedRoot: Uint8Array | null
       identity: Uint8Array
       decisions: readonly DecisionRow[]
     }>
@@ -24,7 +27,9 @@ const keys = new Map<string, VerifyKey>()
 /** Verifies one batch off the event loop and turns its decisions into rows. Never throws for what a batch contains. */
 export function verifyBatch({ cose, records, spki }: VerifyTask): VerifyResult {
   try {
-    const { header, items, identity } = openBatch({ cose, records, key: keyOf(spki) })
+    const key = keyOf(spki)
+    if (records === null) return thinnedResult(openThinned(cose, key))
+    const { header, items, identity } = openBatch({ cose, records, key })
     const decisions: DecisionRow[] = []
     for (const item of items) {
       const row = decisionRow(item)
@@ -36,12 +41,21 @@ export function verifyBatch({ cose, records, spki }: VerifyTask): VerifyResult {
         }
       decisions.push(row)
     }
-    return { ok: true, header, headerJson: JSON.stringify(toJson(header as unknown as Canonical)), identity, decisions }
+    return { ok: true, header, headerJson: headerJsonOf(header), thinnedRoot: null, identity, decisions }
   } catch (error) {
     if (isHbError(error)) return { ok: false, code: error.code, detail: error.message }
     // A bug in reading must cost the sender of these bytes its batch, not the collector its worker.
     return { ok: false, code: 'VERIFY_FAILED', detail: error instanceof Error ? error.message : String(error) }
   }
+}
+
+function thinnedResult({ header, root, identity }: ThinnedBatch): VerifyResult {
+  const decisions = [thinnedRow(header)]
+  return { ok: true, header, headerJson: headerJsonOf(header), thinnedRoot: root, identity, decisions }
+}
+
+function headerJsonOf(header: BatchHeader): string {
+  return JSON.stringify(toJson(header as unknown as Canonical))
 }
 
 function keyOf(spki: Uint8Array): VerifyKey {

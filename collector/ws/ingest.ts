@@ -5,13 +5,20 @@ import type { Clock } from '../../shared/lib/clock.ts'
 import { genesisPrev } from '../../shared/protocol/batch.ts'
 import type { ReceiptFacts } from '../../shared/protocol/receipt.ts'
 import { type ChainHead, type ChainRefusal, type EnrolledAgent, judgeBatch, sameBytes } from '../core/chain.ts'
-import type { BatchDecision, StoredBatch } from '../store/batches.ts'
+import { rowsFrom } from '../core/decision-view.ts'
+import type { BatchDecision, BatchReceipt, BatchWithDecisions, StoredBatch } from '../store/batches.ts'
 import type { Stores } from '../store/open.ts'
 import type { VerifyPool } from '../verify/pool.ts'
 import type { VerifyResult } from '../verify/worker.ts'
+import { toldAgain } from './told-again.ts'
 
-/** A batch as it came, with the place its sender gives it. */
-export type OfferedMessage = Readonly<{ epoch: number; batchSeq: number; cose: Uint8Array; records: Uint8Array }>
+/** A batch as it came, with the place its sender gives it. `records` null: the agent did not keep its detail. */
+export type OfferedMessage = Readonly<{
+  epoch: number
+  batchSeq: number
+  cose: Uint8Array
+  records: Uint8Array | null
+}>
 
 /** Who offers. `open` turns false at the first refusal: what such a session has sent besides is not looked at any more. */
 export type Offerer = { readonly agent: EnrolledAgent; open: boolean }
@@ -55,7 +62,7 @@ const CODE_OF: Readonly<Record<ChainRefusal['verdict'], ErrorCode>> = {
   replay: 'CHAIN_REPLAY',
 }
 
-type Verified = Extract<VerifyResult, { ok: true }>
+export type Verified = Extract<VerifyResult, { ok: true }>
 type Entry = { from: Offerer; message: OfferedMessage; verified: VerifyResult; settle(outcome: IngestOutcome): void }
 type Accepted = Readonly<{
   entry: Entry
@@ -69,7 +76,7 @@ type Notice = Readonly<{ code: ErrorCode; detail: string }>
 type Working = {
   head: ChainHead | null
   readonly programs: ReadonlyMap<string, string>
-  readonly here: Map<string, StoredBatch>
+  readonly here: Map<string, BatchReceipt>
 }
 
 export function createIngest(options: IngestOptions): Ingest {
@@ -78,13 +85,13 @@ export function createIngest(options: IngestOptions): Ingest {
   let turning: Promise<void> | null = null
 
   function turn(): void {
-    turning ??= runGroups().finally(() => {
-      turning = null
-    })
+    turning ??= runGroups()
   }
 
   async function runGroups(): Promise<void> {
     while (ready.length > 0) await runGroup(options, ready.splice(0, GROUP_MAX))
+    // At once: what comes between the last look and a later moment would wait for ever.
+    turning = null
   }
 
   return {
@@ -111,10 +118,12 @@ export function createIngest(options: IngestOptions): Ingest {
 async function runGroup(options: IngestOptions, group: readonly Entry[]): Promise<void> {
   const accepted: Accepted[] = []
   const again: { entry: Entry; receipt: Uint8Array }[] = []
+  const completed: BatchWithDecisions[] = []
   try {
     const agents = new Map<string, Working>()
-    for (const entry of group) await judgeEntry(options, { entry, agents, accepted, again })
+    for (const entry of group) await judgeEntry(options, { entry, agents, accepted, again, completed })
     if (accepted.length > 0) await options.stores.batches.append(accepted)
+    if (completed.length > 0) await options.stores.batches.complete(completed)
     for (const { batch, decisions } of accepted) options.stored(batch, decisions)
     for (const { entry, batch } of accepted) entry.settle({ result: 'receipt', receipt: batch.receipt })
     for (const { entry, receipt } of again) entry.settle({ result: 'receipt', receipt })
@@ -132,9 +141,12 @@ type Group = Readonly<{
   agents: Map<string, Working>
   accepted: Accepted[]
   again: { entry: Entry; receipt: Uint8Array }[]
+  /** Batches that are here without their records and have come whole. */
+  completed: BatchWithDecisions[]
 }>
 
-async function judgeEntry(options: IngestOptions, { entry, agents, accepted, again }: Group): Promise<void> {
+async function judgeEntry(options: IngestOptions, group: Group): Promise<void> {
+  const { entry, agents, accepted, again } = group
   const { from, message, verified } = entry
   if (!from.open) {
     entry.settle({ result: 'ignored' })
@@ -157,9 +169,10 @@ async function judgeEntry(options: IngestOptions, { entry, agents, accepted, aga
   const here = working.here.get(`${place.epoch}/${place.batchSeq}`) ?? (await options.stores.batches.receipt(place))
   const nextSeq = working.head?.nextSeq ?? 1
   const renewed = working.head !== null && verified.header.epoch > working.head.epoch
+  const told = await toldAgain(options.stores, { ...from.agent, nextSeq, verified })
   const verdict = judgeBatch(
     {
-      repeatsStored: await repeatsStored(options.stores, { agent: place.agent, nextSeq, verified }),
+      repeatsStored: told === 'unknown' ? true : told,
       head: working.head,
       genesis: genesisPrev({ ...place, deployment: from.agent.deployment, spki: from.agent.spki }),
       stored: here?.identity ?? null,
@@ -177,17 +190,30 @@ async function judgeEntry(options: IngestOptions, { entry, agents, accepted, aga
   if (verdict.verdict === 'duplicate') {
     invariant(here !== undefined && sameBytes(here.identity, verified.identity), 'a duplicate is what is stored')
     again.push({ entry, receipt: here.receipt })
+    if (here.thinned) complete(options, group, { message, verified, working, here })
   } else if (verdict.verdict === 'accept') {
     const batch = batchOf(options, from.agent.agent, { message, verified })
     working.head = verdict.head
-    working.here.set(`${place.epoch}/${place.batchSeq}`, batch)
-    const decisions = verified.decisions
-      .filter((d) => d.seq >= nextSeq)
-      .map((d) => ({ ...d, program: d.rig === null ? null : (working.programs.get(d.rig) ?? null) }))
-    accepted.push({ entry, batch, decisions, notices: noticesOf(verified.header, { ...verdict, renewed }) })
+    working.here.set(`${place.epoch}/${place.batchSeq}`, { ...batch, thinned: message.records === null })
+    const decisions = decisionsOf(verified, working, nextSeq)
+    const notices = noticesOf(verified.header, { ...verdict, renewed, uncompared: told === 'unknown' })
+    accepted.push({ entry, batch, decisions, notices })
   } else {
     await refuse(options, entry, { code: CODE_OF[verdict.verdict], detail: verdict.detail })
   }
+}
+
+type Completing = Readonly<{ message: OfferedMessage; verified: Verified; working: Working; here: BatchReceipt }>
+
+/** A batch that is here without its records has come whole: the whole one wins. */
+function complete(options: IngestOptions, { entry, completed }: Group, offered: Completing): void {
+  const { message, verified, working, here } = offered
+  // Which rigs it is about could not be asked while its records were missing.
+  const isOwn = verified.decisions.every((d) => d.rigs.every((rig) => working.programs.has(rig)))
+  if (message.records === null || !isOwn) return
+  const batch = { ...batchOf(options, entry.from.agent.agent, { message, verified }), receipt: here.receipt }
+  completed.push({ batch, decisions: decisionsOf(verified, working, 1) })
+  working.here.set(`${message.epoch}/${message.batchSeq}`, { ...here, thinned: false })
 }
 
 async function loadAgent(stores: Stores, agent: string): Promise<Working> {
@@ -249,20 +275,11 @@ async function refuse(
   settle({ result: 'refused', code, detail })
 }
 
-/**
- * Whether decisions that are here already are told again as they are stored: the rolling digest at the last of them is
- * over everything before it. Null when the batch tells none of them.
- */
-async function repeatsStored(
-  stores: Stores,
-  { agent, nextSeq, verified }: { agent: string; nextSeq: number; verified: Verified },
-): Promise<boolean | null> {
-  const last = verified.decisions.findLast((d) => d.seq < nextSeq)
-  if (last === undefined) return null
-  const stored = await stores.decisions.get(agent, last.lastSeq)
-  if (stored === undefined) return null
-  const chain = (JSON.parse(last.body) as { chain: string }).chain
-  return stored.seq === last.seq && stored.lastSeq === last.lastSeq && stored.body['chain'] === chain
+function decisionsOf({ decisions }: Verified, { programs }: Working, fromSeq: number): BatchDecision[] {
+  return rowsFrom(decisions, fromSeq).map((d) => ({
+    ...d,
+    program: d.rig === null ? null : (programs.get(d.rig) ?? null),
+  }))
 }
 
 /** Spans one batch is reported for by name. */
@@ -270,16 +287,25 @@ const LOST_MAX = 16
 
 function noticesOf(
   header: Verified['header'],
-  { skipped, repeated, renewed }: { skipped: number; repeated: number; renewed: boolean },
+  {
+    skipped,
+    repeated,
+    renewed,
+    uncompared,
+  }: { skipped: number; repeated: number; renewed: boolean; uncompared: boolean },
 ): Notice[] {
   const notices: Notice[] = []
-  if (renewed)
-    notices.push({ code: 'CHAIN_RENEWED', detail: `epoch ${header.epoch}, ${repeated} decisions told again` })
+  const detail = `epoch ${header.epoch}, ${repeated} decisions told again`
+  if (uncompared)
+    notices.push({ code: 'CHAIN_RENEWED', detail: `${detail}; what is stored of them has no detail to compare with` })
+  else if (renewed) notices.push({ code: 'CHAIN_RENEWED', detail })
   if (skipped > 0)
     notices.push({ code: 'CHAIN_SKIPPED', detail: `${skipped} decisions before ${header.firstSeq} never came` })
   for (const { from, to, reason } of header.gaps.slice(0, LOST_MAX)) {
     const what = LOST_UNITS[reason]
-    if (what !== undefined) notices.push({ code: 'EVIDENCE_LOST', detail: `${what} ${from}–${to}: ${reason}` })
+    if (reason === 'pass_detail_thinned')
+      notices.push({ code: 'DETAIL_THINNED', detail: `decisions ${from}–${to}: what only repeated PASS` })
+    else if (what !== undefined) notices.push({ code: 'EVIDENCE_LOST', detail: `${what} ${from}–${to}: ${reason}` })
   }
   return notices
 }

@@ -14,6 +14,7 @@ import type { CollectorEvents } from '../events.ts'
 import type { Fleet, RigVitals } from '../fleet.ts'
 import { decisionId, parseDecisionId } from '../http/views.ts'
 import { SESSION_CODE } from '../session-codes.ts'
+import { bytesOf } from '../store/batches.ts'
 import type { Stores } from '../store/open.ts'
 import type { Ingest, Offerer } from './ingest.ts'
 
@@ -181,6 +182,7 @@ async function serve(
 ): Promise<void> {
   switch (message.t) {
     case 'batch':
+    case 'batch_thinned':
       if (state.credit <= 0) {
         await refuse(options, state, {
           code: 'SESSION_CREDIT',
@@ -201,12 +203,17 @@ async function serve(
 }
 
 /** Not awaited by the reader: the next batch is verified while this one is. Order is kept by the ingest. */
-function take(options: SessionOptions, state: State, message: Extract<AgentMessage, { t: 'batch' }>): void {
-  const bytes = message.cose.length + message.records.length
+function take(
+  options: SessionOptions,
+  state: State,
+  message: Extract<AgentMessage, { t: 'batch' | 'batch_thinned' }>,
+): void {
+  const records = message.t === 'batch' ? message.records : null
+  const bytes = bytesOf({ cose: message.cose, records })
   state.inHandBytes += bytes
   if (state.inHandBytes > IN_HAND_BYTES_MAX) options.socket.pause()
   const place = { epoch: message.epoch, batch_seq: message.batch_seq }
-  const offered = { epoch: message.epoch, batchSeq: message.batch_seq, cose: message.cose, records: message.records }
+  const offered = { epoch: message.epoch, batchSeq: message.batch_seq, cose: message.cose, records }
   options.ingest.offer(state.offerer!, offered).then((outcome) => {
     state.inHandBytes -= bytes
     if (state.inHandBytes <= IN_HAND_BYTES_MAX) options.socket.resume()

@@ -185,6 +185,13 @@ export const RuntimeSchema = closed({
         description:
           'Bound of the outbox. Receipted batches make room; without a receipt nothing is deleted and evaluation waits.',
       }),
+      thin_at_percent: Type.Integer({
+        minimum: 10,
+        maximum: 100,
+        default: 80,
+        description:
+          'Share of `outbox.bytes_max` without receipts past which the oldest batches that only repeat PASS keep no more than their signed headers; 100: only when there is no room left.',
+      }),
     },
     'Signed batches.',
   ),

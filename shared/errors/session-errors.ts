@@ -125,6 +125,13 @@ export const SESSION_ERRORS = {
     summary: 'An agent declared, signed, that journal records or decisions of it cannot be had any more.',
     remedy: 'The batch was taken. Look at the disk of the rig; the ranges named have no raw evidence.',
   },
+  DETAIL_THINNED: {
+    exit: 65,
+    retry: false,
+    summary: 'An agent declared, signed, that batches which only repeated PASS keep no more than their headers.',
+    remedy:
+      'Its outbox was near its bound because the collector was away. `hb replay` on the rig still proves them while the journal reaches back; raise `outbox.bytes_max` when this must not happen.',
+  },
   SESSION_PROTOCOL: {
     exit: 65,
     retry: false,

@@ -42,8 +42,14 @@ export const STORAGE_ERRORS = {
   OUTBOX_FULL: {
     exit: 75,
     retry: true,
-    summary: 'The outbox is at its bound, and nothing in it has been receipted.',
+    summary: 'The outbox is at its bound, and what is in it has no receipt.',
     remedy: 'Bring the collector back, or raise `outbox.bytes_max`. Nothing is deleted without a receipt.',
+  },
+  OUTBOX_FILLING: {
+    exit: 75,
+    retry: true,
+    summary: 'Batches without a receipt fill the outbox; a warning, with the days that are left at the rate of now.',
+    remedy: 'Bring the collector back, carry batches on a stick (`hb outbox export`), or raise `outbox.bytes_max`.',
   },
   OUTBOX_DAMAGED: {
     exit: 65,

@@ -36,7 +36,8 @@ export type BatchHeader = Readonly<{
   config: Uint8Array
   baselines: readonly Uint8Array[]
   /**
-   * What was not there. The reason says what is counted: `decisions_lost` decisions, `journal_lost` (unreadable) and
+   * What was not there. The reason says what is counted: `decisions_lost` and `pass_detail_thinned` (earlier batches, of
+   * which those that only repeat PASS keep no more than their headers) decisions, `journal_lost` (unreadable) and
    * `journal_not_evaluated` journal records, every other one µs of event time. First and last, both included.
    */
   gaps: readonly Readonly<{ from: number; to: number; reason: string }>[]
@@ -58,6 +59,8 @@ export type BatchHeader = Readonly<{
 
 /** A batch that was verified and read. */
 export type OpenedBatch = Readonly<{ header: BatchHeader; items: readonly DecisionItem[]; identity: Uint8Array }>
+/** A batch of which only the signed header is left. `root` is what its records come to. */
+export type ThinnedBatch = Readonly<{ header: BatchHeader; root: Uint8Array; identity: Uint8Array }>
 
 /** Name of an agent in certificates and messages. */
 export function agentUri(deployment: string, agent: string): string {
@@ -111,6 +114,24 @@ export function buildBatch({
 }
 
 /**
+ * Signs a header over records that are not here any more: only what they come to (`root`) is known. For decisions whose
+ * detail was thinned and that have to be told again in a new epoch.
+ */
+export function buildThinned({
+  header,
+  root,
+  signer,
+}: {
+  header: BatchHeader
+  root: Uint8Array
+  signer: Signer
+}): Uint8Array {
+  const issuer = agentUri(header.deployment, header.agent)
+  const payload = canonicalBytes(payloadOf(header, root))
+  return signCose({ typ: BATCH_TYP, issuer, subject: `run/${header.run}`, payload, signer })
+}
+
+/**
  * Verifies a batch with its records and reads it. Nothing is believed before the signature; every root is computed anew.
  *
  * @throws HbError COSE_SHAPE, CBOR_REFUSED, BATCH_SIGNATURE, BATCH_SHAPE, BATCH_ROOT.
@@ -124,21 +145,31 @@ export function openBatch({
   records: Uint8Array
   key: VerifyKey
 }): OpenedBatch {
-  const { payload, issuer, subject } = openCose(cose, { typ: BATCH_TYP, key })
-  const { header, root } = headerOf(decodeSigned(payload), subject)
-  if (issuer !== agentUri(header.deployment, header.agent))
-    throw new HbError('BATCH_SHAPE', { found: issuer, expected: agentUri(header.deployment, header.agent) })
+  const { header, root, identity } = openThinned(cose, key)
   const { items, leaves } = readRecordMap(records)
   if (!equalBytes(treeHash(leaves.map(rootOfRecord)), root))
     throw new HbError('BATCH_ROOT', { agent: header.agent, batch_seq: header.batchSeq })
   checkCover(header, items)
-  return { header, items, identity: coseIdentity(cose) }
+  return { header, items, identity }
 }
 
-/** The header of a batch without its records, verified by its signature: for chains of batches. */
-export function openHeader(cose: Uint8Array, key: VerifyKey): BatchHeader {
-  const { payload, subject } = openCose(cose, { typ: BATCH_TYP, key })
-  return headerOf(decodeSigned(payload), subject).header
+/**
+ * Verifies a batch whose records are not there: its signature, and the shape of its header. Which decisions it stands
+ * for is certain then, and what they must come to (`root`); what they say is not known.
+ *
+ * @throws HbError COSE_SHAPE, CBOR_REFUSED, BATCH_SIGNATURE, BATCH_SHAPE.
+ */
+export function openThinned(cose: Uint8Array, key: VerifyKey): ThinnedBatch {
+  const { payload, issuer, subject } = openCose(cose, { typ: BATCH_TYP, key })
+  const { header, root } = headerOf(decodeSigned(payload), subject)
+  if (issuer !== agentUri(header.deployment, header.agent))
+    throw new HbError('BATCH_SHAPE', { found: issuer, expected: agentUri(header.deployment, header.agent) })
+  return { header, root, identity: coseIdentity(cose) }
+}
+
+/** What the records of these decisions come to under a seed: equal to the root of the batch that was made of them. */
+export function rootOfItems(items: readonly DecisionItem[], seed: Uint8Array): Uint8Array {
+  return treeHash(buildRecords(items, seed).roots)
 }
 
 /** Every decision of the batch exactly once, in order. */

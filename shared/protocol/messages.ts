@@ -40,6 +40,16 @@ export type BatchMessage = Readonly<{
   cose: Uint8Array
   records: Uint8Array
 }>
+/** Version of {@link BatchThinnedMessage}. */
+export const THINNED_VERSION = 1
+/** A batch of which the agent keeps only the signed header: what its decisions said in detail made room for newer ones. */
+export type BatchThinnedMessage = Readonly<{
+  t: 'batch_thinned'
+  v: typeof THINNED_VERSION
+  epoch: number
+  batch_seq: number
+  cose: Uint8Array
+}>
 /** `vitals` is JSON: it goes to pages as it is and is never decided from. */
 export type VitalsMessage = Readonly<{ t: 'vitals'; vitals: string }>
 export type SliceChannelMessage = Readonly<{
@@ -56,7 +66,7 @@ export type SliceMessage = Readonly<{
   channels: readonly SliceChannelMessage[]
   reason?: string
 }>
-export type AgentMessage = HelloMessage | BatchMessage | VitalsMessage | SliceMessage
+export type AgentMessage = HelloMessage | BatchMessage | BatchThinnedMessage | VitalsMessage | SliceMessage
 
 /** Where to go on: the last batch receipted, 0 for none, and how many may be on the way. */
 export type ResumeMessage = Readonly<{ t: 'resume'; epoch: number; batch_seq: number; credit: number }>
@@ -124,6 +134,7 @@ const AGENT_SHAPES: Readonly<Record<string, Shape>> = {
     rigs: listOf(RIGS_MAX, mapOf({ rig: isName, program: isName })),
   },
   batch: { epoch: isCount, batch_seq: isCount, cose: isBytes, records: isBytes },
+  batch_thinned: { v: (value) => value === THINNED_VERSION, epoch: isCount, batch_seq: isCount, cose: isBytes },
   vitals: { vitals: (value) => typeof value === 'string' && value.length <= VITALS_TEXT_MAX },
   slice: {
     id: isText,

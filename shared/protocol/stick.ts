@@ -7,12 +7,15 @@ import { DOMAIN, digestPrefix, equalBytes } from '../crypto/digest.ts'
 import type { Signer, VerifyKey } from '../crypto/sign.ts'
 import type { ErrorCode } from '../errors/catalog.ts'
 import { HbError } from '../errors/hb-error.ts'
+import { invariant } from '../lib/assert.ts'
 import type { Canonical } from '../model/decision.ts'
 import { isId } from '../model/ids.ts'
 import type { Bytes, Micros } from '../units.ts'
 
 export const STICK_TYP = 'application/hb-stick+cose'
+/** A file without thinned batches is version 1, as ever; version 2 may hold them, and only batches have it. */
 export const STICK_VERSION = 1
+export const STICK_THINNED_VERSION = 2
 /** Largest file that is written or read; it is read whole. */
 export const STICK_BYTES_MAX: Bytes = 512 * 1024 * 1024
 
@@ -20,10 +23,13 @@ const HEAD = 0
 const BATCH = 1
 const RECEIPT = 2
 const MANIFEST = 3
+/** A batch of which only the signed header is left. Since version 2. */
+const THINNED = 4
 
 /** What a file carries: batches to the collector, or receipts back. */
 export type StickKind = 'batches' | 'receipts'
-export type StickBatch = Readonly<{ epoch: number; batchSeq: number; cose: Uint8Array; records: Uint8Array }>
+/** `records` null: only the signed header is left. */
+export type StickBatch = Readonly<{ epoch: number; batchSeq: number; cose: Uint8Array; records: Uint8Array | null }>
 export type StickReceipt = Readonly<{ epoch: number; batchSeq: number; receipt: Uint8Array }>
 
 /** What whoever wrote the file signs of it: whose it is, and the digest of everything before. */
@@ -54,11 +60,15 @@ export class StickError extends HbError {
 }
 
 /**
- * Writes a file for a stick: records as in journal and outbox (version 1), with the bodies `[0, 1, kind]`, then
- * `[1, epoch, batch_seq, cose, records]` or `[2, epoch, batch_seq, receipt]`, and last `[3, manifest]`, which signs the
- * digest of every byte before it. Without the last record a file is cut.
+ * Writes a file for a stick: records as in journal and outbox (version 1), with the bodies `[0, version, kind]`, then
+ * `[1, epoch, batch_seq, cose, records]`, `[4, epoch, batch_seq, cose]` or `[2, epoch, batch_seq, receipt]`, and last
+ * `[3, manifest]`, which signs the digest of every byte before it. Without the last record a file is cut.
  */
-export function createStickWriter(kind: StickKind, write: (bytes: Uint8Array) => void) {
+export function createStickWriter(
+  kind: StickKind,
+  write: (bytes: Uint8Array) => void,
+  version: typeof STICK_VERSION | typeof STICK_THINNED_VERSION = STICK_VERSION,
+) {
   const hash = createHash('sha256').update(digestPrefix(DOMAIN.stick))
   let seq = 0
   let count = 0
@@ -68,11 +78,12 @@ export function createStickWriter(kind: StickKind, write: (bytes: Uint8Array) =>
     hash.update(record)
     write(record)
   }
-  put([HEAD, STICK_VERSION, kind])
+  put([HEAD, version, kind])
   return {
     batch({ epoch, batchSeq, cose, records }: StickBatch): void {
+      invariant(records !== null || version === STICK_THINNED_VERSION, 'version 1 has no thinned batches')
       count += 1
-      put([BATCH, epoch, batchSeq, cose, records])
+      put(records === null ? [THINNED, epoch, batchSeq, cose] : [BATCH, epoch, batchSeq, cose, records])
     },
     receipt({ epoch, batchSeq, receipt }: StickReceipt): void {
       count += 1
@@ -81,15 +92,17 @@ export function createStickWriter(kind: StickKind, write: (bytes: Uint8Array) =>
     /** Ends the file. */
     finish(about: Omit<StickManifest, 'kind' | 'count'>, signer: Signer): void {
       const digest = new Uint8Array(hash.copy().digest())
-      put([MANIFEST, signManifest({ ...about, kind, count }, digest, signer)])
+      put([MANIFEST, signManifest({ ...about, kind, count }, { digest, signer, version })])
     },
   }
 }
 
-function signManifest(manifest: StickManifest, digest: Uint8Array, signer: Signer): Uint8Array {
-  const { kind, deployment, agent, count, madeUs, version, rigs } = manifest
+function signManifest(
+  { kind, deployment, agent, count, madeUs, version, rigs }: StickManifest,
+  { digest, signer, version: v }: { digest: Uint8Array; signer: Signer; version: number },
+): Uint8Array {
   const payload = canonicalBytes({
-    v: STICK_VERSION,
+    v,
     kind,
     deployment,
     agent,
@@ -112,9 +125,11 @@ export type StickContent = Readonly<{
   claims: string
   manifest: Uint8Array
   digest: Uint8Array
+  version: number
 }>
 
 type Read = {
+  version: number
   batches: StickBatch[]
   receipts: StickReceipt[]
   manifest: Uint8Array | null
@@ -124,7 +139,7 @@ type Read = {
 
 /** Reads all of a file. @throws StickError with every record that is damaged or of another shape */
 export function readStick(file: string, bytes: Uint8Array, kind: StickKind): StickContent {
-  const read: Read = { batches: [], receipts: [], manifest: null, digest: null, problems: [] }
+  const read: Read = { version: 0, batches: [], receipts: [], manifest: null, digest: null, problems: [] }
   const add = (at: Bytes, found: string, expected: string): void => {
     read.problems.push({ file, key: `byte ${at}`, found, expected, code: 'STICK_DAMAGED' })
   }
@@ -138,7 +153,7 @@ export function readStick(file: string, bytes: Uint8Array, kind: StickKind): Sti
     if (record.seq !== next) add(record.offset, `record ${record.seq}`, `record ${next}`)
     next = record.seq + 1
     const mistake = takeRecord(read, { kind, isFirst: record.seq === 1, body: record.body })
-    if (mistake !== null) add(record.offset, mistake, `a file of ${kind}, version ${STICK_VERSION}`)
+    if (mistake !== null) add(record.offset, mistake, `a file of ${kind}, version ${newestVersion(kind)} or older`)
     if (read.manifest !== null && read.digest === null)
       read.digest = new Uint8Array(
         createHash('sha256').update(digestPrefix(DOMAIN.stick)).update(bytes.subarray(0, record.offset)).digest(),
@@ -146,8 +161,8 @@ export function readStick(file: string, bytes: Uint8Array, kind: StickKind): Sti
   }
   if (read.manifest === null) add(bytes.length, 'no end: the file was cut', 'its last record, the manifest')
   if (read.problems.length > 0) throw new StickError(read.problems)
-  const { batches, receipts, manifest, digest } = read
-  return { file, batches, receipts, claims: claimOf(manifest!), manifest: manifest!, digest: digest! }
+  const { version, batches, receipts, manifest, digest } = read
+  return { file, version, batches, receipts, claims: claimOf(manifest!), manifest: manifest!, digest: digest! }
 }
 
 /** @returns what is wrong with it, or null */
@@ -156,11 +171,26 @@ function takeRecord(read: Read, { kind, isFirst, body }: { kind: StickKind; isFi
   if (value === null) return 'a record that is no list'
   const [type, ...f] = value
   if (isFirst !== (type === HEAD)) return isFirst ? 'no head' : 'a head in the middle'
-  if (type === HEAD)
-    return f[0] === STICK_VERSION && f[1] === kind ? null : `version ${String(f[0])} of ${String(f[1])}`
+  if (type === HEAD) {
+    const isKnown = f[0] === STICK_VERSION || f[0] === newestVersion(kind)
+    if (!isKnown || f[1] !== kind) return `version ${String(f[0])} of ${String(f[1])}`
+    read.version = f[0] as number
+    return null
+  }
   const isPlaced = isWhole(f[0]) && isWhole(f[1])
   if (type === BATCH && kind === 'batches' && f.length === 4 && isPlaced && isBytes(f[2]) && isBytes(f[3])) {
     read.batches.push({ epoch: f[0] as number, batchSeq: f[1] as number, cose: f[2], records: f[3] })
+    return null
+  }
+  if (
+    type === THINNED &&
+    kind === 'batches' &&
+    read.version === STICK_THINNED_VERSION &&
+    f.length === 3 &&
+    isPlaced &&
+    isBytes(f[2])
+  ) {
+    read.batches.push({ epoch: f[0] as number, batchSeq: f[1] as number, cose: f[2], records: null })
     return null
   }
   if (type === RECEIPT && kind === 'receipts' && f.length === 3 && isPlaced && isBytes(f[2])) {
@@ -172,6 +202,10 @@ function takeRecord(read: Read, { kind, isFirst, body }: { kind: StickKind; isFi
     return null
   }
   return `a record of kind ${String(type)} with ${f.length} fields`
+}
+
+function newestVersion(kind: StickKind): number {
+  return kind === 'batches' ? STICK_THINNED_VERSION : STICK_VERSION
 }
 
 function isWhole(value: unknown): value is number {
@@ -198,7 +232,7 @@ function claimOf(manifest: Uint8Array): string {
 /** @throws HbError COSE_SHAPE, CBOR_REFUSED, BATCH_SIGNATURE, STICK_DAMAGED when the digest is of other bytes */
 export function openManifest(content: StickContent, kind: StickKind, key: VerifyKey): StickManifest {
   const map = decodeSigned(openCose(content.manifest, { typ: STICK_TYP, key }).payload) as unknown
-  if (!(map instanceof Map) || map.get('v') !== STICK_VERSION || map.get('kind') !== kind)
+  if (!(map instanceof Map) || map.get('v') !== content.version || map.get('kind') !== kind)
     throw new HbError('COSE_SHAPE', { found: 'a manifest of another version or kind' })
   const manifest = {
     kind,

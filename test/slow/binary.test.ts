@@ -22,7 +22,7 @@ import { BUNDLE, type Hb, killAll, runHb, startHb } from '../../scripts/demo/pro
 import { fileDigest, ROOT } from '../../scripts/sources.ts'
 import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { readPublicKey } from '../../shared/crypto/sign.ts'
-import { openBatch } from '../../shared/protocol/batch.ts'
+import { openThinned } from '../../shared/protocol/batch.ts'
 import { createBenchFolder, runtimeYaml } from '../support/bench-folder.ts'
 import { makeRecording } from '../support/kill-run.ts'
 
@@ -277,8 +277,8 @@ t.test('a batch names the file that made it, and is not taken in by the environm
     await runHb(['runtime', '--config', 'runtime.yaml', '--state', state], folder.path, hb)
     const key = readPublicKey(readFileSync(join(folder.path, 'sign.pub.pem'), 'utf8'))
     const entries = await viewStorage(join(folder.path, state)).outbox.read(1, 10_000)
-    return entries.map(({ cose, records }) => {
-      const { exe, execArgvEmpty, version } = openBatch({ cose, records, key }).header.code
+    return entries.map(({ cose }) => {
+      const { exe, execArgvEmpty, version } = openThinned(cose, key).header.code
       return { exe: Buffer.from(exe).toString('hex'), flags: execArgvEmpty, version }
     })
   }

@@ -56,13 +56,13 @@ function loaded(): LoadedRuntime {
 }
 const LOADED = loaded()
 
-/** One 50 ms frame: steady flow, and out of its limits every third second. */
-export function frameInput(k: number): JournalInput {
+/** One 50 ms frame: steady flow, and out of its limits every third second, or never. */
+export function frameInput(k: number, { steady = false } = {}): JournalInput {
   const startUs = T0 + k * FRAME_US
   const timeUs = Float64Array.from({ length: SAMPLES }, (_, i) => startUs + i * 10_000)
-  const isFault = Math.floor((k * FRAME_US) / 1_000_000) % 3 === 2
+  const isFault = !steady && Math.floor((k * FRAME_US) / 1_000_000) % 3 === 2
   const value = timeUs.map((us) => (isFault ? 250 : 100) + ((us / 10_000) % 7) / 8)
-  const frame = { rig: 'water-loop', source: 'daq', epoch: 'one', seq: k, channels: ['flow'], cid: '', timeUs, value }
+  const frame = { rig: 'water-loop', source: 'daq', epoch: 'one', seq: k, channels: ['flow'], cid: null, timeUs, value }
   return {
     kind: 'frame',
     nowUs: startUs + FRAME_US,
@@ -90,7 +90,9 @@ export class BareAgent {
     this.loop = parts.loop
   }
 
-  static async open(disk: ModelDisk): Promise<BareAgent> {
+  static async open(disk: ModelDisk, outbox: Partial<LoadedRuntime['config']['outbox']> = {}): Promise<BareAgent> {
+    const { config } = LOADED
+    const loaded = { ...LOADED, config: { ...config, outbox: { ...config.outbox, ...outbox } } }
     const clock = createVirtualClock(T0)
     const logged: Logged[] = []
     const log =
@@ -98,12 +100,12 @@ export class BareAgent {
       (facts: Logged): void =>
         void logged.push({ ...facts, level })
     const events = createAgentEvents({ info: log('info'), warn: log('warn'), error: log('error') } as unknown as Logger)
-    const storage = openStorage('/state', LOADED, { signer, nowUs: T0, files: disk.files })
+    const storage = openStorage('/state', loaded, { signer, nowUs: T0, files: disk.files })
     const exe = async (): Promise<Uint8Array> => new Uint8Array(32)
     const code = { exe, version: '0', node: '0', evaluator: EVALUATOR_VERSION, execArgvEmpty: true }
     try {
       const own = createAgentClock({ clock, bootUs: () => null })
-      const loop = await openLoop({ loaded: LOADED, clock: own, events, storage, signer, code })
+      const loop = await openLoop({ loaded, clock: own, events, storage, signer, code })
       await loop.begin()
       return new BareAgent({ logged, storage, loop, clock })
     } catch (error) {
@@ -113,8 +115,18 @@ export class BareAgent {
   }
 
   /** @returns whether it was journaled and evaluated */
-  take(k: number): boolean {
-    return this.loop.intake.take(frameInput(k)) !== null
+  take(k: number, how: { steady?: boolean } = {}): boolean {
+    return this.loop.intake.take(frameInput(k, how)) !== null
+  }
+
+  /** Frames `from` to `to` and a batch every 10 of them; what the outbox does about it is done. */
+  async live(from: number, to: number, how: { steady?: boolean } = {}): Promise<void> {
+    for (let k = from; k < to; k += 1) {
+      this.take(k, how)
+      if (k % 10 !== 9) continue
+      await this.flush().catch(() => undefined)
+      await this.storage.outboxWatch.settled()
+    }
   }
 
   async flush(): Promise<void> {

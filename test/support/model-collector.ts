@@ -4,7 +4,7 @@ import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
 import type { VerifyKey } from '../../shared/crypto/sign.ts'
 import type { Canonical, DecisionItem } from '../../shared/model/decision.ts'
-import { genesisPrev, openBatch } from '../../shared/protocol/batch.ts'
+import { type BatchHeader, genesisPrev, openBatch, openThinned } from '../../shared/protocol/batch.ts'
 
 const FACTS = { deployment: 'demo', agent: 'bench-1' }
 
@@ -16,6 +16,8 @@ export class ModelCollector {
   /** Spans that headers declared, by reason. */
   readonly declared: { from: number; to: number; reason: string }[] = []
   readonly items = new Map<number, { last: number; bytes: string; chain: string }>()
+  /** Batches that came without their records. */
+  thinned = 0
   private readonly batches = new Map<string, Uint8Array>()
   private readonly key: VerifyKey
 
@@ -34,14 +36,16 @@ export class ModelCollector {
 
   /** @returns null when it was taken (now or before), else why not */
   offer(entry: OutboxEntry): string | null {
-    const { header, items, identity } = openBatch({ cose: entry.cose, records: entry.records, key: this.key })
+    const { cose, records } = entry
+    const { header, identity } = openThinned(cose, this.key)
+    const items = records === null ? [] : openBatch({ cose, records, key: this.key }).items
     const place = `${header.epoch}/${header.batchSeq}`
     const verdict = judgeBatch(
       {
         head: this.head,
         genesis: genesisPrev({ ...FACTS, epoch: header.epoch, spki: this.key.spki }),
         stored: this.batches.get(place) ?? null,
-        repeatsStored: this.repeatsStored(items),
+        repeatsStored: records === null ? this.repeatsThinned(header) : this.repeatsStored(items),
         programs: new Map([['water-loop', 'demo']]),
       },
       {
@@ -60,7 +64,13 @@ export class ModelCollector {
     this.declared.push(...header.gaps)
     this.batches.set(place, identity)
     for (const item of items) this.keep(item)
+    if (records === null) this.thinned += 1
     return null
+  }
+
+  /** What is stored stands; without its records nothing can be held against what comes. */
+  private repeatsThinned({ firstSeq }: BatchHeader): boolean | null {
+    return firstSeq >= (this.head?.nextSeq ?? 1) ? null : true
   }
 
   private keep(item: DecisionItem): void {
