@@ -3,7 +3,13 @@ import { createPrng } from '../../shared/lib/prng.ts'
 import { type BenchFolder, recordedLoop, runtimeYaml } from './bench-folder.ts'
 
 /** What a run is judged by. */
-export type RunResult = Readonly<{ digest: string; decisions: number; frames: number; kills: number }>
+export type RunResult = Readonly<{
+  digest: string
+  decisions: number
+  revisions: number
+  frames: number
+  kills: number
+}>
 
 /** Rows of the recording: two minutes of the loop at 100 Hz, with the valve closing after one. */
 export const ROWS = 12_000
@@ -73,9 +79,11 @@ export async function resultOf(folder: BenchFolder, state: string): Promise<Omit
     throw new Error(`${state}: the journal is not whole: ${JSON.stringify(verified['damage'])}`)
   const replayed = await json('replay')
   if (replayed['equal'] !== true || replayed['unsigned'] !== 0) throw new Error(`${state}: ${JSON.stringify(replayed)}`)
+  const listed = await json('decisions', 'list')
   return {
     digest: String(replayed['digest']),
     decisions: Number(replayed['decisions']),
+    revisions: Number(listed['revisions']),
     frames: (verified['kinds'] as { frame: number }).frame,
   }
 }

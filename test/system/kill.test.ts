@@ -1,9 +1,17 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { killAll } from '../../scripts/demo/processes.ts'
-import { createBenchFolder } from '../support/bench-folder.ts'
+import { type BenchFolder, createBenchFolder, recordedLoop, runtimeYaml } from '../support/bench-folder.ts'
 import { killedRuns, makeRecording, ROWS, undisturbed } from '../support/kill-run.ts'
 
+t.setTimeout(0)
+
 const KILLS = 20
+const KILLS_REVISING = 5
+/** Every so many rows one comes so many rows later than it should: behind the lateness, before a second look is over. */
+const LATE_EVERY = 97
+const LATE_BY = 60
 
 t.test(`an agent killed ${KILLS} times at random moments decides what an undisturbed one decides`, async (t) => {
   const folder = await createBenchFolder()
@@ -25,4 +33,35 @@ t.test(`an agent killed ${KILLS} times at random moments decides what an undistu
     t.equal(result.decisions, reference.decisions)
   }
   t.comment(`counted: kills of the agent, short | ${KILLS} | digest equal after every one`)
+})
+
+/** The recording with some rows late, taken in by a rig that looks a second time, on a thread. */
+function withLateRows(folder: BenchFolder): void {
+  const [head, ...rows] = readFileSync(join(folder.path, 'loop.csv'), 'utf8').trimEnd().split('\n')
+  for (let k = 0; k + LATE_BY < rows.length; k += LATE_EVERY) rows.splice(k + LATE_BY, 0, ...rows.splice(k, 1))
+  folder.write('loop.csv', `${[head, ...rows].join('\n')}\n`)
+  const rigs = recordedLoop().replace(
+    '    sources:',
+    '    late_policy: revise\n    revise_within_ms: 1000\n    sources:',
+  )
+  const threads = 'evaluation: { threads: 1 }\n'
+  folder.write('runtime.yaml', runtimeYaml({ clock: 'recording', rigs, extra: threads }))
+}
+
+t.test(`a rig on a thread that looks a second time, killed ${KILLS_REVISING} times`, async (t) => {
+  const folder = await createBenchFolder()
+  t.teardown(() => {
+    killAll()
+    folder.remove()
+  })
+  await makeRecording(folder)
+  withLateRows(folder)
+  const reference = await undisturbed(folder)
+  t.ok(reference.revisions > 0, `${reference.revisions} revisions`)
+  const results = await killedRuns(folder, { kills: KILLS_REVISING, seed: 42, name: 'revising' })
+  for (const result of results) {
+    t.equal(result.digest, reference.digest, `the digest is the same after ${result.kills} kills`)
+    t.equal(result.revisions, reference.revisions, 'and every revision is there once')
+  }
+  t.comment(`counted: kills of an agent that revises, on a thread | ${KILLS_REVISING} | digest equal after every one`)
 })
