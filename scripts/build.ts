@@ -5,13 +5,17 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build as bundle } from 'esbuild'
-import { programOptions, VERSION } from './bundle.ts'
+import { apart, programOptions, VERSION } from './bundle.ts'
 import { buildFleetPage } from './fleet-page.ts'
 import { evaluatorDigest, fileDigest, ROOT } from './sources.ts'
 
 const DIST = join(ROOT, 'dist')
 /** Names of bundles and where they start; threads need a file of their own. */
-const ENTRIES = { hb: 'scripts/hb.ts', 'collector-verify-worker': 'collector/verify/worker.ts' }
+const ENTRIES = {
+  hb: 'scripts/hb.ts',
+  'hb-all': 'scripts/hb-all.ts',
+  'collector-verify-worker': 'collector/verify/worker.ts',
+}
 /** Addons cannot be bundled, piscina looks for its worker beside itself, and the rest are optional parts of packages. */
 const EXTERNAL = ['zeromq', 'sqlite3', 'piscina', 'cbor-extract', 'bufferutil', 'utf-8-validate']
 
@@ -25,6 +29,7 @@ async function buildPrograms(): Promise<string[]> {
     target: 'node20',
     external: EXTERNAL,
     sourcemap: 'linked',
+    plugins: [apart({ path: './hb-all.cjs', external: true })],
   })
   chmodSync(join(DIST, 'hb.cjs'), 0o755)
   return entries.flatMap(([out]) => [`dist/${out}.cjs`, `dist/${out}.cjs.map`])
