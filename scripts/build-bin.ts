@@ -7,10 +7,10 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, s
 import { builtinModules, createRequire } from 'node:module'
 import { basename, join, relative } from 'node:path'
 import { build as bundle } from 'esbuild'
-import { addonAsset, PAGE_PREFIX, WORKER_ASSET } from './binary/asset-names.ts'
+import { addonAsset, PAGE_PREFIX, WHOLE_ASSET, WORKER_ASSET } from './binary/asset-names.ts'
 import { carry } from './binary/carry.ts'
 import { EXECUTABLE, NODE } from './binary/executable.ts'
-import { programOptions, VERSION } from './bundle.ts'
+import { apart, programOptions, VERSION } from './bundle.ts'
 import { buildFleetPage } from './fleet-page.ts'
 import { fileDigest, listFiles, ROOT } from './sources.ts'
 
@@ -44,12 +44,13 @@ async function bundleCode(): Promise<void> {
     },
     entryPoints: [
       { in: 'scripts/hb.ts', out: MAIN.replace('.cjs', '') },
+      { in: 'scripts/hb-all.ts', out: WHOLE_ASSET.replace('.cjs', '') },
       { in: 'node_modules/piscina/dist/worker.js', out: WORKER_ASSET.replace('.cjs', '') },
     ],
     outdir: FOLDER,
     outExtension: { '.js': '.cjs' },
     target: 'node24',
-    plugins: [carry()],
+    plugins: [apart({ path: join(ROOT, 'scripts/binary/hb-all.ts') }), carry()],
     metafile: true,
     // A build folder reached by a link is still the folder that was asked for.
     preserveSymlinks: true,

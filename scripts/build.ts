@@ -5,7 +5,7 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build as bundle } from 'esbuild'
-import { programOptions, VERSION } from './bundle.ts'
+import { apart, programOptions, VERSION } from './bundle.ts'
 import { buildFleetPage } from './fleet-page.ts'
 import { evaluatorDigest, fileDigest, ROOT } from './sources.ts'
 
@@ -14,6 +14,7 @@ const DIST = join(ROOT, 'dist')
 const ENTRIES = {
   hb: 'scripts/hb.ts',
   'agent-shard-worker': 'agent/adapters/shard-worker.ts',
+  'hb-all': 'scripts/hb-all.ts',
   'collector-verify-worker': 'collector/verify/worker.ts',
 }
 /** Addons cannot be bundled, piscina looks for its worker beside itself, and the rest are optional parts of packages. */
@@ -29,6 +30,7 @@ async function buildPrograms(): Promise<string[]> {
     target: 'node20',
     external: EXTERNAL,
     sourcemap: 'linked',
+    plugins: [apart({ path: './hb-all.cjs', external: true })],
   })
   chmodSync(join(DIST, 'hb.cjs'), 0o755)
   return entries.flatMap(([out]) => [`dist/${out}.cjs`, `dist/${out}.cjs.map`])

@@ -26,6 +26,7 @@ export function nominal(): Measure[] {
         'decision_latency_p50_ms',
         'decision_latency_p99_ms',
         'decision_latency_p999_ms',
+        'load_behind_schedule_ms',
         'agent_l64_rss_mb',
         'agent_l64_cpu_percent',
         'rss_drift_percent_per_h',
@@ -76,6 +77,8 @@ async function nominalRun({ short, say }: Setting): Promise<Record<string, numbe
       decision_latency_p50_ms: end.latency[0]! * 1000,
       decision_latency_p99_ms: end.latency[1]! * 1000,
       decision_latency_p999_ms: end.latency[2]! * 1000,
+      // How well the load kept its pace: a tail shorter than this is the load's, or the machine's.
+      load_behind_schedule_ms: report.behindMs,
       agent_l64_rss_mb: Math.max(...looks.map(({ rssMb }) => rssMb)),
       agent_l64_cpu_percent: (100 * (last.cpuS - first.cpuS)) / (last.atS - first.atS),
       // In a short run nothing has settled yet: a figure would be of the warming up.

@@ -35,9 +35,10 @@ const SHAPES: readonly Shape[] = [
   },
 ]
 
-/** The offered rate changes by this factor from trial to trial, at most this often. */
+/** The offered rate changes by this factor from trial to trial, at most this often; then the last step is halved so often. */
 const FACTOR = 1.25
 const TRIALS_MAX = 12
+const HALVINGS = 2
 /** Below this share of what was asked of it, the load itself is the limit. */
 const OFFERED_SHARE = 0.97
 /** What was sent must be decided and signed on disk this soon after the last of it. */
@@ -46,7 +47,8 @@ const POLL_MS = 50
 
 /**
  * The highest rate at which an agent still takes everything: nothing lost, nothing too late, nothing shed, and all of it
- * in signed batches on disk soon after the end. Rates are tried upwards from the bound, or downwards when that fails.
+ * in signed batches on disk soon after the end. Rates are tried upwards from the bound, or downwards when that fails, then
+ * between the last two.
  */
 export function throughput(): Measure[] {
   return SHAPES.map((shape) => ({
@@ -91,16 +93,30 @@ async function highestRate(shape: Shape, seconds: number, say: (text: string) =>
 /** A rate that was held, and whether the load could have sent more. */
 type Held = Readonly<{ rate: number; more: boolean }>
 
+/**
+ * Coarse steps until one is held and the next is not, then finer ones between the two. A rate has failed when it failed
+ * twice: what the machine does beside the bench makes a trial fail, and never makes one succeed.
+ */
 async function search(trial: (rate: number) => Promise<Held | null>, begin: number): Promise<number> {
-  let held = await trial(begin)
-  let best = held?.rate ?? 0
+  const twice = async (rate: number) => (await trial(rate)) ?? (await trial(rate))
+  let held = await twice(begin)
   const up = held !== null
-  for (let k = 0, rate = begin; k < TRIALS_MAX; k += 1) {
-    if (up && held?.more !== true) break
+  let best = held?.rate ?? 0
+  let low = up ? begin : 0
+  let high = up ? Number.POSITIVE_INFINITY : begin
+  for (let k = 0, rate = begin; k < TRIALS_MAX && (up ? held?.more === true : held === null); k += 1) {
     rate = up ? rate * FACTOR : rate / FACTOR
-    held = await trial(rate)
+    held = await twice(rate)
     best = Math.max(best, held?.rate ?? 0)
-    if (!up && held !== null) break
+    if (held === null) high = rate
+    else low = rate
+  }
+  for (let k = 0; k < HALVINGS && low > 0 && high < Number.POSITIVE_INFINITY; k += 1) {
+    const rate = Math.sqrt(low * high)
+    held = await twice(rate)
+    best = Math.max(best, held?.rate ?? 0)
+    if (held === null) high = rate
+    else low = rate
   }
   return best
 }

@@ -1,6 +1,9 @@
 /** Name of the asset with the code of the workers. */
 export const WORKER_ASSET = 'workers.cjs'
 
+/** Name of the asset with the whole program, beside the agent's. */
+export const WHOLE_ASSET = 'hb-all.cjs'
+
 /** Names of the fleet page's files among the assets begin with it. */
 export const PAGE_PREFIX = 'page/'
 

@@ -1,0 +1,39 @@
+import { Command } from 'commander'
+
+/** The bundler puts the version here; run from the sources there is none. */
+declare const HB_VERSION: string
+
+/** Adds a command, or a group of them, to the program. Nothing starts by it. */
+export type AddCommand = (program: Command) => void
+
+/**
+ * First word of a command line → the module that has it, read only when it is asked for: an agent beside a rig must
+ * not spend memory and time on what others need.
+ */
+export const AGENT_COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
+  ['runtime', async () => (await import('../agent/cli/runtime.ts')).runtimeCommand],
+  ['config', async () => (await import('../agent/cli/config-check.ts')).configCommands],
+  ['keys', async () => (await import('../agent/cli/keys.ts')).keysCommands],
+  ['decisions', async () => (await import('../agent/cli/decisions.ts')).decisionsCommands],
+  ['replay', async () => (await import('../agent/cli/replay.ts')).replayCommand],
+  ['journal', async () => (await import('../agent/cli/journal.ts')).journalCommands],
+  ['baseline', async () => (await import('../agent/cli/baseline.ts')).baselineCommands],
+  ['run', async () => (await import('../agent/cli/runs.ts')).runCommands],
+  ['runs', async () => (await import('../agent/cli/runs.ts')).runsCommands],
+  ['listen', async () => (await import('../agent/cli/listen.ts')).listenCommand],
+  ['outbox', async () => (await import('../agent/cli/outbox.ts')).outboxCommands],
+  ['top', async () => (await import('../agent/cli/top.ts')).topCommand],
+  ['doctor', async () => (await import('../agent/cli/doctor.ts')).doctorCommand],
+])
+
+/** The program without a command. */
+export function bareProgram(): Command {
+  return (
+    new Command('hb')
+      .description('Watches hardware under test, decides bit-exactly against baselines, and can prove it afterwards.')
+      .version(typeof HB_VERSION === 'string' ? HB_VERSION : '0.0.0-source', '--version', 'print the version')
+      .showHelpAfterError(false)
+      // An option belongs to the command it stands behind: `collector` and `collector fsck` both have `--config`.
+      .enablePositionalOptions()
+  )
+}
