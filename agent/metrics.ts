@@ -17,6 +17,7 @@ export function agentMetrics(loop: AgentLoop, storage: AgentStorage, uplink: Upl
     ...revisionMetrics(loop),
     ...loopMetrics(loop, storage),
     ...outboxMetrics(storage, uplink),
+    ...fillMetrics(storage),
   ]
 }
 
@@ -179,7 +180,7 @@ function loopMetrics(loop: AgentLoop, { journal }: AgentStorage): MetricSource[]
   ]
 }
 
-function outboxMetrics({ outbox, outboxWatch }: AgentStorage, uplink: Uplink | null): MetricSource[] {
+function outboxMetrics({ outbox }: AgentStorage, uplink: Uplink | null): MetricSource[] {
   return [
     {
       name: 'hb_signed_seq',
@@ -199,6 +200,24 @@ function outboxMetrics({ outbox, outboxWatch }: AgentStorage, uplink: Uplink | n
       kind: 'gauge',
       read: () => [{ value: outbox.bytes }],
     },
+    {
+      name: 'hb_vitals_dropped_total',
+      help: 'Vitals since the start for which a congested link had no room.',
+      kind: 'counter',
+      read: () => [{ value: uplink?.vitalsDropped ?? 0 }],
+    },
+    {
+      name: 'hb_uplink_state',
+      help: '1 for the state the uplink is in.',
+      kind: 'gauge',
+      labels: ['state'],
+      read: () => SESSION_STATES.map((state) => ({ value: uplink?.state === state ? 1 : 0, labels: { state } })),
+    },
+  ]
+}
+
+function fillMetrics({ outbox, outboxWatch }: AgentStorage): MetricSource[] {
+  return [
     {
       name: 'hb_outbox_held_bytes',
       help: 'Bytes of the outbox that only receipts can free.',
@@ -228,13 +247,6 @@ function outboxMetrics({ outbox, outboxWatch }: AgentStorage, uplink: Uplink | n
       help: 'Batches since the start that repeated PASS and whose detail made room.',
       kind: 'counter',
       read: () => [{ value: outboxWatch.thinned }],
-    },
-    {
-      name: 'hb_uplink_state',
-      help: '1 for the state the uplink is in.',
-      kind: 'gauge',
-      labels: ['state'],
-      read: () => SESSION_STATES.map((state) => ({ value: uplink?.state === state ? 1 : 0, labels: { state } })),
     },
   ]
 }

@@ -50,7 +50,7 @@ export interface Collector {
 /** A stop that takes longer goes on to the next part. */
 const STOP_MS: Millis = 10_000
 /** Refusals waiting to be written; more are counted in the log only, so that a flood of them cannot hold up batches. */
-const REFUSALS_WAITING_MAX = 64
+export const REFUSALS_WAITING_MAX = 64
 
 type Refuse = (refusal: Omit<Refusal, 'timeUs'> & Readonly<{ times?: number }>) => Promise<void>
 type Parts = {
@@ -236,12 +236,17 @@ function createStoreWatch({ settings: { config, folder }, events, parts, files, 
 }
 
 /** Records a refusal, shows it on every page, and says it in the log. Never rejects: refusing must not fail. */
-function refuser({
+export function refuser({
   stores,
   feed,
   events,
   clock,
-}: Readonly<{ stores: Stores; feed: LiveFeed; events: CollectorEvents; clock: Clock }>): Refuse {
+}: Readonly<{
+  stores: Pick<Stores, 'refusals'>
+  feed: Pick<LiveFeed, 'publish'>
+  events: Pick<CollectorEvents, 'refused' | 'broken'>
+  clock: Pick<Clock, 'nowUs'>
+}>): Refuse {
   let waiting = 0
   return async (refusal) => {
     const timeUs = clock.nowUs()

@@ -10,9 +10,9 @@ import type { Micros } from '../../shared/units.ts'
 import type { RawTelemetry, SourceSink, TelemetrySource } from '../ports.ts'
 
 /** Longest header line, and longest row; the rest of a longer row is read over. */
-const LINE_BYTES_MAX = 1024 * 1024
+export const LINE_BYTES_MAX = 1024 * 1024
 /** Rows that cannot be read and wait for one that can. */
-const BAD_ROWS_WAITING_MAX = 256
+export const BAD_ROWS_WAITING_MAX = 256
 const DELIMITERS = [';', ',', '\t', '|'] as const
 
 export type CsvSourceOptions = Readonly<{

@@ -40,7 +40,7 @@ const FIRST = 'first'
 /** Unreadable spans that a signed batch has told already. */
 const TOLD = 'told'
 /** Spans that are remembered as told; of more the oldest is forgotten, and told again. */
-const TOLD_MAX = 256
+export const TOLD_MAX = 256
 
 /**
  * The input journal as files of records, named by the sequence of their first one.

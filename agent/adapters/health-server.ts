@@ -24,9 +24,15 @@ export interface HealthServer {
 
 export function createHealthServer(options: HealthOptions): HealthServer {
   let server: SmallServer | null = null
+  const turnedAway: MetricSource = {
+    name: 'hb_connections_turned_away_total',
+    help: 'Connections to the health server that were closed because too many were open.',
+    kind: 'counter',
+    read: () => [{ value: server?.turnedAway ?? 0 }],
+  }
   return {
     async start() {
-      const page = createMetricsPage(options.metrics)
+      const page = createMetricsPage([...options.metrics, turnedAway])
       server = createSmallServer({
         'GET /live': () => ({ code: 200, body: { live: true } }),
         'GET /ready': () => {

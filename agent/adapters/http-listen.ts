@@ -6,13 +6,18 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 export type HttpAnswer = Readonly<{ code: number; body: Readonly<Record<string, unknown>> | string; type?: string }>
 /** `METHOD /path` → its answer. `body` is the JSON of a POST. */
 export type HttpRoutes = Readonly<Record<string, (body: unknown) => HttpAnswer | Promise<HttpAnswer>>>
-export type SmallServer = Readonly<{ listen(at: ListenOptions): Promise<string>; close(): Promise<void> }>
+export type SmallServer = Readonly<{
+  listen(at: ListenOptions): Promise<string>
+  close(): Promise<void>
+  /** Connections that were closed because there were too many. */
+  readonly turnedAway: number
+}>
 
 /** Longest body that is read; a longer one is refused. */
-const BODY_BYTES_MAX = 64 * 1024
+export const BODY_BYTES_MAX = 64 * 1024
 /** A request that takes longer to arrive is ended, and no more connections than these are open at once. */
 const REQUEST_WITHIN_MS = 5_000
-const CONNECTIONS_MAX = 64
+export const CONNECTIONS_MAX = 64
 
 /**
  * The agent's own small servers: a handful of fixed paths, nothing else. Plain `node:http`, because an agent that idles
@@ -29,7 +34,14 @@ export function createSmallServer(routes: HttpRoutes): SmallServer {
     },
   )
   server.maxConnections = CONNECTIONS_MAX
+  let turnedAway = 0
+  server.on('drop', () => {
+    turnedAway += 1
+  })
   return {
+    get turnedAway() {
+      return turnedAway
+    },
     listen: (at) => listen(server, at),
     close: () =>
       new Promise((resolve) => {

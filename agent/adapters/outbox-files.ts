@@ -61,7 +61,7 @@ function isWhole(value: unknown): value is number {
 }
 
 /** Damaged files that are put aside; of more the oldest goes. */
-const ASIDE_MAX = 8
+export const ASIDE_MAX = 8
 
 /**
  * Keeps a copy of a damaged file as `<name>.damaged` and writes the file anew with what can be read of it, each record

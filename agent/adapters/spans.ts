@@ -15,7 +15,7 @@ export interface Spans {
 
 const NAME = 'harmony-bridge'
 /** Decisions that a batch links to, and that are remembered for the next one; of more the oldest are left out. */
-const LINKS_MAX = 128
+export const LINKS_MAX = 128
 
 /** @returns null when no SDK is registered in this process: then it costs nothing. */
 export function createSpans(version: string): Spans | null {

@@ -7,6 +7,7 @@ import { createRetrySchedule } from '../../shared/lib/retry-schedule.ts'
 import { type Downlink, openDownlink } from '../../shared/protocol/downlink.ts'
 import {
   type CollectorMessage,
+  CREDIT_MAX,
   type HelloMessage,
   type ReceiptMessage,
   type ResumeMessage,
@@ -52,6 +53,8 @@ export type UplinkOptions = Readonly<{
 /** The way of signed batches to the collector. It never holds up the evaluation: what cannot go waits in the outbox. */
 export interface Uplink {
   readonly state: SessionState
+  /** Vitals that a congested link had no room for. */
+  readonly vitalsDropped: number
   start(): void
   /** Says goodbye and stops trying. What was not receipted stays in the outbox. */
   stop(): Promise<void>
@@ -81,7 +84,9 @@ const PINGS_UNANSWERED_MAX = 3
 const MESSAGE_BYTES_MAX: Bytes = 16 * 1024 * 1024
 /** Bytes that may wait in the socket: above it batches stay on disk, and vitals are dropped. */
 const BATCH_BUFFER_MAX: Bytes = 8 * 1024 * 1024
-const VITALS_BUFFER_MAX: Bytes = 1024 * 1024
+export const VITALS_BUFFER_MAX: Bytes = 1024 * 1024
+/** Slices that are read from the journal at once; one more is answered with `busy` and may be asked for again. */
+export const SLICES_AT_ONCE_MAX = 4
 const BATCHES_AT_ONCE = 16
 const GOODBYE_MS: Millis = 500
 const DRAIN_MS: Millis = 3000
@@ -104,6 +109,9 @@ class WsUplink implements Uplink {
   private pumpAgain = false
   private begunAgain = false
   private unanswered = 0
+  /** Slices that are being read. */
+  private slices = 0
+  vitalsDropped = 0
   private readonly inFlight = new Map<number, Uint8Array>()
   private readonly cancels = new Map<'retry' | 'hello' | 'ping', () => void>()
 
@@ -145,7 +153,11 @@ class WsUplink implements Uplink {
   }
 
   sendVitals(json: string): void {
-    if (this.state !== 'open' || this.socket === null || this.socket.bufferedAmount > VITALS_BUFFER_MAX) return
+    if (this.state !== 'open' || this.socket === null) return
+    if (this.socket.bufferedAmount > VITALS_BUFFER_MAX) {
+      this.vitalsDropped += 1
+      return
+    }
     this.socket.send(writeMessage({ t: 'vitals', vitals: json }))
   }
 
@@ -223,7 +235,7 @@ class WsUplink implements Uplink {
         this.resume(message)
         return
       case 'credit':
-        this.credit += message.batches
+        this.credit = Math.min(CREDIT_MAX, this.credit + message.batches)
         void this.pump()
         return
       case 'receipt':
@@ -253,12 +265,17 @@ class WsUplink implements Uplink {
   /** Only what the collector's key signed for this agent is done. */
   private async downlink(cose: Uint8Array): Promise<void> {
     const { collectorKey, hello, events, slice } = this.options
+    this.slices += 1
     try {
       const request = openDownlink(cose, { key: collectorKey, agent: hello().agent })
-      const answer = await slice(request)
+      const { id, rig } = request
+      const busy = { t: 'slice', id, ok: false, rig, channels: [], reason: 'busy' } as const
+      const answer = this.slices > SLICES_AT_ONCE_MAX ? busy : await slice(request)
       this.socket?.send(writeMessage(answer))
     } catch (error) {
       events.failed(error)
+    } finally {
+      this.slices -= 1
     }
   }
 

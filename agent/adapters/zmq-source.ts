@@ -16,7 +16,7 @@ const BUSY_MESSAGES = 8
 const BUSY_WITHIN_MS = 2
 const BYTES_AT_ONCE = 1024 * 1024
 /** A message longer than this ends its connection before it is in memory. */
-const MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 
 /**
  * Telemetry over ZeroMQ. The payload is the last part of a message; parts before it (the topic of a publisher) are for

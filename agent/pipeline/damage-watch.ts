@@ -20,6 +20,8 @@ export type DamageWatchOptions = Readonly<{
 const SCRUB_AFTER_MS = 60_000
 const SCRUB_EVERY_MS = 24 * 3_600_000
 const SCRUB_PAUSE_MS = 250
+/** Spans on their way into a batch header. */
+export const DAMAGE_UNTOLD_MAX = 256
 
 /**
  * Looks whether journal records can still be read, also those the evaluation needs no more: raw evidence that rots on a
@@ -58,7 +60,9 @@ export class DamageWatch {
       if (isComing || !journal.isNews(span)) continue
       found(span)
       gap({ ...span, reason: 'journal_lost' })
-      this.untold.push(span)
+      // Of more the newest are told as one, with what lies between them.
+      const spare = this.untold.length < DAMAGE_UNTOLD_MAX ? undefined : this.untold.pop()
+      this.untold.push({ from: spare?.from ?? span.from, to: span.to })
       this.unreadable += span.to - span.from + 1
     }
   }

@@ -23,7 +23,7 @@ export type LossOptions = Readonly<{
 type Span = Loss['unreadable'][number]
 
 /** Spans of unreadable records that a loss names; the last one stands for all behind it. */
-const SPANS_MAX = 64
+export const SPANS_MAX = 64
 /** Records that are read to say exactly which of them are gone: a start must stay short. */
 const SCAN_RECORDS_MAX = 20_000
 

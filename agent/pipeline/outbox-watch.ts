@@ -124,7 +124,7 @@ export class OutboxWatch {
   warnings(): { code: string; detail: string }[] {
     const { percent, daysLeft, alarm } = this.fill()
     const { thinnedWaiting } = this.outbox
-    const left = daysLeft === null ? 'the rate is not known yet' : `about ${daysLeft.toPrecision(2)} days left`
+    const left = daysLeft === null ? 'the rate is not known yet' : `about ${leftOf(daysLeft)} left`
     const filling = `${Math.floor(percent)} % of outbox.bytes_max wait for receipts; ${left}`
     return [
       ...(alarm === 0 ? [] : [{ code: 'OUTBOX_FILLING', detail: filling }]),
@@ -197,6 +197,12 @@ export class OutboxWatch {
       events.detailThinned(done)
     }
   }
+}
+
+/** Days as somebody would say them: in hours or minutes when it is urgent. */
+function leftOf(days: number): string {
+  const [value, unit] = days >= 2 ? [days, 'days'] : days >= 1 / 12 ? [days * 24, 'hours'] : [days * 1440, 'minutes']
+  return `${value < 10 ? value.toFixed(1) : Math.floor(value)} ${unit}`
 }
 
 function gapOf({ from, to }: { from: number; to: number }): { from: number; to: number; reason: string } {

@@ -2,7 +2,7 @@ import { decodeJournalInput } from '../../shared/codec/journal-input.ts'
 import { decodeTelemetry } from '../../shared/codec/telemetry.ts'
 import type { Frame } from '../../shared/model/telemetry.ts'
 import type { Micros } from '../../shared/units.ts'
-import type { EvaluatorSettings } from '../core/settings.ts'
+import { CHANNEL_LISTS_MAX, type EvaluatorSettings } from '../core/settings.ts'
 import type { Journal } from '../ports.ts'
 
 /** Widest slice, and most samples of one channel, that are sent for looking at. Beyond, every n-th would mislead: it is cut and said. */
@@ -32,7 +32,10 @@ export async function readSlice(
   if (rig === undefined) return { ok: false, reason: 'unknown_rig' }
   if (!(request.toUs > request.fromUs && request.toUs - request.fromUs <= SLICE_SPAN_MAX_US))
     return { ok: false, reason: 'span_too_wide' }
-  const gathered = new Map<string, { time: number; value: number }[]>()
+  // Only channels of the rig: names that a publisher makes up cost nothing.
+  const gathered = new Map<string, { time: number; value: number }[]>(
+    rig.metrics.flatMap(({ channels }) => channels.map((channel) => [channel, []])),
+  )
   const lists = new Map<string, readonly string[]>()
   let records = 0
   let cut = false
@@ -58,7 +61,7 @@ export async function readSlice(
   for (const metric of rig.metrics) {
     for (const channel of metric.channels) {
       const samples = gathered.get(channel)
-      if (samples === undefined) continue
+      if (samples === undefined || samples.length === 0) continue
       samples.sort((a, b) => a.time - b.time)
       channels.push({
         channel,
@@ -78,12 +81,14 @@ function gather(
   into: Map<string, { time: number; value: number }[]>,
   span: SliceRequest,
 ): boolean {
-  if (frame.channels !== null && frame.cid !== null) lists.set(frame.cid, frame.channels)
+  if (frame.channels !== null && frame.cid !== null && lists.size < CHANNEL_LISTS_MAX)
+    lists.set(frame.cid, frame.channels)
   const names = frame.channels ?? lists.get(frame.cid ?? '') ?? []
   const n = frame.timeUs.length
   let cut = false
   names.forEach((name, row) => {
-    const samples = into.get(name) ?? []
+    const samples = into.get(name)
+    if (samples === undefined) return
     for (let i = 0; i < n; i += 1) {
       const time = frame.timeUs[i]!
       if (!(time >= span.fromUs && time < span.toUs)) continue
@@ -93,7 +98,6 @@ function gather(
       }
       samples.push({ time, value: frame.value[row * n + i]! })
     }
-    if (samples.length > 0) into.set(name, samples)
   })
   return cut
 }

@@ -32,6 +32,8 @@ export interface Operators {
 const CONTENT_SECURITY_POLICY =
   "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 const BODY_BYTES_MAX = 16 * 1024
+/** Connections of people and their pages; one more is closed. */
+export const OPERATOR_CONNECTIONS_MAX = 256
 const HEADERS_TIMEOUT_MS = 10_000
 /** A page sends nothing that is longer than this. */
 const LIVE_MESSAGE_BYTES_MAX = 1_024
@@ -91,6 +93,7 @@ export async function buildApp(options: OperatorsOptions): Promise<FastifyInstan
     forceCloseConnections: true,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
   } as Parameters<typeof fastify>[0]) as unknown as FastifyInstance
+  app.server.maxConnections = OPERATOR_CONNECTIONS_MAX
   const routes: RouteFacts[] = []
   app.addHook('onRoute', (route) => {
     const facts = routeFacts(route)

@@ -151,10 +151,12 @@ async function completeBatch(
     bytesOf(batch),
     ...place,
   ])
-  const at = `FROM decisions WHERE agent = ? AND epoch = ? AND batch_seq = ? AND kind = 'thinned'`
-  const row = await tx.get(`SELECT seq ${at}`, place)
+  const at = `FROM decisions WHERE agent = ? AND seq >= ? AND seq < ? AND epoch = ? AND batch_seq = ? AND kind = 'thinned'`
+  const { agent, firstSeq, count, epoch, batchSeq } = batch
+  const values = [agent, firstSeq, firstSeq + count, epoch, batchSeq]
+  const row = await tx.get(`SELECT seq ${at}`, values)
   if (row === undefined) return
-  await tx.run(`DELETE ${at}`, place)
+  await tx.run(`DELETE ${at}`, values)
   const rows = decisions.filter((d) => d.seq >= (row['seq'] as number)).map((d) => decisionRow(batch, d))
   await tx.insert({ table: 'decisions', columns: DECISION_COLUMNS }, rows)
 }

@@ -18,7 +18,7 @@ export type VerifyPoolOptions = Readonly<{
 }>
 
 /** Batches waiting for a worker; credit keeps agents below it, and one more is answered with `VERIFY_FAILED`. */
-const QUEUE_MAX = 32_768
+export const QUEUE_MAX = 32_768
 const CLOSE_TIMEOUT_MS = 2_000
 
 export function createVerifyPool({ workers, file = workerFile(), failed }: VerifyPoolOptions): VerifyPool {

@@ -20,8 +20,8 @@ export type VerifyResult =
     }>
   | Readonly<{ ok: false; code: string; detail: string }>
 
-/** Keys read so far; reading one costs more than verifying with it. When full all are forgotten. */
-const KEYS_MAX = 1_024
+/** Keys read so far; reading one costs more than verifying with it. Of more the oldest is forgotten. */
+export const KEYS_MAX = 1_024
 const keys = new Map<string, VerifyKey>()
 
 /** Verifies one batch off the event loop and turns its decisions into rows. Never throws for what a batch contains. */
@@ -62,8 +62,14 @@ function keyOf(spki: Uint8Array): VerifyKey {
   const name = Buffer.from(spki).toString('hex')
   const known = keys.get(name)
   if (known !== undefined) return known
-  if (keys.size >= KEYS_MAX) keys.clear()
+  const oldest = keys.keys().next()
+  if (keys.size >= KEYS_MAX && oldest.done !== true) keys.delete(oldest.value)
   const key = readPublicKey(spki)
   keys.set(name, key)
   return key
+}
+
+/** How many keys are remembered here. */
+export function keysRemembered(): number {
+  return keys.size
 }

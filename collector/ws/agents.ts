@@ -44,7 +44,7 @@ export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 /** Pieces of one message, empty ones included: ours come in one. */
 export const MESSAGE_FRAGMENTS_MAX = 1_024
 /** Bytes that may wait to go out to one agent; an agent that does not read its receipts is let go. */
-const OUT_BYTES_MAX = 64 * 1024 * 1024
+export const OUT_BYTES_MAX = 64 * 1024 * 1024
 const PING_MS: Millis = 10_000
 /** How long a goodbye may take before the connection is cut. */
 const GOODBYE_MS: Millis = 500
@@ -156,7 +156,7 @@ function accept(options: Listening, { socket, agent, live, from }: Accepted): vo
     id: randomUUID(),
     certified: agent,
     enrolled: options.enrolled.get(agent) ?? null,
-    socket: socketOf(socket),
+    socket: socketOf(socket, () => door.turnAway({ code: 'SESSION_PROTOCOL', agent, detail: NOT_READ })),
     opened: async () => {
       // A new connection of the same agent: the old one hangs half-open somewhere and would never end by itself.
       for (const other of live) if (other.agent === agent && other !== entry) other.session.end('replaced')
@@ -185,11 +185,21 @@ function accept(options: Listening, { socket, agent, live, from }: Accepted): vo
   })
 }
 
-function socketOf(socket: WebSocket): SessionOptions['socket'] {
+const NOT_READ = 'does not read what it is sent'
+
+/** What a session needs of a socket. `cut` is told when the far end does not read and is let go. */
+export function socketOf(socket: WebSocket, cut: () => void): SessionOptions['socket'] {
+  let isCut = false
   return {
     send(bytes) {
-      if (socket.bufferedAmount > OUT_BYTES_MAX) socket.terminate()
-      else socket.send(bytes)
+      if (isCut) return
+      if (socket.bufferedAmount <= OUT_BYTES_MAX) {
+        socket.send(bytes)
+        return
+      }
+      isCut = true
+      socket.terminate()
+      cut()
     },
     pause: () => socket.pause(),
     resume: () => socket.resume(),

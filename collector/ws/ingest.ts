@@ -52,7 +52,7 @@ export interface Ingest {
 }
 
 /** Batches of one transaction: what has come while the one before was being written, but not more than this. */
-const GROUP_MAX = 256
+export const GROUP_MAX = 256
 
 const CODE_OF: Readonly<Record<ChainRefusal['verdict'], ErrorCode>> = {
   equivocation: 'CHAIN_EQUIVOCATION',
@@ -283,7 +283,7 @@ function decisionsOf({ decisions }: Verified, { programs }: Working, fromSeq: nu
 }
 
 /** Spans one batch is reported for by name. */
-const LOST_MAX = 16
+export const LOST_MAX = 16
 
 function noticesOf(
   header: Verified['header'],

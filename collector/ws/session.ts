@@ -66,7 +66,7 @@ export interface AgentSession {
 /** Batches an agent may have on the way. Given back one for one as they are dealt with. */
 export const CREDIT_BATCHES = 64
 /** Bytes of batches being dealt with; beyond it the socket is not read. */
-const IN_HAND_BYTES_MAX = 32 * 1024 * 1024
+export const IN_HAND_BYTES_MAX = 32 * 1024 * 1024
 const HELLO_WITHIN_MS = 10_000
 const SLICES_ASKED_AGAIN_MAX = 16
 /** Longest text a refusal may carry. */
@@ -90,6 +90,8 @@ export function createSession(options: SessionOptions): AgentSession {
 
   return {
     receive(bytes) {
+      // What waits here is in hand as well: vitals and slices that come faster than they are dealt with.
+      inHand(options, state, bytes.length)
       // One after the other: the hello must be answered before what follows it is looked at.
       queue = queue
         .then(() => handle(options, state, bytes))
@@ -97,6 +99,7 @@ export function createSession(options: SessionOptions): AgentSession {
           options.events.broken('session', error)
           finish(options, state, CLOSE.later, 'error')
         })
+        .then(() => inHand(options, state, -bytes.length))
       return queue
     },
     end(reason) {
@@ -210,13 +213,11 @@ function take(
 ): void {
   const records = message.t === 'batch' ? message.records : null
   const bytes = bytesOf({ cose: message.cose, records })
-  state.inHandBytes += bytes
-  if (state.inHandBytes > IN_HAND_BYTES_MAX) options.socket.pause()
+  inHand(options, state, bytes)
   const place = { epoch: message.epoch, batch_seq: message.batch_seq }
   const offered = { epoch: message.epoch, batchSeq: message.batch_seq, cose: message.cose, records }
   options.ingest.offer(state.offerer!, offered).then((outcome) => {
-    state.inHandBytes -= bytes
-    if (state.inHandBytes <= IN_HAND_BYTES_MAX) options.socket.resume()
+    inHand(options, state, -bytes)
     state.credit += 1
     if (outcome.result === 'receipt') {
       send(options, state, { t: 'receipt', ...place, receipt: outcome.receipt })
@@ -234,6 +235,15 @@ function take(
       finish(options, state, CLOSE.later, outcome.code)
     }
   })
+}
+
+/** The socket is not read while more is in hand than may be; read on when there is room. */
+function inHand({ socket }: SessionOptions, state: State, bytes: number): void {
+  const was = state.inHandBytes > IN_HAND_BYTES_MAX
+  state.inHandBytes += bytes
+  const is = state.inHandBytes > IN_HAND_BYTES_MAX
+  if (is && !was) socket.pause()
+  else if (was && !is) socket.resume()
 }
 
 /** Vitals are for looking only: what is wrong with them costs only themselves. */

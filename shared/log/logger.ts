@@ -1,4 +1,6 @@
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
+import { type Clock, systemClock } from '../lib/clock.ts'
+import type { Micros } from '../units.ts'
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug'
 
@@ -8,7 +10,15 @@ export type LoggerOptions = Readonly<{
   level: LogLevel
   /** Where lines go; standard output when absent. */
   destination?: DestinationStream
+  /** Monotonic time, for the bound of lines; the system's when absent. */
+  clock?: Pick<Clock, 'monotonicUs'>
 }>
+
+/** Lines of one event, in this time; more are counted, and said as a number when the time is over. */
+export const LINES_OF_EVENT_MAX = 200
+const LINES_WITHIN_US: Micros = 10_000_000
+/** Events told apart; they are named in the code, so that more of them is a bug, and goes under one name. */
+const EVENTS_MAX = 256
 
 /** Names under which a secret could be logged by mistake. Their values are never written. */
 const SECRET_NAMES = [
@@ -37,9 +47,20 @@ const SECRET_NAMES = [
  * Lines are written synchronously: a line that explains why the process ends must not be lost with it, and at rest
  * there is at most one a minute.
  */
-export function createLogger({ name, level, destination }: LoggerOptions): Logger {
+export function createLogger({ name, level, destination, clock = systemClock() }: LoggerOptions): Logger {
+  const mayWrite = createLineBound(clock)
   return pino(
     {
+      hooks: {
+        logMethod(args, method) {
+          const event = eventOf(args)
+          const { writes, shed } = mayWrite(event)
+          if (!writes) return
+          if (shed > 0)
+            method.apply(this, [{ event: 'lines_shed', of: event, lines: shed }, 'lines that were not written'])
+          method.apply(this, args)
+        },
+      },
       name,
       level,
       timestamp: stdTimeFunctions.isoTime,
@@ -48,6 +69,32 @@ export function createLogger({ name, level, destination }: LoggerOptions): Logge
     },
     destination ?? pino.destination({ dest: 1, sync: true }),
   )
+}
+
+function eventOf(args: readonly unknown[]): string {
+  const [facts] = args
+  const event = typeof facts === 'object' && facts !== null ? (facts as { event?: unknown }).event : undefined
+  return typeof event === 'string' ? event : ''
+}
+
+type Window = { sinceUs: Micros; lines: number; shed: number }
+
+/** A log that a failing part fills is of no use to anybody, and a disk full of it stops the rest. */
+function createLineBound(clock: Pick<Clock, 'monotonicUs'>): (event: string) => { writes: boolean; shed: number } {
+  const windows = new Map<string, Window>()
+  return (event) => {
+    const name = windows.size < EVENTS_MAX || windows.has(event) ? event : ''
+    const nowUs = clock.monotonicUs()
+    const window = windows.get(name) ?? { sinceUs: nowUs, lines: 0, shed: 0 }
+    windows.set(name, window)
+    let { shed } = window
+    if (nowUs - window.sinceUs >= LINES_WITHIN_US) Object.assign(window, { sinceUs: nowUs, lines: 0, shed: 0 })
+    else shed = 0
+    const writes = window.lines < LINES_OF_EVENT_MAX
+    if (writes) window.lines += 1
+    else window.shed += 1
+    return { writes, shed }
+  }
 }
 
 export type { Logger }

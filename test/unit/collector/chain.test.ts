@@ -12,7 +12,7 @@ import { createFleet } from '../../../collector/fleet.ts'
 import type { Stores } from '../../../collector/store/open.ts'
 import { agentOfNames } from '../../../collector/ws/agents.ts'
 import type { IngestOutcome } from '../../../collector/ws/ingest.ts'
-import { CREDIT_BATCHES, createSession } from '../../../collector/ws/session.ts'
+import { CREDIT_BATCHES, createSession, IN_HAND_BYTES_MAX } from '../../../collector/ws/session.ts'
 import { createVirtualClock } from '../../../shared/lib/clock.ts'
 import { readCollectorMessage, writeMessage } from '../../../shared/protocol/messages.ts'
 
@@ -202,7 +202,7 @@ function sessionOverNothing() {
         noted.push(read.ok ? (read.message.t === 'refusal' ? read.message.code : read.message.t) : 'nonsense')
       },
       pause: () => noted.push('pause'),
-      resume: () => {},
+      resume: () => noted.push('resume reading'),
       close: (code) => noted.push(`close ${code}`),
     },
     stores,
@@ -226,7 +226,7 @@ function sessionOverNothing() {
         records: new Uint8Array(1),
       }),
     )
-  return { clock, noted, settle, hello, batch }
+  return { clock, noted, settle, hello, batch, session }
 }
 
 t.test('an agent may have as many batches on the way as it has credit for, and gets it back one for one', async (t) => {
@@ -253,11 +253,31 @@ t.test('a session without a hello ends, and a batch before it is refused', async
   t.equal(early.settle.length, 0)
 })
 
-t.test('a socket is not read while too many bytes are in hand', async (t) => {
-  const { noted, hello, batch } = sessionOverNothing()
+t.test('a socket is not read while too many bytes are in hand, and read on when they are not', async (t) => {
+  const { noted, settle, hello, batch } = sessionOverNothing()
   await hello()
-  for (let n = 1; n <= 5; n += 1) await batch(n, 8 * 1024 * 1024)
-  t.ok(noted.includes('pause'))
+  const piece = 8 * 1024 * 1024
+  const pieces = IN_HAND_BYTES_MAX / piece + 1
+  for (let n = 1; n <= pieces; n += 1) await batch(n, piece)
+  t.equal(noted.filter((what) => what === 'pause').length > 0 && noted.at(-1), 'pause')
+  for (const done of settle.splice(0)) done({ result: 'receipt', receipt: new Uint8Array(1) })
+  await new Promise((done) => setImmediate(done))
+  t.equal(
+    noted.findLast((what) => what === 'pause' || what === 'resume reading'),
+    'resume reading',
+  )
+})
+
+t.test('what is no batch is in hand too: vitals that come faster than they are heard stop the reading', async (t) => {
+  const { noted, hello, session } = sessionOverNothing()
+  await hello()
+  const vitals = writeMessage({ t: 'vitals', vitals: 'x'.repeat(500_000) })
+  const flood = Array.from({ length: 200 }, () => session.receive(vitals))
+  const most = 1 + Math.ceil(IN_HAND_BYTES_MAX / vitals.length)
+  t.ok(flood.length > most)
+  t.equal(noted.at(-1), 'pause', 'before any of them was dealt with')
+  await Promise.all(flood)
+  t.equal(noted.at(-1), 'resume reading', 'and then on')
 })
 
 t.test('when the collector cannot store, the agent is told to come again, not that it is at fault', async (t) => {
