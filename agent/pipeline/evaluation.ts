@@ -22,7 +22,7 @@ export function createEvaluation(): Evaluation {
 }
 
 /** A saved state is our own and proved by its digest; it may be as large as `config check` lets a rig be. */
-const CHECKPOINT_CAPS: CborCaps = { bytesMax: 2 ** 31, depthMax: 16, itemsMax: 20_000_000 }
+export const CHECKPOINT_CAPS: CborCaps = { bytesMax: 2 ** 31, depthMax: 16, itemsMax: 20_000_000 }
 
 /** Takes the journaled input `journalSeq`. */
 export function evaluate(evaluation: Evaluation, journalSeq: number, input: JournalInput): Effect[] {

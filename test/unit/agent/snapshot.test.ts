@@ -6,6 +6,7 @@ import { restoreState, snapshotState } from '../../../agent/core/snapshot.ts'
 import { createState, type EvaluatorState } from '../../../agent/core/state.ts'
 import { type Effect, type EvaluatorInput, step } from '../../../agent/core/step.ts'
 import { evaluatorDigests } from '../../../agent/pipeline/digests.ts'
+import { CHECKPOINT_CAPS, restoreEvaluation } from '../../../agent/pipeline/evaluation.ts'
 import { canonicalBytes } from '../../../shared/codec/canonical.ts'
 import { decodeSigned } from '../../../shared/codec/signed-cbor.ts'
 import { equalBytes } from '../../../shared/crypto/digest.ts'
@@ -148,3 +149,11 @@ t.test(
     t.equal(missingOf(restored!.rigs[0]!), MISSING_MAX)
   },
 )
+
+t.test('a saved state past its cap is passed over with the reason, and ends no start', (t) => {
+  const deeper = Uint8Array.from([...Array.from({ length: CHECKPOINT_CAPS.depthMax + 2 }, () => 0x81), 0x00])
+  const refused = restoreEvaluation(deeper)
+  t.ok('refused' in refused && /deep|depth|nest/i.test(refused.refused), JSON.stringify(refused))
+  t.same(restoreEvaluation(Uint8Array.of(0x80)), { refused: 'another shape' }, 'one that is within it is looked at')
+  t.end()
+})

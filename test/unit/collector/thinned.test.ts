@@ -6,7 +6,7 @@ import { checkStore } from '../../../collector/fsck.ts'
 import { batchDetailJson, decisionDetailJson } from '../../../collector/http/views.ts'
 import { DATABASE_FILE, openStores } from '../../../collector/store/open.ts'
 import { verifyBatch } from '../../../collector/verify/worker.ts'
-import { createIngest, type IngestOutcome } from '../../../collector/ws/ingest.ts'
+import { createIngest, type IngestOutcome, LOST_MAX } from '../../../collector/ws/ingest.ts'
 import { toHex } from '../../../shared/crypto/digest.ts'
 import { generateSigner, readPublicKey } from '../../../shared/crypto/sign.ts'
 import { createVirtualClock } from '../../../shared/lib/clock.ts'
@@ -200,5 +200,21 @@ t.test(
 t.test('what a header declares as thinned is told to people', async (t) => {
   const { offer, noticed } = await collector(t)
   await offer(maker()({ gaps: [{ from: 1, to: 9, reason: 'pass_detail_thinned' }] }))
+  await new Promise((done) => setTimeout(done, 20))
   t.match(noticed, [{ code: 'DETAIL_THINNED', detail: /decisions 1–9/ }])
+})
+
+t.test('gaps of one batch are told up to a bound, and the header keeps them all', async (t) => {
+  const { stores, offer, noticed } = await collector(t)
+  const make = maker()
+  const gaps = Array.from({ length: LOST_MAX * 3 }, (_, k) => ({ from: k, to: k, reason: 'journal_lost' }))
+  const settled = (): Promise<void> => new Promise((done) => setTimeout(done, 20))
+  await offer(make({ gaps }))
+  await settled()
+  t.equal(noticed.length, LOST_MAX)
+  const { header } = (await stores.batches.get({ agent: 'bench-1', epoch: 1, batchSeq: 1 }))!
+  t.equal((JSON.parse(header) as { gaps: unknown[] }).gaps.length, gaps.length)
+  await offer(make({ gaps: gaps.slice(0, 2) }))
+  await settled()
+  t.equal(noticed.length, LOST_MAX + 2)
 })

@@ -5,10 +5,18 @@ import { batchBody, readOutboxFile } from '../../../agent/adapters/outbox-files.
 import { canonicalBytes } from '../../../shared/codec/canonical.ts'
 import { encodeRecord } from '../../../shared/codec/record-file.ts'
 import { decodeTransport, encodeTransport } from '../../../shared/codec/transport.ts'
+import { openCose, signCose } from '../../../shared/crypto/cose.ts'
 import { fromHex, toHex } from '../../../shared/crypto/digest.ts'
 import { readPublicKey, signerFromPem } from '../../../shared/crypto/sign.ts'
 import type { Canonical } from '../../../shared/model/decision.ts'
-import { buildBatch, buildThinned, openBatch, openThinned, rootOfItems } from '../../../shared/protocol/batch.ts'
+import {
+  BATCH_TYP,
+  buildBatch,
+  buildThinned,
+  openBatch,
+  openThinned,
+  rootOfItems,
+} from '../../../shared/protocol/batch.ts'
 import { readAgentMessage, writeMessage } from '../../../shared/protocol/messages.ts'
 import {
   createStickWriter,
@@ -144,6 +152,10 @@ t.test('a thinned batch of another shape is refused wherever it comes from', asy
   const strange = { ...HEADER, agent: 'bench-2' }
   const other = buildThinned({ header: strange, root: SEED, signer })
   t.match(openThinned(other, key).header, { agent: 'bench-2' }, 'whose it is, the collector asks')
+  const { payload } = openCose(BATCH.cose, { typ: BATCH_TYP, key })
+  const renamed = signCose({ typ: BATCH_TYP, issuer: 'spiffe://demo/agent/bench-2', subject: 'run/', payload, signer })
+  t.throws(() => openThinned(renamed, key), { code: 'BATCH_SHAPE' }, 'signed by another name than it says')
+  t.throws(() => openBatch({ ...BATCH, cose: renamed, key }), { code: 'BATCH_SHAPE' })
   const count = messages.length + records.length + sticks.length + 3
   t.comment(`counted: thinned batches of another shape | ${count} | each refused`)
 })
