@@ -52,18 +52,20 @@ export function checkpointBody(evaluation: Evaluation, rigs?: readonly Canonical
   ])
 }
 
-function decoded(body: Uint8Array): unknown {
+function decoded(body: Uint8Array): { value: unknown } | { refused: string } {
   try {
-    return decodeSigned(body, CHECKPOINT_CAPS)
+    return { value: decodeSigned(body, CHECKPOINT_CAPS) }
   } catch (error) {
-    if (isHbError(error)) return null
+    if (isHbError(error)) return { refused: error.message }
     throw error
   }
 }
 
 /** @returns the evaluation a checkpoint holds, or why it cannot be used. Never half of one, never a guess (decisions 5). */
 export function restoreEvaluation(body: Uint8Array): Evaluation | { refused: string } {
-  const value = decoded(body)
+  const read = decoded(body)
+  if ('refused' in read) return read
+  const { value } = read
   if (!Array.isArray(value) || value.length !== 5) return { refused: 'another shape' }
   const [layout, version, journalSeq, named, snapshot] = value as [
     number,
