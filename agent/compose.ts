@@ -16,6 +16,7 @@ import { createCsvSource } from './adapters/csv-source.ts'
 import { type Files, systemFiles } from './adapters/files.ts'
 import { createHealthServer } from './adapters/health-server.ts'
 import { createHostSource } from './adapters/host-source.ts'
+import { RecordingOrder } from './adapters/recording-order.ts'
 import { createSpans } from './adapters/spans.ts'
 import { createStdinSource } from './adapters/stdin-source.ts'
 import { createTailSource } from './adapters/tail-source.ts'
@@ -113,7 +114,7 @@ async function openAgent(options: AgentOptions, events: AgentEvents, lifecycle: 
   lifecycle.add({ name: 'state folder', stop: () => storage.close() })
   try {
     const loop = await openLoop({ loaded, clock, events, storage, signer: keys.signer, code })
-    return { loaded, clock, events, storage, keys, loop, lifecycle }
+    return { loaded, clock, events, storage, keys, loop, lifecycle, recordings: new RecordingOrder() }
   } catch (error) {
     await storage.close()
     throw error
@@ -126,7 +127,7 @@ type Keys = Readonly<{
   uplink: Pick<UplinkOptions, 'url' | 'tls' | 'collectorKey'> | null
 }>
 type Parts = Readonly<{ loaded: LoadedRuntime; clock: AgentClock; events: AgentEvents; storage: AgentStorage }>
-type Running = Parts & Readonly<{ keys: Keys; loop: AgentLoop; lifecycle: Lifecycle }>
+type Running = Parts & Readonly<{ keys: Keys; loop: AgentLoop; lifecycle: Lifecycle; recordings: RecordingOrder }>
 export type LoopParts = Parts & Readonly<{ signer: Signer; code: CodeIdentity }>
 
 /** Every file that can be wrong is read before anything is opened. */
@@ -303,6 +304,7 @@ function createSource(at: Running, rig: string, source: SourceConfig): Telemetry
         config: source,
         clock,
         path: resolve(loaded.folder, source.file),
+        order: at.recordings,
         resumeAfter: (name, epoch) => loop.highestFrame(rig, name, epoch),
       })
     case 'stdin':

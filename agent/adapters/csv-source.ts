@@ -8,6 +8,7 @@ import type { Clock } from '../../shared/lib/clock.ts'
 import { isChannelName } from '../../shared/model/ids.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { RawTelemetry, SourceSink, TelemetrySource } from '../ports.ts'
+import { type RecordingLane, RecordingOrder } from './recording-order.ts'
 
 /** Longest header line, and longest row; the rest of a longer row is read over. */
 export const LINE_BYTES_MAX = 1024 * 1024
@@ -23,6 +24,8 @@ export type CsvSourceOptions = Readonly<{
   clock: Clock
   /** Frames up to this sequence number were journaled before; they are read over. −1 for none. */
   resumeAfter: (source: string, epoch: string) => number
+  /** Order among the recordings of an agent; absent when there is no other. */
+  order?: RecordingOrder
 }>
 
 /**
@@ -33,20 +36,26 @@ export type CsvSourceOptions = Readonly<{
  * frames, and none is taken twice.
  */
 export function createCsvSource(options: CsvSourceOptions): TelemetrySource {
-  const { config, path } = options
+  const { rig, config, path, order = new RecordingOrder() } = options
+  const name = `${rig}/${config.name}`
+  // Before any recording is started: the first row of the first one waits for what the others begin with.
+  let lane = order.join(name)
   let stopping = new AbortController()
   let done: Promise<void> = Promise.resolve()
   return {
     name: config.name,
     async start(sink) {
+      if (stopping.signal.aborted) lane = order.join(name)
       if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true)
         throw new HbError('CONFIG_MISSING', { path, reason: 'there is no such file' })
       stopping = new AbortController()
       const header = readHeader(path, config)
-      done = play(options, { header, sink, signal: stopping.signal })
+      // A recording that breaks off must not hold up the others.
+      done = play(options, { header, sink, lane, signal: stopping.signal }).finally(() => lane.end())
     },
     async stop() {
       stopping.abort()
+      lane.end()
       await done
     },
   }
@@ -87,9 +96,9 @@ export function headerOf(first: string, { path, ...config }: Columns): Header {
   return { delimiter, names, time, channels }
 }
 
-type Playing = Readonly<{ header: Header; sink: SourceSink; signal: AbortSignal }>
+type Playing = Readonly<{ header: Header; sink: SourceSink; lane: RecordingLane; signal: AbortSignal }>
 
-async function play(options: CsvSourceOptions, { header, sink, signal }: Playing): Promise<void> {
+async function play(options: CsvSourceOptions, { header, sink, lane, signal }: Playing): Promise<void> {
   const { rig, config, clock } = options
   const epoch = await digestOfFile(options.path)
   const resumeAfter = options.resumeAfter(config.name, epoch)
@@ -99,8 +108,14 @@ async function play(options: CsvSourceOptions, { header, sink, signal }: Playing
   let lastUs = 0
   // Handed on together with the next good row, whose number says that they were: after a kill none is counted twice.
   let badRows: Uint8Array[] = []
-  const deliver = (messages: readonly Uint8Array[]): Promise<void> =>
-    sink.deliver({ ...about, messages, ...(lastUs > 0 ? { nowUs: lastUs } : {}) } satisfies RawTelemetry)
+  /** @returns false when it was stopped meanwhile */
+  const deliver = async (messages: readonly Uint8Array[]): Promise<boolean> => {
+    if (!(await lane.turn(lastUs))) return false
+    // Before the first row that has a time there is nothing to keep pace with.
+    if (lastUs > 0 && !(await pace(lastUs, signal))) return false
+    await sink.deliver({ ...about, messages, ...(lastUs > 0 ? { nowUs: lastUs } : {}) } satisfies RawTelemetry)
+    return true
+  }
   for await (const line of linesOf(options.path)) {
     if (signal.aborted) return
     row += 1
@@ -110,16 +125,16 @@ async function play(options: CsvSourceOptions, { header, sink, signal }: Playing
     const timeUs = cells === null ? null : parseTime(cells[header.time] ?? '')
     if (cells === null || timeUs === null) {
       badRows.push(encodeBadRow({ rig, row, text: line }))
-      if (badRows.length >= BAD_ROWS_WAITING_MAX) await deliver(badRows.splice(0))
+      if (badRows.length >= BAD_ROWS_WAITING_MAX && !(await deliver(badRows.splice(0)))) return
       continue
     }
     lastUs = Math.max(lastUs, timeUs)
-    if (!(await pace(lastUs, signal))) return
     const frame = encodeFrame(frameOf(cells, { rig, source: config.name, epoch, seq: row, timeUs, header }))
-    await deliver([...badRows, frame])
+    if (!(await deliver([...badRows, frame]))) return
     badRows = []
   }
-  if (badRows.length > 0) await deliver(badRows)
+  if (badRows.length > 0 && !(await deliver(badRows))) return
+  lane.end()
   sink.ended()
 }
 

@@ -35,20 +35,21 @@ t.test(`an agent killed ${KILLS} times at random moments decides what an undistu
   t.comment(`counted: kills of the agent, short | ${KILLS} | digest equal after every one`)
 })
 
-/** The recording with some rows late, taken in by a rig that looks a second time, on a thread. */
+/** The recording with some rows late, taken in by two rigs that look a second time, each on a thread of its own. */
 function withLateRows(folder: BenchFolder): void {
   const [head, ...rows] = readFileSync(join(folder.path, 'loop.csv'), 'utf8').trimEnd().split('\n')
   for (let k = 0; k + LATE_BY < rows.length; k += LATE_EVERY) rows.splice(k + LATE_BY, 0, ...rows.splice(k, 1))
   folder.write('loop.csv', `${[head, ...rows].join('\n')}\n`)
-  const rigs = recordedLoop().replace(
+  const one = recordedLoop().replace(
     '    sources:',
     '    late_policy: revise\n    revise_within_ms: 1000\n    sources:',
   )
-  const threads = 'evaluation: { threads: 1 }\n'
+  const rigs = one + one.replace('rig: water-loop', 'rig: twin')
+  const threads = 'evaluation: { threads: 2 }\n'
   folder.write('runtime.yaml', runtimeYaml({ clock: 'recording', rigs, extra: threads }))
 }
 
-t.test(`a rig on a thread that looks a second time, killed ${KILLS_REVISING} times`, async (t) => {
+t.test(`two recorded rigs on threads that look a second time, killed ${KILLS_REVISING} times`, async (t) => {
   const folder = await createBenchFolder()
   t.teardown(() => {
     killAll()
@@ -63,5 +64,7 @@ t.test(`a rig on a thread that looks a second time, killed ${KILLS_REVISING} tim
     t.equal(result.digest, reference.digest, `the digest is the same after ${result.kills} kills`)
     t.equal(result.revisions, reference.revisions, 'and every revision is there once')
   }
-  t.comment(`counted: kills of an agent that revises, on a thread | ${KILLS_REVISING} | digest equal after every one`)
+  t.comment(
+    `counted: kills with two recorded rigs on threads, revising | ${KILLS_REVISING} | digest equal after every one`,
+  )
 })
