@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import './rest.ts'
 import { AGENT_COMMANDS, bareProgram } from './agent-program.ts'
 import { endWith, runCommandLine } from './command-line.ts'
 

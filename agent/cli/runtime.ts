@@ -1,8 +1,8 @@
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 import type { Command } from 'commander'
 import { loadRuntimeConfig } from '../../shared/config/load.ts'
-import { systemClock } from '../../shared/lib/clock.ts'
+import { type Clock, systemClock } from '../../shared/lib/clock.ts'
 import { stopSignals } from '../../shared/lib/stop-signals.ts'
-import { watchEngine } from '../adapters/engine.ts'
 import { createAgent } from '../compose.ts'
 
 /** Exit code when something did not stop in time or failed to (sysexits: try again later). */
@@ -30,10 +30,30 @@ async function runAgent({ config, state, stay }: RuntimeOptions): Promise<number
   const agent = createAgent({ loaded: loadRuntimeConfig(config), statePath: state, clock })
   const { first, again } = stopSignals(clock)
   await agent.start()
-  const endWatch = watchEngine(clock)
+  const letGrow = keepSmall(clock)
   const why = await (stay === true ? first : Promise.race([first, agent.ended.then(() => 'end of the recording')]))
   void again.then(() => process.exit(STOP_INCOMPLETE_EXIT))
-  endWatch()
+  letGrow()
   const { overdue, failed } = await agent.stop(why)
   return overdue.length === 0 && failed.length === 0 ? 0 : STOP_INCOMPLETE_EXIT
+}
+
+/** Young generation, in bytes, at which it has room enough for what lives as long as the lateness of a busy rig. */
+const YOUNG_BYTES = 16_000_000
+const LOOK_EVERY_MS = 1_000
+
+/**
+ * Lets the young generation grow only so far. The platform lets it grow to 64 MB before it looks at it again: half of
+ * what an agent may have.
+ *
+ * @returns ends the watch
+ */
+function keepSmall(clock: Clock): () => void {
+  const cancel = clock.every(LOOK_EVERY_MS, () => {
+    const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space')
+    if (young === undefined || young.space_size < YOUNG_BYTES) return
+    setFlagsFromString('--semi-space-growth-factor=1')
+    cancel()
+  })
+  return cancel
 }
