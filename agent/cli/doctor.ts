@@ -31,7 +31,10 @@ export function doctorCommand(program: Command): void {
     .action(examine)
 }
 
-/** Every check is made whatever the others found. Exit 1 when any failed. */
+/** Exit code when any check failed (sysexits: something needed is not available). */
+const FAILED_EXIT = 69
+
+/** Every check is made whatever the others found. */
 async function examine(options: DoctorOptions): Promise<void> {
   const findings: Finding[] = [
     check('node', () => {
@@ -50,7 +53,7 @@ async function examine(options: DoctorOptions): Promise<void> {
     ...findings.flatMap((f) => (f.remedy === undefined ? [] : [`remedy for ${f.check}: ${f.remedy}`])),
     failed === 0 ? 'all well' : `${failed} of ${findings.length} failed`,
   ])
-  if (failed > 0) process.exitCode = 1
+  if (failed > 0) process.exitCode = FAILED_EXIT
 }
 
 function check(name: string, look: () => string): Finding {

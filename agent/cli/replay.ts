@@ -12,7 +12,7 @@ type ReplayOptions = Readonly<{ state: string; from?: string; to?: string; json?
 
 /** Exit code when there was nothing to compare (sysexits: missing input). */
 const NOTHING_COMPARED_EXIT = 66
-/** Exit code when all that could be compared is equal, and journal records are damaged (sysexits: data). */
+/** Exit code when all that could be compared is equal, and records of journal or outbox are damaged (sysexits: data). */
 const DAMAGED_EXIT = 65
 
 /** Adds `hb replay`. */
@@ -34,7 +34,8 @@ async function compareAll(options: ReplayOptions): Promise<void> {
   const to = bound(options.to, '--to', Number.MAX_SAFE_INTEGER)
   const { epoch, spki } = view.identity
   const key = readPublicKey(spki)
-  const batches = batchesOf(view, { from, to })
+  const lost: NumberSpan[] = []
+  const batches = batchesOf(view, { from, to }, lost)
   const comparison = new ItemComparison(batches, (of) => (of === epoch ? key : null))
   const report = progress('replaying')
   const totals: Totals = { records: 0, decisions: 0, digest: '', unreadable: [] }
@@ -52,11 +53,22 @@ async function compareAll(options: ReplayOptions): Promise<void> {
     totals.digest = toHex(evaluation.state.chain)
   }
   const isWhole = options.from === undefined && options.to === undefined
-  print(options, { result: isWhole ? comparison.finish() : comparison.result, totals, torn: view.outbox.torn })
+  const result = isWhole ? comparison.finish() : comparison.result
+  print(options, { result, totals, outbox: view.outbox, lost })
 }
 
-function* batchesOf(view: StorageView, { from, to }: { from: number; to: number }): Generator<OutboxEntry> {
-  for (const entry of view.outbox.all()) if (entry.firstSeq + entry.count > from && entry.firstSeq <= to) yield entry
+/** Batches `from` to `to`. */
+type NumberSpan = { from: number; to: number }
+
+/** Batches that hold decisions of a span. Numbers left out between two that are there are put into `lost`. */
+function* batchesOf(view: StorageView, { from, to }: NumberSpan, lost: NumberSpan[]): Generator<OutboxEntry> {
+  let before: OutboxEntry | null = null
+  for (const entry of view.outbox.all()) {
+    if (before !== null && before.epoch === entry.epoch && entry.batchSeq > before.batchSeq + 1)
+      lost.push({ from: before.batchSeq + 1, to: entry.batchSeq - 1 })
+    before = entry
+    if (entry.firstSeq + entry.count > from && entry.firstSeq <= to) yield entry
+  }
 }
 
 type Totals = {
@@ -70,21 +82,35 @@ type Totals = {
 type Outcome = Readonly<{
   result: Comparison
   totals: Totals
-  torn: StorageView['outbox']['torn']
+  outbox: Pick<StorageView['outbox'], 'torn' | 'damage'>
+  lost: readonly NumberSpan[]
 }>
 
-function print(options: ReplayOptions, { result, totals, torn }: Outcome): void {
+function print(options: ReplayOptions, { result, totals, outbox: { torn, damage }, lost: lostBatches }: Outcome): void {
   const { compared, thinned, uncompared, batches, unverified, unsigned, missing, lost, difference } = result
   if (difference !== null) {
     const { seq: decision, batchSeq: batch, where, signed, replayed } = difference
     throw new HbError('REPLAY_DIFFERS', { decision, batch, where, signed, replayed })
   }
-  if (missing > 0) throw new HbError('REPLAY_DIFFERS', { signed_and_not_replayed: missing, where: 'items of batches' })
+  if (missing > 0)
+    throw new HbError('REPLAY_DIFFERS', {
+      signed_and_not_replayed: missing,
+      where: 'items of batches',
+      ...(totals.unreadable.length === 0 ? {} : { unreadable_records: spansOf(totals.unreadable) }),
+    })
   // Nothing that could have differed proves nothing.
   const equal = compared > 0
   const unreadable = totals.unreadable.map((u) => ({ from_seq: u.fromSeq, to_seq: u.toSeq, reason: u.reason }))
   const counts = { compared, thinned, uncompared, batches, unverified, unsigned, lost }
-  const json = { equal, ...totals, ...counts, unreadable, outbox_torn_tail: torn }
+  const json = {
+    equal,
+    ...totals,
+    ...counts,
+    unreadable,
+    outbox_damage: damage,
+    lost_batches: lostBatches,
+    outbox_torn_tail: torn,
+  }
   const whole = `${compared} decisions of ${batches - unverified} verified batches`
   printResult(options.json, json, [
     equal
@@ -97,12 +123,22 @@ function print(options: ReplayOptions, { result, totals, torn }: Outcome): void 
     ...(unverified > 0 ? [`${unverified} batches are signed with an earlier key and were not looked at`] : []),
     ...(lost > 0 ? [`${lost} signed decisions cannot come out again: their inputs are lost`] : []),
     ...totals.unreadable.map((u) => `DAMAGE  records ${u.fromSeq}–${u.toSeq}: ${u.reason}`),
+    ...damage.map((d) => `DAMAGE  ${d.bytes} bytes of outbox file ${d.file}: ${d.reason}`),
+    ...lostBatches.map(
+      ({ from, to }) =>
+        `DAMAGE  ${from === to ? `batch ${from} is` : `batches ${from} to ${to} are`} not here any more`,
+    ),
     ...(unsigned > 0 ? [`${unsigned} decisions are in no batch here`] : []),
     ...(torn === null ? [] : [`${torn.bytes} bytes at the end of ${torn.file} are no whole batch (${torn.reason})`]),
     `digest ${totals.digest} over ${totals.decisions} decisions`,
   ])
   if (!equal) process.exitCode = NOTHING_COMPARED_EXIT
-  else if (totals.unreadable.length > 0) process.exitCode = DAMAGED_EXIT
+  else if (totals.unreadable.length + damage.length + lostBatches.length > 0) process.exitCode = DAMAGED_EXIT
+}
+
+/** For a person: the difference may be no more than what cannot be read; `hb journal verify` says all of it. */
+function spansOf(unreadable: Totals['unreadable']): string {
+  return `${unreadable.map((u) => `${u.fromSeq}–${u.toSeq}`).join(', ')}; see \`hb journal verify\``
 }
 
 function bound(text: string | undefined, option: string, otherwise: number): number {

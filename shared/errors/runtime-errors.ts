@@ -52,7 +52,7 @@ export const RUNTIME_ERRORS = {
     retry: false,
     summary: 'Re-running the journal did not give the decisions that were signed.',
     remedy:
-      'Keep the state folder. Compare the code and configuration digests in the batch header with those of this program.',
+      'Keep the state folder. Where records cannot be read, `hb journal verify` names them; else compare the code and configuration digests in the batch header with those of this program.',
   },
   CLOCK_OFF: {
     exit: 75,
