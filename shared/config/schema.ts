@@ -114,7 +114,7 @@ export const RuntimeSchema = closed({
         maximum: 64,
         default: 0,
         description:
-          'Threads beside the main one that evaluate rigs, at most one a rig; 0 evaluates in the main one. The same decisions come out.',
+          'Threads beside the main one that evaluate rigs, at most one a rig; 0 evaluates in the main one. More than the machine has cores to spare are of no use. The same decisions come out.',
       }),
     },
     'Where rigs are evaluated.',
