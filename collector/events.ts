@@ -32,7 +32,11 @@ export function createCollectorEvents(log: Logger): CollectorEvents {
     stopped: (report) => log.info({ event: 'collector_stopped', ...report }, 'collector has stopped'),
     agentConnected: (facts) => log.info({ event: 'agent_connected', ...facts }, 'agent connected'),
     agentLeft: (facts) => log.info({ event: 'agent_left', ...facts }, 'agent left'),
-    refused: (facts) => log.warn({ event: 'refused', ...facts }, 'refused'),
+    // What was thinned was accepted and receipted: people are told of it, but nobody was refused anything.
+    refused: (facts) =>
+      facts.code === 'DETAIL_THINNED'
+        ? log.warn({ event: 'detail_thinned', ...facts }, 'detail of batches that only repeated PASS was not kept')
+        : log.warn({ event: 'refused', ...facts }, 'refused'),
     unavailable: (facts) => log.error({ event: 'unavailable', ...facts }, 'a batch could not be stored'),
     workerEnded: (cause) => log.error({ event: 'verify_worker_ended', ...describe(cause) }, 'a verify worker ended'),
     broken: (where, cause) => log.error({ event: 'broken', where, ...describe(cause) }, 'an error nobody expected'),

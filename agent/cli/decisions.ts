@@ -10,7 +10,14 @@ import { replay } from '../pipeline/replay.ts'
 import { findingJson } from '../pipeline/vitals.ts'
 import { viewStorage } from '../storage.ts'
 
-type ListOptions = Readonly<{ state: string; rig?: string; verdict?: string; limit: string; json?: boolean }>
+type ListOptions = Readonly<{
+  state: string
+  rig?: string
+  verdict?: string
+  limit: string
+  revisions?: boolean
+  json?: boolean
+}>
 
 /** Adds `hb decisions list|show|digest`: what the journal says was decided, by running it again. */
 export function decisionsCommands(program: Command): void {
@@ -21,6 +28,7 @@ export function decisionsCommands(program: Command): void {
     .requiredOption('--state <dir>', 'state folder')
     .option('--rig <id>', 'of one rig')
     .option('--verdict <word>', 'with one verdict')
+    .option('--revisions', 'all revisions, also those that change no verdict, instead of the decisions')
     .option('--limit <n>', 'the last n', '50')
     .option('--json', 'one JSON object')
     .action(list)
@@ -57,26 +65,36 @@ async function list(options: ListOptions): Promise<void> {
   }
   const rows = [
     ['DECISION', 'TIME (UTC)', 'RIG', 'VERDICT', 'WHY'],
-    ...kept.map(({ decision: d, revises }) => [
+    ...kept.map(({ decision: d, revises, was }) => [
       String(d.seq),
       utc(d.timeUs),
       d.rig,
       d.verdict,
-      `${revises === null ? '' : `revises ${revises}: `}${whyOf(d.findings[0])}`,
+      [...(revises === null ? [] : [`revises ${revises} (was ${was})`]), whyOf(d.findings[0])]
+        .filter(Boolean)
+        .join(': '),
     ]),
   ]
   printResult(options.json, { found, shown: kept.length, revisions, decisions: kept.map(seenJson) }, [
     ...table(rows),
-    ...(revisions > 0 ? [`${revisions} decisions were revised by late samples`] : []),
+    ...(revisions > 0 ? [revisedLine(revisions, options)] : []),
     ...(found > kept.length ? [`${found - kept.length} earlier ones are not shown`] : []),
   ])
+}
+
+/** Most revisions change no verdict and are not listed: who reads the count is told where the rest is. */
+function revisedLine(revisions: number, { revisions: all }: ListOptions): string {
+  const line = `${revisions} decisions were revised by late samples`
+  return all === true ? line : `${line}; those that change no verdict are not listed: see --revisions`
 }
 
 /**
  * Which decisions a list names: changes of verdict, or all of one verdict that is not PASS. Of revisions those that make
  * another change of verdict than the last one listed, told apart from the decisions that were acted on.
  */
-function listed({ verdict }: ListOptions): (seen: Seen) => boolean {
+function listed({ verdict, revisions }: ListOptions): (seen: Seen) => boolean {
+  if (revisions === true)
+    return (seen) => seen.revises !== null && (verdict === undefined || seen.decision.verdict === verdict)
   const last = new Map<string, string>()
   return ({ decision, revises, was }) => {
     const line = revises === null ? decision.rig : `${decision.rig} revised`

@@ -183,7 +183,7 @@ export const RuntimeSchema = closed({
         maximum: 1024 * GIB,
         default: GIB,
         description:
-          'Bound of the outbox. Receipted batches make room; without a receipt nothing is deleted and evaluation waits.',
+          'Bound of the outbox. Receipted batches make room; without a receipt no signed header is ever deleted, only detail that repeats PASS may be thinned (`outbox.thin_at_percent`), and after that evaluation waits.',
       }),
       thin_at_percent: Type.Integer({
         minimum: 10,

@@ -13,7 +13,7 @@ export const STORAGE_ERRORS = {
     retry: true,
     summary: 'The state folder cannot be written.',
     remedy:
-      'Check that the file system is mounted writable and that the folder belongs to this user; writing goes on by itself.',
+      'Check that the file system is mounted writable and that the folder belongs to this user. A program that is running goes on writing by itself; one that ended with this at its start is started again.',
   },
   DISK_FAILED: {
     exit: 75,

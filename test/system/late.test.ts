@@ -118,7 +118,7 @@ t.test('a FAIL that only late rows show is a revision, here, in the replay and a
   t.match(shown, new RegExp(`revised {2}by decision ${revision.seq}: FAIL`))
   t.match(
     await runHb(['decisions', 'list', '--state', 'revise'], folder.path),
-    new RegExp(`FAIL +revises ${revision.revises}: flow reached 99 bar`),
+    new RegExp(`FAIL +revises ${revision.revises} \\(was [A-Z_]+\\): flow reached 99 bar`),
   )
   t.match(await hb('replay', '--state', 'revise'), { equal: true, unsigned: 0 })
 })
