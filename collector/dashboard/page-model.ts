@@ -27,6 +27,8 @@ export type RigRow = {
   readonly history: (number | null)[]
   /** When the verdict became what it is, as far as this page has seen. */
   sinceMs: number
+  /** The page saw it become so; else it has been so for longer than the page knows. */
+  sawChange: boolean
   /** The present verdict has been looked at in this page: a FAIL no longer flashes. Not an acknowledgement. */
   seen: boolean
 }
@@ -154,10 +156,12 @@ export function absorbVitals(model: PageModel, vitals: Vitals, nowMs: number): v
     heardMs: nowMs,
     history: [],
     sinceMs: nowMs,
+    sawChange: false,
     seen: false,
   }
   if (row.vitals?.verdict !== vitals.verdict) {
     row.sinceMs = nowMs
+    row.sawChange = row.vitals !== null
     row.seen = false
   }
   row.vitals = vitals

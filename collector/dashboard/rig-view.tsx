@@ -150,7 +150,8 @@ function Head({ row, view }: { row: RigRow; view: View }) {
         <span class="label">data age</span> <span class="num">{formatAge(dataAgeMs(row, view.nowMs))}</span>
       </span>
       <span class="pair">
-        <span class="label">for</span> <span class="num">{formatAge(view.nowMs - row.sinceMs)}</span>
+        <span class="label">{row.sawChange ? 'for' : 'for at least'}</span>{' '}
+        <span class="num">{formatAge(view.nowMs - row.sinceMs)}</span>
       </span>
       <span class="pair">
         <span class="label">program</span> {row.program || '—'}

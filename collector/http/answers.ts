@@ -79,6 +79,7 @@ const DecisionDetail = Type.Union([
   closed(
     {
       ...DETAIL,
+      limits_only: Type.Null(),
       kind: Type.Literal('range'),
       unchanged: Type.Array(Type.Unknown()),
       count: Whole,
@@ -89,6 +90,10 @@ const DecisionDetail = Type.Union([
   closed(
     {
       ...DECISION,
+      program: Type.Null(),
+      rig: Type.Null(),
+      limits_only: Type.Null(),
+      findings: Type.Null(),
       first_seq: Whole,
       last_seq: Whole,
       kind: Type.Literal('thinned'),
