@@ -1,5 +1,4 @@
 import type { Canonical, DecisionItem } from '../../shared/model/decision.ts'
-import type { BatchHeader } from '../../shared/protocol/batch.ts'
 import type { Micros } from '../../shared/units.ts'
 
 /** A value as JSON shows it: maps become objects, bytes become hex, integers beyond 2^53 become text. */
@@ -85,11 +84,14 @@ function rangeRow(item: Extract<DecisionItem, { kind: 'range' }>, core: Fields):
   }
 }
 
+/** Where the decisions of a batch stand, as its header says it. */
+type ThinnedPlace = Readonly<{ firstSeq: number; count: number; span: Readonly<{ lastUs: Micros }> }>
+
 /**
  * The row that stands for all decisions of a batch without records: where they are, and that their detail was not kept.
  * It names no verdict: that the agent says it left out only repetitions of PASS makes nobody see them pass.
  */
-export function thinnedRow({ firstSeq, count, span }: Pick<BatchHeader, 'firstSeq' | 'count' | 'span'>): DecisionRow {
+export function thinnedRow({ firstSeq, count, span }: ThinnedPlace): DecisionRow {
   return {
     kind: 'thinned',
     seq: firstSeq,
