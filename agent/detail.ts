@@ -28,6 +28,8 @@ export function agentStatus({ loop, storage, uplink }: StatusOptions): Record<st
     not_journaled: loop.intake.refusals.count,
     outbox: {
       ...outbox.pending(),
+      /** Decisions that no batch holds yet. */
+      to_sign: loop.batcher.waiting,
       held_bytes: fill.heldBytes,
       held_percent: Math.floor(fill.percent),
       days_left: fill.daysLeft,

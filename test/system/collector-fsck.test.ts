@@ -57,7 +57,8 @@ async function agentLife(config: string, state: string, done: () => Promise<void
 async function drained(): Promise<void> {
   for (let waitedMs = 0; waitedMs < API_WAIT_MS; waitedMs += 100) {
     const ready = await fetch(`http://127.0.0.1:${folder.ports.health}/ready`).then((r) => r.json())
-    if ((ready as { outbox: { batches: number } }).outbox.batches === 0) return
+    const { batches, to_sign: toSign } = (ready as { outbox: { batches: number; to_sign: number } }).outbox
+    if (batches === 0 && toSign === 0) return
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   throw new Error('the outbox does not empty')

@@ -14,7 +14,7 @@ import { ModelDisk } from '../../support/model-disk.ts'
 const BYTES_MAX = 60_000
 const FRAMES = 600
 /** Of the moments at which the power may fail, every so-many-th. */
-const EVERY = 4
+const EVERY = 8
 
 type Verdict = Readonly<{ kind: string; pass: boolean }>
 
