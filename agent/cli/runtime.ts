@@ -43,14 +43,12 @@ const YOUNG_BYTES = 16_000_000
 const LOOK_EVERY_MS = 1_000
 
 /**
- * Lets the heap grow only so far. The platform lets the young generation grow to 64 MB before it looks at it again, half of
- * what an agent may have, and the old one to twice of what it was, though little of what an agent keeps is ever let go.
- * Both are numbers, set while running, so that no option of the process has to be trusted.
+ * Lets the young generation grow only so far. The platform lets it grow to 64 MB before it looks at it again: half of
+ * what an agent may have.
  *
  * @returns ends the watch
  */
 function keepSmall(clock: Clock): () => void {
-  setFlagsFromString('--heap-growing-percent=20')
   const cancel = clock.every(LOOK_EVERY_MS, () => {
     const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space')
     if (young === undefined || young.space_size < YOUNG_BYTES) return
