@@ -144,12 +144,16 @@ export function feed(into: Collected, input: EvaluatorInput): Effect[] {
   return effects
 }
 
-/** Feeds a configuration at the time of the first input, then all inputs. */
-export function runEvaluator(settings: EvaluatorSettings, inputs: Iterable<EvaluatorInput>, startUs = T0): Collected {
+/** Feeds all inputs to a fresh evaluator. */
+export function feedAll(inputs: Iterable<EvaluatorInput>): Collected {
   const out = collected()
-  feed(out, configInput(startUs, settings))
   for (const input of inputs) feed(out, input)
   return out
+}
+
+/** Feeds a configuration at the time of the first input, then all inputs. */
+export function runEvaluator(settings: EvaluatorSettings, inputs: Iterable<EvaluatorInput>, startUs = T0): Collected {
+  return feedAll([configInput(startUs, settings), ...inputs])
 }
 
 export function rigOf(out: Collected, id = RIG): RigState {

@@ -1,15 +1,14 @@
 import t from 'tap'
 import type { LateSample } from '../../../agent/core/late.ts'
 import { LATE_SAMPLES_MAX } from '../../../agent/core/settings.ts'
-import type { EvaluatorInput } from '../../../agent/core/step.ts'
 import { totalCounts } from '../../../agent/core/totals.ts'
 import { Pins } from '../../../agent/pipeline/pins.ts'
 import { createTimeIndex } from '../../../agent/pipeline/time-index.ts'
 import {
   type Collected,
-  collected,
   digestOfRun,
   feed,
+  feedAll,
   frameInput,
   frameOf,
   rigOf,
@@ -19,12 +18,6 @@ import {
 import { hostileInputs } from '../../support/hostile-inputs.ts'
 import { arrivalOf, type LatePolicy, lateRun, sentSamples } from '../../support/late-rig.ts'
 
-function run(inputs: readonly EvaluatorInput[]): Collected {
-  const out = collected()
-  for (const input of inputs) feed(out, input)
-  return out
-}
-
 const samplesOf = (out: Collected): LateSample[] => out.late.flatMap(({ samples }) => samples)
 
 t.test('every policy: nothing is lost from the ledger, and what is late is late', async (t) => {
@@ -32,7 +25,7 @@ t.test('every policy: nothing is lost from the ledger, and what is late is late'
   const late = sent.filter((s) => s.late).length
   const inputs = arrivalOf(sent, 21)
   for (const policy of ['drop', 'side_output', 'revise'] as const satisfies readonly LatePolicy[]) {
-    const counts = totalCounts(rigOf(run(lateRun(policy, inputs))))
+    const counts = totalCounts(rigOf(feedAll(lateRun(policy, inputs))))
     t.equal(counts.received, sent.length, policy)
     t.equal(counts.late, late, policy)
     const { evaluated, duplicate, rejected, shed, pending } = counts
@@ -42,17 +35,20 @@ t.test('every policy: nothing is lost from the ledger, and what is late is late'
 
 t.test('side_output changes no byte of any decision', async (t) => {
   const inputs = arrivalOf(sentSamples(22), 22)
-  t.equal(digestOfRun(run(lateRun('side_output', inputs))), digestOfRun(run(lateRun('drop', inputs))))
+  t.equal(digestOfRun(feedAll(lateRun('side_output', inputs))), digestOfRun(feedAll(lateRun('drop', inputs))))
   for (const seed of [1, 2, 3])
-    t.equal(digestOfRun(run(hostileInputs(seed, 400, 'side_output'))), digestOfRun(run(hostileInputs(seed, 400))))
+    t.equal(
+      digestOfRun(feedAll(hostileInputs(seed, 400, 'side_output'))),
+      digestOfRun(feedAll(hostileInputs(seed, 400))),
+    )
 })
 
 t.test('what is late comes out with everything that is known of it, under side_output and revise only', async (t) => {
   const sent = sentSamples(23)
   const inputs = arrivalOf(sent, 23)
-  t.equal(run(lateRun('drop', inputs)).late.length, 0)
+  t.equal(feedAll(lateRun('drop', inputs)).late.length, 0)
   for (const policy of ['side_output', 'revise'] as const) {
-    const found = samplesOf(run(lateRun(policy, inputs)))
+    const found = samplesOf(feedAll(lateRun(policy, inputs)))
     const key = (s: { channel: string; timeUs: number }): string => `${s.channel} ${s.timeUs}`
     t.same(
       found.map(key).sort(),
@@ -72,7 +68,7 @@ t.test('what is late comes out with everything that is known of it, under side_o
 
 t.test('hostile inputs: late samples come out as often as the ledger counts them', async (t) => {
   for (let seed = 1; seed <= 6; seed += 1) {
-    const out = run(hostileInputs(seed, 400, 'side_output'))
+    const out = feedAll(hostileInputs(seed, 400, 'side_output'))
     const listed = out.late.reduce((n, e) => n + e.samples.length + e.more, 0)
     const late = out.state.rigs.reduce((n, rig) => n + totalCounts(rig).late, 0)
     t.equal(listed, late)
@@ -82,7 +78,7 @@ t.test('hostile inputs: late samples come out as often as the ledger counts them
 })
 
 t.test('past the bound late samples of one input are a number, and the ledger still has them', async (t) => {
-  const out = run(lateRun('side_output', [tickInput(T0 + 10_000_000)]))
+  const out = feedAll(lateRun('side_output', [tickInput(T0 + 10_000_000)]))
   const times = Array.from({ length: LATE_SAMPLES_MAX + 10 }, (_, k) => T0 + k)
   feed(
     out,

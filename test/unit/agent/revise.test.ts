@@ -13,6 +13,7 @@ import {
   configInput,
   digestOfRun,
   feed,
+  feedAll,
   frameInput,
   frameOf,
   LATENESS_US,
@@ -23,12 +24,6 @@ import {
 } from '../../support/evaluator-rig.ts'
 import { hostileInputs } from '../../support/hostile-inputs.ts'
 import { arrivalOf, lateRun, lateSettings, REVISE_US, sayingOf, sayings, sentSamples } from '../../support/late-rig.ts'
-
-function run(inputs: readonly EvaluatorInput[]): Collected {
-  const out = collected()
-  for (const input of inputs) feed(out, input)
-  return out
-}
 
 /** Everything of a first decision that is about the rig: not its number, which revisions push further. */
 const about = (out: Collected) =>
@@ -41,8 +36,8 @@ const counts = (out: Collected) => rigOf(out).slower!.counts
 
 t.test('a revision says what an evaluation with that much more lateness would have said', async (t) => {
   const inputs = arrivalOf(sentSamples(1), 1)
-  const revised = run(lateRun('revise', inputs))
-  const slower = sayings(run(lateRun('drop', inputs, { slowerBy: REVISE_US })))
+  const revised = feedAll(lateRun('revise', inputs))
+  const slower = sayings(feedAll(lateRun('drop', inputs, { slowerBy: REVISE_US })))
   const { first, last } = sayings(revised)
   let compared = 0
   for (const [timeUs, saying] of slower.first) {
@@ -58,7 +53,7 @@ t.test('a revision says what an evaluation with that much more lateness would ha
 })
 
 t.test('a revision names what it corrects, once a slide, and stands in the sequence as a full record', async (t) => {
-  const out = run(lateRun('revise', arrivalOf(sentSamples(2), 2)))
+  const out = feedAll(lateRun('revise', arrivalOf(sentSamples(2), 2)))
   const firsts = new Map(out.decisions.map((d) => [d.seq, d]))
   const seen = new Set<number>()
   for (const { decision, was } of out.revisions) {
@@ -84,7 +79,7 @@ t.test(
   async (t) => {
     for (const seed of [3, 4, 5]) {
       const inputs = arrivalOf(sentSamples(seed), seed)
-      const [revised, dropped] = [run(lateRun('revise', inputs)), run(lateRun('drop', inputs))]
+      const [revised, dropped] = [feedAll(lateRun('revise', inputs)), feedAll(lateRun('drop', inputs))]
       t.same(about(revised), about(dropped))
       t.same(
         revised.actions.map(({ seq: _, ...action }) => action),
@@ -99,13 +94,13 @@ t.test(
 
 t.test('a thousand orders of arrival in which the same samples are late give the same bytes', async (t) => {
   const sent = sentSamples(1, 1)
-  const reference = run(lateRun('revise', arrivalOf(sent, 0)))
+  const reference = feedAll(lateRun('revise', arrivalOf(sent, 0)))
   t.ok(reference.revisions.length > 5, `${reference.revisions.length} revisions`)
   let orders = 0
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 2 ** 31 - 1 }), (seed) => {
       orders += 1
-      return digestOfRun(run(lateRun('revise', arrivalOf(sent, seed)))) === digestOfRun(reference)
+      return digestOfRun(feedAll(lateRun('revise', arrivalOf(sent, seed)))) === digestOfRun(reference)
     }),
     { numRuns: 1000, seed: 61 },
   )
@@ -114,13 +109,13 @@ t.test('a thousand orders of arrival in which the same samples are late give the
 
 t.test('and a thousand in which any sample may be late come to the same in the end', async (t) => {
   const sent = sentSamples(7, 1)
-  const { first: expected } = sayings(run(lateRun('drop', arrivalOf(sent, 0), { slowerBy: REVISE_US })))
+  const { first: expected } = sayings(feedAll(lateRun('drop', arrivalOf(sent, 0), { slowerBy: REVISE_US })))
   let orders = 0
   let revisions = 0
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 2 ** 31 - 1 }), (seed) => {
       orders += 1
-      const out = run(lateRun('revise', arrivalOf(sent, seed, 'any')))
+      const out = feedAll(lateRun('revise', arrivalOf(sent, seed, 'any')))
       revisions += out.revisions.length
       const { last } = sayings(out)
       for (const [timeUs, saying] of last)
@@ -135,7 +130,7 @@ t.test('and a thousand in which any sample may be late come to the same in the e
 
 t.test('the ledger balances; what the second look took is late there and counted beside it', async (t) => {
   const sent = sentSamples(8)
-  const out = run(lateRun('revise', arrivalOf(sent, 8)))
+  const out = feedAll(lateRun('revise', arrivalOf(sent, 8)))
   const { received, evaluated, late, duplicate, rejected, shed, pending } = totalCounts(rigOf(out))
   t.equal(received, sent.length)
   t.equal(received, evaluated + late + duplicate + rejected + shed + pending)
@@ -194,7 +189,7 @@ function shifted(input: EvaluatorInput, byUs: number): EvaluatorInput {
 }
 
 t.test('a revision is made under the mode and the run of the slide, not of the moment', async (t) => {
-  const out = run(eventful())
+  const out = feedAll(eventful())
   const firsts = new Map(out.decisions.map((d) => [d.seq, d]))
   const changed = out.revisions.filter(({ decision }) => {
     const first = firsts.get(decision.revises)!
@@ -210,9 +205,9 @@ t.test(
   'another configuration and a gap begin the second look anew; nothing decided before is revised behind them',
   async (t) => {
     const inputs = eventful()
-    const out = run(inputs)
+    const out = feedAll(inputs)
     const config = inputs.findLastIndex((input) => input.kind === 'config')
-    const before = run(inputs.slice(0, config))
+    const before = feedAll(inputs.slice(0, config))
     const behind = out.revisions.slice(before.revisions.length)
     t.ok(behind.length > 0, 'revisions go on')
     t.ok(behind.every(({ decision }) => decision.revises > before.state.decisionSeq))
@@ -227,7 +222,7 @@ t.test(
 
 t.test('a loss in the middle: numbers go on behind it, and revisions are about what came after', async (t) => {
   const inputs = lateRun('revise', arrivalOf(sentSamples(11), 11))
-  const half = run(inputs.slice(0, 300))
+  const half = feedAll(inputs.slice(0, 300))
   const { decisionSeq, chain, nowUs } = half.state
   const throughUs = half.decisions.at(-1)!.timeUs
   const seq = decisionSeq + 40
@@ -281,7 +276,7 @@ t.test('cut anywhere, with a snapshot restored, it goes on as if it had not been
   const hostile = cuts(hostileInputs(12, 500, 'revise'), 25)
   t.equal(hostile.differs, null)
   t.comment(`counted: cuts of the evaluation under revise | ${plain.cuts + hostile.cuts} | goes on as if not cut`)
-  const out = run(eventful().slice(0, 300))
+  const out = feedAll(eventful().slice(0, 300))
   const value = decodeSigned(canonicalBytes(snapshotState(out.state)))
   t.equal(restoreState(value, lateSettings('drop')), null, 'a state of another policy is not taken')
 })
@@ -289,7 +284,7 @@ t.test('cut anywhere, with a snapshot restored, it goes on as if it had not been
 t.test('hostile inputs under revise: first decisions as under drop, and the ledger balances', async (t) => {
   let revisions = 0
   for (let seed = 1; seed <= 8; seed += 1) {
-    const [revised, dropped] = [run(hostileInputs(seed, 400, 'revise')), run(hostileInputs(seed, 400, 'drop'))]
+    const [revised, dropped] = [feedAll(hostileInputs(seed, 400, 'revise')), feedAll(hostileInputs(seed, 400, 'drop'))]
     t.same(about(revised), about(dropped))
     t.equal(revised.actions.length, dropped.actions.length)
     for (const [k, rig] of revised.state.rigs.entries()) {
@@ -304,7 +299,7 @@ t.test('hostile inputs under revise: first decisions as under drop, and the ledg
 })
 
 t.test('nothing is revised on what found no room', async (t) => {
-  const out = run([configInput(T0, lateSettings('revise')), ...ticks(T0, T0 + 500_000)])
+  const out = feedAll([configInput(T0, lateSettings('revise')), ...ticks(T0, T0 + 500_000)])
   const burst = (seq: number, atUs: number) => {
     const times = Array.from({ length: 20_000 }, (_, k) => atUs + k * 10)
     return frameInput(atUs + 200_000, frameOf({ channels: ['b'], seq, times, values: [times.map(() => 1)] }))
