@@ -12,6 +12,7 @@ import { generateSigner, readPublicKey } from '../../shared/crypto/sign.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { createBatchMaker } from '../support/agent-double.ts'
 import { createBenchFolder } from '../support/bench-folder.ts'
+import { serverCertificate } from '../support/server-certificate.ts'
 
 t.setTimeout(0)
 
@@ -104,14 +105,7 @@ async function enrolAll(): Promise<Simulated[]> {
     lines.push(`  - { agent: ${name}, public_key_file: ${name}.pub.pem, programs: [demo] }`)
     agents.push(agent)
   }
-  const server = issueCertificate({
-    ca,
-    subjectUri: 'spiffe://demo/collector/main',
-    dnsNames: ['localhost'],
-    ipAddresses: ['127.0.0.1'],
-    use: 'server',
-    days: 1,
-  })
+  const server = serverCertificate(ca)
   folder.write('ca.pem', ca.certPem)
   folder.write('collector.pem', server.certPem)
   folder.write('collector.key', server.keyPem)

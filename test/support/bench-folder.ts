@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { ROOT } from '../../scripts/sources.ts'
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
 import { generateSigner } from '../../shared/crypto/sign.ts'
+import { serverCertificate } from './server-certificate.ts'
 
 /** A folder with keys, certificates and registries for one agent `bench-1` and a collector, as an installer would leave it. */
 export type BenchFolder = Readonly<{
@@ -23,14 +24,7 @@ export async function createBenchFolder({ address = '127.0.0.1' } = {}): Promise
   for (const rig of ['water-loop', 'host', 'skab'])
     copyFileSync(join(ROOT, 'hil-testbed', 'rigs', `${rig}.registry.yaml`), join(path, `${rig}.registry.yaml`))
   const ca = createDevCa()
-  const server = issueCertificate({
-    ca,
-    subjectUri: 'spiffe://demo/collector/main',
-    dnsNames: ['localhost'],
-    ipAddresses: [address],
-    use: 'server',
-    days: 1,
-  })
+  const server = serverCertificate(ca, address)
   const client = issueCertificate({
     ca,
     subjectUri: 'spiffe://demo/agent/bench-1',

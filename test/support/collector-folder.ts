@@ -4,20 +4,14 @@ import { join } from 'node:path'
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
 import { generateSigner } from '../../shared/crypto/sign.ts'
 import type { LinkTls } from './agent-double.ts'
+import { serverCertificate } from './server-certificate.ts'
 
 /** A folder with everything a collector of the deployment `demo` starts from, and the keys of its two agents. */
 export function createCollectorFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'hb-collector-'))
   const ca = createDevCa()
   const otherCa = createDevCa()
-  const server = issueCertificate({
-    ca,
-    subjectUri: 'spiffe://demo/collector/main',
-    dnsNames: ['localhost'],
-    ipAddresses: ['127.0.0.1'],
-    use: 'server',
-    days: 1,
-  })
+  const server = serverCertificate(ca)
   const receipts = generateSigner()
   const bench = generateSigner()
   const rack = generateSigner()

@@ -7,7 +7,6 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { FileOutbox } from '../../agent/adapters/file-outbox.ts'
 import { systemFiles } from '../../agent/adapters/files.ts'
 import { createUplink, SLICES_AT_ONCE_MAX, type Uplink, VITALS_BUFFER_MAX } from '../../agent/adapters/ws-uplink.ts'
-import { issueCertificate } from '../../shared/crypto/certificates.ts'
 import { readPublicKey } from '../../shared/crypto/sign.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { signDownlink } from '../../shared/protocol/downlink.ts'
@@ -20,6 +19,7 @@ import {
 } from '../../shared/protocol/messages.ts'
 import { createBatchMaker } from '../support/agent-double.ts'
 import { createCollectorFolder } from '../support/collector-folder.ts'
+import { serverCertificate } from '../support/server-certificate.ts'
 
 /** A far end that does what a collector of ours never would, to see the agent at its bounds. */
 const clock = systemClock()
@@ -56,14 +56,7 @@ type FarEnd = Readonly<{
 
 /** A collector's listener that answers a hello and nothing else. */
 async function listener(credit: number) {
-  const { certPem, keyPem } = issueCertificate({
-    ca,
-    subjectUri: 'spiffe://demo/collector/main',
-    dnsNames: ['localhost'],
-    ipAddresses: ['127.0.0.1'],
-    use: 'server',
-    days: 1,
-  })
+  const { certPem, keyPem } = serverCertificate(ca)
   const https = createServer({ ca: ca.certPem, cert: certPem, key: keyPem, requestCert: true, minVersion: 'TLSv1.3' })
   const server = new WebSocketServer({ server: https, perMessageDeflate: false })
   await new Promise<void>((done) => https.listen(0, '127.0.0.1', done))
