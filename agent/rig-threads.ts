@@ -2,9 +2,6 @@ import type { LoopOptions } from './loop.ts'
 import type { Evaluator, Told } from './pipeline/evaluator.ts'
 import { shardedEvaluator } from './pipeline/sharded-evaluator.ts'
 
-/** How long a round waits for company; see `ROUND_EVERY_US`. */
-const SOON_MS = 2
-
 /** Hands the rigs of an agent to as many threads as its configuration asks for; at most one a rig. */
 export async function evaluateOnThreads(
   { loaded: { config }, clock, recovered, shardThreads }: LoopOptions,
@@ -15,7 +12,7 @@ export async function evaluateOnThreads(
     threads: await shardThreads(Math.min(config.evaluation.threads, config.rigs.length)),
     told,
     nowUs: () => clock.monotonicUs(),
-    soon: (run) => void clock.after(SOON_MS, run),
+    after: (ms, run) => void clock.after(ms, run),
     // Nothing is decided any more: the process ends, and its next life goes on from the journal.
     broken: (cause) =>
       setImmediate(() => {

@@ -2,7 +2,7 @@ import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import type { JournalInput } from '../../shared/codec/journal-input.ts'
 import { invariant } from '../../shared/lib/assert.ts'
 import type { Canonical } from '../../shared/model/decision.ts'
-import type { Micros } from '../../shared/units.ts'
+import type { Micros, Millis } from '../../shared/units.ts'
 import { changeRun, type Time } from '../core/rig-step.ts'
 import { sequenceOutcome } from '../core/sequence.ts'
 import { snapshotRig } from '../core/snapshot.ts'
@@ -27,7 +27,7 @@ export const WAITING_BYTES_MAX = 64 * 1024 * 1024
  * Rounds begin at least this far apart: crossing threads costs some thirty messages' worth of time, so under load a round
  * has to carry many. One that comes alone is not held back.
  */
-const ROUND_EVERY_US: Micros = 2_000
+const ROUND_EVERY_MS: Millis = 2
 /** People look this often, a little more than they are shown something, so that something is always there to be shown. */
 const LOOK_EVERY_US: Micros = 250_000
 
@@ -47,8 +47,7 @@ export type ShardedOptions = Readonly<{
   told: Told
   /** Monotonic time, for how often rounds begin and somebody looks. */
   nowUs(): Micros
-  /** Calls back after two milliseconds. */
-  soon(run: () => void): void
+  after(ms: Millis, run: () => void): void
   /** A thread or what was made of its answer is broken: nothing more will be told, and the process has to end. */
   broken(cause: unknown): void
 }>
@@ -179,8 +178,8 @@ class ShardedEvaluator implements Evaluator {
 
   /** Settles when the next round may begin. */
   private async spaced(): Promise<void> {
-    if (this.options.nowUs() - this.begunUs < ROUND_EVERY_US)
-      await new Promise<void>((resolve) => this.options.soon(resolve))
+    if (this.options.nowUs() - this.begunUs < ROUND_EVERY_MS * 1000)
+      await new Promise<void>((resolve) => this.options.after(ROUND_EVERY_MS, resolve))
     this.begunUs = this.options.nowUs()
   }
 

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { Push } from 'zeromq'
 import { killAll, type Program, runHb, startHb } from '../../scripts/demo/processes.ts'
@@ -101,13 +103,14 @@ t.test(
   },
 )
 
-t.test('a number of threads that makes no sense stops the start', async (t) => {
-  const ports = await Promise.all(RIGS.map(() => freePort()))
-  const folder = await openFolder(ports)
+t.test('a number of threads that makes no sense is the one mistake that is found', async (t) => {
+  const folder = await openFolder(await Promise.all(RIGS.map(() => freePort())))
   t.teardown(() => folder.remove())
-  folder.write(
-    'runtime.yaml',
-    runtimeYaml({ clock: 'system', rigs: '' }).replace('decisions:', 'evaluation: { threads: -1 }\ndecisions:'),
-  )
-  await t.rejects(runHb(['config', 'check', 'runtime.yaml'], folder.path), /evaluation\.threads|78/)
+  t.match(await runHb(['config', 'check', 'runtime.yaml', '--json'], folder.path), /"ok":true/)
+  const text = readFileSync(join(folder.path, 'runtime.yaml'), 'utf8')
+  folder.write('runtime.yaml', text.replace(`threads: ${THREADS}`, 'threads: -1'))
+  const error = await runHb(['config', 'check', 'runtime.yaml', '--json'], folder.path).catch(String)
+  t.match(error, /ended with 78/)
+  t.match(error, /"key":"evaluation\.threads"/)
+  t.equal(error.match(/"key":/g)?.length, 1)
 })
