@@ -63,7 +63,9 @@ function inputsOf(seed: number, count: number): JournalInput[] {
     if (what < 0.8) {
       seqs[of]! += prng.next() < 0.98 ? 1 : 3
       inputs.push(frame({ prng, nowUs, rig: RIGS[of]!, seq: seqs[of]! }))
-    } else if (what < 0.97) inputs.push({ kind: 'tick', nowUs })
+    } else if (what < 0.96) inputs.push({ kind: 'tick', nowUs })
+    // A clock that is set back for a moment.
+    else if (what < 0.97) inputs.push({ kind: 'tick', nowUs: nowUs - prng.int(5_000_000) })
     else if (what < 0.98)
       inputs.push({ kind: 'mode', nowUs, rig: RIGS[of]!, mode: 'test', reason: 'r', operator: 'o', source: 'cli' })
     else
