@@ -1,6 +1,15 @@
 import { isHbError } from '../shared/errors/hb-error.ts'
 import type { Logger } from '../shared/log/logger.ts'
 
+/** Codes that people are told of like refusals, though nobody was refused anything: what they are about is stored and receipted. */
+const NOTICES: ReadonlySet<string> = new Set([
+  'CHAIN_RENEWED',
+  'CHAIN_SKIPPED',
+  'DETAIL_THINNED',
+  'EVIDENCE_DAMAGED',
+  'EVIDENCE_LOST',
+])
+
 /** Everything the collector says in its log, in one place. At rest it says nothing. */
 export interface CollectorEvents {
   started(facts: Readonly<{ agents: string; operators: string; enrolled: number; key: string }>): void
@@ -32,10 +41,9 @@ export function createCollectorEvents(log: Logger): CollectorEvents {
     stopped: (report) => log.info({ event: 'collector_stopped', ...report }, 'collector has stopped'),
     agentConnected: (facts) => log.info({ event: 'agent_connected', ...facts }, 'agent connected'),
     agentLeft: (facts) => log.info({ event: 'agent_left', ...facts }, 'agent left'),
-    // What was thinned was accepted and receipted: people are told of it, but nobody was refused anything.
     refused: (facts) =>
-      facts.code === 'DETAIL_THINNED'
-        ? log.warn({ event: 'detail_thinned', ...facts }, 'detail of batches that only repeated PASS was not kept')
+      NOTICES.has(facts.code)
+        ? log.warn({ event: 'noticed', ...facts }, 'something about evidence that was taken')
         : log.warn({ event: 'refused', ...facts }, 'refused'),
     unavailable: (facts) => log.error({ event: 'unavailable', ...facts }, 'a batch could not be stored'),
     workerEnded: (cause) => log.error({ event: 'verify_worker_ended', ...describe(cause) }, 'a verify worker ended'),
