@@ -3,7 +3,14 @@ import { openStatement, STATEMENT_TYP, signStatement } from '../../shared/codec/
 import { parseQualityPolicy } from '../../shared/config/quality-policy.ts'
 import { openCose, signCose } from '../../shared/crypto/cose.ts'
 import { readPublicKey } from '../../shared/crypto/sign.ts'
-import { baselineRecord, certifiedBundle, createStatementMaker, digestHex, SIGNERS, TRUST } from './baseline-records.ts'
+import {
+  baselineRecord,
+  certifiedBundle,
+  createStatementMaker,
+  digestHex,
+  SIGNERS,
+  TRUST,
+} from './certified-baselines.ts'
 import type { FuzzTarget } from './fuzz.ts'
 
 const POLICY = [

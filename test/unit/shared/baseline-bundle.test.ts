@@ -34,7 +34,7 @@ import {
   SIGNERS,
   type TestPerson,
   TRUST,
-} from '../../support/baseline-records.ts'
+} from '../../support/certified-baselines.ts'
 import { flipped } from '../../support/flip.ts'
 
 const HOUR_US = 3_600_000_000

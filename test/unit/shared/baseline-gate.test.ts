@@ -11,7 +11,7 @@ import {
   recheckGate,
 } from '../../../shared/model/baseline-gate.ts'
 import { outlierShare } from '../../../shared/model/contamination.ts'
-import { baselineMetric, baselineRecord, baselineSegment, CONTEXT } from '../../support/baseline-records.ts'
+import { baselineMetric, baselineRecord, baselineSegment, CONTEXT } from '../../support/certified-baselines.ts'
 
 const { policy, digest } = defaultQualityPolicy()
 const utf8 = new TextEncoder()
