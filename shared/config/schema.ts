@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { MODES } from '../model/verdict.ts'
+import { GovernanceSchema, OperatorsSchema } from './operator-schema.ts'
 import { closed, file, id, ms, oneOf } from './schema-parts.ts'
 import {
   CsvSourceSchema,
@@ -204,6 +205,8 @@ export const RuntimeSchema = closed({
     },
     'Signed batches.',
   ),
+  operators: OperatorsSchema,
+  governance: GovernanceSchema,
   rigs: Type.Array(RigSchema, { description: 'Rigs this agent watches.', minItems: 1, maxItems: RIGS_MAX }),
 })
 
@@ -254,6 +257,8 @@ export const CollectorSchema = closed({
     }),
     { description: 'Agents that are enrolled.', maxItems: 10_000 },
   ),
+  operators: OperatorsSchema,
+  governance: GovernanceSchema,
   verify_workers: Type.Integer({
     minimum: 0,
     maximum: 64,
