@@ -1,5 +1,8 @@
 import type { Command } from 'commander'
 import { createBaseline } from './baseline-create.ts'
+import { explainCommand } from './baseline-explain.ts'
+import { lookCommands } from './baseline-look.ts'
+import { sayCommands } from './baseline-say.ts'
 
 /** Adds `hb baseline …`. */
 export function baselineCommands(program: Command): void {
@@ -17,8 +20,12 @@ export function baselineCommands(program: Command): void {
     .option('--rig <id>', 'rig; may be left out when there is only one')
     .option('--kind <kind>', 'what it is meant to be: draft, golden or rolling', 'draft')
     .option('--family <id>', 'rigs that are alike enough to share it', '')
+    .option('--policy <file>', 'quality policy (baseline_quality_policy.yaml); by default its defaults')
     .option('--draft', 'write it though the gate says no; it will never arm anything')
     .requiredOption('--out <file>', 'baseline to write (.hbb); an existing file is refused')
     .option('--json', 'one JSON object')
     .action(createBaseline)
+  sayCommands(baseline)
+  lookCommands(baseline)
+  explainCommand(baseline)
 }
