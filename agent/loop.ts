@@ -117,6 +117,7 @@ export class AgentLoop {
       pending: () => storage.outbox.pending(),
       vitals: (vitals) => this.uplink?.sendVitals(JSON.stringify(vitals)),
       changed: ({ decided, was }) => this.verdictChanged(decided, was),
+      decayed: options.events.baselineDecayed,
     })
     this.intake = createIntake({
       journal: storage.journal,
@@ -263,6 +264,12 @@ export class AgentLoop {
       this.options.events.run({ rig: input.rig, command: order.command, run: input.run })
     }
     return { run: inputs[0]!.run, command: order.command, rigs: inputs.map(({ rig }) => rig), t_us: nowUs }
+  }
+
+  /** Takes another configuration from the next slide on, or says why the journal does not take it. */
+  configure(files: LoadedRuntime['files']): string | null {
+    const seq = this.intake.take({ kind: 'config', nowUs: this.nowUs(), files })
+    return seq === null ? (this.intake.refusals.last?.message ?? '') : null
   }
 
   /** Highest frame of a recording that was journaled before; −1 for none. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { createBaseline } from './baseline-create.ts'
 import { explainCommand } from './baseline-explain.ts'
 import { lookCommands } from './baseline-look.ts'
+import { pushCommand } from './baseline-push.ts'
 import { sayCommands } from './baseline-say.ts'
 
 /** Adds `hb baseline …`. */
@@ -28,4 +29,5 @@ export function baselineCommands(program: Command): void {
   sayCommands(baseline)
   lookCommands(baseline)
   explainCommand(baseline)
+  pushCommand(baseline)
 }

@@ -1,4 +1,11 @@
-import type { BaselineKind, BaselineMetric, BaselineWindow, DetectorFit } from '../../shared/model/baseline.ts'
+import type {
+  BaselineGate,
+  BaselineKind,
+  BaselineMetric,
+  BaselineWindow,
+  DetectorFit,
+} from '../../shared/model/baseline.ts'
+import type { DecayPolicy } from '../../shared/model/baseline-decay.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
 
@@ -86,6 +93,23 @@ export type Baseline = Readonly<{
   /** Detectors of the whole rig; their channels are the metrics of the record, in its order. */
   rigDetectors: readonly DetectorFit[]
   rigMaxima: readonly number[]
+  /** What the signed statements beside it come to; absent for a bare record, which is a draft. */
+  certificate?: BaselineCertificate
+  /** For people alone, nothing is decided from it: terms of the confidence, and what tells how old it has grown. */
+  about?: Readonly<{
+    inputs: BaselineGate['inputs']
+    metrics: readonly BaselineMetric[]
+    stepUs: Micros
+    policy: DecayPolicy
+  }>
+}>
+
+/** What `kind` and `confidence` of a baseline rest on. */
+export type BaselineCertificate = Readonly<{
+  /** From here on it is a draft again: the end of a break-glass. Far away for one whose gate was passed. */
+  untilUs: Micros
+  /** What decay had left of the confidence of the gate when its statements were written; in `confidence` already. */
+  decay: number
 }>
 
 export type RigSettings = Readonly<{

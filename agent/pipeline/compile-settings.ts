@@ -1,12 +1,15 @@
-import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
+import { isBundle, type OpenedBaseline, openBundle, readBundle } from '../../shared/codec/baseline-bundle.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import type { JournalFile } from '../../shared/codec/journal-input.ts'
 import { parseRuntimeFiles } from '../../shared/config/load.ts'
+import type { Trust } from '../../shared/config/operators.ts'
+import { defaultQualityPolicy, parseQualityPolicy } from '../../shared/config/quality-policy.ts'
 import type { RegistryMetric } from '../../shared/config/registry.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
 import { DOMAIN, digestOf } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { BaselineRecord } from '../../shared/model/baseline.ts'
+import type { DecayPolicy } from '../../shared/model/baseline-decay.ts'
 import { microsFromMillis } from '../../shared/units.ts'
 import type { Baseline, EvaluatorSettings, MetricSettings, RigSettings } from '../core/settings.ts'
 import { WINDOW_SAMPLES_MIN } from '../core/settings.ts'
@@ -22,11 +25,11 @@ const STEP_MS = 1000
  * The evaluator's settings from the exact bytes of the configuration files: the journal holds these bytes, so a replay
  * years later gets the same settings from them.
  *
- * @throws HbError CONFIG_INVALID, BASELINE_SHAPE, CBOR_REFUSED.
+ * @throws HbError CONFIG_INVALID, BASELINE_SHAPE, BASELINE_BUNDLE, BATCH_SIGNATURE, COSE_SHAPE, CBOR_REFUSED.
  */
 export function compileSettings(files: readonly JournalFile[]): EvaluatorSettings {
-  const { config, registries } = parseRuntimeFiles(files)
-  const rigs = config.rigs.map((rig) => compileRig(rig, registries.get(rig.rig) ?? [], files))
+  const { config, registries, trust } = parseRuntimeFiles(files)
+  const rigs = config.rigs.map((rig) => compileRig(rig, registries.get(rig.rig) ?? [], { files, trust }))
   return {
     configDigest: configDigest(files),
     rigs: rigs.sort((a, b) => (a.rig < b.rig ? -1 : 1)),
@@ -42,7 +45,10 @@ export function configDigest(files: readonly JournalFile[]): Uint8Array {
   return digestOf(DOMAIN.config, canonicalBytes(named))
 }
 
-function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], files: readonly JournalFile[]): RigSettings {
+/** Bytes that a configuration names, and whose statements about baselines are believed. */
+type Named = Readonly<{ files: readonly JournalFile[]; trust: Trust }>
+
+function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], named: Named): RigSettings {
   const windowsUs = [...rig.windows_ms].sort((a, b) => a - b).map(microsFromMillis)
   const metrics = registry.map((metric) => compileMetric(metric, windowsUs))
   return {
@@ -56,8 +62,8 @@ function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], files: 
     reviseWithinUs: rig.late_policy === 'revise' ? microsFromMillis(rig.revise_within_ms) : 0,
     metrics: metrics.sort((a, b) => (a.metric < b.metric ? -1 : 1)),
     stepUs: microsFromMillis(stepMs(rig)),
-    baseline: baselineOf(rig, rig.baseline_file, files),
-    rolling: baselineOf(rig, rig.rolling_baseline_file, files),
+    baseline: baselineOf(rig, rig.baseline_file, named),
+    rolling: baselineOf(rig, rig.rolling_baseline_file, named),
   }
 }
 
@@ -101,11 +107,13 @@ export function stepMs({ detector_step_ms: stepMs, slide_ms: slideMs }: RigConfi
   return stepMs ?? Math.ceil(STEP_MS / slideMs) * slideMs
 }
 
-function baselineOf(rig: RigConfig, name: string | undefined, files: readonly JournalFile[]): Baseline | null {
+function baselineOf(rig: RigConfig, name: string | undefined, { files, trust }: Named): Baseline | null {
   if (name === undefined) return null
   const file = files.find((f) => f.name === name)
   if (file === undefined) throw new HbError('CONFIG_MISSING', { path: name })
-  const record = decodeBaseline(file.bytes)
+  // Time is no part of a configuration: a break-glass is told its end, and ends by the time of the slides.
+  const opened = openBundle(file.bytes, { ...trust, nowUs: 0 })
+  const { record } = opened
   if (record.rig !== rig.rig || record.program !== rig.program) {
     throw new HbError('BASELINE_SHAPE', {
       found: `${record.program}/${record.rig}`,
@@ -113,7 +121,25 @@ function baselineOf(rig: RigConfig, name: string | undefined, files: readonly Jo
       file: file.name,
     })
   }
-  return baselineFrom(record, file.bytes)
+  const { metrics, stepUs, gate } = record
+  const about = { inputs: gate.inputs, metrics, stepUs, policy: decayPolicy(file.bytes) }
+  return { ...baselineFrom(record, opened.bytes), ...certified(opened), about }
+}
+
+/** The policy beside the record; a bare one has none, and grows old by the defaults. */
+function decayPolicy(bytes: Uint8Array): DecayPolicy {
+  return isBundle(bytes) ? parseQualityPolicy('policy', readBundle(bytes).policy).decay : defaultQualityPolicy().decay
+}
+
+/** What the statements beside a record make of it: nothing, where there are none. */
+function certified({ effectiveKind, basis, request, record }: OpenedBaseline): Partial<Baseline> {
+  if (request === null) return {}
+  const untilUs = basis.breakGlass ? (request.breakGlass?.untilUs ?? 0) : Number.MAX_SAFE_INTEGER
+  return {
+    kind: effectiveKind,
+    confidence: record.gate.confidence * basis.decay,
+    certificate: { untilUs, decay: basis.decay },
+  }
 }
 
 /** A baseline as the evaluator uses it. */

@@ -3,6 +3,7 @@ import type { JournalInput } from '../../shared/codec/journal-input.ts'
 import { invariant } from '../../shared/lib/assert.ts'
 import type { Canonical } from '../../shared/model/decision.ts'
 import type { Micros, Millis } from '../../shared/units.ts'
+import { arraysOfMonitor } from '../core/detectors/monitor.ts'
 import { changeRun, type Time } from '../core/rig-step.ts'
 import { sequenceOutcome } from '../core/sequence.ts'
 import { snapshotRig } from '../core/snapshot.ts'
@@ -236,6 +237,8 @@ class ShardedEvaluator implements Evaluator {
     if (shown === null || outcome.kind !== 'slide') return sequenceOutcome(state, index, outcome, evaluatorDigests)
     for (const [w, rows] of shown.windowRows.entries()) rig.windowRows[w]!.set(rows)
     rig.newestUs.set(shown.newestUs)
+    if (rig.monitor !== null)
+      for (const [k, array] of arraysOfMonitor(rig.monitor).entries()) array.set(shown.monitor[k]!)
     return sequenceOutcome(state, index, { ...outcome, judgements: shown.judgements }, evaluatorDigests)
   }
 

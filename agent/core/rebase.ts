@@ -1,0 +1,39 @@
+import { createMonitor } from './detectors/monitor.ts'
+import { monitorSettings } from './monitored.ts'
+import { restartSlower } from './revise.ts'
+import type { Baseline, RigSettings } from './settings.ts'
+import { createRigState, type RigState } from './state.ts'
+
+/** Whether two configurations of a rig differ in nothing but what it is compared with. */
+export function differInBaselinesAlone(a: RigSettings, b: RigSettings): boolean {
+  return withoutBaselines(a) === withoutBaselines(b)
+}
+
+/**
+ * The same rig, compared with other baselines from its next slide on. What is open and joined is of the same samples
+ * and stays, so that nobody waits for a window to fill; what was made of the old baseline begins anew.
+ */
+export function rebased(old: RigState, settings: RigSettings): RigState {
+  const monitored = monitorSettings(settings)
+  const keeps = isSame(old.settings.rolling ?? old.settings.baseline, settings.rolling ?? settings.baseline)
+  const rig: RigState = {
+    ...old,
+    settings,
+    departures: new Int32Array(old.departures.length),
+    monitor: keeps ? old.monitor : monitored === null ? null : createMonitor(monitored),
+    slower: createRigState(settings).slower,
+  }
+  restartSlower(rig, old)
+  return rig
+}
+
+function isSame(a: Baseline | null, b: Baseline | null): boolean {
+  if (a === null || b === null) return a === b
+  return a.digest.length === b.digest.length && a.digest.every((byte, k) => byte === b.digest[k])
+}
+
+function withoutBaselines(settings: RigSettings): string {
+  return JSON.stringify({ ...settings, baseline: null, rolling: null }, (_key, part: unknown) =>
+    part instanceof Map ? [...part] : part,
+  )
+}
