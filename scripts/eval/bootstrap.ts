@@ -1,4 +1,4 @@
-import { addCounts, type Counts, meanRates, NO_COUNTS, type Rates, ratesOf } from './confusion.ts'
+import { addCounts, type Counts, meanOf, meanRates, NO_COUNTS, type Rates, ratesOf } from './confusion.ts'
 
 /** Draws of a bootstrap. */
 export const DRAWS = 2000
@@ -31,6 +31,12 @@ export function bootstrapDifference(after: CountsOfFiles, before: CountsOfFiles)
   return intervalsOf(draws)
 }
 
+/** The same for the mean of a figure that every file has by itself. */
+export function bootstrapMean(values: readonly number[]): Between | null {
+  if (values.length === 0) return null
+  return between(drawFiles(values.length).map((drawn) => meanOf(drawn.map((k) => values[k]!))))
+}
+
 function ratesOfDraw(files: CountsOfFiles, drawn: readonly number[]): Rates {
   const starts = files[0]!.length
   return meanRates(
@@ -39,11 +45,13 @@ function ratesOfDraw(files: CountsOfFiles, drawn: readonly number[]): Rates {
 }
 
 function intervalsOf(draws: readonly Rates[]): RateIntervals {
-  const between = (key: keyof Rates): Between => {
-    const sorted = draws.map((rates) => rates[key]).sort((a, b) => a - b)
-    return [percentile(sorted, 0.025), percentile(sorted, 0.975)]
-  }
-  return { f1: between('f1'), far: between('far'), mar: between('mar'), j: between('j') }
+  const of = (key: keyof Rates): Between => between(draws.map((rates) => rates[key]))
+  return { f1: of('f1'), far: of('far'), mar: of('mar'), j: of('j') }
+}
+
+function between(draws: readonly number[]): Between {
+  const sorted = [...draws].sort((a, b) => a - b)
+  return [percentile(sorted, 0.025), percentile(sorted, 0.975)]
 }
 
 /** Nearest rank: the smallest value that has at least this share at or below it. `sorted` must not be empty. */

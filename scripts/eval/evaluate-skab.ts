@@ -20,11 +20,10 @@ export async function evaluateSkab(bench: Bench, order: SkabOrder, say: Say) {
   const scored = order.score.map((id) => scoredRecording(corpus, id, order))
   const isRejected =
     order.mode === 'history' ? await askGate(bench, { corpus, starts: order.starts }, say) : () => false
-  const plans = order.starts.flatMap((start) =>
-    scored.map((recording) =>
-      planOf(recording, start, order.mode === 'self' ? [] : donorsOf(corpus, start), isRejected),
-    ),
-  )
+  const plans = order.starts.flatMap((start) => {
+    const donors = order.mode === 'self' ? [] : donorsOf(corpus, start)
+    return scored.map((recording) => planOf(ownBaseline(recording, start)!, donors, isRejected))
+  })
   say(`watching ${plans.length} runs, each as it was and with normal rows in place of its faults`)
   const outcomes = await inLanes(plans, (plan) => watchRun(bench, plan))
   const normal = await watchNormal(bench, { corpus, mode: order.mode, isRejected }, say)
@@ -33,29 +32,18 @@ export async function evaluateSkab(bench: Bench, order: SkabOrder, say: Say) {
   const { headline, cost, ...figures } = figuresOf(outcomes)
   const { by_start, by_group, bootstrap, delay_s, ...rates } = headline
   const anchors = anchorsOf(scored)
-  const drivers = driverHits(
-    outcomes.map(({ score }) => score),
-    { channels: scored[0]?.channels ?? [], expected: expectedDrivers },
-  )
+  const scores = outcomes.map(({ score }) => score)
+  const channels = (id: string): readonly string[] => corpus.labelled.get(id)!.channels
+  const drivers = driverHits(scores, { channels, expected: expectedDrivers })
   return {
     result: {
       ...rates,
       ...{ by_group, delay_s, alarms_per_hour: normal.alarms_per_hour, driver_hit: drivers.at_detection, ...cost },
-      ...{
-        score_digest: figures.score_digest,
-        bootstrap,
-        by_start,
-        false_alarms: normal,
-        drivers,
-        sameness: sameness.same,
-      },
-      ...{
-        segments: plans.map(({ run, order: o }) => ({
-          id: run.recording.id,
-          start: run.start,
-          earlier: o.earlier.length,
-        })),
-      },
+      ...{ score_digest: figures.score_digest, bootstrap, by_start, false_alarms: normal, drivers },
+      sameness: sameness.same,
+      segments: plans.map(({ run, order: { earlier } }) => ({
+        ...{ id: run.recording.id, start: run.start, earlier: earlier.length },
+      })),
       ...figures,
       anchors,
     },
@@ -79,12 +67,12 @@ function scoredRecording(corpus: SkabCorpus, id: string, { corpus: folder, start
   return recording
 }
 
-function planOf(recording: Recording, start: number, donors: readonly Part[], isRejected: IsRejected): RunPlan {
-  const own = ownBaseline(recording, start)!
-  const earlier = earlierSegments(own, donors, isRejected)
+function planOf(own: Part, donors: readonly Part[], isRejected: IsRejected): RunPlan {
+  const { recording, from: start, to: firstRow } = own
   return {
-    order: { id: recording.id, own, earlier },
-    run: { recording, firstRow: own.to, start, group: groupOf(recording.id) },
+    order: { id: recording.id, own, earlier: earlierSegments(own, donors, isRejected) },
+    run: { recording, firstRow, start, group: groupOf(recording.id) },
+    measure: true,
   }
 }
 

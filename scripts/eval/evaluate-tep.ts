@@ -1,3 +1,4 @@
+import { bootstrapMean } from './bootstrap.ts'
 import { meanOf } from './confusion.ts'
 import type { Mode, Say } from './evaluate-skab.ts'
 import { brokenRules, checkSameness, figuresOf } from './figures.ts'
@@ -16,6 +17,7 @@ export async function evaluateTep(bench: Bench, order: TepOrder, say: Say) {
   const planOf = (recording: Recording): RunPlan => ({
     order: { id: recording.id, own, earlier: [] },
     run: { recording, firstRow: 0, start: 0, group: 'tep' },
+    measure: true,
   })
   say(`watching ${faults.length} faults, each as it was and with normal rows in place of it, and the normal run`)
   const [quiet, ...outcomes] = await inLanes([normal, ...faults.map(({ recording }) => recording)], (recording) =>
@@ -25,14 +27,20 @@ export async function evaluateTep(bench: Bench, order: TepOrder, say: Say) {
   const sameness = await checkSameness(bench, outcomes)
   const { headline, cost, ...figures } = figuresOf([quiet!, ...outcomes])
   const byFault = faults.map(({ number, counted }, k) => faultFigures(number, counted, outcomes[k]!))
-  const { f1, mar, j, events, bootstrap } = headline
+  const { f1, mar, j, events } = headline
+  const counted = byFault.flatMap(({ counted: counts, fdr }) => (counts ? [fdr] : []))
   return {
     result: {
-      fdr18: round(meanOf(byFault.flatMap(({ counted, fdr }) => (counted ? [fdr] : [])))),
+      fdr18: round(meanOf(counted)),
       far: round(percentAlarmed(quiet!, 0, normal.rows.length)),
-      faults: { counted: byFault.filter(({ counted }) => counted).length, all: byFault },
+      faults: { counted: counted.length, all: byFault },
       ...cost,
-      ...{ score_digest: figures.score_digest, bootstrap, sameness: sameness.same, pooled: { f1, mar, j, events } },
+      ...{
+        score_digest: figures.score_digest,
+        bootstrap: { fdr18: bootstrapMean(counted) },
+        sameness: sameness.same,
+        pooled: { f1, mar, j, events },
+      },
       far_before_faults: round(meanOf(outcomes.map((outcome) => percentAlarmed(outcome, 0, FAULT_ROW)))),
       streams_of_normal_run: streamsAlarmed(quiet!, 0),
       streams_of_faults: meanStreams(outcomes.filter((_, k) => faults[k]!.counted)),

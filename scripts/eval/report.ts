@@ -20,6 +20,7 @@ const LINES: readonly (readonly [title: string, path: string, unit: string])[] =
   ['mode', 'mode', ''],
   ['configuration', 'config_hash', ''],
   ['mean detection of the faults', 'fdr18', ' %'],
+  ['  95 % by fault', 'bootstrap.fdr18', ''],
   ['F1', 'f1', ''],
   ['  95 % by file', 'bootstrap.f1', ''],
   ['false alarms in normal rows (FAR)', 'far', ' %'],

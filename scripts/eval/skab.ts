@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { EvaluationError } from './evaluation-error.ts'
 import type { Recording } from './recording.ts'
@@ -16,7 +16,7 @@ export type SkabCorpus = Readonly<{ labelled: ReadonlyMap<string, Recording>; no
 
 /** @throws EvaluationError 65 when a file cannot be read as one of the layout, 66 when there is nothing of it */
 export function readSkab(folder: string): SkabCorpus {
-  const ids = existsSync(folder) ? filesOf(folder) : []
+  const ids = statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? filesOf(folder) : []
   if (ids.length === 0)
     throw new EvaluationError(
       66,
@@ -33,13 +33,15 @@ export function readSkab(folder: string): SkabCorpus {
   return { labelled, normal }
 }
 
+/** Files one folder down; links are followed. */
 function filesOf(folder: string): string[] {
-  const ids: string[] = []
-  for (const group of readdirSync(folder, { withFileTypes: true }))
-    if (group.isDirectory())
-      for (const file of readdirSync(join(folder, group.name), { withFileTypes: true }))
-        if (file.isFile() && file.name.endsWith('.csv')) ids.push(`${group.name}/${file.name}`)
-  return ids.sort()
+  const isFolder = (name: string): boolean =>
+    statSync(join(folder, name), { throwIfNoEntry: false })?.isDirectory() === true
+  return readdirSync(folder)
+    .filter(isFolder)
+    .flatMap((group) => readdirSync(join(folder, group)).map((file) => `${group}/${file}`))
+    .filter((id) => id.endsWith('.csv') && statSync(join(folder, id), { throwIfNoEntry: false })?.isFile() === true)
+    .sort()
 }
 
 /** Text of a file: `;` between columns, lines that end with LF or CRLF, one header line. @throws EvaluationError 65 */

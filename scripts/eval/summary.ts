@@ -93,7 +93,7 @@ export function countsOfFiles(runs: readonly Pick<RunScore, 'id' | 'start' | 'co
 /** Share of the events that were told anew whose driver is an expected one; null when there is none to judge. */
 export function driverHits(
   runs: readonly RunScore[],
-  { channels, expected }: Readonly<{ channels: readonly string[]; expected: (id: string) => readonly string[] }>,
+  { channels, expected }: Readonly<Record<'channels' | 'expected', (id: string) => readonly string[]>>,
 ) {
   const judged = runs.flatMap(({ id, events }) =>
     expected(id).length === 0 ? [] : events.filter(({ driver }) => driver !== null).map((event) => ({ id, event })),
@@ -102,7 +102,7 @@ export function driverHits(
     judged.length === 0
       ? null
       : round(
-          judged.filter(({ id, event }) => expected(id).includes(channels[pick(event) ?? -1] ?? '')).length /
+          judged.filter(({ id, event }) => expected(id).includes(channels(id)[pick(event) ?? -1] ?? '')).length /
             judged.length,
           4,
         )

@@ -19,6 +19,8 @@ export function withoutJit(evaluator: Evaluator): Evaluator {
 
 export const FILES = {
   config: 'runtime.yaml',
+  /** The same before there is a baseline. */
+  nominal: 'nominal.yaml',
   registry: 'registry.yaml',
   baseline: 'baseline.hbb',
   key: 'sign.pem',
@@ -30,11 +32,13 @@ export const lockstepArguments = ({ checkpoint }: { checkpoint: boolean }): stri
   ...(checkpoint ? ['--checkpoint', FILES.checkpoint] : []),
 ]
 
-/** `segments`: files of rows in which nothing was wrong, the oldest first; the last is of the run that is watched. */
+/**
+ * `segments`: files of rows in which nothing was wrong, the oldest first; the last is of the run that is watched. What
+ * the gate says is read and obeyed here, so the record is written in any case.
+ */
 export const baselineArguments = (segments: readonly string[]): string[] => [
-  ...['baseline', 'create', '--registry', FILES.registry],
-  ...segments.flatMap((file) => ['--csv', file]),
-  ...['--out', FILES.baseline, '--json'],
+  ...['baseline', 'create', '--config', FILES.nominal, '--csv', ...segments],
+  ...['--kind', 'golden', '--draft', '--out', FILES.baseline, '--json'],
 ]
 
 const templateOf = (name: string): string => readFileSync(join(ROOT, 'scripts', 'eval', name), 'utf8')
@@ -46,7 +50,9 @@ export function configurationFor(names: readonly string[]): Readonly<Record<stri
     .split('\n')
     .flatMap((line) => (line.includes(CHANNEL) ? names.map((name) => line.replaceAll(CHANNEL, name)) : [line]))
     .join('\n')
-  return { [FILES.config]: templateOf('runtime.template.yaml'), [FILES.registry]: registry }
+  const runtime = templateOf('runtime.template.yaml')
+  const nominal = runtime.replace(/^.*\bbaseline_file:.*\n/m, '')
+  return { [FILES.config]: runtime, [FILES.nominal]: nominal, [FILES.registry]: registry }
 }
 
 /** SHA-256 over the bytes of the configuration and the version of the code: equal for all files, or it is no one configuration. */
@@ -123,23 +129,35 @@ export function parseReply(answer: Readonly<Record<string, unknown>>): Reply {
   }
 }
 
-/** State of a companion stream: a word, or an object that has one. */
-export function stateOfStream(stream: unknown): string | null {
-  if (typeof stream === 'string') return stream
-  const { state } = (typeof stream === 'object' && stream !== null ? stream : {}) as { state?: unknown }
-  return typeof state === 'string' ? state : null
+/** Whether a companion stream stands in alarm. */
+export function isStreamInAlarm(stream: unknown): boolean {
+  return typeof stream === 'object' && stream !== null && (stream as { alarm?: unknown }).alarm === true
 }
 
-/** What `hb baseline create --json` says of the gate; null when it said nothing of it. */
-export function gateOf(printed: string): Readonly<{ passed: boolean; reasons: readonly string[] }> | null {
+export type Gate = Readonly<{ passed: boolean; reasons: readonly string[] }>
+
+/** Mistakes by which the evaluator says that the rows are no baseline; any other one is no verdict on them. */
+const REFUSALS = ['BASELINE_GATE', 'BASELINE_TOO_SHORT']
+
+/** What `hb baseline create --json` says of the rows, as its result or as its error; null when it said nothing of them. */
+export function gateOf({ out, complaint }: Readonly<{ out: string; complaint: string }>): Gate | null {
+  const { gate } = parsedObject(out) as { gate?: { passed?: unknown; reasons?: unknown } }
+  if (typeof gate?.passed === 'boolean')
+    return { passed: gate.passed, reasons: Array.isArray(gate.reasons) ? gate.reasons.map(wordsOf) : [] }
+  const { error } = parsedObject(complaint) as { error?: { code?: string; found?: unknown } }
+  return REFUSALS.includes(error?.code ?? '')
+    ? { passed: false, reasons: [wordsOf(error?.found ?? error?.code)] }
+    : null
+}
+
+function parsedObject(text: string): object {
   try {
-    const { gate } = JSON.parse(printed) as { gate?: { passed?: unknown; reasons?: unknown } }
-    if (typeof gate?.passed !== 'boolean') return null
-    return { passed: gate.passed, reasons: Array.isArray(gate.reasons) ? gate.reasons.map(reasonText) : [] }
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? value : {}
   } catch {
-    // Not JSON: a mistake was printed instead of a result.
-    return null
+    // Words for people, or nothing: no object either.
+    return {}
   }
 }
 
-const reasonText = (reason: unknown): string => (typeof reason === 'string' ? reason : JSON.stringify(reason))
+const wordsOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))

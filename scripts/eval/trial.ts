@@ -15,7 +15,7 @@ import {
   rowLine,
   segmentText,
 } from './system-under-test.ts'
-import { createVerdicts, type Verdicts } from './verdicts.ts'
+import { createVerdicts, NOT_MEASURED, type Verdicts } from './verdicts.ts'
 
 /** Where trials take place: which evaluator, in which folder, with which key, and how long an answer may take. */
 export type Bench = Readonly<{ evaluator: Evaluator; folder: string; keyPem: string; answerWithinMs: number }>
@@ -36,6 +36,8 @@ export type TrialOrder = Readonly<{
 export type Watched = Readonly<{ timesMs: readonly number[]; rows: readonly Float64Array[] }>
 
 export type WatchOptions = Readonly<{
+  /** Also have the evaluator measure itself at the end, which takes a moment. */
+  measure?: boolean
   /** Also keep every answer as text, to compare runs to the last bit. */
   keepAnswers?: boolean
   /** Row at which the state is saved; a few rows later the evaluator is killed and another goes on from the saved state. */
@@ -81,8 +83,8 @@ export async function withBaseline<Result>(
 async function createBaseline(evaluator: Evaluator, folder: string, segments: readonly string[]) {
   const args = [...evaluator.before, ...baselineArguments(segments)]
   const { code, out, complaint } = await runToEnd({ ...evaluator, before: args }, folder)
-  const gate = gateOf(out)
-  if (code === 0 && gate?.passed !== false) return null
+  const gate = gateOf({ out, complaint })
+  if (code === 0 && gate?.passed === true) return null
   // A mistake of ours or of the evaluator must not pass for a gate that looked at the data.
   if (gate === null || gate.passed)
     throw new EvaluationError(70, `no baseline could be made, and no gate said why (exit ${code})\n${complaint}${out}`)
@@ -135,7 +137,7 @@ async function watch(place: Place, watched: Watched, options: WatchOptions = {})
       if (row === restoreAt) session = await killAndRestore(session, { row, last: watched.rows.length, show, start })
       verdicts.take(row, await show(row))
     }
-    const stats = await session.stats()
+    const stats = options.measure === true ? await session.stats() : NOT_MEASURED
     await session.end()
     rmSync(join(folder, FILES.checkpoint), { force: true })
     return verdicts.finish(stats, session.lateVerdicts())

@@ -1,7 +1,9 @@
 import { NO_DRIVER } from './events.ts'
-import { type Reply, stateOfStream } from './system-under-test.ts'
+import { isStreamInAlarm, type Reply } from './system-under-test.ts'
 
 export type Stats = Readonly<{ nsPerValue: number | null; bytesPerChannel: number | null }>
+
+export const NOT_MEASURED: Stats = { nsPerValue: null, bytesPerChannel: null }
 
 /** What the evaluator said of a run, row by row, with the channels under their own places again. */
 export type Verdicts = Readonly<{
@@ -40,7 +42,7 @@ export function createVerdicts(rows: number, names: readonly string[], keepAnswe
       drivers[row] = place.get(reply.drivers[0]?.channel ?? '') ?? NO_DRIVER
       for (const [name, stream] of Object.entries(reply.streams)) {
         if (!streams.has(name)) streams.set(name, new Uint8Array(rows))
-        if (stateOfStream(stream) === 'alarm') streams.get(name)![row] = 1
+        if (isStreamInAlarm(stream)) streams.get(name)![row] = 1
       }
       if (keepAnswers) answers.push(answerText(reply, place))
     },
@@ -57,7 +59,7 @@ function answerText(reply: Reply, place: ReadonlyMap<string, number>): string {
     .sort(([a], [b]) => (a < b ? -1 : 1))
   const streams = Object.keys(reply.streams)
     .sort()
-    .map((name) => [name, stateOfStream(reply.streams[name])])
+    .map((name) => [name, reply.streams[name]])
   const { state, score, confidence, verdict } = reply
   return JSON.stringify({ state, score, confidence, verdict, drivers, streams })
 }

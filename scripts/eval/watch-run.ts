@@ -6,8 +6,8 @@ import type { RunToRepeat } from './sameness.ts'
 import { type Bench, type TrialOrder, type Watched, withBaseline } from './trial.ts'
 import type { Verdicts } from './verdicts.ts'
 
-/** A run to be watched and scored. */
-export type RunPlan = Readonly<{ order: TrialOrder; run: WatchedRun }>
+/** A run to be watched and scored; with `measure` the evaluator also measures itself. */
+export type RunPlan = Readonly<{ order: TrialOrder; run: WatchedRun; measure: boolean }>
 
 /** What came of it; a run whose baseline was rejected was not watched. */
 export type RunOutcome = RunPlan &
@@ -21,7 +21,7 @@ export async function watchRun(bench: Bench, plan: RunPlan): Promise<RunOutcome>
   return await withBaseline(bench, order, async (trial) => {
     if (trial.rejected !== null)
       return { ...plan, score: scoreRun(run, trial.rejected), verdicts: null, position: null }
-    const verdicts = await trial.watch(watched)
+    const verdicts = await trial.watch(watched, { measure: plan.measure })
     const score = scoreRun(run, verdicts)
     const seed = seedOf(`${run.recording.id} ${run.start}`, 'position')
     // Without a fault there is nothing to replace, and its rows are what the others are compared with.

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { donorsOf, earlierSegments, ownBaseline, partKey } from '../../../scripts/eval/history.ts'
@@ -130,5 +130,14 @@ t.test('a folder without files of the layout is no corpus', (t) => {
   mkdirSync(join(folder, 'valve1'))
   writeFileSync(join(folder, 'valve1', 'notes.txt'), 'nothing')
   t.throws(() => readSkab(folder), { name: 'EvaluationError', exitCode: 66 })
+  const other = join(folder, 'elsewhere')
+  writeSkab(other)
+  mkdirSync(join(folder, 'linked'))
+  symlinkSync(join(other, 'valve1'), join(folder, 'linked', 'valve1'))
+  t.strictSame(
+    [...readSkab(join(folder, 'linked')).labelled.keys()],
+    ['valve1/0.csv', 'valve1/1.csv'],
+    'links are followed',
+  )
   t.end()
 })

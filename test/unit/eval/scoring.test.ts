@@ -65,7 +65,10 @@ t.test('a driver hits when it is one of the channels on which the fault can show
   const missed = { ...event, found: false, driver: null, driverOfMostRows: null }
   const run = (id: string, events: RunScore['events']) => ({ ...scored(id, 0), events })
   const runs = [run('valve1/0.csv', [event, missed]), run('other/5.csv', [event]), run('pumps/1.csv', [event])]
-  const hits = driverHits(runs, { channels: ['Volume Flow RateRMS', 'Accelerometer1RMS'], expected: expectedDrivers })
+  const hits = driverHits(runs, {
+    channels: () => ['Volume Flow RateRMS', 'Accelerometer1RMS'],
+    expected: expectedDrivers,
+  })
   t.strictSame(hits, { at_detection: 0.5, of_most_rows: 0.5, events: 2 })
   t.end()
 })
