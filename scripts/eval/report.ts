@@ -62,6 +62,7 @@ function flat(value: unknown): string {
   if (typeof value === 'number') return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)))
   if (Array.isArray(value)) {
     if (value.every((one) => typeof one === 'number')) return value.length === 0 ? 'none' : value.map(flat).join(' … ')
+    if (value.every((one) => typeof one === 'string')) return value.join('; ')
     return value.map((one) => `\n    ${flat(one)}`).join('')
   }
   if (typeof value !== 'object') return String(value)

@@ -22,6 +22,7 @@ export const FILES = {
   /** The same before there is a baseline. */
   nominal: 'nominal.yaml',
   registry: 'registry.yaml',
+  quality: 'baseline_quality_policy.yaml',
   baseline: 'baseline.hbb',
   key: 'sign.pem',
   checkpoint: 'evaluator.state',
@@ -37,11 +38,13 @@ export const lockstepArguments = ({ checkpoint }: { checkpoint: boolean }): stri
  * the gate says is read and obeyed here, so the record is written in any case.
  */
 export const baselineArguments = (segments: readonly string[]): string[] => [
-  ...['baseline', 'create', '--config', FILES.nominal, '--csv', ...segments],
+  ...['baseline', 'create', '--config', FILES.nominal, '--policy', FILES.quality],
+  ...['--csv', ...segments],
   ...['--kind', 'golden', '--draft', '--out', FILES.baseline, '--json'],
 ]
 
 const templateOf = (name: string): string => readFileSync(join(ROOT, 'scripts', 'eval', name), 'utf8')
+const TEMPLATES = ['runtime.template.yaml', 'registry.template.yaml', 'quality.template.yaml'] as const
 const CHANNEL = '{{channel}}'
 
 /** The one configuration, with nothing of a run in it but the names of channels. */
@@ -52,14 +55,14 @@ export function configurationFor(names: readonly string[]): Readonly<Record<stri
     .join('\n')
   const runtime = templateOf('runtime.template.yaml')
   const nominal = runtime.replace(/^.*\bbaseline_file:.*\n/m, '')
-  return { [FILES.config]: runtime, [FILES.nominal]: nominal, [FILES.registry]: registry }
+  const quality = templateOf('quality.template.yaml')
+  return { [FILES.config]: runtime, [FILES.nominal]: nominal, [FILES.registry]: registry, [FILES.quality]: quality }
 }
 
 /** SHA-256 over the bytes of the configuration and the version of the code: equal for all files, or it is no one configuration. */
 export function configHash(codeVersion: string): string {
   const hash = createHash('sha256')
-  for (const text of [templateOf('runtime.template.yaml'), templateOf('registry.template.yaml'), codeVersion])
-    hash.update(`${text.length}\n${text}`)
+  for (const text of [...TEMPLATES.map(templateOf), codeVersion]) hash.update(`${text.length}\n${text}`)
   return hash.digest('hex')
 }
 

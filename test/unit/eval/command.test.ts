@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { evaluateTep } from '../../../scripts/eval/evaluate-tep.ts'
 import { orderFrom } from '../../../scripts/eval/order.ts'
-import { configHash, configurationFor } from '../../../scripts/eval/system-under-test.ts'
+import { configHash, configurationFor, gateOf, parseReply } from '../../../scripts/eval/system-under-test.ts'
 import { ROOT } from '../../../scripts/sources.ts'
 import { createPrng } from '../../../shared/lib/prng.ts'
 import { fakeBench, fakeEvaluator, writeSkab } from '../../support/small-corpus.ts'
@@ -49,6 +49,40 @@ t.test('the hash of the configuration is that of all files, and another code has
   const { 'registry.yaml': registry, 'runtime.yaml': runtime } = configurationFor(['c000', 'c001'])
   t.match(registry, /c000: .*\n\s+c001: /)
   t.notMatch(`${registry}${runtime}`, /\{\{/)
+  t.end()
+})
+
+t.test('what the gate says is read from a result or an error, and any other error is no verdict', (t) => {
+  const result = (gate: unknown) => gateOf({ out: JSON.stringify({ ok: true, gate }), complaint: '' })
+  const error = (code: string) => gateOf({ out: '', complaint: JSON.stringify({ error: { code, found: 'a step' } }) })
+  t.strictSame(result({ passed: true, reasons: [] }), { passed: true, reasons: [] })
+  t.strictSame(result({ passed: false, reasons: ['gap_sec 12 > 10'] }), { passed: false, reasons: ['gap_sec 12 > 10'] })
+  t.strictSame(error('BASELINE_GATE'), { passed: false, reasons: ['a step'] })
+  t.strictSame(error('BASELINE_TOO_SHORT'), { passed: false, reasons: ['a step'] })
+  t.equal(error('CONFIG_INVALID'), null)
+  t.equal(result(undefined), null)
+  t.equal(gateOf({ out: 'made a baseline', complaint: 'warning' }), null)
+  t.end()
+})
+
+t.test('an answer that is none to a row is told with its words', (t) => {
+  const answer = {
+    t_ms: 1,
+    state: 'alarm',
+    score: null,
+    drivers: [{ channel: 'a', contribution: 2 }],
+    confidence: null,
+  }
+  t.match(parseReply(answer), { tMs: 1, state: 'alarm', score: null, verdict: null, streams: {} })
+  for (const wrong of [
+    { t_ms: '1' },
+    { state: 'odd' },
+    { score: 'high' },
+    { drivers: ['a'] },
+    { drivers: null },
+    { confidence: '1' },
+  ])
+    t.throws(() => parseReply({ ...answer, ...wrong }), { message: /answered a row with/ }, JSON.stringify(wrong))
   t.end()
 })
 
