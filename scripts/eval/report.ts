@@ -32,6 +32,7 @@ const LINES: readonly (readonly [title: string, path: string, unit: string])[] =
   ['delay', 'delay_s', ' s'],
   ['driver as expected', 'driver_hit', ''],
   ['alarms an hour, nothing wrong', 'alarms_per_hour', ''],
+  ['  of them counted', 'false_alarms.alarms', ''],
   ['  hours watched', 'false_alarms.hours', ' h'],
   ['  rows alarmed', 'false_alarms.rows_alarmed_percent', ' %'],
   ['by start', 'by_start', ''],
