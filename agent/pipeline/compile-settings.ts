@@ -1,12 +1,12 @@
-import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
+import { type OpenedBaseline, openBundle } from '../../shared/codec/baseline-bundle.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import type { JournalFile } from '../../shared/codec/journal-input.ts'
 import { parseRuntimeFiles } from '../../shared/config/load.ts'
+import type { Trust } from '../../shared/config/operators.ts'
 import type { RegistryMetric } from '../../shared/config/registry.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
 import { DOMAIN, digestOf } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import type { BaselineRecord } from '../../shared/model/baseline.ts'
 import { microsFromMillis } from '../../shared/units.ts'
 import type { Baseline, EvaluatorSettings, MetricSettings, RigSettings } from '../core/settings.ts'
 import { WINDOW_SAMPLES_MIN } from '../core/settings.ts'
@@ -25,8 +25,8 @@ const STEP_MS = 1000
  * @throws HbError CONFIG_INVALID, BASELINE_SHAPE, CBOR_REFUSED.
  */
 export function compileSettings(files: readonly JournalFile[]): EvaluatorSettings {
-  const { config, registries } = parseRuntimeFiles(files)
-  const rigs = config.rigs.map((rig) => compileRig(rig, registries.get(rig.rig) ?? [], files))
+  const { config, registries, trust } = parseRuntimeFiles(files)
+  const rigs = config.rigs.map((rig) => compileRig(rig, registries.get(rig.rig) ?? [], { files, trust }))
   return {
     configDigest: configDigest(files),
     rigs: rigs.sort((a, b) => (a.rig < b.rig ? -1 : 1)),
@@ -42,7 +42,10 @@ export function configDigest(files: readonly JournalFile[]): Uint8Array {
   return digestOf(DOMAIN.config, canonicalBytes(named))
 }
 
-function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], files: readonly JournalFile[]): RigSettings {
+/** The files of a configuration, and whom it trusts. */
+type Known = Readonly<{ files: readonly JournalFile[]; trust: Trust }>
+
+function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], known: Known): RigSettings {
   const windowsUs = [...rig.windows_ms].sort((a, b) => a - b).map(microsFromMillis)
   const metrics = registry.map((metric) => compileMetric(metric, windowsUs))
   return {
@@ -56,8 +59,8 @@ function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], files: 
     reviseWithinUs: rig.late_policy === 'revise' ? microsFromMillis(rig.revise_within_ms) : 0,
     metrics: metrics.sort((a, b) => (a.metric < b.metric ? -1 : 1)),
     stepUs: microsFromMillis(stepMs(rig)),
-    baseline: baselineOf(rig, rig.baseline_file, files),
-    rolling: baselineOf(rig, rig.rolling_baseline_file, files),
+    baseline: baselineOf(rig, rig.baseline_file, known),
+    rolling: baselineOf(rig, rig.rolling_baseline_file, known),
   }
 }
 
@@ -101,29 +104,33 @@ export function stepMs({ detector_step_ms: stepMs, slide_ms: slideMs }: RigConfi
   return stepMs ?? Math.ceil(STEP_MS / slideMs) * slideMs
 }
 
-function baselineOf(rig: RigConfig, name: string | undefined, files: readonly JournalFile[]): Baseline | null {
+function baselineOf(rig: RigConfig, name: string | undefined, { files, trust }: Known): Baseline | null {
   if (name === undefined) return null
   const file = files.find((f) => f.name === name)
   if (file === undefined) throw new HbError('CONFIG_MISSING', { path: name })
-  const record = decodeBaseline(file.bytes)
-  if (record.rig !== rig.rig || record.program !== rig.program) {
+  // Whether it has run out is asked at every decision: what a journal gives again must not depend on when it is asked.
+  const opened = openBundle(file.bytes, { ...trust, nowUs: 0 })
+  const { record } = opened
+  const isOurs = record.rig === rig.rig || (record.family !== '' && record.family === rig.family)
+  if (!isOurs || record.program !== rig.program) {
     throw new HbError('BASELINE_SHAPE', {
       found: `${record.program}/${record.rig}`,
       expected: `${rig.program}/${rig.rig}`,
       file: file.name,
     })
   }
-  return baselineFrom(record, file.bytes)
+  return baselineFrom(opened)
 }
 
-/** A baseline as the evaluator uses it. */
-export function baselineFrom(record: BaselineRecord, bytes: Uint8Array): Baseline {
+/** A baseline as the evaluator uses it. Without the statements of those who approved it, it counts as a draft. */
+export function baselineFrom({ record, digest, effectiveKind, basis, request }: OpenedBaseline): Baseline {
   return {
-    digest: digestOf(DOMAIN.baseline, bytes),
-    // Without the statements of those who approved it, a record is a draft whatever it is meant to be.
-    kind: 'draft',
-    confidence: record.gate.confidence,
+    digest,
+    kind: effectiveKind,
+    validUntilUs: request?.breakGlass?.untilUs ?? null,
+    confidence: basis.confidence * basis.decay,
     toUs: record.toUs,
+    mode: record.mode,
     rigDetectors: record.rigDetectors,
     rigMaxima: record.rigMaxima,
     metrics: new Map(record.metrics.map((m) => [m.metric, m])),
