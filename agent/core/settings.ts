@@ -1,4 +1,5 @@
 import type { BaselineMetric, BaselineWindow } from '../../shared/model/baseline.ts'
+import type { Affine } from '../../shared/model/units.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
 
@@ -34,6 +35,8 @@ export const MISSING_MAX = 1e12
 export const CHANNEL_LISTS_MAX = 256
 /** A step of time longer than this between two inputs is a gap: it is recorded and not filled with empty slides. */
 export const GAP_US: Micros = 10_000_000
+/** Conversions of stated units remembered per rig; past it each is worked out again. */
+export const CONVERSIONS_MAX = 1024
 /** Findings in one record; the rest is counted in `more`. */
 export const FINDINGS_MAX = 1024
 /** Late samples of one rig that one input hands out one by one; the rest is a number in `more`. The ledger counts them all. */
@@ -47,6 +50,12 @@ export type MetricSettings = Readonly<{
   channels: readonly string[]
   /** Factor from a stated unit to the canonical one; the canonical unit itself is not in it. */
   unitFactors: ReadonlyMap<string, number>
+  /** Whether samples in other units of its dimension are converted by the unit table. */
+  convertsUnits?: boolean
+  /** Channels of another platform that feed it, by name in Unicode NFC. Then no channel of its own may. */
+  equivalences?: ReadonlyMap<string, ChannelMapping>
+  /** Added to every value once it is in the canonical unit. */
+  calibrationOffset?: number
   required: boolean
   baselineRequired: boolean
   idleAfterUs: Micros
@@ -66,6 +75,9 @@ export type MetricSettings = Readonly<{
   /** Consecutive slides a departure from the baseline must last. */
   persistenceSlides: number
 }>
+
+/** How a channel of another platform becomes a metric; `unit` is what it starts from, null for that of the metric. */
+export type ChannelMapping = Affine & Readonly<{ unit: string | null }>
 
 /** What of a baseline's window is compared with. */
 export type WindowBaseline = Pick<BaselineWindow, 'widthUs' | 'windows' | 'mean' | 'spread' | 'limit'>

@@ -1,7 +1,9 @@
 import type { RunContext } from '../../shared/model/decision.ts'
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
+import type { Affine } from '../../shared/model/units.ts'
 import type { Mode, OverallVerdict } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
+import type { NoConversion } from './convert.ts'
 import type { LateSamples } from './late.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { createPaneTree, type PaneTree } from './pane-tree.ts'
@@ -17,6 +19,8 @@ export type RigState = {
   readonly channelIndex: Map<string, number>
   /** Metric of each channel of a channel list, −1 for none. Derived like `channelIndex`, and as long as the list. */
   readonly listMetrics: WeakMap<readonly string[], readonly number[]>
+  /** Conversions of units that samples stated. Derived from the settings alone: what is forgotten is found again. */
+  readonly conversions: Map<string, Affine | NoConversion>
   mode: Mode
   run: RunContext | null
   /** Event time through which slides are closed; −1 before the first input of the rig. */
@@ -140,6 +144,7 @@ export function createRigState(settings: RigSettings): RigState {
     settings,
     channelIndex,
     listMetrics: new WeakMap(),
+    conversions: new Map(),
     mode: settings.mode,
     run: null,
     closedUs: -1,

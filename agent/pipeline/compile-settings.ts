@@ -1,11 +1,16 @@
 import { type BaselineRecord, decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import type { JournalFile } from '../../shared/codec/journal-input.ts'
-import { parseRuntimeFiles } from '../../shared/config/load.ts'
+import type { Equivalence } from '../../shared/config/equivalence.ts'
+import { type ParsedRuntime, parseRuntimeFiles } from '../../shared/config/load.ts'
 import type { RegistryMetric } from '../../shared/config/registry.ts'
+import { calibrationOffset } from '../../shared/config/registry-units.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
 import { DOMAIN, digestOf } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
+import type { BaselineMetric } from '../../shared/model/baseline.ts'
+import { convertBaselineMetric, inSuccession } from '../../shared/model/conversion.ts'
+import { convertUnit, parseUnit } from '../../shared/model/units.ts'
 import { microsFromMillis } from '../../shared/units.ts'
 import type { Baseline, EvaluatorSettings, MetricSettings, RigSettings } from '../core/settings.ts'
 import { WINDOW_SAMPLES_MIN } from '../core/settings.ts'
@@ -22,8 +27,9 @@ const DEFAULT_PERSISTENCE_SLIDES = 5
  * @throws HbError CONFIG_INVALID, BASELINE_SHAPE, CBOR_REFUSED.
  */
 export function compileSettings(files: readonly JournalFile[]): EvaluatorSettings {
-  const { config, registries } = parseRuntimeFiles(files)
-  const rigs = config.rigs.map((rig) => compileRig(rig, registries.get(rig.rig) ?? [], baselineOf(rig, files)))
+  const parsed = parseRuntimeFiles(files)
+  const { config } = parsed
+  const rigs = config.rigs.map((rig) => compileRig(rig, parsed, files))
   return {
     configDigest: configDigest(files),
     rigs: rigs.sort((a, b) => (a.rig < b.rig ? -1 : 1)),
@@ -39,9 +45,13 @@ export function configDigest(files: readonly JournalFile[]): Uint8Array {
   return digestOf(DOMAIN.config, canonicalBytes(named))
 }
 
-function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], baseline: Baseline | null): RigSettings {
+function compileRig(rig: RigConfig, parsed: ParsedRuntime, files: readonly JournalFile[]): RigSettings {
   const windowsUs = [...rig.windows_ms].sort((a, b) => a - b).map(microsFromMillis)
-  const metrics = registry.map((metric) => compileMetric(metric, windowsUs))
+  const equivalences = parsed.equivalences.get(rig.rig) ?? []
+  const compile = (registry: readonly RegistryMetric[]): MetricSettings[] =>
+    registry.map((metric) => compileMetric(metric, { windowsUs, equivalences }))
+  const registry = parsed.registries.get(rig.rig) ?? []
+  const metrics = compile(registry)
   return {
     rig: rig.rig,
     mode: rig.mode,
@@ -52,11 +62,13 @@ function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], baselin
     latePolicy: rig.late_policy,
     reviseWithinUs: rig.late_policy === 'revise' ? microsFromMillis(rig.revise_within_ms) : 0,
     metrics: metrics.sort((a, b) => (a.metric < b.metric ? -1 : 1)),
-    baseline,
+    baseline: baselineOf(rig, { registry, equivalences }, files),
   }
 }
 
-function compileMetric(m: RegistryMetric, windowsUs: readonly number[]): MetricSettings {
+type Compiling = Readonly<{ windowsUs: readonly number[]; equivalences: readonly Equivalence[] }>
+
+function compileMetric(m: RegistryMetric, { windowsUs, equivalences }: Compiling): MetricSettings {
   const judged: number[] = []
   windowsUs.forEach((widthUs, w) => {
     const wanted = m.windows_ms === undefined || m.windows_ms.some((ms) => microsFromMillis(ms) === widthUs)
@@ -69,8 +81,7 @@ function compileMetric(m: RegistryMetric, windowsUs: readonly number[]): MetricS
   return {
     metric: m.metric,
     unit: m.unit,
-    channels: [...new Set([m.metric, ...(m.aliases ?? []), ...(m.source_columns ?? [])])],
-    unitFactors: new Map(Object.entries(m.unit_map ?? {})),
+    ...compileChannels(m, equivalences),
     required: m.required,
     baselineRequired: m.baseline_required,
     idleAfterUs: idleUs,
@@ -91,7 +102,36 @@ function compileMetric(m: RegistryMetric, windowsUs: readonly number[]): MetricS
   }
 }
 
-function baselineOf(rig: RigConfig, files: readonly JournalFile[]): Baseline | null {
+/** Which channels feed a metric, and how their values become its own. */
+function compileChannels(
+  m: RegistryMetric,
+  equivalences: readonly Equivalence[],
+): Pick<MetricSettings, 'channels' | 'unitFactors' | 'convertsUnits' | 'equivalences' | 'calibrationOffset'> {
+  const mapped = equivalences.filter(({ metric }) => metric === m.metric)
+  const offset = calibrationOffset(m)
+  return {
+    channels: [
+      ...new Set([m.metric, ...(m.aliases ?? []), ...(m.source_columns ?? []), ...mapped.map(({ source }) => source)]),
+    ],
+    unitFactors: new Map(Object.entries(m.unit_map ?? {})),
+    ...(parseUnit(m.unit).ok ? { convertsUnits: true } : {}),
+    ...(offset === 0 ? {} : { calibrationOffset: offset }),
+    ...(mapped.length === 0
+      ? {}
+      : {
+          equivalences: new Map(
+            mapped.map(({ source, scale, offset: shift, unit }) => [
+              source.normalize('NFC'),
+              { factor: scale, offset: shift, unit },
+            ]),
+          ),
+        }),
+  }
+}
+
+type Named = Readonly<{ registry: readonly RegistryMetric[]; equivalences: readonly Equivalence[] }>
+
+function baselineOf(rig: RigConfig, named: Named, files: readonly JournalFile[]): Baseline | null {
   if (rig.baseline_file === undefined) return null
   const file = files.find((f) => f.name === rig.baseline_file)
   if (file === undefined) throw new HbError('CONFIG_MISSING', { path: rig.baseline_file })
@@ -103,7 +143,26 @@ function baselineOf(rig: RigConfig, files: readonly JournalFile[]): Baseline | n
       file: file.name,
     })
   }
-  return baselineFrom(record, file.bytes)
+  return baselineFrom({ ...record, metrics: portBaseline(record.metrics, named) }, file.bytes)
+}
+
+/**
+ * What a baseline knows, under the names and in the units of the registry: what it has under the name of an equivalent
+ * channel, or in another unit of the same dimension, is converted, its spreads by the factor alone.
+ */
+export function portBaseline(known: readonly BaselineMetric[], { registry, equivalences }: Named): BaselineMetric[] {
+  const ported = new Map(known.map((m) => [m.metric, m]))
+  for (const { metric, unit } of registry) {
+    const own = ported.get(metric)
+    const mapping = own === undefined ? equivalences.find((one) => one.metric === metric) : undefined
+    const from = own ?? (mapping === undefined ? undefined : ported.get(mapping.source))
+    if (from === undefined || (mapping === undefined && from.unit === unit)) continue
+    const start = convertUnit(from.unit, mapping?.unit ?? unit)
+    if (!start.ok) continue
+    const by = mapping === undefined ? start : inSuccession(start, { factor: mapping.scale, offset: mapping.offset })
+    ported.set(metric, convertBaselineMetric(from, { metric, unit, by }))
+  }
+  return [...ported.values()]
 }
 
 /** A baseline as the evaluator uses it. */

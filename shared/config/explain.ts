@@ -41,12 +41,13 @@ export type ReadFiles = Readonly<{
   kind: 'runtime' | 'collector'
   main: CheckedFile
   registries: ReadonlyMap<string, CheckedFile>
+  mappings: ReadonlyMap<string, CheckedFile>
 }>
 
-const [RUNTIME, REGISTRY, COLLECTOR] = CONFIG_FILES.map(([title, , schema]) => ({
+const [RUNTIME, REGISTRY, EQUIVALENCE, COLLECTOR] = CONFIG_FILES.map(([title, , schema]) => ({
   title,
   schema: schema as Schema,
-})) as [Titled, Titled, Titled]
+})) as [Titled, Titled, Titled, Titled]
 type Titled = { title: string; schema: Schema }
 /** Keys that only a collector has at its top. */
 const OF_COLLECTOR = ['data_dir', 'agents_listen', 'operators_listen']
@@ -58,13 +59,21 @@ export function readToExplain(path: string): ReadFiles | string {
   const text = new TextDecoder().decode(bytes)
   const kind = OF_COLLECTOR.some((key) => new RegExp(`^${key}:`, 'm').test(text)) ? 'collector' : 'runtime'
   const main = checkYaml(path, bytes, (kind === 'collector' ? COLLECTOR : RUNTIME).schema)
-  const registries = new Map<string, CheckedFile>()
-  for (const { registry_file: name } of rigsOf(main)) {
-    if (typeof name !== 'string' || registries.has(name)) continue
-    const found = readBytes(resolve(dirname(path), name), YAML_BYTES_MAX)
-    if (found instanceof Uint8Array) registries.set(name, checkYaml(join(dirname(path), name), found, REGISTRY.schema))
+  const named = (key: 'registry_file' | 'equivalence_file', schema: Schema): Map<string, CheckedFile> => {
+    const files = new Map<string, CheckedFile>()
+    for (const { [key]: name } of rigsOf(main)) {
+      if (typeof name !== 'string' || files.has(name)) continue
+      const found = readBytes(resolve(dirname(path), name), YAML_BYTES_MAX)
+      if (found instanceof Uint8Array) files.set(name, checkYaml(join(dirname(path), name), found, schema))
+    }
+    return files
   }
-  return { kind, main, registries }
+  return {
+    kind,
+    main,
+    registries: named('registry_file', REGISTRY.schema),
+    mappings: named('equivalence_file', EQUIVALENCE.schema),
+  }
 }
 
 /**
@@ -77,7 +86,7 @@ export function explain(
   wanted: string | null,
   files: ReadFiles | null,
 ): readonly Explained[] | { hint: string | undefined } {
-  const all = [RUNTIME, REGISTRY, COLLECTOR]
+  const all = [RUNTIME, REGISTRY, EQUIVALENCE, COLLECTOR]
     .filter(({ title }) => files === null || (files.kind === 'collector') === (title === COLLECTOR.title))
     .flatMap(({ title, schema }) => keysOf(schema).map((entry) => ({ title, entry })))
   const found = wanted === null ? all : all.filter(({ entry }) => isMeant(entry, wanted))
@@ -123,7 +132,7 @@ type Asked = Readonly<{ wanted: string | null; files: ReadFiles | null }>
 
 function explained(title: string, entry: KeyEntry, { wanted, files }: Asked): Explained {
   const { name, schema, isNeeded } = entry
-  const now = files === null ? [] : title === REGISTRY.title ? metricValues(entry, files) : valuesIn(files.main, entry)
+  const now = files === null ? [] : valuesNow(title, entry, files)
   // `rigs[1].slide_ms` asks about one of them.
   const isOne = wanted !== null && now.some(({ key }) => key === wanted)
   return {
@@ -137,6 +146,12 @@ function explained(title: string, entry: KeyEntry, { wanted, files }: Asked): Ex
     isNeeded: isNeeded && schema.default === undefined && schema.type !== 'object',
     now: isOne ? now.filter(({ key }) => key === wanted) : now,
   }
+}
+
+function valuesNow(title: string, entry: KeyEntry, files: ReadFiles): KeyValue[] {
+  if (title === REGISTRY.title) return metricValues(entry, files)
+  if (title === EQUIVALENCE.title) return [...files.mappings.values()].flatMap((file) => valuesIn(file, entry))
+  return valuesIn(files.main, entry)
 }
 
 function valuesIn(file: CheckedFile, entry: KeyEntry): KeyValue[] {

@@ -99,7 +99,12 @@ t.test('a configuration is read from its folder with exactly the bytes of every 
   t.same(loaded.files[2]?.bytes, bytesOf('opaque'))
   t.same(
     parseRuntimeFiles(loaded.files),
-    { config: loaded.config, registries: loaded.registries },
+    {
+      config: loaded.config,
+      registries: loaded.registries,
+      registriesByMode: loaded.registriesByMode,
+      equivalences: loaded.equivalences,
+    },
     'the same from the journal',
   )
   t.match(
