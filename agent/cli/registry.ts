@@ -3,7 +3,7 @@ import { type ChannelChain, channelChain, type InForceForRig, type NoChain } fro
 import { type LoadedRuntime, loadRuntimeConfig } from '../../shared/config/load.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { printResult } from '../../shared/lib/command-output.ts'
-import type { Conversion } from '../../shared/model/conversion.ts'
+import type { ConversionStep } from '../../shared/model/conversion.ts'
 
 type ExplainOptions = Readonly<{ config: string; unit?: string; rig?: string; json?: boolean }>
 
@@ -65,12 +65,12 @@ function chainLines(rig: string, { channel, metric, unit, steps, total }: Channe
   ]
 }
 
-function wayOf({ from, to, factor, offset }: Conversion): string {
+function wayOf({ from, to, factor, offset }: ConversionStep): string {
   const way = from === to ? from : `${from} → ${to}`
   return factor === 1 && offset === 0 ? way : `${way}: ${formula({ factor, offset })}`
 }
 
-function formula({ factor, offset }: Pick<Conversion, 'factor' | 'offset'>): string {
+function formula({ factor, offset }: Pick<ConversionStep, 'factor' | 'offset'>): string {
   const scaled = factor === 1 ? 'value' : `value × ${factor}`
   return offset === 0 ? scaled : `${scaled} ${offset < 0 ? '−' : '+'} ${Math.abs(offset)}`
 }

@@ -1,4 +1,4 @@
-import { type BaselineRecord, decodeBaseline } from '../../shared/codec/baseline-record.ts'
+import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import type { JournalFile } from '../../shared/codec/journal-input.ts'
 import type { Equivalence } from '../../shared/config/equivalence.ts'
@@ -8,17 +8,19 @@ import { calibrationOffset } from '../../shared/config/registry-units.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
 import { DOMAIN, digestOf } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import type { BaselineMetric } from '../../shared/model/baseline.ts'
-import { convertBaselineMetric, inSuccession } from '../../shared/model/conversion.ts'
-import { convertUnit, parseUnit } from '../../shared/model/units.ts'
+import type { BaselineRecord } from '../../shared/model/baseline.ts'
+import { parseUnit } from '../../shared/model/units.ts'
 import { microsFromMillis } from '../../shared/units.ts'
 import type { Baseline, EvaluatorSettings, MetricSettings, RigSettings } from '../core/settings.ts'
 import { WINDOW_SAMPLES_MIN } from '../core/settings.ts'
+import { type Named, portBaseline } from './port-baseline.ts'
 
 /** A channel that says nothing for this many of its intervals is idle, but never sooner than {@link IDLE_MIN_US} (decisions 8). */
 const IDLE_INTERVALS = 5
 const IDLE_MIN_US = 1_000_000
 const DEFAULT_PERSISTENCE_SLIDES = 5
+/** Width of a detector's step when none is configured. */
+const STEP_MS = 1000
 
 /**
  * The evaluator's settings from the exact bytes of the configuration files: the journal holds these bytes, so a replay
@@ -52,6 +54,7 @@ function compileRig(rig: RigConfig, parsed: ParsedRuntime, files: readonly Journ
     registry.map((metric) => compileMetric(metric, { windowsUs, equivalences }))
   const registry = parsed.registries.get(rig.rig) ?? []
   const metrics = compile(registry)
+  const sources = { named: { registry, equivalences }, files }
   return {
     rig: rig.rig,
     mode: rig.mode,
@@ -62,7 +65,9 @@ function compileRig(rig: RigConfig, parsed: ParsedRuntime, files: readonly Journ
     latePolicy: rig.late_policy,
     reviseWithinUs: rig.late_policy === 'revise' ? microsFromMillis(rig.revise_within_ms) : 0,
     metrics: metrics.sort((a, b) => (a.metric < b.metric ? -1 : 1)),
-    baseline: baselineOf(rig, { registry, equivalences }, files),
+    stepUs: microsFromMillis(stepMs(rig)),
+    baseline: baselineOf(rig, rig.baseline_file, sources),
+    rolling: baselineOf(rig, rig.rolling_baseline_file, sources),
   }
 }
 
@@ -102,6 +107,11 @@ function compileMetric(m: RegistryMetric, { windowsUs, equivalences }: Compiling
   }
 }
 
+/** Width of a detector's step: a second, or the nearest whole number of slides above it. */
+export function stepMs({ detector_step_ms: stepMs, slide_ms: slideMs }: RigConfig): number {
+  return stepMs ?? Math.ceil(STEP_MS / slideMs) * slideMs
+}
+
 /** Which channels feed a metric, and how their values become its own. */
 function compileChannels(
   m: RegistryMetric,
@@ -129,12 +139,12 @@ function compileChannels(
   }
 }
 
-type Named = Readonly<{ registry: readonly RegistryMetric[]; equivalences: readonly Equivalence[] }>
+type Sources = Readonly<{ named: Named; files: readonly JournalFile[] }>
 
-function baselineOf(rig: RigConfig, named: Named, files: readonly JournalFile[]): Baseline | null {
-  if (rig.baseline_file === undefined) return null
-  const file = files.find((f) => f.name === rig.baseline_file)
-  if (file === undefined) throw new HbError('CONFIG_MISSING', { path: rig.baseline_file })
+function baselineOf(rig: RigConfig, name: string | undefined, { named, files }: Sources): Baseline | null {
+  if (name === undefined) return null
+  const file = files.find((f) => f.name === name)
+  if (file === undefined) throw new HbError('CONFIG_MISSING', { path: name })
   const record = decodeBaseline(file.bytes)
   if (record.rig !== rig.rig || record.program !== rig.program) {
     throw new HbError('BASELINE_SHAPE', {
@@ -143,33 +153,20 @@ function baselineOf(rig: RigConfig, named: Named, files: readonly JournalFile[])
       file: file.name,
     })
   }
-  return baselineFrom({ ...record, metrics: portBaseline(record.metrics, named) }, file.bytes)
-}
-
-/**
- * What a baseline knows, under the names and in the units of the registry: what it has under the name of an equivalent
- * channel, or in another unit of the same dimension, is converted, its spreads by the factor alone.
- */
-export function portBaseline(known: readonly BaselineMetric[], { registry, equivalences }: Named): BaselineMetric[] {
-  const ported = new Map(known.map((m) => [m.metric, m]))
-  for (const { metric, unit } of registry) {
-    const own = ported.get(metric)
-    const mapping = own === undefined ? equivalences.find((one) => one.metric === metric) : undefined
-    const from = own ?? (mapping === undefined ? undefined : ported.get(mapping.source))
-    if (from === undefined || (mapping === undefined && from.unit === unit)) continue
-    const start = convertUnit(from.unit, mapping?.unit ?? unit)
-    if (!start.ok) continue
-    const by = mapping === undefined ? start : inSuccession(start, { factor: mapping.scale, offset: mapping.offset })
-    ported.set(metric, convertBaselineMetric(from, { metric, unit, by }))
-  }
-  return [...ported.values()]
+  return baselineFrom(portBaseline(record, named), file.bytes)
 }
 
 /** A baseline as the evaluator uses it. */
 export function baselineFrom(record: BaselineRecord, bytes: Uint8Array): Baseline {
   return {
     digest: digestOf(DOMAIN.baseline, bytes),
-    kind: record.kind,
+    // Without the statements of those who approved it, a record is a draft whatever it is meant to be.
+    kind: 'draft',
+    confidence: record.gate.confidence,
+    fromUs: record.fromUs,
+    toUs: record.toUs,
+    rigDetectors: record.rigDetectors,
+    rigMaxima: record.rigMaxima,
     metrics: new Map(record.metrics.map((m) => [m.metric, m])),
   }
 }

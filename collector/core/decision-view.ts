@@ -63,9 +63,9 @@ function recordRow(item: Extract<DecisionItem, { kind: 'record' }>, core: Fields
   }
 }
 
-/** Version 2 of a core is that of a revision, which names an earlier decision; undefined for what is neither. */
+/** Versions 2 and 4 of a core are those of a revision, which names an earlier decision; undefined for what is neither. */
 function revisesOf({ v, revises }: Fields, seq: number): number | null | undefined {
-  if (v !== 2) return revises === undefined ? null : undefined
+  if (v !== 2 && v !== 4) return revises === undefined ? null : undefined
   const isEarlier = typeof revises === 'number' && Number.isSafeInteger(revises) && revises >= 1 && revises < seq
   return isEarlier ? revises : undefined
 }

@@ -1,4 +1,4 @@
-import { affineOf, type Conversion, IDENTITY, isIdentity } from '../model/conversion.ts'
+import { affineOf, type ConversionStep, IDENTITY, isIdentity } from '../model/conversion.ts'
 import { UNIT_TABLE_VERSION } from '../model/unit-table.ts'
 import { type Affine, convertUnit, parseUnit } from '../model/units.ts'
 import type { Equivalence } from './equivalence.ts'
@@ -13,7 +13,7 @@ export type ChannelChain = Readonly<{
   /** Unit of the metric, and the one the sample states; null when it states none. */
   unit: string
   stated: string | null
-  steps: readonly Conversion[]
+  steps: readonly ConversionStep[]
   total: Affine
 }>
 
@@ -63,7 +63,7 @@ export function channelChain(asked: Asked, inForce: InForceForRig): ChannelChain
   return { channel, metric: m.metric, unit: m.unit, stated: unit, steps, total: affineOf(steps) }
 }
 
-function aliasStep(m: RegistryMetric, channel: string, { registry }: InForceForRig): Conversion {
+function aliasStep(m: RegistryMetric, channel: string, { registry }: InForceForRig): ConversionStep {
   const key = m.aliases?.some((name) => isSameName(name, channel)) === true ? 'aliases' : 'source_columns'
   const source = `${registry.file}: metrics.${m.metric}.${key}`
   return { kind: 'alias', from: channel, to: m.metric, ...IDENTITY, source, version: registry.version }
@@ -72,7 +72,11 @@ function aliasStep(m: RegistryMetric, channel: string, { registry }: InForceForR
 type Around = Readonly<{ mapping: Equivalence | undefined; inForce: InForceForRig }>
 
 /** From the unit a sample states to the one that comes next; null when that is the same, or none is stated. */
-function unitStep(m: RegistryMetric, unit: string | null, { mapping, inForce }: Around): Conversion | NoChain | null {
+function unitStep(
+  m: RegistryMetric,
+  unit: string | null,
+  { mapping, inForce }: Around,
+): ConversionStep | NoChain | null {
   const to = mapping?.unit ?? m.unit
   if (unit === null || unit === to) return null
   const wrong = (problem: string, hint: string): NoChain => ({ metric: m.metric, problem, hint })
@@ -95,11 +99,11 @@ function unitStep(m: RegistryMetric, unit: string | null, { mapping, inForce }: 
   return { ...step, factor: by, offset, source: 'unit table', version: String(UNIT_TABLE_VERSION) }
 }
 
-function equivalenceStep({ source, metric, scale, offset, file, version }: Equivalence): Conversion {
+function equivalenceStep({ source, metric, scale, offset, file, version }: Equivalence): ConversionStep {
   return { kind: 'equivalence', from: source, to: metric, factor: scale, offset, source: file, version }
 }
 
-function calibrationStep(m: RegistryMetric): Conversion[] {
+function calibrationStep(m: RegistryMetric): ConversionStep[] {
   if (m.calibration === undefined) return []
   const { source, date } = m.calibration
   return [

@@ -1,12 +1,7 @@
-import type { BaselineMetric } from './baseline.ts'
 import type { Affine } from './units.ts'
 
-/**
- * One step on the way from what a channel said to the value of a metric, and who says so. Steps are told in the order in
- * which they apply: `value × factor + offset`, one after the other.
- */
+/** How a value came to be that of a metric: value × factor + offset, and by whose word. */
 export type Conversion = Readonly<{
-  kind: 'alias' | 'unit' | 'equivalence' | 'calibration'
   /** Names for an alias and an equivalence, units for the others. */
   from: string
   to: string
@@ -17,6 +12,9 @@ export type Conversion = Readonly<{
   /** Version of that file or table; the date of a calibration. */
   version: string
 }>
+
+/** One step of the way from what a channel said to its metric. Steps are told in the order in which they apply. */
+export type ConversionStep = Conversion & Readonly<{ kind: 'alias' | 'unit' | 'equivalence' | 'calibration' }>
 
 export const IDENTITY: Affine = { factor: 1, offset: 0 }
 
@@ -48,29 +46,4 @@ export function inverseOf({ factor, offset }: Affine): Affine {
 /** All steps of a chain as one. */
 export function affineOf(chain: readonly Affine[]): Affine {
   return chain.reduce<Affine>(inSuccession, IDENTITY)
-}
-
-/** What a baseline knows of a metric, told in another unit or under the name of an equivalent one. Limits are in spreads and stay. */
-export function convertBaselineMetric(
-  known: BaselineMetric,
-  { metric, unit, by }: Readonly<{ metric: string; unit: string; by: Affine }>,
-): BaselineMetric {
-  const extremes = ({ min, max }: { min: number; max: number }) => {
-    const [a, b] = [convertValue(by, min), convertValue(by, max)]
-    return { min: Math.min(a, b), max: Math.max(a, b) }
-  }
-  return {
-    ...known,
-    metric,
-    unit,
-    mean: convertValue(by, known.mean),
-    sd: convertSpread(by, known.sd),
-    ...extremes(known),
-    windows: known.windows.map((window) => ({
-      ...window,
-      mean: convertValue(by, window.mean),
-      spread: convertSpread(by, window.spread),
-      ...extremes(window),
-    })),
-  }
 }

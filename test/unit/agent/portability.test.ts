@@ -18,6 +18,7 @@ import {
   steadyInputs,
   T0,
   verdictsOf,
+  windowBaseline,
 } from '../../support/evaluator-rig.ts'
 
 const SECONDS = 3
@@ -127,8 +128,7 @@ t.test('conversions that are remembered have a bound, and beyond it are worked o
 })
 
 t.test('a baseline in its own unit is compared as it is', async (t) => {
-  const metrics = new Map([['a', metricBaseline('a', { mean: 1, spread: 0.1, limit: 5 })]])
-  const baseline = { digest: new Uint8Array(32), kind: 'draft' as const, metrics }
+  const baseline = windowBaseline(new Uint8Array(32), [metricBaseline('a', { mean: 1, spread: 0.1, limit: 5 })])
   const metric = metricSettings('a', { convertsUnits: true, baselineRequired: true })
   const settings = evaluatorSettings([rigSettings([metric], { baseline })])
   const out = runEvaluator(settings, steadyInputs({ fromUs: T0, toUs: END, unit: 'kPa', value: () => 100 }))

@@ -1,18 +1,15 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { conversionOf, type NoConversion } from '../../../agent/core/convert.ts'
-import { compileSettings, portBaseline } from '../../../agent/pipeline/compile-settings.ts'
+import { compileSettings } from '../../../agent/pipeline/compile-settings.ts'
+import { portBaseline } from '../../../agent/pipeline/port-baseline.ts'
 import { channelChain } from '../../../shared/config/channel-chain.ts'
 import { parseRuntimeFiles } from '../../../shared/config/load.ts'
 import type { BaselineMetric } from '../../../shared/model/baseline.ts'
-import {
-  convertBaselineMetric,
-  convertSpread,
-  convertValue,
-  inSuccession,
-  inverseOf,
-} from '../../../shared/model/conversion.ts'
+import { convertBaselineMetric } from '../../../shared/model/baseline-units.ts'
+import { convertSpread, convertValue, inSuccession, inverseOf } from '../../../shared/model/conversion.ts'
 import type { Affine } from '../../../shared/model/units.ts'
+import { baselineMetric, baselineRecord } from '../../support/baseline-record.ts'
 import { bytesOf, filesOf, problemsOf, REGISTRY, RUNTIME } from '../../support/config-texts.ts'
 
 const CALIBRATED = REGISTRY.replace(
@@ -218,39 +215,53 @@ t.test('the evaluator converts as the chain says it does', (t) => {
   t.end()
 })
 
-const KNOWN: BaselineMetric = {
-  metric: 'P1',
+const LEVELS = baselineMetric('flow').detectors
+const KNOWN = baselineMetric('P1', {
   unit: 'psi',
-  count: 10,
   mean: 100,
   sd: 2,
   min: 90,
   max: 110,
+  quantiles: [90, 100, 110],
+  noise: 4,
+  wander: 1,
+  detectableShift: 3,
+  tolerance: null,
   windows: [{ widthUs: 1000, windows: 9, mean: 100, spread: 0.5, min: 95, max: 104, limit: 6 }],
-}
+  conversions: [],
+})
 
 t.test('a baseline of another platform is compared under the names and in the units of the registry', (t) => {
   const { registries, equivalences } = parseRuntimeFiles(
     filesWith(line('P1', 'pressure', 'scale: -1, offset: 20, unit: bar')),
   )
   const named = { registry: registries.get('water-loop')!, equivalences: equivalences.get('water-loop')! }
-  const ported = portBaseline([KNOWN], named).find((m) => m.metric === 'pressure')!
-  t.equal(ported.unit, 'bar')
-  t.ok(Math.abs(ported.mean - (20 - 6.894757293168362)) < 1e-12)
-  t.ok(Math.abs(ported.sd - 0.13789514586336724) < 1e-15, 'a spread is scaled, never shifted or turned round')
-  t.ok(ported.windows[0]!.spread > 0 && ported.windows[0]!.min < ported.windows[0]!.max)
-  t.equal(ported.windows[0]!.limit, 6)
-  const own = portBaseline([{ ...KNOWN, metric: 'pressure', unit: 'kPa' }], named)
-  t.equal(own[0]?.mean, 1, 'its own name goes before that of an equivalent channel')
-  t.same(portBaseline([{ ...KNOWN, metric: 'flow', unit: 'K' }], named), [{ ...KNOWN, metric: 'flow', unit: 'K' }])
-  const back = convertBaselineMetric(
-    convertBaselineMetric(KNOWN, { metric: 'a', unit: 'bar', by: { factor: 2, offset: 1 } }),
-    {
-      metric: 'P1',
-      unit: 'psi',
-      by: inverseOf({ factor: 2, offset: 1 }),
-    },
-  )
-  t.same(back, KNOWN)
+  const port = (metrics: readonly BaselineMetric[]) =>
+    portBaseline(baselineRecord({ metrics, rigDetectors: LEVELS }), named)
+  const ported = port([KNOWN])
+  const [pressure] = ported.metrics
+  t.match(pressure, { metric: 'pressure', unit: 'bar', detectors: [] }, 'no detector speaks in another unit')
+  t.same(ported.rigDetectors, [])
+  t.ok(Math.abs(pressure!.mean - (20 - 6.894757293168362)) < 1e-12)
+  t.ok(Math.abs(pressure!.sd - 0.13789514586336724) < 1e-15, 'a spread is scaled, never shifted or turned round')
+  t.ok(Math.abs(pressure!.noise - 0.06894757293168362 ** 2 * 4) < 1e-15)
+  t.ok(pressure!.windows[0]!.spread > 0 && pressure!.windows[0]!.min < pressure!.windows[0]!.max)
+  t.ok(pressure!.quantiles[0]! < pressure!.quantiles[2]!)
+  t.equal(pressure!.windows[0]!.limit, 6)
+  t.match(pressure!.conversions, [
+    { from: 'psi', to: 'bar', factor: 0.06894757293168362, offset: 0, source: 'unit table', version: '1' },
+    { from: 'P1', to: 'pressure', factor: -1, offset: 20, source: 'equivalence_mapping.yaml', version: '2026-03' },
+  ])
+  const own = port([baselineMetric('pressure', { unit: 'kPa', mean: 100 })])
+  t.equal(own.metrics[0]!.mean, 1, 'its own name goes before that of an equivalent channel')
+  const other = baselineRecord({ metrics: [baselineMetric('flow', { unit: 'K' })], rigDetectors: LEVELS })
+  t.equal(portBaseline(other, named), other, 'a unit that nothing converts stays, and knows nothing of the metric')
+  const spelled = port([baselineMetric('flow', { unit: 'L/min' })])
+  t.equal(spelled.metrics[0]!.unit, 'l/min')
+  t.equal(spelled.metrics[0]!.detectors.length, 1, 'another spelling of the same unit changes no number')
+  const by = { factor: 2, offset: 1 }
+  const there = convertBaselineMetric(KNOWN, { metric: 'a', unit: 'bar', by, steps: [] })
+  const back = convertBaselineMetric(there, { metric: 'P1', unit: 'psi', by: inverseOf(by), steps: [] })
+  t.same(back, { ...KNOWN, detectors: [] })
   t.end()
 })
