@@ -19,6 +19,7 @@ export const AGENT_COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = ne
   ['journal', async () => (await import('../agent/cli/journal.ts')).journalCommands],
   ['baseline', async () => (await import('../agent/cli/baseline.ts')).baselineCommands],
   ['registry', async () => (await import('../agent/cli/registry.ts')).registryCommands],
+  ['channel', async () => (await import('../agent/cli/channel.ts')).channelCommands],
   ['run', async () => (await import('../agent/cli/runs.ts')).runCommands],
   ['runs', async () => (await import('../agent/cli/runs.ts')).runsCommands],
   ['listen', async () => (await import('../agent/cli/listen.ts')).listenCommand],

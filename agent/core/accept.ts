@@ -4,6 +4,7 @@ import type { Affine } from '../../shared/model/units.ts'
 import { conversionFor } from './convert.ts'
 import { noteLate } from './late.ts'
 import { book, refuse } from './ledger.ts'
+import { noteMismatch } from './mismatch.ts'
 import { paneOf, placeOf, putInvalid, putRun, putSample } from './panes.ts'
 import { VALUE_MAX } from './settings.ts'
 import { missingFrames, noteFrame, noteList } from './sources.ts'
@@ -159,7 +160,11 @@ function acceptChannel(rig: RigState, part: ChannelPart, pieces: Pieces | null):
   if ('reason' in conversion) {
     book(rig.ledger, metric, 'rejected', n)
     refuse(rig.ledger, conversion.reason, n, part.nowUs, () => conversion.detail)
-    for (let i = 0; i < n; i += 1) spoil(rig, metric, frame.timeUs[i]!, part.nowUs)
+    for (let i = 0; i < n; i += 1) {
+      const timeUs = frame.timeUs[i]!
+      spoil(rig, metric, timeUs, part.nowUs)
+      if (isOpen(rig, timeUs, part.nowUs)) noteMismatch(rig, metric, timeUs, conversion.reason)
+    }
     return
   }
   const read = isIdentity(conversion) ? part : converted(part, conversion)

@@ -10,6 +10,7 @@ import { DOMAIN, digestOf } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { BaselineRecord } from '../../shared/model/baseline.ts'
 import { parseUnit } from '../../shared/model/units.ts'
+import type { Mode } from '../../shared/model/verdict.ts'
 import { microsFromMillis } from '../../shared/units.ts'
 import type { Baseline, EvaluatorSettings, MetricSettings, RigSettings } from '../core/settings.ts'
 import { WINDOW_SAMPLES_MIN } from '../core/settings.ts'
@@ -51,7 +52,9 @@ function compileRig(rig: RigConfig, parsed: ParsedRuntime, files: readonly Journ
   const windowsUs = [...rig.windows_ms].sort((a, b) => a - b).map(microsFromMillis)
   const equivalences = parsed.equivalences.get(rig.rig) ?? []
   const compile = (registry: readonly RegistryMetric[]): MetricSettings[] =>
-    registry.map((metric) => compileMetric(metric, { windowsUs, equivalences }))
+    registry
+      .map((metric) => compileMetric(metric, { windowsUs, equivalences }))
+      .sort((a, b) => (a.metric < b.metric ? -1 : 1))
   const registry = parsed.registries.get(rig.rig) ?? []
   const metrics = compile(registry)
   const sources = { named: { registry, equivalences }, files }
@@ -64,11 +67,22 @@ function compileRig(rig: RigConfig, parsed: ParsedRuntime, files: readonly Journ
     maxFutureUs: microsFromMillis(rig.max_future_ms),
     latePolicy: rig.late_policy,
     reviseWithinUs: rig.late_policy === 'revise' ? microsFromMillis(rig.revise_within_ms) : 0,
-    metrics: metrics.sort((a, b) => (a.metric < b.metric ? -1 : 1)),
+    metrics,
+    ...compileModes(parsed.registriesByMode.get(rig.rig), compile),
     stepUs: microsFromMillis(stepMs(rig)),
     baseline: baselineOf(rig, rig.baseline_file, sources),
     rolling: baselineOf(rig, rig.rolling_baseline_file, sources),
   }
+}
+
+/** The metrics of every mode; modes without changes of their own share one list. */
+function compileModes(
+  byMode: ReadonlyMap<Mode, readonly RegistryMetric[]> | undefined,
+  compile: (registry: readonly RegistryMetric[]) => readonly MetricSettings[],
+): Pick<RigSettings, 'metricsByMode'> {
+  if (byMode === undefined || byMode.size === 0) return {}
+  const compiled = new Map([...new Set(byMode.values())].map((registry) => [registry, compile(registry)]))
+  return { metricsByMode: new Map([...byMode].map(([mode, registry]) => [mode, compiled.get(registry)!])) }
 }
 
 type Compiling = Readonly<{ windowsUs: readonly number[]; equivalences: readonly Equivalence[] }>
@@ -93,7 +107,9 @@ function compileMetric(m: RegistryMetric, { windowsUs, equivalences }: Compiling
     nominalRateHz: m.nominal_rate_hz,
     windows: judged,
     persistenceSlides: m.drift_persistence ?? DEFAULT_PERSISTENCE_SLIDES,
+    ...(m.drift_clear_slides === 1 ? {} : { clearSlides: m.drift_clear_slides }),
     ...present({
+      persistenceOf: m.drift_persistence_of,
       invariantMin: m.invariant_min,
       invariantMax: m.invariant_max,
       invariantEq: m.invariant_eq,

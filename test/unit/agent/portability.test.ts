@@ -48,7 +48,7 @@ t.test('a sample in another unit of the dimension is converted by the table, off
 t.test('bad input: a unit of another dimension makes the metric INVALID, loudly', async (t) => {
   const kelvin = fed({}, { unit: 'K' })
   t.equal(verdictsOf(kelvin, 'a').at(-1), 'INVALID')
-  t.equal(findingOf(kelvin, 'a')?.ground, 'invalid_samples')
+  t.equal(findingOf(kelvin, 'a')?.ground, 'unit_mismatch')
   t.equal(refusedAs(kelvin, 'unit_mismatch')?.count, SECONDS * 100)
   t.equal(
     refusedAs(kelvin, 'unit_mismatch')?.example,
