@@ -18,6 +18,7 @@ export const AGENT_COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = ne
   ['replay', async () => (await import('../agent/cli/replay.ts')).replayCommand],
   ['journal', async () => (await import('../agent/cli/journal.ts')).journalCommands],
   ['baseline', async () => (await import('../agent/cli/baseline.ts')).baselineCommands],
+  ['lint', async () => (await import('../agent/cli/lint.ts')).lintCommands],
   ['registry', async () => (await import('../agent/cli/registry.ts')).registryCommands],
   ['channel', async () => (await import('../agent/cli/channel.ts')).channelCommands],
   ['run', async () => (await import('../agent/cli/runs.ts')).runCommands],

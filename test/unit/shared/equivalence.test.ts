@@ -4,6 +4,7 @@ import { conversionOf, type NoConversion } from '../../../agent/core/convert.ts'
 import { compileSettings } from '../../../agent/pipeline/compile-settings.ts'
 import { portBaseline } from '../../../agent/pipeline/port-baseline.ts'
 import { channelChain } from '../../../shared/config/channel-chain.ts'
+import { MAPPINGS_MAX } from '../../../shared/config/equivalence.ts'
 import { parseRuntimeFiles } from '../../../shared/config/load.ts'
 import type { BaselineMetric } from '../../../shared/model/baseline.ts'
 import { convertBaselineMetric } from '../../../shared/model/baseline-units.ts'
@@ -61,6 +62,8 @@ t.test('bad input: mappings that collide name both channels and say what to do',
   )
   t.match(mistakes(line('flow', 'flow')), [{ found: /a cycle: `flow` → `flow`/ }])
   t.match(mistakes(line('Q1', 'flw')), [{ found: '`flw`', hint: 'did you mean `flow`?' }])
+  const many = Array.from({ length: MAPPINGS_MAX + 1 }, (_, k) => line(`Q${k}`, 'flow')).join('')
+  t.match(mistakes(many), [{ key: 'mappings', found: `${MAPPINGS_MAX + 1} items`, expected: `1 to ${MAPPINGS_MAX}` }])
   t.match(mistakes(line('Q1', 'flow', 'scale: 0')), [{ key: 'mappings[0].scale', found: '0' }])
   t.match(mistakes(line('Q1', 'flow', 'scal: 2')), [{ key: 'mappings[0].scal', hint: 'did you mean `scale`?' }])
   t.match(

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { checkYaml } from '../../../shared/config/document.ts'
 import { metricsFor } from '../../../shared/config/registry.ts'
+import { PERSISTENCE_OF_MAX } from '../../../shared/config/registry-schema.ts'
 import { calibrationOffset } from '../../../shared/config/registry-units.ts'
 import { RegistrySchema } from '../../../shared/config/schema.ts'
 import type { Schema } from '../../../shared/config/schema-terms.ts'
@@ -79,6 +80,7 @@ t.test('bad input: keys of a registry that contradict each other', (t) => {
     },
   ])
   t.match(pressure('drift_persistence_of: 4'), [{ found: '5 of 4 slides' }], 'five by default')
+  t.match(pressure(`drift_persistence_of: ${PERSISTENCE_OF_MAX + 1}`), [{ expected: /from 1 to 512/ }])
   t.same(pressure('drift_persistence: 3\ndrift_persistence_of: 10\ndrift_clear_slides: 20'), [])
   const mode = (keys: string) =>
     inRegistry(`${REGISTRY}mode_overrides:\n  maintenance: { metrics: { flow: { ${keys} } } }\n`)
