@@ -5,6 +5,7 @@ import { collectorProblems } from './collector-problems.ts'
 import { type CheckedFile, checkYaml, type Path } from './document.ts'
 import { type Equivalence, EquivalenceSchema, equivalencesFor } from './equivalence.ts'
 import { BASELINE_BYTES_MAX, type NoFile, noFile, readBytes } from './files.ts'
+import { readTrust, type Trust } from './operators.ts'
 import { ConfigError, type Problem, withoutRepeats } from './problems.ts'
 import { type InForce, mergedProblems, metricsFor, type RegistryMetric, registryProblems } from './registry.ts'
 import { type Loose, memoryProblems, rateProblems, revisedSamplesProblems, runtimeProblems } from './rig-problems.ts'
@@ -18,6 +19,8 @@ export type ConfigBytes = Readonly<{ name: string; bytes: Uint8Array }>
 /** What is in force by rig. All of it is frozen. */
 export type ParsedRuntime = Readonly<{
   config: RuntimeConfig
+  /** Operators that are trusted. */
+  trust: Trust
   /** Metrics in the mode at the start, each sorted by name. */
   registries: ReadonlyMap<string, readonly RegistryMetric[]>
   /** The same metrics in every mode, for rigs whose registry changes any by mode; modes without changes share one list. */
@@ -27,7 +30,7 @@ export type ParsedRuntime = Readonly<{
 }>
 /** `folder` is what relative paths of the configuration start from. */
 export type LoadedRuntime = ParsedRuntime & Readonly<{ files: readonly ConfigBytes[]; folder: string }>
-export type LoadedCollector = Readonly<{ config: CollectorConfig; folder: string }>
+export type LoadedCollector = Readonly<{ config: CollectorConfig; trust: Trust; folder: string }>
 
 /** Gives the bytes of a file that the configuration names, or why there are none. */
 type ReadNamed = (name: string, bytesMax: number) => Uint8Array | NoFile
@@ -70,9 +73,11 @@ export function parseRuntimeFiles(files: readonly ConfigBytes[]): ParsedRuntime 
 export function loadCollectorConfig(path: string): LoadedCollector {
   const folder = dirname(resolve(path))
   const file = checkYaml(basename(path), readMain(path), CollectorSchema as unknown as Schema)
-  const problems = [...file.problems, ...collectorProblems(file), ...absentFiles(file, collectorPaths(file), folder)]
+  const { trust, problems: ofTrust } = readTrust(file, (name, bytesMax) => readBytes(resolve(folder, name), bytesMax))
+  const absent = absentFiles(file, collectorPaths(file), folder)
+  const problems = [...file.problems, ...collectorProblems(file), ...ofTrust, ...absent]
   if (problems.length > 0) throw new ConfigError(fromHere(problems, path))
-  return { config: deepFreeze(file.value as CollectorConfig), folder }
+  return { config: deepFreeze(file.value as CollectorConfig), trust, folder }
 }
 
 type Found = Omit<ParsedRuntime, 'config'> & Readonly<{ main: CheckedFile; problems: readonly Problem[] }>
@@ -84,7 +89,8 @@ function sound({ main, problems: _, ...found }: Found, problems: readonly Proble
 
 function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
   const main = checkYaml(name, bytes, RuntimeSchema as unknown as Schema)
-  const problems = [...main.problems, ...runtimeProblems(main)]
+  const { trust, problems: ofTrust } = readTrust(main, read)
+  const problems = [...main.problems, ...runtimeProblems(main), ...ofTrust]
   const registries = new Map<string, readonly RegistryMetric[]>()
   const registriesByMode = new Map<string, ReadonlyMap<Mode, readonly RegistryMetric[]>>()
   const equivalences = new Map<string, readonly Equivalence[]>()
@@ -123,7 +129,7 @@ function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
       if (!(baseline instanceof Uint8Array)) missing(['rigs', k, key], name, baseline)
     }
   })
-  return { main, problems, registries, registriesByMode, equivalences }
+  return { main, trust, problems, registries, registriesByMode, equivalences }
 }
 
 /** The metrics of a rig in every mode; empty where no mode changes any. */

@@ -77,6 +77,14 @@ export const MetricSchema = closed({
       maxItems: 8,
     }),
   ),
+  tolerance: Type.Optional(
+    Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 1e300,
+      description:
+        'Largest lasting shift that may stay undetected. A baseline whose detector cannot tell as little fails its gate.',
+    }),
+  ),
   drift_threshold: size('DRIFT when a window mean is further than this from the baseline.'),
   drift_percent: size('DRIFT when it is further than this share of the baseline, in percent of it.'),
   min_effect: size('A smaller difference is never DRIFT.'),

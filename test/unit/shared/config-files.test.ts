@@ -101,6 +101,7 @@ t.test('a configuration is read from its folder with exactly the bytes of every 
     parseRuntimeFiles(loaded.files),
     {
       config: loaded.config,
+      trust: loaded.trust,
       registries: loaded.registries,
       registriesByMode: loaded.registriesByMode,
       equivalences: loaded.equivalences,
