@@ -3,7 +3,15 @@ import type { Canonical, DecisionValues, Finding, RunContext } from '../../share
 import { METRIC_VERDICTS, type MetricVerdict, type Mode, type OverallVerdict } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Judgement } from './judge.ts'
-import { type Baseline, EVALUATOR_VERSION, type EvaluatorSettings, FINDINGS_MAX, type RigSettings } from './settings.ts'
+import {
+  type Baseline,
+  EVALUATOR_VERSION,
+  type EvaluatorSettings,
+  FINDINGS_MAX,
+  type MetricSettings,
+  metricsIn,
+  type RigSettings,
+} from './settings.ts'
 import type { RigState } from './state.ts'
 
 /** Verdicts that mean nobody knows how a metric is. A required metric with one of them makes the rig NO_TEST. */
@@ -14,6 +22,7 @@ const UNKNOWN: ReadonlySet<MetricVerdict> = new Set(['INVALID', 'STALE', 'INSUFF
  * PASS needs at least one metric that was really judged: nothing known is never good.
  */
 export function overallVerdict(rig: RigState, judgements: readonly Judgement[]): OverallVerdict {
+  const metrics = metricsIn(rig.settings, rig.mode)
   let drift = false
   let known = false
   let unknown = false
@@ -21,7 +30,7 @@ export function overallVerdict(rig: RigState, judgements: readonly Judgement[]):
   for (let m = 0; m < judgements.length; m += 1) {
     const { verdict } = judgements[m]!
     if (verdict === 'FAIL') return 'FAIL'
-    const required = rig.settings.metrics[m]!.required
+    const required = metrics[m]!.required
     if (UNKNOWN.has(verdict)) unknown ||= required
     else if (verdict === 'NO_BASELINE') withoutBaseline ||= required
     else known = true
@@ -98,7 +107,7 @@ export function decisionValues(
     rig: rig.rig,
     t_us: slide.endUs,
     verdict: slide.verdict,
-    limits_only: isLimitsOnly(rig),
+    limits_only: isLimitsOnly(metricsIn(rig, slide.mode)),
     mode: slide.mode,
     run: run?.run ?? null,
     code: EVALUATOR_VERSION,
@@ -132,8 +141,8 @@ function kindAt({ kind, validUntilUs }: Baseline, atUs: Micros): BaselineKind {
 }
 
 /** A rig none of whose metrics asks for a baseline is judged on limits alone, and is badged so everywhere (K5). */
-export function isLimitsOnly(rig: RigSettings): boolean {
-  return rig.metrics.every((m) => !m.baselineRequired)
+export function isLimitsOnly(metrics: readonly MetricSettings[]): boolean {
+  return metrics.every((m) => !m.baselineRequired)
 }
 
 function identifiers(run: RunContext | null, findings: readonly Finding[]): Canonical {
