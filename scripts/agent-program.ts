@@ -23,6 +23,7 @@ export const AGENT_COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = ne
   ['listen', async () => (await import('../agent/cli/listen.ts')).listenCommand],
   ['outbox', async () => (await import('../agent/cli/outbox.ts')).outboxCommands],
   ['top', async () => (await import('../agent/cli/top.ts')).topCommand],
+  ['lockstep', async () => (await import('../agent/cli/lockstep.ts')).lockstepCommand],
   ['doctor', async () => (await import('../agent/cli/doctor.ts')).doctorCommand],
 ])
 

@@ -1,6 +1,7 @@
 import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
-import type { BaselineMetric, BaselineWindow } from '../../shared/model/baseline.ts'
+import type { BaselineWindow } from '../../shared/model/baseline.ts'
 import { isFilled } from './judge.ts'
+import type { RigSettings } from './settings.ts'
 import type { RigState } from './state.ts'
 
 /**
@@ -66,41 +67,26 @@ export function fitSlide(fit: BaselineFit, rig: RigState, pane: Float64Array): v
   })
 }
 
-/** The finished fit. A metric without a single window that was seen often enough is left out, and stays NO_BASELINE. */
-export function finishFit(fit: BaselineFit, rig: RigState): BaselineMetric[] {
-  const metrics: BaselineMetric[] = []
-  rig.settings.metrics.forEach((m, index) => {
-    const s = fit.samples[index]!
-    const windows: BaselineWindow[] = []
-    for (const w of m.windows) {
-      const widthUs = rig.settings.windowsUs[w]!
-      const f = fit.fits[index * fit.windows + w]!
-      if (!(f.windows >= 2 && f.lastUs - f.firstUs + widthUs >= INDEPENDENT_WINDOWS_MIN * widthUs)) continue
-      const spread = Math.sqrt(f.m2 / (f.windows - 1))
-      const worst = spread > 0 ? Math.max(f.max - f.mean, f.mean - f.min) / spread : 0
-      windows.push({
-        widthUs,
-        windows: f.windows,
-        mean: f.mean,
-        spread,
-        min: f.min,
-        max: f.max,
-        limit: Math.max(LIMIT_SPREADS_MIN, worst * LIMIT_MARGIN),
-      })
-    }
-    if (windows.length > 0)
-      metrics.push({
-        metric: m.metric,
-        unit: m.unit,
-        count: s.count,
-        mean: s.mean,
-        sd: s.count > 1 ? Math.sqrt(s.m2 / (s.count - 1)) : 0,
-        min: s.min,
-        max: s.max,
-        windows,
-      })
-  })
-  return metrics
+/** Level, spread and limit of the window means of one metric, for every width that was seen often enough. */
+export function finishWindows(fit: BaselineFit, settings: RigSettings, metric: number): BaselineWindow[] {
+  const windows: BaselineWindow[] = []
+  for (const w of settings.metrics[metric]!.windows) {
+    const widthUs = settings.windowsUs[w]!
+    const f = fit.fits[metric * fit.windows + w]!
+    if (!(f.windows >= 2 && f.lastUs - f.firstUs + widthUs >= INDEPENDENT_WINDOWS_MIN * widthUs)) continue
+    const spread = Math.sqrt(f.m2 / (f.windows - 1))
+    const worst = spread > 0 ? Math.max(f.max - f.mean, f.mean - f.min) / spread : 0
+    windows.push({
+      widthUs,
+      windows: f.windows,
+      mean: f.mean,
+      spread,
+      min: f.min,
+      max: f.max,
+      limit: Math.max(LIMIT_SPREADS_MIN, worst * LIMIT_MARGIN),
+    })
+  }
+  return windows
 }
 
 function addMean(f: MeanFit, mean: number, atUs: number): void {

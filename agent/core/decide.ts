@@ -69,6 +69,8 @@ export type Slide = Readonly<{
   slice: Uint8Array
   mode: Mode
   run: RunContext | null
+  /** State and score (in limits) of the event streams, and 1 − p while in alarm; null while no detector watches. */
+  event: Readonly<{ state: 'warming_up' | 'nominal' | 'alarm'; score: number; confidence: number | null }> | null
 }>
 
 export type Numbered = Readonly<{
@@ -89,7 +91,8 @@ export function decisionValues(
   const { run } = slide
   const findings = slide.findings.slice(0, FINDINGS_MAX)
   const core: Canonical = {
-    ...(revises === undefined ? { v: 1 } : { v: 2, revises }),
+    v: 3,
+    ...(revises === undefined ? {} : { revises }),
     seq,
     rig: rig.rig,
     t_us: slide.endUs,
@@ -100,6 +103,10 @@ export function decisionValues(
     code: EVALUATOR_VERSION,
     config: settings.configDigest,
     baseline: rig.baseline?.digest ?? null,
+    rolling: rig.rolling?.digest ?? null,
+    baseline_kind: rig.baseline?.kind ?? null,
+    baseline_confidence: rig.baseline?.confidence ?? null,
+    event: slide.event === null ? null : [slide.event.state, slide.event.score, slide.event.confidence],
     slice: slide.slice,
     drivers: findings.map((f) => [f.metric, f.verdict, f.ground, f.windowUs]),
     more: slide.findings.length - findings.length,

@@ -1,7 +1,8 @@
 import { MOMENTS_FIELDS, type Moments, momentsAt } from '../../shared/math/moments.ts'
 import type { Finding } from '../../shared/model/decision.ts'
 import type { MetricVerdict } from '../../shared/model/verdict.ts'
-import { compareWindow } from './compare.ts'
+import { compareWindow, RATIO_MAX } from './compare.ts'
+import { type Voice, voiceOf } from './detectors/monitor.ts'
 import { type MetricBaseline, type MetricSettings, WINDOW_FILL_RATIO } from './settings.ts'
 import type { RigState } from './state.ts'
 
@@ -45,10 +46,14 @@ export function judgeMetric(rig: RigState, metric: number, endUs: number): Judge
   if (baseline === undefined || baseline.unit !== settings.unit) {
     return settings.baselineRequired ? find('NO_BASELINE', 'no_baseline') : { verdict: 'PASS', finding: null }
   }
+  const voice = rig.monitor === null ? null : voiceOf(rig.monitor, metric)
   const drift = worstDeparture(rig, metric, settings, baseline)
-  if (drift === 'nothing_compared')
+  if (drift === 'nothing_compared' && !isWatched(rig, metric))
     return settings.baselineRequired ? find('NO_BASELINE', 'no_baseline') : { verdict: 'PASS', finding: null }
-  return drift === null ? { verdict: 'PASS', finding: null } : find('DRIFT', drift.ground, drift.more)
+  const window = drift === 'nothing_compared' ? null : drift
+  if (voice !== null && !((window?.more.ratio ?? 0) > voice.ratio))
+    return find('DRIFT', voice.stream, heard(rig, voice))
+  return window === null ? { verdict: 'PASS', finding: null } : find('DRIFT', window.ground, window.more)
 }
 
 /** Why nobody knows how a metric is: silence, rubbish or too few samples; null when it can be judged. */
@@ -189,6 +194,7 @@ function worstDeparture(
   let worst: Passed | null = null
   let compared = 0
   const windows = rig.settings.windowsUs.length
+  const watched = isWatched(rig, metric)
   for (const w of settings.windows) {
     const widthUs = rig.settings.windowsUs[w]!
     const row = momentsAt(rig.windowRows[w]!, metric)
@@ -199,7 +205,8 @@ function worstDeparture(
       continue
     }
     compared += 1
-    const departure = compareWindow(row, known, settings)
+    const ownLimit = !watched || widthUs <= rig.settings.stepUs
+    const departure = compareWindow(row, known, { settings, ownLimit })
     rig.departures[at] = departure === null ? 0 : Math.min(rig.departures[at]! + 1, 1_000_000)
     if (departure === null || rig.departures[at]! < settings.persistenceSlides) continue
     const passed: Passed = {
@@ -216,4 +223,29 @@ function worstDeparture(
     if (worst === null || (passed.more.ratio ?? 0) > (worst.more.ratio ?? 0)) worst = passed
   }
   return compared === 0 ? 'nothing_compared' : worst
+}
+
+/** Tells whether a detector that knows how the level wanders watches a metric. */
+function isWatched({ monitor }: RigState, metric: number): boolean {
+  if (monitor === null) return false
+  return monitor.channels.some(({ stream, fits }) => stream.use === 'event' && fits[metric] !== null)
+}
+
+/** What a detector says, as a finding says it: distances in the unit of the metric, the spread is what one score is. */
+function heard(rig: RigState, voice: Voice): Partial<Finding> {
+  const { level, perScore, distance } = voice
+  const isMeasured = level !== null && perScore !== null && distance !== null
+  return {
+    windowUs: voice.steps * rig.settings.stepUs,
+    ratio: Math.min(voice.ratio, RATIO_MAX),
+    ...(isMeasured
+      ? {
+          mean: level + distance,
+          limit: perScore * voice.limit,
+          baselineMean: level,
+          baselineSpread: perScore,
+          deviation: perScore > 0 ? distance / perScore : null,
+        }
+      : {}),
+  }
 }

@@ -8,6 +8,7 @@ import { emptyAll } from './panes.ts'
 import type { Digests } from './settings.ts'
 import { closePanes } from './slide.ts'
 import type { RigState, Saying, Slower } from './state.ts'
+import { eventIn, takeOverSteps, watchSlide } from './watch.ts'
 import { clearWindow } from './windows.ts'
 
 /**
@@ -38,6 +39,7 @@ export function reviseClosed(rig: RigState, digests: Digests): Revision[] {
   while (slower.rig.closedUs + slideUs + reviseWithinUs <= rig.closedUs) {
     const slice = closePanes(slower.rig, digests)
     const endUs = slower.rig.closedUs
+    watchSlide(slower.rig)
     const judgements = rig.settings.metrics.map((_, m) => judgeMetric(slower.rig, m, endUs))
     const found = { verdict: overallVerdict(slower.rig, judgements), findings: rankFindings(judgements) }
     // Slides before the first decision have none to correct.
@@ -48,7 +50,11 @@ export function reviseClosed(rig: RigState, digests: Digests): Revision[] {
     else {
       slower.counts.revised += 1
       const { mode, run, verdict: was } = first
-      revisions.push({ kind: 'revision', slide: { endUs, ...found, slice, mode, run }, was })
+      revisions.push({
+        kind: 'revision',
+        slide: { endUs, ...found, slice, mode, run, event: eventIn(slower.rig) },
+        was,
+      })
     }
   }
   return revisions
@@ -70,11 +76,15 @@ export function restartSlower(rig: RigState, before?: RigState): void {
   slow.windows.forEach(clearWindow)
   slow.departures.fill(0)
   slow.firstUs.fill(-1)
+  takeOverSteps(slow, rig)
   // A frame is told from a repeat once, for both.
   slow.sources = rig.sources
   slow.closedUs = rig.closedUs < 0 ? rig.closedUs : Math.max(0, rig.closedUs - rig.settings.reviseWithinUs)
   slow.originUs = rig.originUs
 }
+
+/** Steps after which a sample that the detectors did not see no longer shows in what they say. */
+const DETECTOR_REACH_STEPS = 300
 
 /** Whether a sample that found no room may still show in this slide: in a window, in how long a departure lasts, in an age. */
 function isShort({ rig: { settings }, shedUs }: Slower, endUs: Micros): boolean {
@@ -82,6 +92,8 @@ function isShort({ rig: { settings }, shedUs }: Slower, endUs: Micros): boolean 
   const { slideUs, windowsUs, metrics } = settings
   let reachUs = 0
   for (const m of metrics) reachUs = Math.max(reachUs, m.idleAfterUs, m.persistenceSlides * slideUs)
+  // Detectors forget slowly: by then a lost sample weighs less than the noise of one step.
+  reachUs += DETECTOR_REACH_STEPS * settings.stepUs
   return endUs <= shedUs + windowsUs.reduce((a, b) => Math.max(a, b), slideUs) + slideUs + reachUs
 }
 

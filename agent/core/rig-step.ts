@@ -12,6 +12,7 @@ import type { Digests } from './settings.ts'
 import { closePanes } from './slide.ts'
 import type { RigState } from './state.ts'
 import type { EvaluatorInput } from './step.ts'
+import { eventIn, skipSteps, watchSlide } from './watch.ts'
 import { clearWindow } from './windows.ts'
 
 /** When an input is: its time, what is wrong with the time since the one before, and whether it may start a rig. */
@@ -118,6 +119,7 @@ export function jumpGap(
   rig.departures.fill(0)
   rig.firstUs.fill(-1)
   const fromUs = rig.closedUs
+  skipSteps(rig, toUs - fromUs)
   rig.closedUs = toUs
   rig.originUs = originUs
   restartSlower(rig)
@@ -141,11 +143,13 @@ export function completeRig(rig: RigState, nowUs: Micros, outcomes: RigOutcome[]
 function closeSlide(rig: RigState, outcomes: RigOutcome[], digests: Digests): void {
   const slice = closePanes(rig, digests)
   const endUs = rig.closedUs
+  watchSlide(rig)
   const judgements = rig.settings.metrics.map((_, m) => judgeMetric(rig, m, endUs))
   const { mode, run } = rig
   const verdict = overallVerdict(rig, judgements)
-  const slide = { endUs, verdict, findings: rankFindings(judgements), slice, mode, run }
+  const slide = { endUs, verdict, findings: rankFindings(judgements), slice, mode, run, event: eventIn(rig) }
   outcomes.push({ kind: 'slide', slide, judgements })
+  digests.closed?.(rig, verdict)
   noteFirst(rig, slide)
   outcomes.push(...reviseClosed(rig, digests))
 }

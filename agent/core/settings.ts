@@ -1,4 +1,4 @@
-import type { BaselineMetric, BaselineWindow } from '../../shared/model/baseline.ts'
+import type { BaselineKind, BaselineMetric, BaselineWindow, DetectorFit } from '../../shared/model/baseline.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
 
@@ -6,9 +6,9 @@ import type { Micros } from '../../shared/units.ts'
  * Version of the evaluator: what a decision's `code` names (decisions 5). Raised whenever the same journal would give
  * other bytes; `test/unit/agent/evaluator-version.test.ts` holds it to the decision vectors.
  */
-export const EVALUATOR_VERSION = 2
+export const EVALUATOR_VERSION = 3
 /** Version of the layout of a snapshot. A checkpoint of another layout is passed over and the journal replayed. */
-export const STATE_LAYOUT = 3
+export const STATE_LAYOUT = 4
 
 /** A window is judged when it holds this share of the samples that the nominal rate promises; below it is INSUFFICIENT. */
 export const WINDOW_FILL_RATIO = 0.8
@@ -69,13 +69,23 @@ export type MetricSettings = Readonly<{
 
 /** What of a baseline's window is compared with. */
 export type WindowBaseline = Pick<BaselineWindow, 'widthUs' | 'windows' | 'mean' | 'spread' | 'limit'>
-export type MetricBaseline = Omit<BaselineMetric, 'windows'> & Readonly<{ windows: readonly WindowBaseline[] }>
+export type MetricBaseline = Pick<BaselineMetric, 'metric' | 'unit' | 'detectors'> &
+  Readonly<{ windows: readonly WindowBaseline[] }>
 
-/** A baseline as the evaluator uses it; `digest` is of the exact bytes of the record. */
+/**
+ * A baseline as the evaluator uses it; `digest` is of the exact bytes of the record. `kind` is what its approvals make of
+ * it, `confidence` (0–1) what its gate gave it, less what has decayed.
+ */
 export type Baseline = Readonly<{
   digest: Uint8Array
-  kind: 'draft' | 'golden' | 'rolling'
+  kind: BaselineKind
+  confidence: number
+  /** End of the nominal data it is known from. */
+  toUs: Micros
   metrics: ReadonlyMap<string, MetricBaseline>
+  /** Detectors of the whole rig; their channels are the metrics of the record, in its order. */
+  rigDetectors: readonly DetectorFit[]
+  rigMaxima: readonly number[]
 }>
 
 export type RigSettings = Readonly<{
@@ -90,7 +100,12 @@ export type RigSettings = Readonly<{
   reviseWithinUs: Micros
   /** Sorted by metric name: the order of every sum and digest. */
   metrics: readonly MetricSettings[]
+  /** Width of a detector's step. */
+  stepUs: Micros
+  /** What hard gates and slow creep are judged by; events too unless there is a rolling one. */
   baseline: Baseline | null
+  /** A younger one for events; null: `baseline` serves for both. */
+  rolling: Baseline | null
 }>
 
 /** Everything the evaluator is told by configuration, for every rig of the agent, rigs sorted by id. */
@@ -101,10 +116,14 @@ export type EvaluatorSettings = Readonly<{
   notPassRecordEveryUs: Micros
 }>
 
-/** The hash functions of the outside, handed in so that the core imports no Node module. Pure. */
+/**
+ * The hash functions of the outside, handed in so that the core imports no Node module. Pure. `closed` lets somebody look
+ * at a rig whenever it has closed a slide, before the next one: for baselines. It must change nothing.
+ */
 export type Digests = Readonly<{
   /** SHA-256 with a domain prefix over bytes. */
   bytes(domain: 'slide' | 'node' | 'slice' | 'chain', ...parts: Uint8Array[]): Uint8Array
   /** The one encoding of a value. */
   encode(value: import('../../shared/model/decision.ts').Canonical): Uint8Array
+  closed?(rig: import('./state.ts').RigState, verdict: import('../../shared/model/verdict.ts').OverallVerdict): void
 }>

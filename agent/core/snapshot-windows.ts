@@ -1,4 +1,6 @@
 import type { Canonical } from '../../shared/model/decision.ts'
+import { arraysOfMonitor } from './detectors/monitor.ts'
+import { arraysOfSteps } from './detectors/step-feed.ts'
 import { createOpenSamples, type OpenSamples, ownLast, pushRun } from './open-samples.ts'
 import type { RigState } from './state.ts'
 
@@ -40,7 +42,15 @@ export function restoreWindows(rig: RigState, [arrays, panes, samples, levels]: 
 }
 
 function ownArrays(rig: RigState): ArrayBufferView[] {
-  return [rig.newestSeenUs, rig.newestUs, rig.invalidPane, rig.departures, rig.firstUs]
+  return [
+    rig.newestSeenUs,
+    rig.newestUs,
+    rig.invalidPane,
+    rig.departures,
+    rig.firstUs,
+    ...arraysOfSteps(rig.steps),
+    ...(rig.monitor === null ? [] : arraysOfMonitor(rig.monitor)),
+  ]
 }
 
 /**

@@ -2,8 +2,11 @@ import type { RunContext } from '../../shared/model/decision.ts'
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
 import type { Mode, OverallVerdict } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
+import { createMonitor, type Monitor } from './detectors/monitor.ts'
+import { createStepFeed, type StepFeed } from './detectors/step-feed.ts'
 import type { LateSamples } from './late.ts'
 import { createLedger, type Ledger } from './ledger.ts'
+import { monitorSettings } from './monitored.ts'
 import { createPaneTree, type PaneTree } from './pane-tree.ts'
 import { createOpenPanes, type OpenPanes } from './panes.ts'
 import type { EvaluatorSettings, RigSettings } from './settings.ts'
@@ -35,6 +38,10 @@ export type RigState = {
   invalidPane: Float64Array
   /** Slides in a row that metric `m` departed from its baseline in window `w`, at `m · windows + w`. */
   departures: Int32Array
+  /** Makes steps of closed panes. */
+  readonly steps: StepFeed
+  /** The detectors; null without a baseline that any of them knows. */
+  readonly monitor: Monitor | null
   sources: Sources
   ledger: Ledger
   /** What became of samples under earlier configurations. */
@@ -136,6 +143,7 @@ export function createRigState(settings: RigSettings): RigState {
     for (const channel of m.channels) channelIndex.set(channel.normalize('NFC'), index)
   })
   const windows = settings.windowsUs.map((us) => createWindow(metrics, Math.floor(us / settings.slideUs)))
+  const monitored = monitorSettings(settings)
   return {
     settings,
     channelIndex,
@@ -151,6 +159,8 @@ export function createRigState(settings: RigSettings): RigState {
     firstUs: new Float64Array(metrics).fill(-1),
     invalidPane: new Float64Array(metrics).fill(-1),
     departures: new Int32Array(metrics * settings.windowsUs.length),
+    steps: createStepFeed({ stepUs: settings.stepUs, ratesHz: settings.metrics.map((m) => m.nominalRateHz) }),
+    monitor: monitored === null ? null : createMonitor(monitored),
     sources: createSources(),
     ledger: createLedger(metrics),
     settled: { received: 0, evaluated: 0, late: 0, duplicate: 0, rejected: 0, shed: 0, pending: 0 },

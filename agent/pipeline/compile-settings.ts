@@ -1,4 +1,4 @@
-import { type BaselineRecord, decodeBaseline } from '../../shared/codec/baseline-record.ts'
+import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import type { JournalFile } from '../../shared/codec/journal-input.ts'
 import { parseRuntimeFiles } from '../../shared/config/load.ts'
@@ -6,6 +6,7 @@ import type { RegistryMetric } from '../../shared/config/registry.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
 import { DOMAIN, digestOf } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
+import type { BaselineRecord } from '../../shared/model/baseline.ts'
 import { microsFromMillis } from '../../shared/units.ts'
 import type { Baseline, EvaluatorSettings, MetricSettings, RigSettings } from '../core/settings.ts'
 import { WINDOW_SAMPLES_MIN } from '../core/settings.ts'
@@ -14,6 +15,8 @@ import { WINDOW_SAMPLES_MIN } from '../core/settings.ts'
 const IDLE_INTERVALS = 5
 const IDLE_MIN_US = 1_000_000
 const DEFAULT_PERSISTENCE_SLIDES = 5
+/** Width of a detector's step when none is configured. */
+const STEP_MS = 1000
 
 /**
  * The evaluator's settings from the exact bytes of the configuration files: the journal holds these bytes, so a replay
@@ -23,7 +26,7 @@ const DEFAULT_PERSISTENCE_SLIDES = 5
  */
 export function compileSettings(files: readonly JournalFile[]): EvaluatorSettings {
   const { config, registries } = parseRuntimeFiles(files)
-  const rigs = config.rigs.map((rig) => compileRig(rig, registries.get(rig.rig) ?? [], baselineOf(rig, files)))
+  const rigs = config.rigs.map((rig) => compileRig(rig, registries.get(rig.rig) ?? [], files))
   return {
     configDigest: configDigest(files),
     rigs: rigs.sort((a, b) => (a.rig < b.rig ? -1 : 1)),
@@ -39,7 +42,7 @@ export function configDigest(files: readonly JournalFile[]): Uint8Array {
   return digestOf(DOMAIN.config, canonicalBytes(named))
 }
 
-function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], baseline: Baseline | null): RigSettings {
+function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], files: readonly JournalFile[]): RigSettings {
   const windowsUs = [...rig.windows_ms].sort((a, b) => a - b).map(microsFromMillis)
   const metrics = registry.map((metric) => compileMetric(metric, windowsUs))
   return {
@@ -52,7 +55,9 @@ function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], baselin
     latePolicy: rig.late_policy,
     reviseWithinUs: rig.late_policy === 'revise' ? microsFromMillis(rig.revise_within_ms) : 0,
     metrics: metrics.sort((a, b) => (a.metric < b.metric ? -1 : 1)),
-    baseline,
+    stepUs: microsFromMillis(stepMs(rig)),
+    baseline: baselineOf(rig, rig.baseline_file, files),
+    rolling: baselineOf(rig, rig.rolling_baseline_file, files),
   }
 }
 
@@ -91,10 +96,15 @@ function compileMetric(m: RegistryMetric, windowsUs: readonly number[]): MetricS
   }
 }
 
-function baselineOf(rig: RigConfig, files: readonly JournalFile[]): Baseline | null {
-  if (rig.baseline_file === undefined) return null
-  const file = files.find((f) => f.name === rig.baseline_file)
-  if (file === undefined) throw new HbError('CONFIG_MISSING', { path: rig.baseline_file })
+/** Width of a detector's step: a second, or the nearest whole number of slides above it. */
+export function stepMs({ detector_step_ms: stepMs, slide_ms: slideMs }: RigConfig): number {
+  return stepMs ?? Math.ceil(STEP_MS / slideMs) * slideMs
+}
+
+function baselineOf(rig: RigConfig, name: string | undefined, files: readonly JournalFile[]): Baseline | null {
+  if (name === undefined) return null
+  const file = files.find((f) => f.name === name)
+  if (file === undefined) throw new HbError('CONFIG_MISSING', { path: name })
   const record = decodeBaseline(file.bytes)
   if (record.rig !== rig.rig || record.program !== rig.program) {
     throw new HbError('BASELINE_SHAPE', {
@@ -110,7 +120,12 @@ function baselineOf(rig: RigConfig, files: readonly JournalFile[]): Baseline | n
 export function baselineFrom(record: BaselineRecord, bytes: Uint8Array): Baseline {
   return {
     digest: digestOf(DOMAIN.baseline, bytes),
-    kind: record.kind,
+    // Without the statements of those who approved it, a record is a draft whatever it is meant to be.
+    kind: 'draft',
+    confidence: record.gate.confidence,
+    toUs: record.toUs,
+    rigDetectors: record.rigDetectors,
+    rigMaxima: record.rigMaxima,
     metrics: new Map(record.metrics.map((m) => [m.metric, m])),
   }
 }

@@ -3,7 +3,7 @@ import type { JournalFile, JournalInput } from '../../shared/codec/journal-input
 import { type CborCaps, decodeSigned } from '../../shared/codec/signed-cbor.ts'
 import { isHbError } from '../../shared/errors/hb-error.ts'
 import type { Canonical } from '../../shared/model/decision.ts'
-import { EVALUATOR_VERSION, STATE_LAYOUT } from '../core/settings.ts'
+import { type Digests, EVALUATOR_VERSION, STATE_LAYOUT } from '../core/settings.ts'
 import { restoreState, snapshotState } from '../core/snapshot.ts'
 import { createState, type EvaluatorState } from '../core/state.ts'
 import { type Effect, step } from '../core/step.ts'
@@ -24,9 +24,18 @@ export function createEvaluation(): Evaluation {
 /** A saved state is our own and proved by its digest; it may be as large as `config check` lets a rig be. */
 export const CHECKPOINT_CAPS: CborCaps = { bytesMax: 2 ** 31, depthMax: 16, itemsMax: 20_000_000 }
 
+/** Looks at a rig when it has closed a slide, and at the configuration it did so under; see {@link Digests}. */
+export type OnClosed = (
+  ...closed: [...Parameters<NonNullable<Digests['closed']>>, files: readonly JournalFile[]]
+) => void
+
 /** Takes the journaled input `journalSeq`. */
-export function evaluate(evaluation: Evaluation, journalSeq: number, input: JournalInput): Effect[] {
-  const effects = step(evaluation.state, evaluatorInput(input), evaluatorDigests)
+export function evaluate(evaluation: Evaluation, journalSeq: number, input: JournalInput, closed?: OnClosed): Effect[] {
+  const digests: Digests =
+    closed === undefined
+      ? evaluatorDigests
+      : { ...evaluatorDigests, closed: (rig, verdict) => closed(rig, verdict, evaluation.files) }
+  const effects = step(evaluation.state, evaluatorInput(input), digests)
   if (input.kind === 'config') evaluation.files = input.files
   evaluation.journalSeq = journalSeq
   return effects

@@ -8,7 +8,14 @@ import { openBatch, openThinned, rootOfItems } from '../../shared/protocol/batch
 import type { Effect } from '../core/step.ts'
 import type { Checkpoints, Journal, OutboxEntry } from '../ports.ts'
 import { type BatchItem, seqRange, type ThinnedItem } from './batcher.ts'
-import { createEvaluation, type Evaluation, emittedThrough, evaluate, restoreEvaluation } from './evaluation.ts'
+import {
+  createEvaluation,
+  type Evaluation,
+  emittedThrough,
+  evaluate,
+  type OnClosed,
+  restoreEvaluation,
+} from './evaluation.ts'
 import { isOnPath, walkJournal } from './journal-walk.ts'
 
 /** One journaled input and what the evaluator made of it. `evaluation` is its state after it, the same object every time. */
@@ -33,7 +40,7 @@ export type ReplaySource = Readonly<{ journal: Journal; checkpoints: Checkpoints
  *
  * @throws HbError STATE_NOT_RECOVERABLE when there is none.
  */
-export async function* replay(source: ReplaySource): AsyncGenerator<Replayed> {
+export async function* replay(source: ReplaySource, closed?: OnClosed): AsyncGenerator<Replayed> {
   const { journal } = source
   let evaluation = journal.firstSeq <= 1 ? createEvaluation() : await oldestUsable(source)
   for (let whole = false, unreadable: Span | null = null; !whole; ) {
@@ -50,7 +57,7 @@ export async function* replay(source: ReplaySource): AsyncGenerator<Replayed> {
         input.kind === 'loss' ? input.signedThrough : 0,
         unreadable === null ? 0 : emittedThrough(evaluation.state),
       )
-      const effects = evaluate(evaluation, seq, input)
+      const effects = evaluate(evaluation, seq, input, closed)
       yield { seq, input, effects, evaluation, lostThrough: passedOver, unreadable }
       unreadable = null
     }

@@ -126,5 +126,7 @@ function settingsOf(slideUs: number): RigSettings {
     reviseWithinUs: 0,
     metrics,
     baseline: null,
+    rolling: null,
+    stepUs: 1_000_000,
   }
 }

@@ -97,9 +97,11 @@ function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
         if (metrics !== null && rig.rig !== undefined) registries.set(rig.rig, deepFreeze(metrics))
       }
     }
-    if (rig?.baseline_file !== undefined) {
-      const baseline = read(rig.baseline_file, BASELINE_BYTES_MAX)
-      if (!(baseline instanceof Uint8Array)) missing(['rigs', k, 'baseline_file'], rig.baseline_file, baseline)
+    for (const key of ['baseline_file', 'rolling_baseline_file'] as const) {
+      const name = rig?.[key]
+      if (name === undefined) continue
+      const baseline = read(name, BASELINE_BYTES_MAX)
+      if (!(baseline instanceof Uint8Array)) missing(['rigs', k, key], name, baseline)
     }
   })
   return { main, problems, registries }

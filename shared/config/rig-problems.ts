@@ -40,6 +40,7 @@ export function runtimeProblems(file: CheckedFile): Problem[] {
     if (file.isSound(['rigs', k, 'windows_ms']) && file.isSound(['rigs', k, 'slide_ms']))
       windowProblems(rig as RigConfig, k, add)
     reviseProblems(file, rig as RigConfig, k, add)
+    stepProblems(file, rig as RigConfig, k, add)
     const names = new Set<string>()
     rig?.sources?.forEach((source, s) => {
       const path = ['rigs', k, 'sources', s]
@@ -63,6 +64,16 @@ function windowProblems(rig: RigConfig, k: number, add: Add): void {
     }
     if (rig.windows_ms.indexOf(widthMs) !== w) add(path, `${widthMs} a second time`, 'every width once')
   })
+}
+
+/** A step of the detectors is made of whole slides. */
+function stepProblems(file: CheckedFile, rig: RigConfig, k: number, add: Add): void {
+  const path = ['rigs', k, 'detector_step_ms']
+  const { detector_step_ms: stepMs, slide_ms: slideMs } = rig
+  if (stepMs === undefined || !file.isSound(path) || !file.isSound(['rigs', k, 'slide_ms']) || stepMs % slideMs === 0)
+    return
+  const near = Math.max(1, Math.floor(stepMs / slideMs)) * slideMs
+  add(path, `${stepMs}`, `a whole multiple of \`slide_ms\` (${slideMs})`, `such as ${near}`)
 }
 
 /** The second look goes by whole slides, and only `revise` has one. */

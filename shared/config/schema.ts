@@ -25,7 +25,16 @@ export const RigSchema = closed({
   rig: id('Name of the rig; the topic of its telemetry.'),
   program: id('Test programme the rig belongs to; picks the overrides of the registry.'),
   registry_file: file('Metric registry.'),
-  baseline_file: Type.Optional(file('Baseline record (`.hbb`) to compare with.')),
+  baseline_file: Type.Optional(
+    file('Baseline (`.hbb`) to compare with: hard gates, slow creep, and events too unless there is a rolling one.'),
+  ),
+  rolling_baseline_file: Type.Optional(file('Younger baseline (`.hbb`) that events are told by.')),
+  detector_step_ms: Type.Optional(
+    ms('Width of the step that detectors take: one mean a step of every channel. By default a second.', {
+      minimum: 10,
+      maximum: 600_000,
+    }),
+  ),
   mode: oneOf(MODES, 'Operational mode at the start.', 'nominal'),
   windows_ms: Type.Array(ms('Width of a window.', { minimum: 1, maximum: HOUR_MS }), {
     description: 'Widths that are evaluated; whole multiples of `slide_ms`.',

@@ -93,6 +93,20 @@ export const RUNTIME_ERRORS = {
     summary: 'A test run cannot be started, noted or stopped now.',
     remedy: 'Stop the open run first, or start one before noting; `hb runs list` shows what is open.',
   },
+  CSV_TIMES: {
+    exit: 65,
+    retry: false,
+    summary: 'A row of a recording has no time, or one that is not later than that of the row before.',
+    remedy:
+      'Name the column with `--time-column`, write times as YYYY-MM-DD HH:MM:SS or whole microseconds, and sort the rows.',
+  },
+  BASELINE_GATE: {
+    exit: 65,
+    retry: false,
+    summary: 'The data is not good enough for a baseline that may certify anything.',
+    remedy:
+      'Record longer, or again while nothing changes; each reason says what was found and what was expected. `--draft` writes it as a draft, which never arms anything.',
+  },
   BASELINE_TOO_SHORT: {
     exit: 65,
     retry: false,

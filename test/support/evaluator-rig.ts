@@ -1,5 +1,11 @@
 import type { Judgement } from '../../agent/core/judge.ts'
-import type { EvaluatorSettings, MetricBaseline, MetricSettings, RigSettings } from '../../agent/core/settings.ts'
+import type {
+  Baseline,
+  EvaluatorSettings,
+  MetricBaseline,
+  MetricSettings,
+  RigSettings,
+} from '../../agent/core/settings.ts'
 import { createState, type EvaluatorState, type RigState } from '../../agent/core/state.ts'
 import { type Effect, type EvaluatorInput, step } from '../../agent/core/step.ts'
 import { evaluatorDigests } from '../../agent/pipeline/digests.ts'
@@ -46,6 +52,8 @@ export function rigSettings(metrics: readonly MetricSettings[], more: Partial<Ri
     reviseWithinUs: 0,
     metrics: [...metrics].sort((a, b) => (a.metric < b.metric ? -1 : 1)),
     baseline: null,
+    rolling: null,
+    stepUs: 1_000_000,
     ...more,
   }
 }
@@ -69,11 +77,7 @@ export function metricBaseline(
   return {
     metric,
     unit,
-    count: 10_000,
-    mean,
-    sd: spread * 5,
-    min: mean - 1,
-    max: mean + 1,
+    detectors: [],
     windows: widthsUs.map((widthUs) => ({ widthUs, windows: 100, mean, spread, limit })),
   }
 }
@@ -232,4 +236,17 @@ export function ticks(fromUs: number, toUs: number): EvaluatorInput[] {
   const inputs: EvaluatorInput[] = []
   for (let at = fromUs; at <= toUs; at += SLIDE_US) inputs.push(tickInput(at))
   return inputs
+}
+
+/** A draft baseline of these metrics that no detector knows: windows are held against it, and nothing else. */
+export function windowBaseline(digest: Uint8Array, metrics: readonly MetricBaseline[]): Baseline {
+  return {
+    digest,
+    kind: 'draft',
+    confidence: 0.5,
+    toUs: 0,
+    metrics: new Map(metrics.map((m) => [m.metric, m])),
+    rigDetectors: [],
+    rigMaxima: [],
+  }
 }

@@ -2,7 +2,7 @@ import { cellsOf, frameOf, headerOf, parseTime } from '../../agent/adapters/csv-
 import { createLineReader } from '../../agent/adapters/line-reader.ts'
 import { readOutboxFile } from '../../agent/adapters/outbox-files.ts'
 import { checkpointBody, createEvaluation, evaluate, restoreEvaluation } from '../../agent/pipeline/evaluation.ts'
-import { type BaselineRecord, decodeBaseline, encodeBaseline } from '../../shared/codec/baseline-record.ts'
+import { decodeBaseline, encodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import { decodeJournalInput, encodeJournalInput } from '../../shared/codec/journal-input.ts'
 import { encodeRecord, readRecords } from '../../shared/codec/record-file.ts'
@@ -20,6 +20,7 @@ import { readAgentMessage, readCollectorMessage, writeMessage } from '../../shar
 import { openReceipt, RECEIPT_TYP, signReceipt } from '../../shared/protocol/receipt.ts'
 import { createStickWriter, openManifest, readStick } from '../../shared/protocol/stick.ts'
 import { createBatchMaker } from './agent-double.ts'
+import { baselineRecord } from './baseline-record.ts'
 import { REGISTRY, RUNTIME } from './config-texts.ts'
 import type { FuzzTarget } from './fuzz.ts'
 
@@ -48,20 +49,6 @@ const frame = encodeFrame({
   value: Float64Array.of(32.5, 33, 1, 2),
   quality: Uint8Array.of(0, 0, 0, 0),
 })
-
-const BASELINE: BaselineRecord = {
-  kind: 'draft',
-  rig: 'r',
-  program: 'p',
-  evaluator: 1,
-  madeUs: 5,
-  journal: new Uint8Array(16),
-  firstSeq: 1,
-  lastSeq: 9,
-  fromUs: 0,
-  toUs: 10,
-  metrics: [{ metric: 'flow', unit: 'l/min', count: 100, mean: 32.5, sd: 0.25, min: 31, max: 33, windows: [] }],
-}
 
 /** A reader that throws for what it does not take has taken what it returns from. */
 const did = (_answer: unknown): true => true
@@ -277,7 +264,7 @@ function signedTargets(): FuzzTarget[] {
     },
     {
       name: 'baseline',
-      seeds: [encodeBaseline(BASELINE)],
+      seeds: [encodeBaseline(baselineRecord())],
       share: 10,
       run: (bytes) => did(decodeBaseline(bytes)),
     },

@@ -12,6 +12,7 @@ import {
   metricSettings,
   rigSettings,
   T0,
+  windowBaseline,
 } from './evaluator-rig.ts'
 import type { LatePolicy } from './late-rig.ts'
 
@@ -60,11 +61,8 @@ export function hostileSettings(tag: number, latePolicy: LatePolicy = 'drop'): E
     metricSettings('c', { baselineRequired: true, driftThreshold: 1, driftRatio: 0.1, nominalRateHz: 20 }),
     metricSettings('Ko\u0308rper', { required: false, invariantEq: 0 }),
   ]
-  const baseline = {
-    digest: new Uint8Array(32).fill(3),
-    kind: 'draft' as const,
-    metrics: new Map(['b', 'c'].map((m) => [m, metricBaseline(m, { mean: 1, spread: 0.2, limit: 5 })])),
-  }
+  const known = ['b', 'c'].map((m) => metricBaseline(m, { mean: 1, spread: 0.2, limit: 5 }))
+  const baseline = windowBaseline(new Uint8Array(32).fill(3), known)
   const rigs = [
     rigSettings(metrics, { baseline, maxFutureUs: 1_000_000, ...late }),
     rigSettings(tag % 2 === 0 ? metrics.slice(0, 2) : metrics, {

@@ -39,7 +39,7 @@ const FINDING: Finding = {
 function madeRevision(): Extract<DecisionItem, { kind: 'record' }> {
   const rig = rigSettings([metricSettings('flow')])
   const found = { endUs: T0, verdict: 'FAIL', findings: [FINDING], slice: new Uint8Array(32).fill(4) } as const
-  const slide = { ...found, mode: 'test', run: RUN } as const
+  const slide = { ...found, mode: 'test', run: RUN, event: null } as const
   const values = decisionValues(evaluatorSettings([rig]), rig, slide, { seq: 30, action: null, revises: 12 })
   const core = { ...(values[0] as { readonly [key: string]: Canonical }), code: 1 }
   const [, ...others] = values

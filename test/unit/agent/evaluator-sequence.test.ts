@@ -186,7 +186,7 @@ t.test('what a slide says does not depend on the order of its findings', async (
     )!
   const findings = rankFindings(judgements)
   const verdict = overallVerdict(rig, judgements)
-  const slide = { endUs: 0, verdict, findings, slice: new Uint8Array(32), mode: rig.mode, run: rig.run }
+  const slide = { endUs: 0, verdict, findings, slice: new Uint8Array(32), mode: rig.mode, run: rig.run, event: null }
   t.equal(sayingKey(slide), sayingKey({ ...slide, findings: [...findings].reverse() }))
   t.same(rankFindings([...judgements].reverse()), findings)
 })

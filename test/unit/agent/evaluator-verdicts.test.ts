@@ -26,19 +26,13 @@ import {
   tickInput,
   ticks,
   verdictsOf,
+  windowBaseline,
 } from '../../support/evaluator-rig.ts'
 
 const SECOND = 1_000_000
 
 function rigWith(metrics: readonly MetricSettings[], baselines: ReturnType<typeof metricBaseline>[] = []) {
-  const baseline =
-    baselines.length === 0
-      ? null
-      : {
-          digest: new Uint8Array(32).fill(9),
-          kind: 'draft' as const,
-          metrics: new Map(baselines.map((b) => [b.metric, b])),
-        }
+  const baseline = baselines.length === 0 ? null : windowBaseline(new Uint8Array(32).fill(9), baselines)
   return evaluatorSettings([rigSettings(metrics, { baseline })])
 }
 

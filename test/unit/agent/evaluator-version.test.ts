@@ -18,6 +18,7 @@ import {
   steadyInputs,
   T0,
   ticks,
+  windowBaseline,
 } from '../../support/evaluator-rig.ts'
 import { hostileInputs } from '../../support/hostile-inputs.ts'
 
@@ -33,11 +34,8 @@ type Vectors = {
 function steadyCase(): EvaluatorInput[] {
   const level = { mean: 10, spread: 0.25, limit: 4, widthsUs: [250_000] }
   const names = ['drift', 'fail', 'fine', 'rubbish']
-  const baseline = {
-    digest: new Uint8Array(32).fill(5),
-    kind: 'draft' as const,
-    metrics: new Map(names.map((m) => [m, metricBaseline(m, level)])),
-  }
+  const known = names.map((m) => metricBaseline(m, level))
+  const baseline = windowBaseline(new Uint8Array(32).fill(5), known)
   const metrics = names.map((m) =>
     metricSettings(m, { baselineRequired: true, ...(m === 'fail' ? { invariantMax: 20 } : {}) }),
   )

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { type BaselineRecord, decodeBaseline, encodeBaseline } from '../../../shared/codec/baseline-record.ts'
 import { canonicalBytes } from '../../../shared/codec/canonical.ts'
 import { decodeJournalInput, encodeJournalInput, type JournalInput } from '../../../shared/codec/journal-input.ts'
 import { encodeRecord } from '../../../shared/codec/record-file.ts'
@@ -47,30 +46,6 @@ const INPUTS: readonly JournalInput[] = [
     note: '',
   },
 ]
-const BASELINE: BaselineRecord = {
-  kind: 'draft',
-  rig: 'r',
-  program: 'p',
-  evaluator: 1,
-  madeUs: 5,
-  journal: new Uint8Array(16),
-  firstSeq: 1,
-  lastSeq: 9,
-  fromUs: 0,
-  toUs: 10,
-  metrics: [
-    {
-      metric: 'flow',
-      unit: 'L/min',
-      count: 100,
-      mean: 32.5,
-      sd: 0.25,
-      min: 31,
-      max: 33,
-      windows: [{ widthUs: 250_000, windows: 40, mean: 32.5, spread: 0.1, min: 32, max: 33, limit: 5 }],
-    },
-  ],
-}
 const HEADER: BatchHeader = {
   deployment: 'demo',
   agent: 'bench-1',
@@ -123,7 +98,6 @@ function vectors(): Record<string, string> {
   return {
     ...Object.fromEntries(INPUTS.map((input) => [`journal input ${input.kind}`, toHex(encodeJournalInput(input))])),
     'record file': toHex(encodeRecord(258, new Uint8Array([1, 2, 3]))),
-    baseline: toHex(encodeBaseline(BASELINE)),
     'batch cose': toHex(batch.cose),
     'batch records': toHex(batch.records),
     'batch identity': toHex(batch.identity),
@@ -140,7 +114,8 @@ function vectors(): Record<string, string> {
 const FILE = join(import.meta.dirname, '..', '..', 'vectors', 'formats-1.json')
 const isNew = !existsSync(FILE)
 if (isNew) writeFileSync(FILE, `${JSON.stringify(vectors(), null, 2)}\n`)
-const pinned = JSON.parse(readFileSync(FILE, 'utf8')) as Record<string, string>
+// The baseline of version 1 stands there too, and is no longer written: see baseline-record.test.ts.
+const { baseline: _, ...pinned } = JSON.parse(readFileSync(FILE, 'utf8')) as Record<string, string>
 
 t.test('every format has the bytes it was given once and for all', async (t) => {
   t.notOk(isNew, 'the vectors were missing and are made anew: look at them before they are committed')
@@ -150,7 +125,6 @@ t.test('every format has the bytes it was given once and for all', async (t) => 
 t.test('pinned bytes read back as what they say', async (t) => {
   for (const input of INPUTS)
     t.same(decodeJournalInput(fromHex(pinned[`journal input ${input.kind}`]!)!), input, input.kind)
-  t.same(decodeBaseline(fromHex(pinned['baseline']!)!), BASELINE)
   const opened = openBatch({ cose: fromHex(pinned['batch cose']!)!, records: fromHex(pinned['batch records']!)!, key })
   t.same(opened.header, HEADER)
   t.same(
@@ -173,10 +147,4 @@ t.test('an unknown kind or version is refused with its number, another shape wit
   t.throws(() => decodeJournalInput(input([2, 1, 5, 'more'])), { code: 'JOURNAL_INPUT_SHAPE' })
   t.throws(() => decodeJournalInput(input({ a: 1 })), { code: 'JOURNAL_INPUT_SHAPE' })
   t.throws(() => decodeJournalInput(new Uint8Array([0x83, 2, 1])), { code: 'CBOR_REFUSED' })
-  t.throws(() => decodeBaseline(input({ v: 2 })), { code: 'BASELINE_SHAPE' })
-  const negative = {
-    ...BASELINE,
-    metrics: [{ ...BASELINE.metrics[0]!, windows: [{ ...BASELINE.metrics[0]!.windows[0]!, spread: -1 }] }],
-  }
-  t.throws(() => decodeBaseline(encodeBaseline(negative)), { code: 'BASELINE_SHAPE' }, 'a spread below zero')
 })

@@ -1,0 +1,236 @@
+import { existsSync } from 'node:fs'
+import { encodeBaseline } from '../../shared/codec/baseline-record.ts'
+import { loadRuntimeConfig, parseRuntimeFiles } from '../../shared/config/load.ts'
+import type { RigConfig } from '../../shared/config/types.ts'
+import { DOMAIN, digestOf, toHex } from '../../shared/crypto/digest.ts'
+import { HbError } from '../../shared/errors/hb-error.ts'
+import { systemClock } from '../../shared/lib/clock.ts'
+import { printResult, progress, table, utc, writeNew } from '../../shared/lib/command-output.ts'
+import {
+  BASELINE_KINDS,
+  type BaselineKind,
+  type BaselineRecord,
+  type BaselineSegment,
+} from '../../shared/model/baseline.ts'
+import type { Micros } from '../../shared/units.ts'
+import { measureNominal } from '../core/certify.ts'
+import type { StepTable } from '../core/detectors/steps.ts'
+import { EVALUATOR_VERSION } from '../core/settings.ts'
+import type { OnClosed } from '../pipeline/evaluation.ts'
+import { createNominalRecorder, type NominalRecorder, nominalOf, recordSlide, segmentsOf } from '../pipeline/nominal.ts'
+import { recordCsv } from '../pipeline/nominal-csv.ts'
+import { replay } from '../pipeline/replay.ts'
+import { viewStorage } from '../storage.ts'
+
+type CreateOptions = Readonly<{
+  from?: string
+  window?: string
+  config?: string
+  csv?: readonly string[]
+  timeColumn?: string
+  ignoreColumn?: readonly string[]
+  decimal: string
+  rig?: string
+  kind: string
+  family: string
+  draft?: boolean
+  out: string
+  json?: boolean
+}>
+
+/** Nominal data of one rig, and whose it is. */
+type Gathered = Readonly<{
+  recorder: NominalRecorder
+  segments: readonly Readonly<{ segment: StepTable; about: BaselineSegment }>[]
+  registry: Uint8Array
+}>
+
+/** @throws HbError USAGE, BASELINE_TOO_SHORT, BASELINE_GATE, RIG_UNKNOWN, STATE_MISSING */
+export async function createBaseline(options: CreateOptions): Promise<void> {
+  if (existsSync(options.out))
+    throw new HbError('USAGE', { option: '--out', found: `${options.out} exists`, expected: 'a new file' })
+  const kind = kindOf(options.kind)
+  if ((options.from === undefined) === (options.csv === undefined))
+    throw new HbError('USAGE', { option: '--from', expected: 'either --from DIR or --csv FILES' })
+  const gathered = options.from === undefined ? gatherCsv(options) : await gatherState(options, options.from)
+  const record = recordOf(gathered, kind, options.family)
+  if (record.metrics.length === 0)
+    throw new HbError('BASELINE_TOO_SHORT', { rig: record.rig, from: utc(record.fromUs), to: utc(record.toUs) })
+  if (!record.gate.passed && options.draft !== true && kind !== 'draft')
+    throw new HbError('BASELINE_GATE', { rig: record.rig, reasons: record.gate.reasons.join('; ') })
+  const bytes = encodeBaseline(record)
+  writeNew(options.out, bytes, 0o644)
+  report(options, record, bytes)
+}
+
+function kindOf(text: string): BaselineKind {
+  const kind = BASELINE_KINDS.find((k) => k === text)
+  if (kind !== undefined) return kind
+  throw new HbError('USAGE', { option: '--kind', found: text, expected: BASELINE_KINDS.join(', ') })
+}
+
+function recordOf({ recorder, segments, registry }: Gathered, kind: BaselineKind, family: string): BaselineRecord {
+  const { rig, config } = recorder
+  const known = measureNominal(
+    nominalOf(
+      recorder,
+      segments.map(({ segment }) => segment),
+    ),
+    () => ({ tolerance: null, conversions: [], calibration: null }),
+  )
+  const about = segments.map((s) => s.about)
+  return {
+    kind,
+    program: config.program,
+    rig: rig.settings.rig,
+    family,
+    mode: rig.settings.mode,
+    evaluator: EVALUATOR_VERSION,
+    madeUs: systemClock().nowUs(),
+    fromUs: about[0]?.fromUs ?? recorder.fromUs,
+    toUs: about.at(-1)?.toUs ?? recorder.toUs,
+    stepUs: rig.settings.stepUs,
+    context: {
+      scenario_id: '',
+      operating_mode: rig.settings.mode,
+      environment: '',
+      environment_fingerprint: '',
+      sensor_config_id: '',
+      input_data_version: '',
+    },
+    registry: digestOf(DOMAIN.file, registry),
+    segments: about,
+    ...known,
+    gate: { passed: true, reasons: [], confidence: 0, inputs: [], policy: new Uint8Array(0) },
+  }
+}
+
+function gatherCsv(options: CreateOptions): Gathered {
+  if (options.config === undefined)
+    throw new HbError('USAGE', { option: '--config', expected: 'with --csv the runtime configuration of the rig' })
+  const { files, config } = loadRuntimeConfig(options.config)
+  const rig = oneRig(config.rigs, options.rig)
+  const columns = {
+    decimalComma: options.decimal === 'comma',
+    ignore: options.ignoreColumn ?? [],
+    ...(options.timeColumn === undefined ? {} : { timeColumn: options.timeColumn }),
+  }
+  let recorder: NominalRecorder | null = null
+  const segments: Gathered['segments'][number][] = []
+  for (const path of options.csv ?? []) {
+    recorder = recordCsv(path, { files, rig, columns }, recorder?.fit)
+    segments.push(...segmentsOf(recorder, path))
+  }
+  return { recorder: recorder!, segments, registry: registryOf(files, rig) }
+}
+
+function oneRig(rigs: readonly RigConfig[], wanted: string | undefined): RigConfig {
+  const rig = rigs.length === 1 && wanted === undefined ? rigs[0] : rigs.find((r) => r.rig === wanted)
+  if (rig !== undefined) return rig
+  throw new HbError('RIG_UNKNOWN', { rig: wanted ?? '(none given)', known: rigs.map((r) => r.rig).join(', ') })
+}
+
+type Gathering = {
+  recorder: NominalRecorder | null
+  registry: Uint8Array
+  closed: OnClosed
+}
+
+/** Gathers the slides of one rig under the configuration that was in force last. */
+function createGathering(wanted: string | undefined): Gathering {
+  const gathering: Gathering = {
+    recorder: null,
+    registry: new Uint8Array(0),
+    closed(rig, verdict, files) {
+      const { rig: name } = rig.settings
+      if (wanted !== undefined && name !== wanted) return
+      const { recorder } = gathering
+      if (recorder !== null && recorder.rig.settings.rig !== name)
+        throw new HbError('RIG_UNKNOWN', { rig: '(none given)', known: `${recorder.rig.settings.rig}, ${name}` })
+      // Another configuration judges by other windows: what was gathered before does not belong to it.
+      if (recorder === null || recorder.rig !== rig) {
+        const config = parseRuntimeFiles(files).config.rigs.find((r) => r.rig === name)!
+        gathering.recorder = createNominalRecorder(rig, config)
+        gathering.registry = registryOf(files, config)
+      }
+      recordSlide(gathering.recorder!, verdict)
+    },
+  }
+  return gathering
+}
+
+async function gatherState(options: CreateOptions, from: string): Promise<Gathered> {
+  const view = viewStorage(from)
+  const sinceUs = options.window === undefined ? null : spanUs(options.window)
+  const gathering = createGathering(options.rig)
+  const replayed = progress('replaying')
+  for await (const { seq } of replay(view, gathering.closed)) {
+    replayed(seq, view.journal.lastSeq)
+  }
+  const { recorder, registry } = gathering
+  if (recorder === null)
+    throw new HbError('BASELINE_TOO_SHORT', {
+      state: from,
+      rig: options.rig ?? null,
+      reason: 'no slide of it was ever evaluated',
+    })
+  const journal = toHex(view.identity.journalId)
+  const fromUs = sinceUs === null ? -1 : recorder.toUs - sinceUs
+  return { recorder, segments: segmentsOf(recorder, journal).filter((s) => s.about.fromUs >= fromUs), registry }
+}
+
+function registryOf(files: readonly Readonly<{ name: string; bytes: Uint8Array }>[], rig: RigConfig): Uint8Array {
+  return files.find((file) => file.name === rig.registry_file)!.bytes
+}
+
+const UNITS_US = { s: 1_000_000, m: 60_000_000, h: 3_600_000_000, d: 86_400_000_000 } as const
+
+/** `30m`, `24h`, `7d` in µs. */
+function spanUs(text: string): Micros {
+  const match = /^(\d{1,6})([smhd])$/.exec(text)
+  if (match === null)
+    throw new HbError('USAGE', { option: '--window', found: text, expected: 'such as 30m, 24h or 7d' })
+  return Number(match[1]) * UNITS_US[match[2] as keyof typeof UNITS_US]
+}
+
+function report(options: CreateOptions, record: BaselineRecord, bytes: Uint8Array): void {
+  const digest = toHex(digestOf(DOMAIN.baseline, bytes))
+  const known = record.metrics
+  const rows = [
+    ['METRIC', 'UNIT', 'MEAN', 'SD', 'NOISE', 'WANDER/h', 'SEES SHIFTS OF', 'WINDOWS'],
+    ...known.map((m) => [
+      m.metric,
+      m.unit,
+      m.mean.toPrecision(5),
+      m.sd.toPrecision(3),
+      Math.sqrt(m.noise).toPrecision(3),
+      Math.sqrt((m.wander * 3_600_000_000) / record.stepUs).toPrecision(3),
+      m.detectableShift.toPrecision(3),
+      m.windows.map((w) => `${w.widthUs / 1000} ms`).join(' '),
+    ]),
+  ]
+  const { gate } = record
+  printResult(
+    options.json,
+    {
+      ok: true,
+      kind: record.kind,
+      rig: record.rig,
+      file: options.out,
+      bytes: bytes.length,
+      digest,
+      from_us: record.fromUs,
+      to_us: record.toUs,
+      segments: record.segments.length,
+      metrics: known.length,
+      gate: { passed: gate.passed, reasons: gate.reasons, confidence: gate.confidence },
+    },
+    [
+      `${record.kind} baseline of ${record.rig} from ${utc(record.fromUs)} to ${utc(record.toUs)}, ${record.segments.length} segments`,
+      ...table(rows),
+      ...gate.reasons.map((reason) => `gate: ${reason}`),
+      `confidence ${gate.confidence.toFixed(2)}`,
+      `${options.out}: ${bytes.length} bytes, digest ${digest}`,
+    ],
+  )
+}

@@ -1,0 +1,73 @@
+import type { StepRow, StepTable } from './steps.ts'
+
+/**
+ * Watches one channel by itself, one step after the other. The interface a rig owner implements to add one: a file with
+ * an object of this type, named in {@link ./streams.ts}.
+ *
+ * `numbers` are what `fit` found, kept in the baseline and never changed. `state` holds `fields` doubles of this channel
+ * from index `at` on and nothing else is remembered, so that a checkpoint is the state. Only + − × ÷ √ and comparisons:
+ * the same steps give the same bits everywhere.
+ */
+export type ChannelDetector = Readonly<{
+  name: string
+  /** Raised when `numbers` or scores would differ; a baseline of another version does not speak for this stream. */
+  version: number
+  /** Doubles of state a channel. */
+  fields: number
+  /** Steps whose mean it judges. */
+  meanSteps: number
+  /** A replayed limit is never below this score. */
+  limitMin: number
+  /** From nominal segments, oldest first; `channel` is the column. Null when there is too little to say anything. */
+  fit(segments: readonly StepTable[], channel: number): readonly number[] | null
+  begin(numbers: readonly number[], state: Float64Array, at: number): void
+  /**
+   * Takes a step of the channel. `held` while the stream is in alarm: what is abnormal must not teach the detector.
+   *
+   * @returns the score: 0 is as ever, the limit is where it speaks. Never NaN.
+   */
+  step(numbers: readonly number[], state: Float64Array, at: number, now: ChannelStep): number
+  /** Steps that nobody saw went by. */
+  skip?(numbers: readonly number[], state: Float64Array, at: number, steps: number): void
+  /** Signed distance from what was expected, in the unit of the metric; what recovery is measured by. */
+  deviation?(numbers: readonly number[], state: Float64Array, at: number): number
+  /** The alarm is over: lets the detector find the new level when it is not the old one. */
+  release?(numbers: readonly number[], state: Float64Array, at: number): void
+  /** What is expected and how far from it is 1 score, in the unit of the metric: for people to look at. */
+  band?(numbers: readonly number[], state: Float64Array, at: number): Readonly<{ level: number; perScore: number }>
+  /** Smallest lasting shift that is told at a limit, in the unit of the metric. */
+  detectableShift?(numbers: readonly number[], limit: number): number
+}>
+
+/** Steps of one channel, written over for every step. */
+export type ChannelStep = {
+  mean: number
+  min: number
+  max: number
+  first: number
+  last: number
+  held: boolean
+}
+
+/** Watches all channels at once. Same rules as {@link ChannelDetector}. */
+export type RigDetector = Readonly<{
+  name: string
+  version: number
+  limitMin: number
+  /** Doubles of state for these numbers. */
+  fields(numbers: readonly number[]): number
+  fit(segments: readonly StepTable[]): readonly number[] | null
+  begin(numbers: readonly number[], state: Float64Array): void
+  /**
+   * Takes a row; a channel whose mean is NaN has nothing new. Writes the share of each channel in the score to
+   * `contributions`.
+   */
+  step(numbers: readonly number[], state: Float64Array, row: StepRow, to: Contributions): number
+}>
+
+/** What a rig's row is measured against, and where the shares of channels go. */
+export type Contributions = Readonly<{
+  held: boolean
+  /** One a channel, not negative. */
+  shares: Float64Array
+}>

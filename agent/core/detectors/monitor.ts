@@ -1,0 +1,246 @@
+import type { DetectorFit } from '../../../shared/model/baseline.ts'
+import { type AlarmState, createAlarm, driverOf, isActive, stepAlarm } from './alarm.ts'
+import type { ChannelStep } from './detector.ts'
+import type { StepRow } from './steps.ts'
+import { CHANNEL_STREAMS, type ChannelStream, RIG_STREAMS, type RigStream } from './streams.ts'
+
+/** What the detectors of a rig know, from its baseline. */
+export type MonitorSettings = Readonly<{
+  /** Fits of each channel, by the order of the rig's metrics; one that its baseline does not know has none. */
+  channels: readonly (readonly DetectorFit[])[]
+  rig: readonly DetectorFit[]
+  /** Rows before an event stream speaks at all. */
+  warmUpRows: number
+}>
+
+/** One channel stream of a rig: fits, state, and the score of every channel in limits. */
+export type ChannelMonitor = Readonly<{
+  stream: ChannelStream
+  fits: readonly (DetectorFit | null)[]
+  state: Float64Array
+  /** Scores ÷ limits of the newest step of each channel; 0 for one without a fit. */
+  scores: Float64Array
+  alarm: AlarmState
+}>
+
+export type RigMonitor = Readonly<{
+  stream: RigStream
+  fit: DetectorFit
+  state: Float64Array
+  /** Share of each channel in the newest score. */
+  shares: Float64Array
+  score: Float64Array
+  alarm: AlarmState
+}>
+
+/** All detectors of one rig. Everything but `settings` is state. */
+export type Monitor = {
+  readonly settings: MonitorSettings
+  readonly channels: readonly ChannelMonitor[]
+  readonly rig: readonly RigMonitor[]
+  /** Rows taken since it began or since a gap, and rows for which events are held back yet while the rig settles. */
+  readonly progress: Float64Array
+}
+
+const ROWS = 0
+const SETTLING = 1
+
+export function createMonitor(settings: MonitorSettings): Monitor {
+  const channels = CHANNEL_STREAMS.map((stream): ChannelMonitor => {
+    const { detector } = stream
+    const fits = settings.channels.map((of) => fitOf(of, detector))
+    const state = new Float64Array(fits.length * detector.fields)
+    fits.forEach((fit, c) => {
+      if (fit !== null) detector.begin(fit.numbers, state, c * detector.fields)
+    })
+    return { stream, fits, state, scores: new Float64Array(fits.length), alarm: createAlarm() }
+  })
+  const rig = RIG_STREAMS.flatMap((stream): RigMonitor[] => {
+    const fit = fitOf(settings.rig, stream.detector)
+    if (fit === null) return []
+    const state = new Float64Array(stream.detector.fields(fit.numbers))
+    stream.detector.begin(fit.numbers, state)
+    const shares = new Float64Array(settings.channels.length)
+    return [{ stream, fit, state, shares, score: new Float64Array(1), alarm: createAlarm() }]
+  })
+  return { settings, channels, rig, progress: new Float64Array(2) }
+}
+
+function fitOf(fits: readonly DetectorFit[], { name, version }: { name: string; version: number }): DetectorFit | null {
+  return fits.find((fit) => fit.detector === name && fit.version === version) ?? null
+}
+
+/** Takes one row of steps. */
+export function stepMonitor(monitor: Monitor, row: StepRow): void {
+  const { progress } = monitor
+  progress[ROWS] = progress[ROWS]! + 1
+  progress[SETTLING] = Math.max(0, progress[SETTLING]! - 1)
+  const mayStart = isWarm(monitor)
+  for (const of of monitor.channels) stepChannels(of, row, mayStart)
+  for (const of of monitor.rig) stepRig(of, row, mayStart)
+}
+
+const STEP: ChannelStep = { mean: 0, min: 0, max: 0, first: 0, last: 0, held: false }
+
+function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void {
+  const { stream, fits, state, scores, alarm } = of
+  const { detector } = stream
+  STEP.held = isActive(alarm)
+  let worst = -1
+  for (let c = 0; c < fits.length; c += 1) {
+    const fit = fits[c]!
+    if (fit === null) continue
+    const mean = row.mean[c]!
+    if (!Number.isNaN(mean)) {
+      STEP.mean = mean
+      STEP.min = row.min[c]!
+      STEP.max = row.max[c]!
+      STEP.first = row.first[c]!
+      STEP.last = row.last[c]!
+      scores[c] = detector.step(fit.numbers, state, c * detector.fields, STEP) / fit.limit
+    }
+    if (worst < 0 || scores[c]! > scores[worst]!) worst = c
+  }
+  if (worst < 0) return
+  const distanceOf = (c: number): number =>
+    detector.deviation === undefined ? scores[c]! : detector.deviation(fits[c]!.numbers, state, c * detector.fields)
+  const changed = stepAlarm(alarm, stream.rule, {
+    channel: worst,
+    score: mayStart || isActive(alarm) ? scores[worst]! : 0,
+    distanceOf,
+  })
+  if (changed === 'off') releaseChannels(of)
+}
+
+/** Scores above this share of the limit when an alarm ends: such a channel may have a new level. */
+const RELEASED_RATIO = 0.5
+
+function releaseChannels({ stream: { detector }, fits, state, scores }: ChannelMonitor): void {
+  if (detector.release === undefined) return
+  for (let c = 0; c < fits.length; c += 1) {
+    if (fits[c] !== null && scores[c]! > RELEASED_RATIO) detector.release(fits[c]!.numbers, state, c * detector.fields)
+  }
+}
+
+function stepRig(of: RigMonitor, row: StepRow, mayStart: boolean): void {
+  const { stream, fit, state, shares, score, alarm } = of
+  const held = isActive(alarm)
+  score[0] = stream.detector.step(fit.numbers, state, row, { held, shares }) / fit.limit
+  let driver = 0
+  for (let c = 1; c < shares.length; c += 1) if (shares[c]! > shares[driver]!) driver = c
+  stepAlarm(alarm, stream.rule, {
+    channel: driver,
+    score: mayStart || held ? score[0] : 0,
+    distanceOf: (c) => shares[c]!,
+  })
+}
+
+/** Steps that nobody saw went by: a gap in time. */
+export function skipMonitor(monitor: Monitor, steps: number): void {
+  monitor.progress[ROWS] = 0
+  for (const { stream, fits, state } of monitor.channels) {
+    const { detector } = stream
+    fits.forEach((fit, c) => {
+      if (fit !== null) detector.skip?.(fit.numbers, state, c * detector.fields, steps)
+    })
+  }
+}
+
+/** A stream that speaks about a channel: it drives the alarm, or is beyond its limit while there is one. */
+export type Voice = Readonly<{
+  stream: string
+  /** Score ÷ limit. */
+  ratio: number
+  level: number | null
+  perScore: number | null
+  limit: number
+  distance: number | null
+  steps: number
+}>
+
+/** The stream that speaks loudest about a channel; null while none does. */
+export function voiceOf(monitor: Monitor, channel: number): Voice | null {
+  let loudest: Voice | null = null
+  for (const { stream, fits, state, scores, alarm } of monitor.channels) {
+    const fit = fits[channel]
+    if (fit == null || !isActive(alarm) || !(scores[channel]! > 1 || driverOf(alarm) === channel)) continue
+    if (loudest !== null && !(scores[channel]! > loudest.ratio)) continue
+    const { detector } = stream
+    const at = channel * detector.fields
+    const band = detector.band?.(fit.numbers, state, at) ?? null
+    loudest = {
+      stream: detector.name,
+      ratio: scores[channel]!,
+      level: band?.level ?? null,
+      perScore: band?.perScore ?? null,
+      limit: fit.limit,
+      distance: detector.deviation?.(fit.numbers, state, at) ?? null,
+      steps: detector.meanSteps,
+    }
+  }
+  for (const { stream, fit, shares, score, alarm } of monitor.rig) {
+    if (!isActive(alarm) || driverOf(alarm) !== channel || (loudest !== null && !(score[0]! > loudest.ratio))) continue
+    const { name } = stream.detector
+    loudest = {
+      stream: name,
+      ratio: score[0]!,
+      level: null,
+      perScore: null,
+      limit: fit.limit,
+      distance: shares[channel]!,
+      steps: 1,
+    }
+  }
+  return loudest
+}
+
+/** What the event streams say of the rig. */
+export type Event = Readonly<{
+  state: 'warming_up' | 'nominal' | 'alarm'
+  /** Largest score of an event stream, in limits. */
+  score: number
+  /** The stream and channel that drive the alarm; null while there is none. */
+  stream: string | null
+  channel: number
+}>
+
+export function eventOf(monitor: Monitor): Event {
+  let score = 0
+  let driven: { stream: string; channel: number; score: number } | null = null
+  const hear = (name: string, alarm: AlarmState, most: number) => {
+    score = Math.max(score, most)
+    if (isActive(alarm) && (driven === null || most > driven.score))
+      driven = { stream: name, channel: driverOf(alarm), score: most }
+  }
+  for (const { stream, scores, alarm } of monitor.channels)
+    if (stream.use === 'event') hear(stream.detector.name, alarm, largest(scores))
+  for (const { stream, score: of, alarm } of monitor.rig)
+    if (stream.use === 'event') hear(stream.detector.name, alarm, of[0]!)
+  const active = driven as { stream: string; channel: number } | null
+  if (active !== null) return { state: 'alarm', score, stream: active.stream, channel: active.channel }
+  return { state: isWarm(monitor) ? 'nominal' : 'warming_up', score, stream: null, channel: -1 }
+}
+
+/** Holds events back for some rows: the rig settles after a change of mode. Never shortens a hold. */
+export function holdMonitor({ progress }: Monitor, rows: number): void {
+  progress[SETTLING] = Math.max(progress[SETTLING]!, rows)
+}
+
+function isWarm({ progress, settings }: Monitor): boolean {
+  return progress[ROWS]! > settings.warmUpRows && progress[SETTLING] === 0
+}
+
+/** Everything a monitor remembers, in a fixed order: a snapshot is a copy of these. */
+export function arraysOfMonitor({ channels, rig, progress }: Monitor): Float64Array[] {
+  return [
+    progress,
+    ...channels.flatMap(({ state, scores, alarm }) => [state, scores, alarm]),
+    ...rig.flatMap(({ state, shares, score, alarm }) => [state, shares, score, alarm]),
+  ]
+}
+
+function largest(scores: Float64Array): number {
+  let most = 0
+  for (const score of scores) most = Math.max(most, score)
+  return most
+}

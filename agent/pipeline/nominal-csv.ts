@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs'
+import { encodeFrame } from '../../shared/codec/telemetry.ts'
+import type { ConfigBytes } from '../../shared/config/load.ts'
+import type { RigConfig } from '../../shared/config/types.ts'
+import { HbError } from '../../shared/errors/hb-error.ts'
+import type { Micros } from '../../shared/units.ts'
+import { cellsOf, frameOf, type Header, headerOf, parseTime } from '../adapters/csv-source.ts'
+import type { BaselineFit } from '../core/baseline-fit.ts'
+import { createEvaluation, evaluate } from './evaluation.ts'
+import { createNominalRecorder, type NominalRecorder, recordSlide } from './nominal.ts'
+
+/** Names of time columns that are recognised without being named. */
+const TIME_COLUMNS = ['t_us', 'time', 'timestamp', 'datetime', 'ts'] as const
+/** Bytes of a CSV that is made a baseline of. */
+export const NOMINAL_CSV_BYTES_MAX = 268_435_456
+
+export type CsvColumns = Readonly<{ timeColumn?: string; decimalComma: boolean; ignore: readonly string[] }>
+
+/**
+ * Evaluates a recording of nominal data by itself: every row through the same path as telemetry, its times the clock.
+ *
+ * @throws HbError CSV_HEADER, CSV_TIMES
+ */
+export function recordCsv(
+  path: string,
+  about: Readonly<{ files: readonly ConfigBytes[]; rig: RigConfig; columns: CsvColumns }>,
+  fit?: BaselineFit,
+): NominalRecorder {
+  const { files, rig, columns } = about
+  const lines = readFileSync(path, 'utf8')
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+  const header = headerFor(lines[0] ?? '', path, columns)
+  const evaluation = createEvaluation()
+  let recorder: NominalRecorder | null = null
+  const take = (input: Parameters<typeof evaluate>[2]) => {
+    evaluate(evaluation, 0, input, (state, verdict) => {
+      if (state.settings.rig !== rig.rig) return
+      recorder ??= createNominalRecorder(state, rig, fit)
+      recordSlide(recorder, verdict)
+    })
+  }
+  let lastUs = 0
+  lines.slice(1).forEach((line, row) => {
+    if (line === '') return
+    const cells = cellsOf(columns.decimalComma ? line.replaceAll(',', '.') : line, header.delimiter)
+    const timeUs = cells === null ? null : parseTime(cells[header.time] ?? '')
+    if (cells === null || timeUs === null || !(timeUs > lastUs || row === 0))
+      throw new HbError('CSV_TIMES', {
+        path,
+        row: row + 2,
+        found: line.slice(0, 80),
+        expected: 'a later time than the row before',
+      })
+    if (row === 0) take({ kind: 'config', nowUs: timeUs, files })
+    const frame = frameOf(cells, { rig: rig.rig, source: 'csv', epoch: '1', seq: row, timeUs, header })
+    const raw = { rig: rig.rig, origin: 'csv', encoding: 'cbor' as const, provenance: 'replay' as const }
+    take({ kind: 'frame', nowUs: timeUs, ...raw, messages: [encodeFrame(frame)] })
+    lastUs = timeUs
+  })
+  take({ kind: 'tick', nowUs: closingUs(rig, lastUs) })
+  if (recorder === null) throw new HbError('BASELINE_TOO_SHORT', { path, reason: 'no slide of it was ever evaluated' })
+  return recorder
+}
+
+/** When the slide that a time falls into is closed without waiting for anything newer (decisions 3). */
+export function closingUs({ slide_ms: slideMs, lateness_ms: latenessMs }: RigConfig, timeUs: Micros): Micros {
+  const slideUs = slideMs * 1000
+  return (Math.floor(timeUs / slideUs) + 2) * slideUs + latenessMs * 1000
+}
+
+function headerFor(line: string, path: string, { timeColumn, decimalComma, ignore }: CsvColumns): Header {
+  const delimiter = decimalComma ? ';' : undefined
+  const named = TIME_COLUMNS.find((name) =>
+    line.split(/[;,\t]/).some((cell) => cell.trim().replace(/^"|"$/g, '') === name),
+  )
+  const time = timeColumn ?? named ?? TIME_COLUMNS[0]
+  return headerOf(line, {
+    path,
+    time_column: time,
+    ignore_columns: ignore,
+    ...(delimiter === undefined ? {} : { delimiter }),
+  })
+}
