@@ -111,29 +111,50 @@ export function unitsOf({ scale, inverse }: Relation): Float64Array {
 export type CompleteRows = Readonly<{
   rows: Float64Array
   /** Longest stretch of rows over which each channel was kept. */
-  keptRows: readonly number[]
+  keptRows: Float64Array
+  /** Of the newest segment. */
   mean: Float64Array
 }>
 
-export function completeRows({ channels, rows, mean: steps }: StepTable): CompleteRows {
+/**
+ * Joins segments, oldest first. Older ones are moved to the level of the newest: how channels go together is known from
+ * all of them, where they are only from the newest.
+ */
+export function completeRows(segments: readonly StepTable[]): CompleteRows {
+  const { channels } = segments.at(-1)!
+  const parts = segments.map(completeSegment)
+  const { mean } = parts.at(-1)!
+  const keptRows = new Float64Array(channels)
+  const rows = new Float64Array(parts.reduce((sum, part) => sum + part.rows.length, 0))
+  let at = 0
+  for (const part of parts) {
+    for (let c = 0; c < channels; c += 1) {
+      keptRows[c] = Math.max(keptRows[c]!, part.keptRows[c]!)
+      const move = mean[c]! - part.mean[c]!
+      for (let k = c; k < part.rows.length; k += channels) rows[at + k] = part.rows[k]! + move
+    }
+    at += part.rows.length
+  }
+  return { rows, keptRows, mean }
+}
+
+function completeSegment({ channels, rows, mean: steps }: StepTable): CompleteRows {
   const filled = new Float64Array(rows * channels)
-  const keptRows: number[] = []
+  const keptRows = new Float64Array(channels)
   const mean = new Float64Array(channels)
   for (let c = 0; c < channels; c += 1) {
     let last = firstOf(steps, channels, c)
     let kept = 0
-    let longest = 0
     let sum = 0
     for (let row = 0; row < rows; row += 1) {
       const value = steps[row * channels + c]!
       kept = Number.isNaN(value) ? kept + 1 : 0
-      longest = Math.max(longest, kept)
+      keptRows[c] = Math.max(keptRows[c]!, kept)
       if (kept === 0) last = value
       filled[row * channels + c] = last
       sum += last
     }
-    keptRows.push(longest)
-    mean[c] = rows === 0 ? 0 : sum / rows
+    mean[c] = sum / rows
   }
   return { rows: filled, keptRows, mean }
 }

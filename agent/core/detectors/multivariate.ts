@@ -8,7 +8,7 @@ import {
   residualColumns,
   unitsOf,
 } from './conditional-residual.ts'
-import type { RigDetector } from './detector.ts'
+import type { RigDetector, RigScores } from './detector.ts'
 import { fitLocalLevel } from './local-level.ts'
 import type { StepRow, StepTable } from './steps.ts'
 
@@ -35,8 +35,10 @@ const LONG = 0.125
 /** Parts of the nominal rows that are left out in turn. */
 const PARTS = 5
 /** Rows below which a relation of channels is chance: of each channel, and at all. */
-const ROWS_A_CHANNEL_MIN = 3
+const ROWS_A_CHANNEL_MIN = 5
 const ROWS_MIN = 100
+/** Rows of a channel for which older segments are joined with the newest. */
+const ROWS_A_CHANNEL = 10
 /** Passes over the missing channels of a row; each halves the error of the last at least, as a rule. */
 const MISSING_SWEEPS = 4
 /** Values are cut at so many deviations, so that their products stay numbers. */
@@ -72,12 +74,10 @@ const g = new Float64Array(MULTIVARIATE_CHANNELS_MAX)
 export const MULTIVARIATE: RigDetector = {
   name: NAME,
   version: 1,
+  meanSteps: (2 - LONG) / LONG,
   limitMin: 5,
   fields: (numbers) => numbers[0]! * FIELDS,
-  fit(segments) {
-    const newest = segments.at(-1)
-    return newest === undefined ? null : fitMultivariate(newest)
-  },
+  fit: fitMultivariate,
   begin(numbers, state) {
     state.fill(0)
     for (let c = 0; c < numbers[0]!; c += 1) {
@@ -105,10 +105,6 @@ export const MULTIVARIATE: RigDetector = {
     const deviation = deviationAt(state, at)
     state[at + VARIANCE] = state[at + VARIANCE]! + deviation * deviation
   },
-  detectableShift(numbers, channel, limit) {
-    const of = 1 + channel * OF_CHANNEL
-    return limit * Math.sqrt((numbers[of + NOISE]! * LONG) / (2 - LONG) + numbers[of + START_VARIANCE]!)
-  },
 }
 
 function forgetMeans(state: Float64Array, at: number): void {
@@ -126,7 +122,7 @@ function stepMultivariate(
   numbers: readonly number[],
   state: Float64Array,
   row: StepRow,
-  { held, scores }: { held: boolean; scores: Float64Array },
+  { held, scores }: RigScores,
 ): void {
   const order = numbers[0]!
   const missing = standardise(numbers, state, row)
@@ -216,11 +212,12 @@ function follow(state: Float64Array, at: number, residual: number, noise: number
   state[at + VARIANCE] = variance - gain * variance
 }
 
-function fitMultivariate(table: StepTable): readonly number[] | null {
-  const { channels, rows } = table
+function fitMultivariate(segments: readonly StepTable[]): readonly number[] | null {
+  const channels = segments.at(-1)?.channels ?? 0
   if (channels < 2 || channels > MULTIVARIATE_CHANNELS_MAX) return null
+  const complete = completeRows(newestOf(segments, ROWS_A_CHANNEL * channels))
+  const rows = complete.rows.length / channels
   if (rows < ROWS_MIN || rows < ROWS_A_CHANNEL_MIN * channels) return null
-  const complete = completeRows(table)
   const parts = Array.from({ length: PARTS }, (_, k): readonly [number, number] => [
     Math.floor((k * rows) / PARTS),
     Math.floor(((k + 1) * rows) / PARTS),
@@ -242,6 +239,13 @@ function fitMultivariate(table: StepTable): readonly number[] | null {
   }
   numbers.push(...relation.inverse)
   return numbers
+}
+
+/** The newest segments that have so many rows together, or all there are. */
+function newestOf(segments: readonly StepTable[], wanted: number): readonly StepTable[] {
+  let from = segments.length
+  for (let rows = 0; from > 0 && rows < wanted; rows += segments[from]!.rows) from -= 1
+  return segments.slice(from)
 }
 
 /** Residuals of every row by a relation it was left out of. */
