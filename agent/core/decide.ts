@@ -91,8 +91,7 @@ export function decisionValues(
   const { run } = slide
   const findings = slide.findings.slice(0, FINDINGS_MAX)
   const core: Canonical = {
-    v: 3,
-    ...(revises === undefined ? {} : { revises }),
+    ...(revises === undefined ? { v: 3 } : { v: 4, revises }),
     seq,
     rig: rig.rig,
     t_us: slide.endUs,

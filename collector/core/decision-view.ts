@@ -63,13 +63,9 @@ function recordRow(item: Extract<DecisionItem, { kind: 'record' }>, core: Fields
   }
 }
 
-/**
- * A revision names an earlier decision. In versions 1 and 2 of a core the version says which it is, since 3 the key alone;
- * undefined for what is neither.
- */
+/** Versions 2 and 4 of a core are those of a revision, which names an earlier decision; undefined for what is neither. */
 function revisesOf({ v, revises }: Fields, seq: number): number | null | undefined {
-  if (v !== 2 && revises === undefined) return null
-  if (v !== 2 && v !== 3) return undefined
+  if (v !== 2 && v !== 4) return revises === undefined ? null : undefined
   const isEarlier = typeof revises === 'number' && Number.isSafeInteger(revises) && revises >= 1 && revises < seq
   return isEarlier ? revises : undefined
 }

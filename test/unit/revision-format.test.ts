@@ -10,7 +10,7 @@ import type { Canonical, DecisionItem, Finding } from '../../shared/model/decisi
 import { buildRecords, readRecordMap } from '../../shared/protocol/batch-records.ts'
 import { evaluatorSettings, metricSettings, rigSettings, T0 } from '../support/evaluator-rig.ts'
 
-const FILE = join(import.meta.dirname, '..', 'vectors', 'formats-3.json')
+const FILE = join(import.meta.dirname, '..', 'vectors', 'revision-4.json')
 
 /** `records`: a record map with one revision in it; `core`: its core alone; `refused`: cores that are none of a revision. */
 type Vectors = { records: string; core: string; refused: Record<string, string> }
@@ -59,6 +59,7 @@ function vectors(): Vectors {
     'names half a number': { ...core, revises: 1.5 },
     'is of version 1': { ...core, v: 1 },
     'is of version 3': { ...core, v: 3 },
+    'is of version 5': { ...core, v: 5 },
   }
   return {
     records: toHex(buildRecords([item], new Uint8Array(32).fill(5)).records),
@@ -80,8 +81,19 @@ t.test('pinned bytes of a revision read back as what it corrects', async (t) => 
   const [item] = readRecordMap(fromHex(pinned.records)!).items
   const core = decodeSigned(fromHex(pinned.core)!) as Map<string, Canonical>
   t.match(decisionRow(item!), { kind: 'revision', revises: core.get('revises'), seq: core.get('seq') })
-  t.equal(core.get('v'), 2)
+  t.equal(core.get('v'), 4)
   t.equal(core.get('action'), null)
+})
+
+t.test('revisions of version 2, from before detectors, are read for ever', async (t) => {
+  const file = join(FILE, '..', 'formats-3.json')
+  const old = JSON.parse(readFileSync(file, 'utf8')) as Vectors
+  const [item] = readRecordMap(fromHex(old.records)!).items
+  t.match(decisionRow(item!), { kind: 'revision', revises: 12, seq: 30 })
+  for (const [what, hex] of Object.entries(old.refused)) {
+    const values = [decodeSigned(fromHex(hex)!), ...item!.values.slice(1)] as unknown as DecisionItem['values']
+    t.equal(decisionRow({ ...item!, values }), null, what)
+  }
 })
 
 t.test('a core that is none of a revision makes no row, and so its batch is refused', async (t) => {

@@ -63,10 +63,10 @@ t.test('a revision names what it corrects, once a slide, and stands in the seque
     t.notOk(seen.has(decision.timeUs), 'once a slide')
     seen.add(decision.timeUs)
     const item = out.items.find((i) => i.kind === 'record' && i.seq === decision.seq)
-    t.match(item?.values[0], { v: 2, seq: decision.seq, revises: first.seq, t_us: first.timeUs, action: null })
+    t.match(item?.values[0], { v: 4, seq: decision.seq, revises: first.seq, t_us: first.timeUs, action: null })
   }
   const plain = out.items.filter((i) => i.kind === 'record' && firsts.has(i.seq))
-  t.ok(plain.every((i) => (i.values[0] as { v: number }).v === 1 && !('revises' in (i.values[0] as object))))
+  t.ok(plain.every((i) => (i.values[0] as { v: number }).v === 3 && !('revises' in (i.values[0] as object))))
   const spans = out.items.map((i) => (i.kind === 'record' ? [i.seq, i.seq] : [i.first, i.last]))
   t.ok(
     spans.every(([from], k) => k === 0 || from === spans[k - 1]![1]! + 1),
