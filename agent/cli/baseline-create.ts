@@ -1,17 +1,23 @@
 import { existsSync } from 'node:fs'
 import { encodeBaseline } from '../../shared/codec/baseline-record.ts'
+import { readBytes } from '../../shared/config/files.ts'
 import { loadRuntimeConfig, parseRuntimeFiles } from '../../shared/config/load.ts'
+import { defaultQualityPolicy, type LoadedPolicy, parseQualityPolicy } from '../../shared/config/quality-policy.ts'
+import type { RegistryMetric } from '../../shared/config/registry.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
+import { YAML_BYTES_MAX } from '../../shared/config/yaml-text.ts'
 import { DOMAIN, digestOf, toHex } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, progress, table, utc, writeNew } from '../../shared/lib/command-output.ts'
 import {
   BASELINE_KINDS,
+  type BaselineContext,
   type BaselineKind,
   type BaselineRecord,
   type BaselineSegment,
 } from '../../shared/model/baseline.ts'
+import { checkQuality, matchContext } from '../../shared/model/baseline-gate.ts'
 import type { Micros } from '../../shared/units.ts'
 import { measureNominal } from '../core/certify.ts'
 import type { StepTable } from '../core/detectors/steps.ts'
@@ -34,6 +40,7 @@ type CreateOptions = Readonly<{
   kind: string
   family: string
   draft?: boolean
+  policy?: string
   out: string
   json?: boolean
 }>
@@ -43,6 +50,7 @@ type Gathered = Readonly<{
   recorder: NominalRecorder
   segments: readonly Readonly<{ segment: StepTable; about: BaselineSegment }>[]
   registry: Uint8Array
+  metrics: readonly RegistryMetric[]
 }>
 
 /** @throws HbError USAGE, BASELINE_TOO_SHORT, BASELINE_GATE, RIG_UNKNOWN, STATE_MISSING */
@@ -53,7 +61,7 @@ export async function createBaseline(options: CreateOptions): Promise<void> {
   if ((options.from === undefined) === (options.csv === undefined))
     throw new HbError('USAGE', { option: '--from', expected: 'either --from DIR or --csv FILES' })
   const gathered = options.from === undefined ? gatherCsv(options) : await gatherState(options, options.from)
-  const record = recordOf(gathered, kind, options.family)
+  const record = recordOf(gathered, { kind, family: options.family, policy: policyOf(options.policy) })
   if (record.metrics.length === 0)
     throw new HbError('BASELINE_TOO_SHORT', { rig: record.rig, from: utc(record.fromUs), to: utc(record.toUs) })
   if (!record.gate.passed && options.draft !== true && kind !== 'draft')
@@ -69,46 +77,69 @@ function kindOf(text: string): BaselineKind {
   throw new HbError('USAGE', { option: '--kind', found: text, expected: BASELINE_KINDS.join(', ') })
 }
 
-function recordOf({ recorder, segments, registry }: Gathered, kind: BaselineKind, family: string): BaselineRecord {
+function policyOf(path: string | undefined): LoadedPolicy {
+  if (path === undefined) return defaultQualityPolicy()
+  const bytes = readBytes(path, YAML_BYTES_MAX)
+  if (bytes instanceof Uint8Array) return parseQualityPolicy(path, bytes)
+  throw new HbError('CONFIG_MISSING', { path, reason: bytes.reason })
+}
+
+type Meant = Readonly<{ kind: BaselineKind; family: string; policy: LoadedPolicy }>
+
+function recordOf({ recorder, segments, registry, metrics }: Gathered, meant: Meant): BaselineRecord {
   const { rig, config } = recorder
   const known = measureNominal(
     nominalOf(
       recorder,
       segments.map(({ segment }) => segment),
     ),
-    () => ({ tolerance: null, conversions: [], calibration: null }),
+    (metric) => ({
+      tolerance: metrics.find((m) => m.metric === metric)?.tolerance ?? null,
+      conversions: [],
+      calibration: null,
+    }),
   )
   const about = segments.map((s) => s.about)
+  const context = contextOf(config)
   return {
-    kind,
+    kind: meant.kind,
     program: config.program,
     rig: rig.settings.rig,
-    family,
+    family: meant.family,
     mode: rig.settings.mode,
     evaluator: EVALUATOR_VERSION,
     madeUs: systemClock().nowUs(),
     fromUs: about[0]?.fromUs ?? recorder.fromUs,
     toUs: about.at(-1)?.toUs ?? recorder.toUs,
     stepUs: rig.settings.stepUs,
-    context: {
-      scenario_id: '',
-      operating_mode: rig.settings.mode,
-      environment: '',
-      environment_fingerprint: '',
-      sensor_config_id: '',
-      input_data_version: '',
-    },
+    context,
     registry: digestOf(DOMAIN.file, registry),
     segments: about,
     ...known,
-    gate: { passed: true, reasons: [], confidence: 0, inputs: [], policy: new Uint8Array(0) },
+    gate: checkQuality(
+      { segments: about, ...known },
+      { policy: meant.policy.policy, digest: meant.policy.digest, environment: matchContext(context, context).score },
+    ),
+  }
+}
+
+/** What the rig is doing, as its configuration says. */
+function contextOf({ context, mode }: RigConfig): BaselineContext {
+  return {
+    scenario_id: '',
+    operating_mode: mode,
+    environment: '',
+    environment_fingerprint: '',
+    sensor_config_id: '',
+    input_data_version: '',
+    ...context,
   }
 }
 
 function gatherCsv(options: CreateOptions): Gathered {
   if (options.config === undefined)
     throw new HbError('USAGE', { option: '--config', expected: 'with --csv the runtime configuration of the rig' })
-  const { files, config } = loadRuntimeConfig(options.config)
+  const { files, config, registries } = loadRuntimeConfig(options.config)
   const rig = oneRig(config.rigs, options.rig)
   const columns = {
     decimalComma: options.decimal === 'comma',
@@ -121,7 +152,7 @@ function gatherCsv(options: CreateOptions): Gathered {
     recorder = recordCsv(path, { files, rig, columns }, recorder?.fit)
     segments.push(...segmentsOf(recorder, path))
   }
-  return { recorder: recorder!, segments, registry: registryOf(files, rig) }
+  return { recorder: recorder!, segments, registry: registryOf(files, rig), metrics: registries.get(rig.rig) ?? [] }
 }
 
 function oneRig(rigs: readonly RigConfig[], wanted: string | undefined): RigConfig {
@@ -133,6 +164,7 @@ function oneRig(rigs: readonly RigConfig[], wanted: string | undefined): RigConf
 type Gathering = {
   recorder: NominalRecorder | null
   registry: Uint8Array
+  metrics: readonly RegistryMetric[]
   closed: OnClosed
 }
 
@@ -141,6 +173,7 @@ function createGathering(wanted: string | undefined): Gathering {
   const gathering: Gathering = {
     recorder: null,
     registry: new Uint8Array(0),
+    metrics: [],
     closed(rig, verdict, files) {
       const { rig: name } = rig.settings
       if (wanted !== undefined && name !== wanted) return
@@ -149,7 +182,9 @@ function createGathering(wanted: string | undefined): Gathering {
         throw new HbError('RIG_UNKNOWN', { rig: '(none given)', known: `${recorder.rig.settings.rig}, ${name}` })
       // Another configuration judges by other windows: what was gathered before does not belong to it.
       if (recorder === null || recorder.rig !== rig) {
-        const config = parseRuntimeFiles(files).config.rigs.find((r) => r.rig === name)!
+        const parsed = parseRuntimeFiles(files)
+        const config = parsed.config.rigs.find((r) => r.rig === name)!
+        gathering.metrics = parsed.registries.get(name) ?? []
         gathering.recorder = createNominalRecorder(rig, config)
         gathering.registry = registryOf(files, config)
       }
@@ -167,7 +202,7 @@ async function gatherState(options: CreateOptions, from: string): Promise<Gather
   for await (const { seq } of replay(view, gathering.closed)) {
     replayed(seq, view.journal.lastSeq)
   }
-  const { recorder, registry } = gathering
+  const { recorder, registry, metrics } = gathering
   if (recorder === null)
     throw new HbError('BASELINE_TOO_SHORT', {
       state: from,
@@ -176,7 +211,12 @@ async function gatherState(options: CreateOptions, from: string): Promise<Gather
     })
   const journal = toHex(view.identity.journalId)
   const fromUs = sinceUs === null ? -1 : recorder.toUs - sinceUs
-  return { recorder, segments: segmentsOf(recorder, journal).filter((s) => s.about.fromUs >= fromUs), registry }
+  return {
+    recorder,
+    segments: segmentsOf(recorder, journal).filter((s) => s.about.fromUs >= fromUs),
+    registry,
+    metrics,
+  }
 }
 
 function registryOf(files: readonly Readonly<{ name: string; bytes: Uint8Array }>[], rig: RigConfig): Uint8Array {

@@ -17,6 +17,7 @@ export function baselineCommands(program: Command): void {
     .option('--rig <id>', 'rig; may be left out when there is only one')
     .option('--kind <kind>', 'what it is meant to be: draft, golden or rolling', 'draft')
     .option('--family <id>', 'rigs that are alike enough to share it', '')
+    .option('--policy <file>', 'quality policy (baseline_quality_policy.yaml); by default its defaults')
     .option('--draft', 'write it though the gate says no; it will never arm anything')
     .requiredOption('--out <file>', 'baseline to write (.hbb); an existing file is refused')
     .option('--json', 'one JSON object')

@@ -82,6 +82,8 @@ function createFleet() {
         agents_listen: { host: '127.0.0.1', port: agentsPort },
         operators_listen: { host: '127.0.0.1', port: operatorsPort },
         agents: signers.map(({ agent }) => ({ agent, public_key_file: `${agent}.pub.pem`, programs: ['demo'] })),
+        operators: [],
+        governance: { require_approval: true, approvals_required: 1, approvers: [] },
         verify_workers: 0,
       }
       // JSON is YAML.

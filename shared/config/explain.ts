@@ -43,10 +43,8 @@ export type ReadFiles = Readonly<{
   registries: ReadonlyMap<string, CheckedFile>
 }>
 
-const [RUNTIME, REGISTRY, COLLECTOR] = CONFIG_FILES.map(([title, , schema]) => ({
-  title,
-  schema: schema as Schema,
-})) as [Titled, Titled, Titled]
+const TITLED = CONFIG_FILES.map(([title, , schema]): Titled => ({ title, schema: schema as Schema }))
+const [RUNTIME, REGISTRY, COLLECTOR] = TITLED as [Titled, Titled, Titled]
 type Titled = { title: string; schema: Schema }
 /** Keys that only a collector has at its top. */
 const OF_COLLECTOR = ['data_dir', 'agents_listen', 'operators_listen']
@@ -77,9 +75,8 @@ export function explain(
   wanted: string | null,
   files: ReadFiles | null,
 ): readonly Explained[] | { hint: string | undefined } {
-  const all = [RUNTIME, REGISTRY, COLLECTOR]
-    .filter(({ title }) => files === null || (files.kind === 'collector') === (title === COLLECTOR.title))
-    .flatMap(({ title, schema }) => keysOf(schema).map((entry) => ({ title, entry })))
+  const read = files === null ? TITLED : files.kind === 'collector' ? [COLLECTOR] : [RUNTIME, REGISTRY]
+  const all = read.flatMap(({ title, schema }) => keysOf(schema).map((entry) => ({ title, entry })))
   const found = wanted === null ? all : all.filter(({ entry }) => isMeant(entry, wanted))
   if (found.length > 0) return found.map(({ title, entry }) => explained(title, entry, { wanted, files }))
   const names = [...new Set(all.map(({ entry }) => lastOf(entry)))]

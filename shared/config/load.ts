@@ -3,6 +3,7 @@ import { HbError } from '../errors/hb-error.ts'
 import { collectorProblems } from './collector-problems.ts'
 import { type CheckedFile, checkYaml, type Path } from './document.ts'
 import { BASELINE_BYTES_MAX, type NoFile, noFile, readBytes } from './files.ts'
+import { readTrust, type Trust } from './operators.ts'
 import { ConfigError, type Problem, withoutRepeats } from './problems.ts'
 import { type InForce, mergedProblems, metricsFor, type RegistryMetric, registryProblems } from './registry.ts'
 import { type Loose, memoryProblems, rateProblems, revisedSamplesProblems, runtimeProblems } from './rig-problems.ts'
@@ -13,14 +14,15 @@ import { YAML_BYTES_MAX } from './yaml-text.ts'
 
 /** A file by the name it has in the configuration, and exactly the bytes that were read. The first is the configuration. */
 export type ConfigBytes = Readonly<{ name: string; bytes: Uint8Array }>
-/** Metrics in force by rig, each sorted by name. All of it is frozen. */
+/** Metrics in force by rig, each sorted by name, and the operators that are trusted. All of it is frozen. */
 export type ParsedRuntime = Readonly<{
   config: RuntimeConfig
+  trust: Trust
   registries: ReadonlyMap<string, readonly RegistryMetric[]>
 }>
 /** `folder` is what relative paths of the configuration start from. */
 export type LoadedRuntime = ParsedRuntime & Readonly<{ files: readonly ConfigBytes[]; folder: string }>
-export type LoadedCollector = Readonly<{ config: CollectorConfig; folder: string }>
+export type LoadedCollector = Readonly<{ config: CollectorConfig; trust: Trust; folder: string }>
 
 /** Gives the bytes of a file that the configuration names, or why there are none. */
 type ReadNamed = (name: string, bytesMax: number) => Uint8Array | NoFile
@@ -63,25 +65,29 @@ export function parseRuntimeFiles(files: readonly ConfigBytes[]): ParsedRuntime 
 export function loadCollectorConfig(path: string): LoadedCollector {
   const folder = dirname(resolve(path))
   const file = checkYaml(basename(path), readMain(path), CollectorSchema as unknown as Schema)
-  const problems = [...file.problems, ...collectorProblems(file), ...absentFiles(file, collectorPaths(file), folder)]
+  const { trust, problems: ofTrust } = readTrust(file, (name, bytesMax) => readBytes(resolve(folder, name), bytesMax))
+  const absent = absentFiles(file, collectorPaths(file), folder)
+  const problems = [...file.problems, ...collectorProblems(file), ...ofTrust, ...absent]
   if (problems.length > 0) throw new ConfigError(fromHere(problems, path))
-  return { config: deepFreeze(file.value as CollectorConfig), folder }
+  return { config: deepFreeze(file.value as CollectorConfig), trust, folder }
 }
 
 type Found = Readonly<{
   main: CheckedFile
+  trust: Trust
   problems: readonly Problem[]
   registries: ReadonlyMap<string, readonly RegistryMetric[]>
 }>
 
-function sound({ main, registries }: Found, problems: readonly Problem[]): ParsedRuntime {
+function sound({ main, trust, registries }: Found, problems: readonly Problem[]): ParsedRuntime {
   if (problems.length > 0) throw new ConfigError(withoutRepeats(problems))
-  return { config: deepFreeze(main.value as RuntimeConfig), registries }
+  return { config: deepFreeze(main.value as RuntimeConfig), trust, registries }
 }
 
 function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
   const main = checkYaml(name, bytes, RuntimeSchema as unknown as Schema)
-  const problems = [...main.problems, ...runtimeProblems(main)]
+  const { trust, problems: ofTrust } = readTrust(main, read)
+  const problems = [...main.problems, ...runtimeProblems(main), ...ofTrust]
   const registries = new Map<string, readonly RegistryMetric[]>()
   const registryOf = registryReader(read, problems)
   const missing = (path: Path, file: string, { reason }: NoFile): void => {
@@ -104,7 +110,7 @@ function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
       if (!(baseline instanceof Uint8Array)) missing(['rigs', k, key], name, baseline)
     }
   })
-  return { main, problems, registries }
+  return { main, trust, problems, registries }
 }
 
 /** Reads every registry once, however many rigs share it, and notes its mistakes. */

@@ -72,6 +72,8 @@ export function keyHint(key: string, known: readonly string[]): string | undefin
     .toLowerCase()
   if (known.includes(snake)) return `did you mean \`${snake}\`?`
   const inSeconds = IN_SECONDS.exec(snake)
+  if (inSeconds !== null && known.includes(`${inSeconds[1]}_s`))
+    return `write \`${inSeconds[1]}_s\`; its value stays, in seconds`
   if (inSeconds !== null) return secondsHint(RENAMED.get(snake) ?? `${inSeconds[1]}_ms`, known)
   const withUnit = known.filter((name) => name.startsWith(`${snake}_`))
   return withUnit.length === 1 ? `did you mean \`${withUnit[0]}\`?` : didYouMean(snake, known)

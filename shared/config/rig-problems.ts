@@ -69,9 +69,9 @@ function windowProblems(rig: RigConfig, k: number, add: Add): void {
 /** A step of the detectors is made of whole slides. */
 function stepProblems(file: CheckedFile, rig: RigConfig, k: number, add: Add): void {
   const path = ['rigs', k, 'detector_step_ms']
+  if (!file.isSound(path) || !file.isSound(['rigs', k, 'slide_ms'])) return
   const { detector_step_ms: stepMs, slide_ms: slideMs } = rig
-  if (stepMs === undefined || !file.isSound(path) || !file.isSound(['rigs', k, 'slide_ms']) || stepMs % slideMs === 0)
-    return
+  if (stepMs === undefined || stepMs % slideMs === 0) return
   const near = Math.max(1, Math.floor(stepMs / slideMs)) * slideMs
   add(path, `${stepMs}`, `a whole multiple of \`slide_ms\` (${slideMs})`, `such as ${near}`)
 }

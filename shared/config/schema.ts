@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { MODES } from '../model/verdict.ts'
+import { GovernanceSchema, OperatorsSchema } from './operator-schema.ts'
 import { closed, file, id, ms, oneOf } from './schema-parts.ts'
 import {
   CsvSourceSchema,
@@ -21,6 +22,8 @@ const LOOPBACK = '127.0.0.1'
  * Every key of every configuration file: its type, range, default and meaning. The types of the code, the checks of the
  * loader and `docs/reference/config.md` all come from here. Units stand in the names.
  */
+const text = (description: string) => Type.Optional(Type.String({ minLength: 1, maxLength: 256, description }))
+
 export const RigSchema = closed({
   rig: id('Name of the rig; the topic of its telemetry.'),
   program: id('Test programme the rig belongs to; picks the overrides of the registry.'),
@@ -36,6 +39,19 @@ export const RigSchema = closed({
     }),
   ),
   mode: oneOf(MODES, 'Operational mode at the start.', 'nominal'),
+  context: Type.Optional(
+    closed(
+      {
+        scenario_id: text('Scenario that is run.'),
+        operating_mode: text('How the article is operated; by default the mode.'),
+        environment: text('`hil`, `lab`, a test stand …'),
+        environment_fingerprint: text('Digest of what the environment is made of.'),
+        sensor_config_id: text('Set of sensors.'),
+        input_data_version: text('Version of the inputs.'),
+      },
+      'What the rig is doing, in the six fields that baselines are matched by. Fields left out match anything.',
+    ),
+  ),
   windows_ms: Type.Array(ms('Width of a window.', { minimum: 1, maximum: HOUR_MS }), {
     description: 'Widths that are evaluated; whole multiples of `slide_ms`.',
     default: [250, 1000, 10_000, 60_000],
@@ -204,6 +220,8 @@ export const RuntimeSchema = closed({
     },
     'Signed batches.',
   ),
+  operators: OperatorsSchema,
+  governance: GovernanceSchema,
   rigs: Type.Array(RigSchema, { description: 'Rigs this agent watches.', minItems: 1, maxItems: RIGS_MAX }),
 })
 
@@ -254,6 +272,8 @@ export const CollectorSchema = closed({
     }),
     { description: 'Agents that are enrolled.', maxItems: 10_000 },
   ),
+  operators: OperatorsSchema,
+  governance: GovernanceSchema,
   verify_workers: Type.Integer({
     minimum: 0,
     maximum: 64,
@@ -304,6 +324,14 @@ export const MetricSchema = closed({
       description: 'Windows of the rig it is judged by; by default all that hold five samples.',
       minItems: 1,
       maxItems: 8,
+    }),
+  ),
+  tolerance: Type.Optional(
+    Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 1e300,
+      description:
+        'Largest lasting shift that may stay undetected. A baseline whose detector cannot tell as little fails its gate.',
     }),
   ),
   drift_threshold: size('DRIFT when a window mean is further than this from the baseline.'),

@@ -73,6 +73,18 @@ export function openCose(bytes: Uint8Array, { typ, key }: { typ: string; key: Ve
   return { typ, issuer, subject, payload: parts.payload }
 }
 
+/**
+ * Id of the key that a message says it was signed with, to look that key up. Nothing is proved by it.
+ *
+ * @throws HbError COSE_SHAPE, CBOR_REFUSED.
+ */
+export function coseKeyId(bytes: Uint8Array): Uint8Array {
+  const header = decodeSigned(partsOf(bytes).protectedBytes)
+  const kid: unknown = header instanceof Map ? header.get(KID) : undefined
+  if (!(kid instanceof Uint8Array)) throw new HbError('COSE_SHAPE', { found: 'no id of a key' })
+  return kid
+}
+
 /** SHA-256 over `[protected, payload, signature]`: receipts added beside it later never change it (evidence.md 4.4). */
 export function coseIdentity(bytes: Uint8Array): Uint8Array {
   const { protectedBytes, payload, signature } = partsOf(bytes)

@@ -19,6 +19,7 @@ export const DOMAIN = {
   identity: 'hb/identity/1',
   evaluator: 'hb/evaluator-sources/1',
   stick: 'hb/stick/1',
+  book: 'hb/baseline-book/1',
 } as const
 
 export type DomainName = keyof typeof DOMAIN

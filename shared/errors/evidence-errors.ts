@@ -52,6 +52,38 @@ export const EVIDENCE_ERRORS = {
     summary: 'A baseline file is not a baseline record.',
     remedy: 'Make it again with `hb baseline create`; a baseline is never repaired by hand.',
   },
+  BASELINE_NOT_CERTIFIED: {
+    exit: 65,
+    retry: false,
+    summary: 'A baseline lacks what makes it more than a draft.',
+    remedy:
+      'See what is missing with `hb baseline explain`; it takes a review and its approvals, by different keys, and a gate that was passed.',
+  },
+  BASELINE_BUNDLE: {
+    exit: 65,
+    retry: false,
+    summary: 'A baseline and the statements that certify it do not belong together, or one of them was changed.',
+    remedy: 'Keep the file, and write it again with `hb baseline export` from the book it comes from.',
+  },
+  BASELINE_GATE_DIFFERS: {
+    exit: 65,
+    retry: false,
+    summary: 'The quality gate of a baseline does not come out as its record says.',
+    remedy:
+      'Compare the policy file with the one it was made under. If it is the same, the record was made or changed by another program: make it again with `hb baseline create`.',
+  },
+  BASELINE_REFUSED: {
+    exit: 77,
+    retry: false,
+    summary: 'The book does not take this statement about a baseline.',
+    remedy: 'See the reason, and what is open with `hb baseline requests`. Nothing was written.',
+  },
+  BASELINE_UNKNOWN: {
+    exit: 66,
+    retry: false,
+    summary: 'The book has no such baseline or request.',
+    remedy: 'Check the digest or its beginning with `hb baseline list`.',
+  },
   KEY_REFUSED: {
     exit: 78,
     retry: false,

@@ -51,6 +51,31 @@ export const STORAGE_ERRORS = {
     summary: 'Batches without a receipt fill the outbox; a warning, with the days that are left at the rate of now.',
     remedy: 'Bring the collector back, carry batches on a stick (`hb outbox export`), or raise `outbox.bytes_max`.',
   },
+  BOOK_DAMAGED: {
+    exit: 65,
+    retry: false,
+    summary: 'The book of baselines is damaged: a statement or record in it is not what was written.',
+    remedy:
+      'Keep the folder as it is, and restore it from a copy. `hb baseline list` says which file and place; nothing is read past it.',
+  },
+  BOOK_BUSY: {
+    exit: 75,
+    retry: true,
+    summary: 'Another command writes into this book of baselines.',
+    remedy: 'Wait for it and try again. If none runs, delete the file `lock` in the folder of the book.',
+  },
+  BOOK_MISSING: {
+    exit: 66,
+    retry: false,
+    summary: 'There is no book of baselines in this folder.',
+    remedy: 'Check `--book`; the first `hb baseline propose` with a new or empty folder begins one.',
+  },
+  BOOK_FULL: {
+    exit: 65,
+    retry: false,
+    summary: 'The book of baselines has as many statements as it may have.',
+    remedy: 'Export what is in force with `hb baseline export`, keep the folder, and begin a new book.',
+  },
   OUTBOX_DAMAGED: {
     exit: 65,
     retry: false,

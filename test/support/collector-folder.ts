@@ -37,6 +37,8 @@ export function createCollectorFolder() {
       { agent: 'bench-1', public_key_file: 'bench-1.pub.pem', programs: ['demo'] },
       { agent: 'rack-2', public_key_file: 'rack-2.pub.pem', programs: ['demo'] },
     ],
+    operators: [],
+    governance: { require_approval: true, approvals_required: 1, approvers: [] },
     verify_workers: 1,
     log_level: 'info' as const,
   }

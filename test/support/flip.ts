@@ -9,3 +9,10 @@ export function flipIn(path: string, prng: ReturnType<typeof createPrng>): numbe
   writeFileSync(path, bytes)
   return at
 }
+
+/** A copy with the lowest bit of one byte flipped. */
+export function flipped(bytes: Uint8Array, at: number): Uint8Array {
+  const other = bytes.slice()
+  other[at] = other[at]! ^ 1
+  return other
+}

@@ -23,6 +23,7 @@ import { createBatchMaker } from './agent-double.ts'
 import { baselineRecord } from './baseline-record.ts'
 import { REGISTRY, RUNTIME } from './config-texts.ts'
 import type { FuzzTarget } from './fuzz.ts'
+import { baselineTargets } from './fuzz-baselines.ts'
 
 const NOW_US = 1_800_000_000_000_000
 const OWNER = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
@@ -55,7 +56,14 @@ const did = (_answer: unknown): true => true
 
 /** Everything that reads bytes of somebody else, or of a disk. */
 export function fuzzTargets(): FuzzTarget[] {
-  return [...telemetryTargets(), ...fileTargets(), ...messageTargets(), ...signedTargets(), ...textTargets()]
+  return [
+    ...telemetryTargets(),
+    ...fileTargets(),
+    ...messageTargets(),
+    ...signedTargets(),
+    ...baselineTargets(),
+    ...textTargets(),
+  ]
 }
 
 const about = { rig: 'r', origin: 'daq', provenance: 'live', nowUs: NOW_US } as const

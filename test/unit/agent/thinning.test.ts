@@ -11,7 +11,7 @@ import { ModelCollector } from '../../support/model-collector.ts'
 import { ModelDisk } from '../../support/model-disk.ts'
 
 /** Room for some forty batches of this rig in files of about ten. */
-const BYTES_MAX = 80_000
+const BYTES_MAX = 64_000
 const FRAMES = 600
 /** Of the moments at which the power may fail, every so-many-th. */
 const EVERY = 8

@@ -99,7 +99,7 @@ t.test('a configuration is read from its folder with exactly the bytes of every 
   t.same(loaded.files[2]?.bytes, bytesOf('opaque'))
   t.same(
     parseRuntimeFiles(loaded.files),
-    { config: loaded.config, registries: loaded.registries },
+    { config: loaded.config, trust: loaded.trust, registries: loaded.registries },
     'the same from the journal',
   )
   t.match(

@@ -1,0 +1,84 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { loadCollectorConfig, loadRuntimeConfig, parseRuntimeFiles } from '../../../shared/config/load.ts'
+import { toHex } from '../../../shared/crypto/digest.ts'
+import { generateSigner } from '../../../shared/crypto/sign.ts'
+import { COLLECTOR, problemsOf, REGISTRY, RUNTIME } from '../../support/config-texts.ts'
+
+const ADA = generateSigner()
+const GRACE = generateSigner()
+const files = {
+  'loop.registry.yaml': REGISTRY,
+  'sign.pem': ADA.privatePem,
+  'ada.pub': ADA.publicPem,
+  'ada-again.pub': ADA.publicPem,
+  'grace.pub': GRACE.publicPem,
+}
+const operators = (...pairs: readonly (readonly [string, string])[]): string =>
+  `operators:\n${pairs.map(([name, file]) => `  - { name: ${name}, public_key_file: ${file} }\n`).join('')}`
+const TWO = operators(['ada', 'ada.pub'], ['grace', 'grace.pub'])
+
+t.test('operators are read with their keys, which the journal holds with the other files', (t) => {
+  const folder = t.testdir(files)
+  const path = join(folder, 'runtime.yaml')
+  writeFileSync(path, `${RUNTIME}${TWO}governance: { approvals_required: 2, approvers: [grace] }\n`)
+  const loaded = loadRuntimeConfig(path)
+  const said = ({ trust }: Pick<typeof loaded, 'trust'>) => ({
+    keys: trust.operators.map(({ name, key }) => [name, toHex(key.keyId)]),
+    approvalsRequired: trust.approvalsRequired,
+    approvers: trust.approvers,
+  })
+  t.same(said(loaded), {
+    keys: [
+      ['ada', toHex(ADA.signer.keyId)],
+      ['grace', toHex(GRACE.signer.keyId)],
+    ],
+    approvalsRequired: 2,
+    approvers: ['grace'],
+  })
+  t.same(
+    loaded.files.map(({ name }) => name),
+    ['runtime.yaml', 'ada.pub', 'grace.pub', 'loop.registry.yaml'],
+  )
+  t.same(said(parseRuntimeFiles(loaded.files)), said(loaded), 'the same from the journal')
+  writeFileSync(path, RUNTIME)
+  t.same(loadRuntimeConfig(path).trust, { operators: [], approvalsRequired: 1, approvers: [] }, 'nobody unless told')
+  t.end()
+})
+
+t.test('one person under two names, and everything else that is wrong, is told at once', (t) => {
+  const folder = t.testdir(files)
+  const wrong = [
+    operators(
+      ['ada', 'ada.pub'],
+      ['eve', 'ada-again.pub'],
+      ['ada', 'grace.pub'],
+      ['kay', 'sign.pem'],
+      ['lin', 'gone.pub'],
+      ['tom', 'loop.registry.yaml'],
+    ),
+    'governance: { require_approval: false, approvers: [ada, graze, lin] }\n',
+  ].join('')
+  for (const [file, text, load] of [
+    ['runtime.yaml', RUNTIME, loadRuntimeConfig],
+    ['collector.yaml', COLLECTOR, loadCollectorConfig],
+  ] as const) {
+    const path = join(folder, file)
+    writeFileSync(path, `${text}${wrong}`)
+    t.match(
+      problemsOf(() => load(path)).map(({ key, found }) => [key, found]),
+      [
+        ['operators[1].public_key_file', 'the key of `ada` again'],
+        ['operators[2].name', '`ada` a second time'],
+        ['operators[3].public_key_file', '"sign.pem": a private key'],
+        ['operators[4].public_key_file', '"gone.pub": there is no such file'],
+        ['operators[5].public_key_file', '"loop.registry.yaml": not a public key'],
+        ['governance.require_approval', 'false'],
+        ['governance.approvers[1]', '`graze`'],
+      ],
+      file,
+    )
+  }
+  t.end()
+})
