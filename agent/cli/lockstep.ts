@@ -201,10 +201,15 @@ function said(rig: RigState, effects: readonly Effect[]): Record<string, unknown
 function driversOf({ settings }: RigState, monitor: Monitor): { channel: string; contribution: number }[] {
   const { channel: driver } = eventOf(monitor)
   const most = new Float64Array(settings.metrics.length)
-  for (const { stream, scores } of [...monitor.channels, ...monitor.rig])
+  for (const { stream, scores } of monitor.channels)
     if (stream.use === 'event')
       scores.forEach((score, c) => {
         most[c] = Math.max(most[c]!, score)
+      })
+  for (const { stream, shares } of monitor.rig)
+    if (stream.use === 'event')
+      shares.forEach((share, c) => {
+        most[c] = Math.max(most[c]!, share)
       })
   return [...most]
     .map((contribution, c) => ({ channel: settings.metrics[c]!.metric, contribution, first: c === driver ? 0 : 1 }))
@@ -221,8 +226,7 @@ function streamsOf(monitor: Monitor): Record<string, { alarm: boolean; score: nu
   })
   for (const { detector } of RIG_STREAMS) {
     const of = monitor.rig.find(({ stream }) => stream.detector === detector)
-    if (of !== undefined)
-      streams[detector.name] = { alarm: isActive(of.alarm), score: of.scores.reduce((a, b) => Math.max(a, b), 0) }
+    if (of !== undefined) streams[detector.name] = { alarm: isActive(of.alarm), score: of.score[0]! }
   }
   return streams
 }

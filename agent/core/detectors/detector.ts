@@ -49,29 +49,25 @@ export type ChannelStep = {
   held: boolean
 }
 
-/**
- * Watches all channels at once, and scores each of them: limits, alarm and driver are of channels, whoever scores them.
- * Same rules as {@link ChannelDetector}; the order of channels is that of the rig's metrics.
- */
+/** Watches all channels at once. Same rules as {@link ChannelDetector}. */
 export type RigDetector = Readonly<{
   name: string
   version: number
-  /** Steps whose mean it judges at the longest. */
-  meanSteps: number
   limitMin: number
   /** Doubles of state for these numbers. */
   fields(numbers: readonly number[]): number
   fit(segments: readonly StepTable[]): readonly number[] | null
   begin(numbers: readonly number[], state: Float64Array): void
-  /** Takes a row; a channel whose mean is NaN has nothing new. Writes every channel's score. */
-  step(numbers: readonly number[], state: Float64Array, row: StepRow, to: RigScores): void
-  /** Steps that nobody saw went by. */
-  skip?(numbers: readonly number[], state: Float64Array, steps: number): void
-  /** Signed distance of a channel from what was expected, in the unit of its metric. */
-  deviation?(numbers: readonly number[], state: Float64Array, channel: number): number
-  /** The alarm is over: lets the detector find the new level of a channel when it is not the old one. */
-  release?(numbers: readonly number[], state: Float64Array, channel: number): void
+  /**
+   * Takes a row; a channel whose mean is NaN has nothing new. Writes the share of each channel in the score to
+   * `contributions`.
+   */
+  step(numbers: readonly number[], state: Float64Array, row: StepRow, to: Contributions): number
 }>
 
-/** Where the scores of channels go, one a channel; `held` while the stream is in alarm. */
-export type RigScores = Readonly<{ held: boolean; scores: Float64Array }>
+/** What a rig's row is measured against, and where the shares of channels go. */
+export type Contributions = Readonly<{
+  held: boolean
+  /** One a channel, not negative. */
+  shares: Float64Array
+}>

@@ -1,6 +1,5 @@
 import type { ChannelDetector, ChannelStep } from './detector.ts'
-import { fitLocalLevel } from './local-level.ts'
-import { meansOf } from './steps.ts'
+import { meansOf, type StepTable } from './steps.ts'
 
 /**
  * The local-level residual: how far the mean of the last steps is from a reference that follows slowly while all is well
@@ -14,6 +13,11 @@ import { meansOf } from './steps.ts'
  * with its two variances found from block means and their structure function.
  */
 const MEAN_STEPS = 15
+const BLOCK_STEPS = 20
+/** Share of the structure function's slope that is taken for wander: the rest is a rig that was settling. */
+const WANDER_SHARE = 0.1
+/** Steps below which nothing is known of a channel. */
+const FIT_STEPS_MIN = 2 * BLOCK_STEPS
 
 /** Order of the numbers of a fit. */
 const REFERENCE = 0
@@ -37,8 +41,7 @@ export const LEVEL: ChannelDetector = {
   limitMin: 4,
   fit(segments, channel) {
     const newest = segments.at(-1)
-    const fit = newest === undefined ? null : fitLocalLevel(meansOf(newest, channel))
-    return fit === null ? null : [fit.level, fit.noise, fit.wander, fit.levelVariance]
+    return newest === undefined ? null : fitLevel(newest, channel)
   },
   begin(numbers, state, at) {
     state.fill(0, at, at + RING + MEAN_STEPS)
@@ -88,4 +91,42 @@ const SCORE_MAX = 1_000_000
 function scoreOf(size: number, spread: number): number {
   if (size === 0) return 0
   return spread > 0 ? Math.min(size / spread, SCORE_MAX) : SCORE_MAX
+}
+
+function fitLevel(table: StepTable, channel: number): readonly number[] | null {
+  const x = meansOf(table, channel)
+  if (x.length < FIT_STEPS_MIN) return null
+  const blocks = Math.floor(x.length / BLOCK_STEPS)
+  const means = new Float64Array(blocks)
+  let within = 0
+  for (let b = 0; b < blocks; b += 1) {
+    let sum = 0
+    for (let k = 0; k < BLOCK_STEPS; k += 1) sum += x[b * BLOCK_STEPS + k]!
+    means[b] = sum / BLOCK_STEPS
+    for (let k = 0; k < BLOCK_STEPS; k += 1) {
+      const d = x[b * BLOCK_STEPS + k]! - means[b]!
+      within += d * d
+    }
+  }
+  within /= blocks * (BLOCK_STEPS - 1)
+  const noise = Math.max(within, (BLOCK_STEPS * structureOf(means, 1)) / 2)
+  let wander = 0
+  for (let lag = 1; lag <= Math.floor(blocks / 2); lag += 1) {
+    const grown = (structureOf(means, lag) - (2 * within) / BLOCK_STEPS) / (lag * BLOCK_STEPS)
+    wander = Math.max(wander, grown)
+  }
+  wander *= WANDER_SHARE
+  let sum = 0
+  for (const value of x) sum += value
+  return [sum / x.length, noise, wander, noise / x.length + (wander * x.length) / 3]
+}
+
+/** Mean squared difference of block means `lag` apart. */
+function structureOf(means: Float64Array, lag: number): number {
+  let sum = 0
+  for (let k = 0; k + lag < means.length; k += 1) {
+    const d = means[k + lag]! - means[k]!
+    sum += d * d
+  }
+  return sum / (means.length - lag)
 }

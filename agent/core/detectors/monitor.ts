@@ -23,15 +23,13 @@ export type ChannelMonitor = Readonly<{
   alarm: AlarmState
 }>
 
-/** One stream that watches all channels together. */
 export type RigMonitor = Readonly<{
   stream: RigStream
   fit: DetectorFit
-  /** Limit of each channel. */
-  limits: Float64Array
   state: Float64Array
-  /** Scores ÷ limits of the newest row. */
-  scores: Float64Array
+  /** Share of each channel in the newest score. */
+  shares: Float64Array
+  score: Float64Array
   alarm: AlarmState
 }>
 
@@ -62,8 +60,8 @@ export function createMonitor(settings: MonitorSettings): Monitor {
     if (fit === null) return []
     const state = new Float64Array(stream.detector.fields(fit.numbers))
     stream.detector.begin(fit.numbers, state)
-    const limits = Float64Array.from(settings.channels, (of) => fitOf(of, stream.detector)?.limit ?? fit.limit)
-    return [{ stream, fit, limits, state, scores: new Float64Array(limits.length), alarm: createAlarm() }]
+    const shares = new Float64Array(settings.channels.length)
+    return [{ stream, fit, state, shares, score: new Float64Array(1), alarm: createAlarm() }]
   })
   return { settings, channels, rig, progress: new Float64Array(2) }
 }
@@ -125,23 +123,16 @@ function releaseChannels({ stream: { detector }, fits, state, scores }: ChannelM
 }
 
 function stepRig(of: RigMonitor, row: StepRow, mayStart: boolean): void {
-  const { stream, fit, limits, state, scores, alarm } = of
-  const { detector } = stream
+  const { stream, fit, state, shares, score, alarm } = of
   const held = isActive(alarm)
-  detector.step(fit.numbers, state, row, { held, scores })
-  let worst = 0
-  for (let c = 0; c < scores.length; c += 1) {
-    scores[c] = scores[c]! / limits[c]!
-    if (scores[c]! > scores[worst]!) worst = c
-  }
-  const distanceOf = (c: number): number => detector.deviation?.(fit.numbers, state, c) ?? scores[c]!
-  const changed = stepAlarm(alarm, stream.rule, {
-    channel: worst,
-    score: mayStart || held ? scores[worst]! : 0,
-    distanceOf,
+  score[0] = stream.detector.step(fit.numbers, state, row, { held, shares }) / fit.limit
+  let driver = 0
+  for (let c = 1; c < shares.length; c += 1) if (shares[c]! > shares[driver]!) driver = c
+  stepAlarm(alarm, stream.rule, {
+    channel: driver,
+    score: mayStart || held ? score[0] : 0,
+    distanceOf: (c) => shares[c]!,
   })
-  if (changed !== 'off') return
-  for (let c = 0; c < scores.length; c += 1) if (scores[c]! > RELEASED_RATIO) detector.release?.(fit.numbers, state, c)
 }
 
 /** Steps that nobody saw went by: a gap in time. */
@@ -153,7 +144,6 @@ export function skipMonitor(monitor: Monitor, steps: number): void {
       if (fit !== null) detector.skip?.(fit.numbers, state, c * detector.fields, steps)
     })
   }
-  for (const { stream, fit, state } of monitor.rig) stream.detector.skip?.(fit.numbers, state, steps)
 }
 
 /** A stream that speaks about a channel: it drives the alarm, or is beyond its limit while there is one. */
@@ -188,19 +178,17 @@ export function voiceOf(monitor: Monitor, channel: number): Voice | null {
       steps: detector.meanSteps,
     }
   }
-  for (const { stream, fit, limits, state, scores, alarm } of monitor.rig) {
-    const ratio = scores[channel]!
-    if (!isActive(alarm) || !(ratio > 1 || driverOf(alarm) === channel)) continue
-    if (loudest !== null && !(ratio > loudest.ratio)) continue
-    const { detector } = stream
+  for (const { stream, fit, shares, score, alarm } of monitor.rig) {
+    if (!isActive(alarm) || driverOf(alarm) !== channel || (loudest !== null && !(score[0]! > loudest.ratio))) continue
+    const { name } = stream.detector
     loudest = {
-      stream: detector.name,
-      ratio,
+      stream: name,
+      ratio: score[0]!,
       level: null,
       perScore: null,
-      limit: limits[channel]!,
-      distance: detector.deviation?.(fit.numbers, state, channel) ?? null,
-      steps: detector.meanSteps,
+      limit: fit.limit,
+      distance: shares[channel]!,
+      steps: 1,
     }
   }
   return loudest
@@ -226,8 +214,8 @@ export function eventOf(monitor: Monitor): Event {
   }
   for (const { stream, scores, alarm } of monitor.channels)
     if (stream.use === 'event') hear(stream.detector.name, alarm, largest(scores))
-  for (const { stream, scores, alarm } of monitor.rig)
-    if (stream.use === 'event') hear(stream.detector.name, alarm, largest(scores))
+  for (const { stream, score: of, alarm } of monitor.rig)
+    if (stream.use === 'event') hear(stream.detector.name, alarm, of[0]!)
   const active = driven as { stream: string; channel: number } | null
   if (active !== null) return { state: 'alarm', score, stream: active.stream, channel: active.channel }
   return { state: isWarm(monitor) ? 'nominal' : 'warming_up', score, stream: null, channel: -1 }
@@ -247,7 +235,7 @@ export function arraysOfMonitor({ channels, rig, progress }: Monitor): Float64Ar
   return [
     progress,
     ...channels.flatMap(({ state, scores, alarm }) => [state, scores, alarm]),
-    ...rig.flatMap(({ state, scores, alarm }) => [state, scores, alarm]),
+    ...rig.flatMap(({ state, shares, score, alarm }) => [state, shares, score, alarm]),
   ]
 }
 

@@ -45,7 +45,16 @@ const MISSING_SWEEPS = 4
 const VALUE_MAX = 1_000_000
 const SCORE_MAX = 1_000_000
 
-/** Numbers of a fit: how many channels, then these of each channel, then the inverse of the correlations. */
+/**
+ * Tolerance in variances of the reference's error as the filter has it. More than 1, because the filter is told a tenth of
+ * the wander so that it follows slowly, and is therefore surer of itself than it should be.
+ */
+const REFERENCE_TOLERANCE = 2.5
+
+/** Numbers of a fit: how many channels, unrest, then these of each channel, then the inverse of the correlations. */
+const CHANNELS = 0
+const UNREST = 1
+const OF_FIT = 2
 const OF_CHANNEL = 8
 const MEAN = 0
 const SCALE = 1
@@ -75,13 +84,13 @@ export const MULTIVARIATE: RigDetector = {
   name: NAME,
   version: 1,
   meanSteps: (2 - LONG) / LONG,
-  limitMin: 5,
-  fields: (numbers) => numbers[0]! * FIELDS,
+  limitMin: 4,
+  fields: (numbers) => numbers[CHANNELS]! * FIELDS,
   fit: fitMultivariate,
   begin(numbers, state) {
     state.fill(0)
-    for (let c = 0; c < numbers[0]!; c += 1) {
-      const of = 1 + c * OF_CHANNEL
+    for (let c = 0; c < numbers[CHANNELS]!; c += 1) {
+      const of = OF_FIT + c * OF_CHANNEL
       const at = c * FIELDS
       state[at + REF] = numbers[of + REFERENCE]!
       state[at + VARIANCE] = numbers[of + START_VARIANCE]!
@@ -92,9 +101,9 @@ export const MULTIVARIATE: RigDetector = {
   },
   step: stepMultivariate,
   skip(numbers, state, steps) {
-    for (let c = 0; c < numbers[0]!; c += 1) {
+    for (let c = 0; c < numbers[CHANNELS]!; c += 1) {
       const at = c * FIELDS
-      state[at + VARIANCE] = state[at + VARIANCE]! + numbers[1 + c * OF_CHANNEL + WANDER]! * steps
+      state[at + VARIANCE] = state[at + VARIANCE]! + numbers[OF_FIT + c * OF_CHANNEL + WANDER]! * steps
       forgetMeans(state, at)
       state[at + AGE] = state[at + AGE]! + steps
     }
@@ -105,6 +114,8 @@ export const MULTIVARIATE: RigDetector = {
     const deviation = deviationAt(state, at)
     state[at + VARIANCE] = state[at + VARIANCE]! + deviation * deviation
   },
+  // A relation that moved by itself from one part of the nominal rows to the next is no proof of a fault when it moves.
+  eventRatio: (numbers) => Math.max(1, Math.sqrt(numbers[UNREST]!)),
 }
 
 function forgetMeans(state: Float64Array, at: number): void {
@@ -124,9 +135,9 @@ function stepMultivariate(
   row: StepRow,
   { held, scores }: RigScores,
 ): void {
-  const order = numbers[0]!
+  const order = numbers[CHANNELS]!
   const missing = standardise(numbers, state, row)
-  const matrix: PackedMatrix = { numbers, at: 1 + order * OF_CHANNEL, order }
+  const matrix: PackedMatrix = { numbers, at: OF_FIT + order * OF_CHANNEL, order }
   // What a few channels say is no account of what all the others should be.
   const isTold = 2 * missing.length <= order
   if (isTold) {
@@ -134,7 +145,7 @@ function stepMultivariate(
     multiply(matrix, z, g)
   }
   for (let c = 0; c < order; c += 1) {
-    const of = 1 + c * OF_CHANNEL
+    const of = OF_FIT + c * OF_CHANNEL
     const at = c * FIELDS
     state[at + VARIANCE] = state[at + VARIANCE]! + numbers[of + WANDER]!
     const isJudged = isTold && numbers[of + SCALE]! > 0 && state[at + AGE]! <= numbers[of + KEPT]!
@@ -142,7 +153,7 @@ function stepMultivariate(
     else {
       const residual = g[c]! * numbers[of + TO_UNIT]!
       scores[c] = scoreOf(state, at, residual, numbers[of + NOISE]!)
-      if (!held) follow(state, at, residual, numbers[of + NOISE]!)
+      if (held[c] === 0) follow(state, at, residual, numbers[of + NOISE]!)
     }
   }
 }
@@ -150,8 +161,8 @@ function stepMultivariate(
 /** Writes the row in deviations to `z`. @returns channels that said nothing for longer than they ever did. */
 function standardise(numbers: readonly number[], state: Float64Array, row: StepRow): number[] {
   const missing: number[] = []
-  for (let c = 0; c < numbers[0]!; c += 1) {
-    const of = 1 + c * OF_CHANNEL
+  for (let c = 0; c < numbers[CHANNELS]!; c += 1) {
+    const of = OF_FIT + c * OF_CHANNEL
     const at = c * FIELDS
     const scale = numbers[of + SCALE]!
     const mean = row.mean[c]!
@@ -182,7 +193,7 @@ function complete(matrix: PackedMatrix, missing: readonly number[]): void {
 /** Takes a residual into the means of a channel. @returns the largest of their scores. */
 function scoreOf(state: Float64Array, at: number, residual: number, noise: number): number {
   const reference = state[at + REF]!
-  const variance = state[at + VARIANCE]!
+  const variance = REFERENCE_TOLERANCE * state[at + VARIANCE]!
   const middle = state[at + MIDDLE_MEAN]! + MIDDLE * (residual - state[at + MIDDLE_MEAN]!)
   const long = state[at + LONG_MEAN]! + LONG * (residual - state[at + LONG_MEAN]!)
   const middleShare = (1 - MIDDLE) * (1 - MIDDLE) * state[at + MIDDLE_SHARE]! + MIDDLE * MIDDLE
@@ -229,16 +240,28 @@ function fitMultivariate(segments: readonly StepTable[]): readonly number[] | nu
   const unseen = unseenResiduals(complete, sums, parts)
   if (unseen === null) return null
   const toUnit = unitsOf(relation)
-  const numbers = [channels]
+  const ofChannels: number[] = []
+  let unrest = 0
   for (let c = 0; c < channels; c += 1) {
-    const level = fitLocalLevel(fitted[c]!)!
-    const noise = Math.max(level.noise, fitLocalLevel(unseen[c]!)!.noise)
-    const startVariance = noise / rows + (level.wander * rows) / 3
-    numbers.push(relation.mean[c]!, relation.scale[c]!, toUnit[c]!, complete.keptRows[c]!)
-    numbers.push(level.level, noise, level.wander, startVariance)
+    const { level, noise: seen, wander } = fitLocalLevel(fitted[c]!)
+    const noise = Math.max(seen, fitLocalLevel(unseen[c]!).noise)
+    ofChannels.push(relation.mean[c]!, relation.scale[c]!, toUnit[c]!, complete.keptRows[c]!)
+    ofChannels.push(level, noise, wander, noise / rows + (wander * rows) / 3)
+    unrest += unrestOf(unseen[c]!, noise, parts) / channels
   }
-  numbers.push(...relation.inverse)
-  return numbers
+  return [channels, unrest, ...ofChannels, ...relation.inverse]
+}
+
+/** Mean over parts of how many times further their means are from 0 than noise makes them, in squares; 1 is at rest. */
+function unrestOf(residuals: Float64Array, noise: number, parts: readonly (readonly [number, number])[]): number {
+  if (noise === 0) return 0
+  let sum = 0
+  for (const [from, to] of parts) {
+    let mean = 0
+    for (let row = from; row < to; row += 1) mean += residuals[row]! / (to - from)
+    sum += (mean * mean * (to - from)) / noise
+  }
+  return sum / parts.length
 }
 
 /** The newest segments that have so many rows together, or all there are. */

@@ -1,5 +1,5 @@
 import type { DetectorFit } from '../../../shared/model/baseline.ts'
-import type { ChannelStep, RigDetector } from './detector.ts'
+import type { ChannelStep } from './detector.ts'
 import { createStepRow, rowOfSteps, type StepRow, type StepTable, sliceSteps } from './steps.ts'
 import { CHANNEL_STREAMS, RIG_STREAMS } from './streams.ts'
 
@@ -39,7 +39,7 @@ export function fitDetectors(segments: readonly StepTable[], channels: number): 
     }
     if (use === 'event' && rigMaxima.length === 0) rigMaxima = inLimits
   }
-  return { rig: fitRig(segments, fits), channels: fits, rigMaxima }
+  return { channels: fits, rig: fitRig(segments, channels), rigMaxima }
 }
 
 /** Largest score on the part of a segment that was not fitted on; null when it is too short. */
@@ -68,44 +68,25 @@ function channelStep(table: StepTable, row: number, c: number): ChannelStep | nu
   return { mean, min: table.min[at]!, max: table.max[at]!, first: table.first[at]!, last: table.last[at]!, held: false }
 }
 
-/**
- * Adds the limit of each channel of each rig-wide detector to `fits`, with no numbers of its own: those are of the rig.
- * A segment is replayed after those before it, as it was when it was young.
- */
-function fitRig(segments: readonly StepTable[], fits: DetectorFit[][]): DetectorFit[] {
+function fitRig(segments: readonly StepTable[], channels: number): DetectorFit[] {
   return RIG_STREAMS.flatMap(({ detector }): DetectorFit[] => {
-    const { name, version, limitMin } = detector
     const numbers = detector.fit(segments)
     if (numbers === null) return []
-    const replays = segments.map((_, k) => replayRig(detector, segments.slice(0, k + 1), fits.length))
-    const inLimits = segments.map(() => 0)
-    for (let c = 0; c < fits.length; c += 1) {
-      const maxima = replays.map((of) => of[c]!)
-      const limit = maxima.reduce((a, b) => Math.max(a, b), limitMin)
-      maxima.forEach((max, k) => {
-        inLimits[k] = Math.max(inLimits[k]!, max / limit)
-      })
-      fits[c]!.push({ detector: name, version, numbers: [], maxima, limit })
-    }
-    return [{ detector: name, version, numbers, maxima: inLimits, limit: 1 }]
+    const maxima = segments.map((segment) => {
+      const half = Math.floor(segment.rows * REPLAY_FIT_RATIO)
+      const part = detector.fit([sliceSteps(segment, 0, half)])
+      if (part === null) return 0
+      const state = new Float64Array(detector.fields(part))
+      detector.begin(part, state)
+      const to = { held: false, shares: new Float64Array(channels) }
+      let max = 0
+      for (let row = half; row < segment.rows; row += 1)
+        max = Math.max(max, detector.step(part, state, rowOfSteps(segment, row), to))
+      return max
+    })
+    const limit = maxima.reduce((a, b) => Math.max(a, b), detector.limitMin)
+    return [{ detector: detector.name, version: detector.version, numbers, maxima, limit }]
   })
-}
-
-/** Largest score of each channel on the second half of the newest segment; zeros when there is too little before it. */
-function replayRig(detector: RigDetector, segments: readonly StepTable[], channels: number): Float64Array {
-  const newest = segments.at(-1)!
-  const half = Math.floor(newest.rows * REPLAY_FIT_RATIO)
-  const maxima = new Float64Array(channels)
-  const numbers = detector.fit([...segments.slice(0, -1), sliceSteps(newest, 0, half)])
-  if (numbers === null) return maxima
-  const state = new Float64Array(detector.fields(numbers))
-  detector.begin(numbers, state)
-  const to = { held: false, scores: new Float64Array(channels) }
-  for (let row = half; row < newest.rows; row += 1) {
-    detector.step(numbers, state, rowOfSteps(newest, row), to)
-    for (let c = 0; c < channels; c += 1) maxima[c] = Math.max(maxima[c]!, to.scores[c]!)
-  }
-  return maxima
 }
 
 /** Gathers rows for a table. */

@@ -1,7 +1,6 @@
 import type { AlarmRule } from './alarm.ts'
 import type { ChannelDetector, RigDetector } from './detector.ts'
 import { LEVEL } from './level.ts'
-import { MULTIVARIATE } from './multivariate.ts'
 
 /**
  * What a stream's alarm is for: `event` streams say that something happened and make the rig's state; `advisory` ones are
@@ -18,9 +17,7 @@ export const CHANNEL_STREAMS: readonly ChannelStream[] = [
   { detector: LEVEL, use: 'event', rule: { onRows: 1, offRows: 5, recoveredRatio: 0.1 } },
 ]
 
-export const RIG_STREAMS: readonly RigStream[] = [
-  { detector: MULTIVARIATE, use: 'event', rule: { onRows: 1, offRows: 5, recoveredRatio: 0.2 } },
-]
+export const RIG_STREAMS: readonly RigStream[] = []
 
 /** Names of all streams; they are the grounds of findings. */
 export const STREAM_NAMES: readonly string[] = [...CHANNEL_STREAMS, ...RIG_STREAMS].map(({ detector }) => detector.name)
