@@ -221,8 +221,8 @@ function driversOf({ settings }: RigState, monitor: Monitor): { channel: string;
 function streamsOf(monitor: Monitor): Record<string, { alarm: boolean; score: number }> {
   const streams: Record<string, { alarm: boolean; score: number }> = {}
   CHANNEL_STREAMS.forEach(({ detector }, k) => {
-    const { scores, alarm } = monitor.channels[k]!
-    streams[detector.name] = { alarm: isActive(alarm), score: scores.reduce((a, b) => Math.max(a, b), 0) }
+    const { scores, latches } = monitor.channels[k]!
+    streams[detector.name] = { alarm: isActive(latches), score: scores.reduce((a, b) => Math.max(a, b), 0) }
   })
   for (const { detector } of RIG_STREAMS) {
     const of = monitor.rig.find(({ stream }) => stream.detector === detector)

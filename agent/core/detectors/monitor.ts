@@ -1,6 +1,18 @@
 import type { DetectorFit } from '../../../shared/model/baseline.ts'
 import { type AlarmState, createAlarm, driverOf, isActive, stepAlarm } from './alarm.ts'
 import type { ChannelStep } from './detector.ts'
+import {
+  beginLatchRow,
+  breakLatchRows,
+  clearFollowers,
+  createLatches,
+  driverSinceOf,
+  endLatchRow,
+  isLatched,
+  type Latches,
+  type LatchStep,
+  stepLatch,
+} from './latches.ts'
 import type { StepRow } from './steps.ts'
 import { CHANNEL_STREAMS, type ChannelStream, RIG_STREAMS, type RigStream } from './streams.ts'
 
@@ -20,7 +32,9 @@ export type ChannelMonitor = Readonly<{
   state: Float64Array
   /** Scores ÷ limits of the newest step of each channel; 0 for one without a fit. */
   scores: Float64Array
-  alarm: AlarmState
+  latches: Latches
+  /** Score that two channels must pass for neither to need its own limit; Infinity without support. */
+  supportLimit: number
 }>
 
 export type RigMonitor = Readonly<{
@@ -53,7 +67,16 @@ export function createMonitor(settings: MonitorSettings): Monitor {
     fits.forEach((fit, c) => {
       if (fit !== null) detector.begin(fit.numbers, state, c * detector.fields)
     })
-    return { stream, fits, state, scores: new Float64Array(fits.length), alarm: createAlarm() }
+    const supportLimit =
+      (stream.support === null ? null : fitOf(settings.rig, stream.support))?.limit ?? Number.POSITIVE_INFINITY
+    return {
+      stream,
+      fits,
+      state,
+      scores: new Float64Array(fits.length),
+      latches: createLatches(fits.length),
+      supportLimit,
+    }
   })
   const rig = RIG_STREAMS.flatMap((stream): RigMonitor[] => {
     const fit = fitOf(settings.rig, stream.detector)
@@ -81,45 +104,63 @@ export function stepMonitor(monitor: Monitor, row: StepRow): void {
 }
 
 const STEP: ChannelStep = { mean: 0, min: 0, max: 0, first: 0, last: 0, held: false }
+const LATCH: LatchStep = { over: false, score: 0, limit: 1, distance: 0 }
 
 function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void {
-  const { stream, fits, state, scores, alarm } = of
+  const { stream, fits, state, scores, latches, supportLimit } = of
   const { detector } = stream
-  STEP.held = isActive(alarm)
-  let worst = -1
+  // The furthest channel, and how far the one behind it is: what support is about.
+  let furthest = -1
+  let first = 0
+  let second = 0
   for (let c = 0; c < fits.length; c += 1) {
     const fit = fits[c]!
-    if (fit === null) continue
     const mean = row.mean[c]!
-    if (!Number.isNaN(mean)) {
-      STEP.mean = mean
-      STEP.min = row.min[c]!
-      STEP.max = row.max[c]!
-      STEP.first = row.first[c]!
-      STEP.last = row.last[c]!
-      scores[c] = detector.step(fit.numbers, state, c * detector.fields, STEP) / fit.limit
-    }
-    if (worst < 0 || scores[c]! > scores[worst]!) worst = c
+    if (fit === null || Number.isNaN(mean)) continue
+    STEP.mean = mean
+    STEP.min = row.min[c]!
+    STEP.max = row.max[c]!
+    STEP.first = row.first[c]!
+    STEP.last = row.last[c]!
+    STEP.held = isLatched(latches, c)
+    const score = detector.step(fit.numbers, state, c * detector.fields, STEP)
+    scores[c] = score / fit.limit
+    if (score > first) {
+      second = first
+      first = score
+      furthest = c
+    } else if (score > second) second = score
   }
-  if (worst < 0) return
-  const distanceOf = (c: number): number =>
-    detector.deviation === undefined ? scores[c]! : detector.deviation(fits[c]!.numbers, state, c * detector.fields)
-  const changed = stepAlarm(alarm, stream.rule, {
-    channel: worst,
-    score: mayStart || isActive(alarm) ? scores[worst]! : 0,
-    distanceOf,
-  })
-  if (changed === 'off') releaseChannels(of)
+  const supported = second > supportLimit ? furthest : -1
+  latchChannels(of, row, { mayStart, supported })
 }
 
-/** Scores above this share of the limit when an alarm ends: such a channel may have a new level. */
-const RELEASED_RATIO = 0.5
-
-function releaseChannels({ stream: { detector }, fits, state, scores }: ChannelMonitor): void {
-  if (detector.release === undefined) return
+function latchChannels(
+  of: ChannelMonitor,
+  row: StepRow,
+  { mayStart, supported }: { mayStart: boolean; supported: number },
+): void {
+  const { stream, fits, state, scores, latches } = of
+  const { detector, rule } = stream
+  const driver = driverOf(latches)
+  const driverSince = driverSinceOf(latches)
+  let driverEnded = false
+  beginLatchRow(latches)
   for (let c = 0; c < fits.length; c += 1) {
-    if (fits[c] !== null && scores[c]! > RELEASED_RATIO) detector.release(fits[c]!.numbers, state, c * detector.fields)
+    const fit = fits[c]!
+    if (fit === null || Number.isNaN(row.mean[c]!)) continue
+    LATCH.over = mayStart && (scores[c]! > 1 || c === supported)
+    LATCH.limit = fit.limit
+    LATCH.score = scores[c]! * fit.limit
+    LATCH.distance = detector.deviation?.(fit.numbers, state, c * detector.fields) ?? LATCH.score
+    if (!stepLatch(latches, rule, c, LATCH)) continue
+    detector.release?.(fit.numbers, state, c * detector.fields)
+    if (c === driver) driverEnded = true
   }
+  if (driverEnded)
+    for (const c of clearFollowers(latches, driverSince))
+      detector.release?.(fits[c]!.numbers, state, c * detector.fields)
+  endLatchRow(latches)
 }
 
 function stepRig(of: RigMonitor, row: StepRow, mayStart: boolean): void {
@@ -138,15 +179,17 @@ function stepRig(of: RigMonitor, row: StepRow, mayStart: boolean): void {
 /** Steps that nobody saw went by: a gap in time. */
 export function skipMonitor(monitor: Monitor, steps: number): void {
   monitor.progress[ROWS] = 0
-  for (const { stream, fits, state } of monitor.channels) {
+  for (const { stream, fits, state, latches } of monitor.channels) {
     const { detector } = stream
+    breakLatchRows(latches)
+    // A channel in alarm stands still: its reference is frozen, and the mean of before is still what is known of the fault.
     fits.forEach((fit, c) => {
-      if (fit !== null) detector.skip?.(fit.numbers, state, c * detector.fields, steps)
+      if (fit !== null && !isLatched(latches, c)) detector.skip?.(fit.numbers, state, c * detector.fields, steps)
     })
   }
 }
 
-/** A stream that speaks about a channel: it drives the alarm, or is beyond its limit while there is one. */
+/** A stream that speaks about a channel: the channel is in its alarm, or drives that of a stream of the whole rig. */
 export type Voice = Readonly<{
   stream: string
   /** Score ÷ limit. */
@@ -161,9 +204,9 @@ export type Voice = Readonly<{
 /** The stream that speaks loudest about a channel; null while none does. */
 export function voiceOf(monitor: Monitor, channel: number): Voice | null {
   let loudest: Voice | null = null
-  for (const { stream, fits, state, scores, alarm } of monitor.channels) {
+  for (const { stream, fits, state, scores, latches } of monitor.channels) {
     const fit = fits[channel]
-    if (fit == null || !isActive(alarm) || !(scores[channel]! > 1 || driverOf(alarm) === channel)) continue
+    if (fit == null || !isLatched(latches, channel)) continue
     if (loudest !== null && !(scores[channel]! > loudest.ratio)) continue
     const { detector } = stream
     const at = channel * detector.fields
@@ -212,8 +255,8 @@ export function eventOf(monitor: Monitor): Event {
     if (isActive(alarm) && (driven === null || most > driven.score))
       driven = { stream: name, channel: driverOf(alarm), score: most }
   }
-  for (const { stream, scores, alarm } of monitor.channels)
-    if (stream.use === 'event') hear(stream.detector.name, alarm, largest(scores))
+  for (const { stream, scores, latches } of monitor.channels)
+    if (stream.use === 'event') hear(stream.detector.name, latches, largest(scores))
   for (const { stream, score: of, alarm } of monitor.rig)
     if (stream.use === 'event') hear(stream.detector.name, alarm, of[0]!)
   const active = driven as { stream: string; channel: number } | null
@@ -234,7 +277,7 @@ function isWarm({ progress, settings }: Monitor): boolean {
 export function arraysOfMonitor({ channels, rig, progress }: Monitor): Float64Array[] {
   return [
     progress,
-    ...channels.flatMap(({ state, scores, alarm }) => [state, scores, alarm]),
+    ...channels.flatMap(({ state, scores, latches }) => [state, scores, latches]),
     ...rig.flatMap(({ state, shares, score, alarm }) => [state, shares, score, alarm]),
   ]
 }
