@@ -9,7 +9,6 @@ import { MODES, type Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
 import { isActive } from '../core/detectors/alarm.ts'
 import { eventOf, type Monitor } from '../core/detectors/monitor.ts'
-import { CHANNEL_STREAMS, RIG_STREAMS } from '../core/detectors/streams.ts'
 import type { RigState } from '../core/state.ts'
 import type { Effect } from '../core/step.ts'
 import {
@@ -201,15 +200,10 @@ function said(rig: RigState, effects: readonly Effect[]): Record<string, unknown
 function driversOf({ settings }: RigState, monitor: Monitor): { channel: string; contribution: number }[] {
   const { channel: driver } = eventOf(monitor)
   const most = new Float64Array(settings.metrics.length)
-  for (const { stream, scores } of monitor.channels)
+  for (const { stream, scores } of [...monitor.channels, ...monitor.rig])
     if (stream.use === 'event')
       scores.forEach((score, c) => {
         most[c] = Math.max(most[c]!, score)
-      })
-  for (const { stream, shares } of monitor.rig)
-    if (stream.use === 'event')
-      shares.forEach((share, c) => {
-        most[c] = Math.max(most[c]!, share)
       })
   return [...most]
     .map((contribution, c) => ({ channel: settings.metrics[c]!.metric, contribution, first: c === driver ? 0 : 1 }))
@@ -220,13 +214,7 @@ function driversOf({ settings }: RigState, monitor: Monitor): { channel: string;
 
 function streamsOf(monitor: Monitor): Record<string, { alarm: boolean; score: number }> {
   const streams: Record<string, { alarm: boolean; score: number }> = {}
-  CHANNEL_STREAMS.forEach(({ detector }, k) => {
-    const { scores, latches } = monitor.channels[k]!
-    streams[detector.name] = { alarm: isActive(latches), score: scores.reduce((a, b) => Math.max(a, b), 0) }
-  })
-  for (const { detector } of RIG_STREAMS) {
-    const of = monitor.rig.find(({ stream }) => stream.detector === detector)
-    if (of !== undefined) streams[detector.name] = { alarm: isActive(of.alarm), score: of.score[0]! }
-  }
+  for (const { stream, scores, latches } of [...monitor.channels, ...monitor.rig])
+    streams[stream.detector.name] = { alarm: isActive(latches), score: scores.reduce((a, b) => Math.max(a, b), 0) }
   return streams
 }

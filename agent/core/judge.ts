@@ -2,7 +2,8 @@ import { MOMENTS_FIELDS, type Moments, momentsAt } from '../../shared/math/momen
 import type { Finding } from '../../shared/model/decision.ts'
 import type { MetricVerdict } from '../../shared/model/verdict.ts'
 import { compareWindow, RATIO_MAX } from './compare.ts'
-import { type Voice, voiceOf } from './detectors/monitor.ts'
+import { voiceOf } from './detectors/monitor.ts'
+import type { Voice } from './detectors/voice.ts'
 import { type MetricBaseline, type MetricSettings, WINDOW_FILL_RATIO } from './settings.ts'
 import type { RigState } from './state.ts'
 

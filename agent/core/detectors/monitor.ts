@@ -1,5 +1,5 @@
 import type { DetectorFit } from '../../../shared/model/baseline.ts'
-import { type AlarmState, createAlarm, driverOf, isActive, stepAlarm } from './alarm.ts'
+import { type AlarmState, driverOf, isActive } from './alarm.ts'
 import type { ChannelStep } from './detector.ts'
 import {
   beginLatchRow,
@@ -13,17 +13,11 @@ import {
   type LatchStep,
   stepLatch,
 } from './latches.ts'
+import { fitOf, type MonitorSettings } from './monitor-settings.ts'
+import { createRigMonitors, eventScoreOf, type RigMonitor, skipRig, stepRig, voiceOfRig } from './rig-monitor.ts'
 import type { StepRow } from './steps.ts'
-import { CHANNEL_STREAMS, type ChannelStream, RIG_STREAMS, type RigStream } from './streams.ts'
-
-/** What the detectors of a rig know, from its baseline. */
-export type MonitorSettings = Readonly<{
-  /** Fits of each channel, by the order of the rig's metrics; one that its baseline does not know has none. */
-  channels: readonly (readonly DetectorFit[])[]
-  rig: readonly DetectorFit[]
-  /** Rows before an event stream speaks at all. */
-  warmUpRows: number
-}>
+import { CHANNEL_STREAMS, type ChannelStream } from './streams.ts'
+import { largest, type Voice } from './voice.ts'
 
 /** One channel stream of a rig: fits, state, and the score of every channel in limits. */
 export type ChannelMonitor = Readonly<{
@@ -35,16 +29,6 @@ export type ChannelMonitor = Readonly<{
   latches: Latches
   /** Score that two channels must pass for neither to need its own limit; Infinity without support. */
   supportLimit: number
-}>
-
-export type RigMonitor = Readonly<{
-  stream: RigStream
-  fit: DetectorFit
-  state: Float64Array
-  /** Share of each channel in the newest score. */
-  shares: Float64Array
-  score: Float64Array
-  alarm: AlarmState
 }>
 
 /** All detectors of one rig. Everything but `settings` is state. */
@@ -78,19 +62,8 @@ export function createMonitor(settings: MonitorSettings): Monitor {
       supportLimit,
     }
   })
-  const rig = RIG_STREAMS.flatMap((stream): RigMonitor[] => {
-    const fit = fitOf(settings.rig, stream.detector)
-    if (fit === null) return []
-    const state = new Float64Array(stream.detector.fields(fit.numbers))
-    stream.detector.begin(fit.numbers, state)
-    const shares = new Float64Array(settings.channels.length)
-    return [{ stream, fit, state, shares, score: new Float64Array(1), alarm: createAlarm() }]
-  })
+  const rig = createRigMonitors(settings)
   return { settings, channels, rig, progress: new Float64Array(2) }
-}
-
-function fitOf(fits: readonly DetectorFit[], { name, version }: { name: string; version: number }): DetectorFit | null {
-  return fits.find((fit) => fit.detector === name && fit.version === version) ?? null
 }
 
 /** Takes one row of steps. */
@@ -163,19 +136,6 @@ function latchChannels(
   endLatchRow(latches)
 }
 
-function stepRig(of: RigMonitor, row: StepRow, mayStart: boolean): void {
-  const { stream, fit, state, shares, score, alarm } = of
-  const held = isActive(alarm)
-  score[0] = stream.detector.step(fit.numbers, state, row, { held, shares }) / fit.limit
-  let driver = 0
-  for (let c = 1; c < shares.length; c += 1) if (shares[c]! > shares[driver]!) driver = c
-  stepAlarm(alarm, stream.rule, {
-    channel: driver,
-    score: mayStart || held ? score[0] : 0,
-    distanceOf: (c) => shares[c]!,
-  })
-}
-
 /** Steps that nobody saw went by: a gap in time. */
 export function skipMonitor(monitor: Monitor, steps: number): void {
   monitor.progress[ROWS] = 0
@@ -187,19 +147,8 @@ export function skipMonitor(monitor: Monitor, steps: number): void {
       if (fit !== null && !isLatched(latches, c)) detector.skip?.(fit.numbers, state, c * detector.fields, steps)
     })
   }
+  for (const of of monitor.rig) skipRig(of, steps)
 }
-
-/** A stream that speaks about a channel: the channel is in its alarm, or drives that of a stream of the whole rig. */
-export type Voice = Readonly<{
-  stream: string
-  /** Score ÷ limit. */
-  ratio: number
-  level: number | null
-  perScore: number | null
-  limit: number
-  distance: number | null
-  steps: number
-}>
 
 /** The stream that speaks loudest about a channel; null while none does. */
 export function voiceOf(monitor: Monitor, channel: number): Voice | null {
@@ -221,18 +170,9 @@ export function voiceOf(monitor: Monitor, channel: number): Voice | null {
       steps: detector.meanSteps,
     }
   }
-  for (const { stream, fit, shares, score, alarm } of monitor.rig) {
-    if (!isActive(alarm) || driverOf(alarm) !== channel || (loudest !== null && !(score[0]! > loudest.ratio))) continue
-    const { name } = stream.detector
-    loudest = {
-      stream: name,
-      ratio: score[0]!,
-      level: null,
-      perScore: null,
-      limit: fit.limit,
-      distance: shares[channel]!,
-      steps: 1,
-    }
+  for (const of of monitor.rig) {
+    const voice = voiceOfRig(of, channel)
+    if (voice !== null && !(loudest !== null && loudest.ratio >= voice.ratio)) loudest = voice
   }
   return loudest
 }
@@ -257,8 +197,13 @@ export function eventOf(monitor: Monitor): Event {
   }
   for (const { stream, scores, latches } of monitor.channels)
     if (stream.use === 'event') hear(stream.detector.name, latches, largest(scores))
-  for (const { stream, score: of, alarm } of monitor.rig)
-    if (stream.use === 'event') hear(stream.detector.name, alarm, of[0]!)
+  for (const of of monitor.rig)
+    if (of.stream.use === 'event') {
+      // Nearer than that it is in alarm, for people to see, and not an event.
+      const most = eventScoreOf(of)
+      if (most > 1) hear(of.stream.detector.name, of.latches, most)
+      else score = Math.max(score, most)
+    }
   const active = driven as { stream: string; channel: number } | null
   if (active !== null) return { state: 'alarm', score, stream: active.stream, channel: active.channel }
   return { state: isWarm(monitor) ? 'nominal' : 'warming_up', score, stream: null, channel: -1 }
@@ -278,12 +223,6 @@ export function arraysOfMonitor({ channels, rig, progress }: Monitor): Float64Ar
   return [
     progress,
     ...channels.flatMap(({ state, scores, latches }) => [state, scores, latches]),
-    ...rig.flatMap(({ state, shares, score, alarm }) => [state, shares, score, alarm]),
+    ...rig.flatMap(({ state, scores, latches }) => [state, scores, latches]),
   ]
-}
-
-function largest(scores: Float64Array): number {
-  let most = 0
-  for (const score of scores) most = Math.max(most, score)
-  return most
 }

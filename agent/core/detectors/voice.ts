@@ -1,0 +1,18 @@
+/** A stream that speaks about a channel: the channel is in its alarm. */
+export type Voice = Readonly<{
+  stream: string
+  /** Score ÷ limit. */
+  ratio: number
+  level: number | null
+  perScore: number | null
+  limit: number
+  distance: number | null
+  steps: number
+}>
+
+/** 0 for none. */
+export function largest(scores: Float64Array): number {
+  let most = 0
+  for (const score of scores) most = Math.max(most, score)
+  return most
+}
