@@ -1,6 +1,6 @@
 import type { DetectorFit } from '../../../shared/model/baseline.ts'
 import type { ChannelDetector, ChannelStep } from './detector.ts'
-import { longestKept, REPLAY_FIT_RATIO } from './replay.ts'
+import { longestKept, manyChannelsRatio, REPLAY_FIT_RATIO } from './replay.ts'
 import { fitRig } from './rig-limits.ts'
 import { createStepRow, reverseSteps, type StepRow, type StepTable, sliceSteps } from './steps.ts'
 import { CHANNEL_STREAMS, type ChannelStream, type Support } from './streams.ts'
@@ -29,18 +29,19 @@ export function fitDetectors(segments: readonly StepTable[], channels: number): 
     const { detector, use, support } = stream
     const replays = segments.map((segment) => replayStream(stream, segment))
     const inLimits = segments.map(() => 0)
+    const limitMin = detector.limitMin * (use === 'event' ? manyChannelsRatio(channels) : 1)
     for (let c = 0; c < channels; c += 1) {
       const numbers = detector.fit(segments, c)
       if (numbers === null) continue
       const maxima = replays.map(({ largest }) => largest[c]!)
-      const limit = maxima.reduce((a, b) => Math.max(a, b), detector.limitMin)
+      const limit = maxima.reduce((a, b) => Math.max(a, b), limitMin)
       maxima.forEach((max, k) => {
         inLimits[k] = Math.max(inLimits[k]!, max / limit)
       })
       fits[c]!.push({ detector: detector.name, version: detector.version, numbers, maxima, limit })
     }
     if (use === 'event' && rigMaxima.length === 0) rigMaxima = inLimits
-    if (support !== null && replays.length > 0) rig.push(fitSupport(support, replays))
+    if (support !== null && replays.length > 0) rig.push(fitSupport(support, replays, channels))
   }
   rig.sort((a, b) => (a.detector < b.detector ? -1 : 1))
   return { channels: fits, rig, rigMaxima: rigMaxima.map((max, k) => Math.max(max, inEvents[k]!)) }
@@ -52,10 +53,10 @@ export function fitDetectors(segments: readonly StepTable[], channels: number): 
  */
 const SUPPORT_RANK_RATIO = 0.85
 
-function fitSupport({ name, version, limitMin }: Support, replays: readonly Replay[]): DetectorFit {
+function fitSupport({ name, version, limitMin }: Support, replays: readonly Replay[], channels: number): DetectorFit {
   const maxima = replays.map(({ second }) => second)
   const rank = Math.min(Math.floor(SUPPORT_RANK_RATIO * (maxima.length + 1)) + 1, maxima.length)
-  const limit = Math.max(limitMin, [...maxima].sort((a, b) => a - b)[rank - 1]!)
+  const limit = Math.max(limitMin * manyChannelsRatio(channels), [...maxima].sort((a, b) => a - b)[rank - 1]!)
   return { detector: name, version, numbers: [], maxima, limit }
 }
 
