@@ -9,6 +9,7 @@ import {
   driverSinceOf,
   endLatchRow,
   isLatched,
+  isLatchIdle,
   type Latches,
   type LatchStep,
   stepLatch,
@@ -30,7 +31,7 @@ export type ChannelMonitor = Readonly<{
   stream: ChannelStream
   fits: readonly (DetectorFit | null)[]
   state: Float64Array
-  /** Scores ÷ limits of the newest step of each channel; 0 for one without a fit. */
+  /** Score of the newest step of each channel; 0 for one without a fit. */
   scores: Float64Array
   latches: Latches
   /** Score that two channels must pass for neither to need its own limit; Infinity without support. */
@@ -113,6 +114,8 @@ function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void
   let furthest = -1
   let first = 0
   let second = 0
+  let isQuiet = true
+  beginLatchRow(latches)
   for (let c = 0; c < fits.length; c += 1) {
     const fit = fits[c]!
     const mean = row.mean[c]!
@@ -124,34 +127,38 @@ function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void
     STEP.last = row.last[c]!
     STEP.held = isLatched(latches, c)
     const score = detector.step(fit.numbers, state, c * detector.fields, STEP)
-    scores[c] = score / fit.limit
+    scores[c] = score
+    if (score > fit.limit || !isLatchIdle(latches, c)) isQuiet = false
     if (score > first) {
       second = first
       first = score
       furthest = c
     } else if (score > second) second = score
   }
-  const supported = second > supportLimit ? furthest : -1
-  latchChannels(of, row, { mayStart, supported })
+  LATCH_ROW.mayStart = mayStart
+  LATCH_ROW.supported = second > supportLimit ? furthest : -1
+  // Nearly always so.
+  if (isQuiet && LATCH_ROW.supported < 0) return
+  latchChannels(of, row, LATCH_ROW)
 }
 
-function latchChannels(
-  of: ChannelMonitor,
-  row: StepRow,
-  { mayStart, supported }: { mayStart: boolean; supported: number },
-): void {
+type LatchRow = { mayStart: boolean; supported: number }
+const LATCH_ROW: LatchRow = { mayStart: false, supported: -1 }
+
+function latchChannels(of: ChannelMonitor, row: StepRow, { mayStart, supported }: Readonly<LatchRow>): void {
   const { stream, fits, state, scores, latches } = of
   const { detector, rule } = stream
   const driver = driverOf(latches)
   const driverSince = driverSinceOf(latches)
   let driverEnded = false
-  beginLatchRow(latches)
   for (let c = 0; c < fits.length; c += 1) {
     const fit = fits[c]!
     if (fit === null || Number.isNaN(row.mean[c]!)) continue
-    LATCH.over = mayStart && (scores[c]! > 1 || c === supported)
+    const over = mayStart && (scores[c]! > fit.limit || c === supported)
+    if (!over && isLatchIdle(latches, c)) continue
+    LATCH.over = over
     LATCH.limit = fit.limit
-    LATCH.score = scores[c]! * fit.limit
+    LATCH.score = scores[c]!
     LATCH.distance = detector.deviation?.(fit.numbers, state, c * detector.fields) ?? LATCH.score
     if (!stepLatch(latches, rule, c, LATCH)) continue
     detector.release?.(fit.numbers, state, c * detector.fields)
@@ -207,13 +214,14 @@ export function voiceOf(monitor: Monitor, channel: number): Voice | null {
   for (const { stream, fits, state, scores, latches } of monitor.channels) {
     const fit = fits[channel]
     if (fit == null || !isLatched(latches, channel)) continue
-    if (loudest !== null && !(scores[channel]! > loudest.ratio)) continue
+    const ratio = scores[channel]! / fit.limit
+    if (loudest !== null && !(ratio > loudest.ratio)) continue
     const { detector } = stream
     const at = channel * detector.fields
     const band = detector.band?.(fit.numbers, state, at) ?? null
     loudest = {
       stream: detector.name,
-      ratio: scores[channel]!,
+      ratio,
       level: band?.level ?? null,
       perScore: band?.perScore ?? null,
       limit: fit.limit,
@@ -255,8 +263,8 @@ export function eventOf(monitor: Monitor): Event {
     if (isActive(alarm) && (driven === null || most > driven.score))
       driven = { stream: name, channel: driverOf(alarm), score: most }
   }
-  for (const { stream, scores, latches } of monitor.channels)
-    if (stream.use === 'event') hear(stream.detector.name, latches, largest(scores))
+  for (const of of monitor.channels)
+    if (of.stream.use === 'event') hear(of.stream.detector.name, of.latches, largestRatio(of))
   for (const { stream, score: of, alarm } of monitor.rig)
     if (stream.use === 'event') hear(stream.detector.name, alarm, of[0]!)
   const active = driven as { stream: string; channel: number } | null
@@ -282,8 +290,15 @@ export function arraysOfMonitor({ channels, rig, progress }: Monitor): Float64Ar
   ]
 }
 
-function largest(scores: Float64Array): number {
+/** How far a channel is in a stream, in limits; 0 for one it knows nothing of. */
+export function ratioOf({ fits, scores }: ChannelMonitor, channel: number): number {
+  const fit = fits[channel]
+  return fit == null ? 0 : scores[channel]! / fit.limit
+}
+
+/** How far the furthest channel of a stream is, in limits. */
+export function largestRatio(of: ChannelMonitor): number {
   let most = 0
-  for (const score of scores) most = Math.max(most, score)
+  for (let c = 0; c < of.fits.length; c += 1) most = Math.max(most, ratioOf(of, c))
   return most
 }

@@ -50,7 +50,8 @@ function stepVariance(numbers: readonly number[], state: Float64Array, at: numbe
   state[at + SEEN] = seen + 1
   if (seen === 0) return 0
   const range = Math.abs(now.mean - before)
-  const fading = seen === 1 ? range : state[at + FADING]! + (range - state[at + FADING]!) / Math.min(seen, FADING_STEPS)
+  const fading =
+    state[at + FADING]! + (range - state[at + FADING]!) * (seen < FADING_STEPS ? 1 / seen : 1 / FADING_STEPS)
   state[at + FADING] = fading
   if (seen < FADING_STEPS) return 0
   const apart = Math.abs(fading - numbers[RANGE]!)
