@@ -1,5 +1,5 @@
 import { noiseOf } from '../../../shared/math/nominal.ts'
-import type { ChannelDetector, ChannelStep } from './detector.ts'
+import type { ChannelDetector, ChannelStep, Numbers } from './detector.ts'
 import { meansOf, type StepTable } from './steps.ts'
 
 /**
@@ -49,7 +49,7 @@ export const GOLDEN: ChannelDetector = {
   detectableShift: (numbers, limit) => limit * Math.sqrt(numbers[VARIANCE]!),
 }
 
-function stepGolden(numbers: readonly number[], state: Float64Array, at: number, now: ChannelStep): number {
+function stepGolden(numbers: Numbers, state: Float64Array, at: number, now: ChannelStep): number {
   const seen = state[at + SEEN]! + 1
   const fading =
     state[at + FADING]! + (now.mean - state[at + FADING]!) * (seen < FADING_STEPS ? 1 / seen : 1 / FADING_STEPS)

@@ -1,5 +1,5 @@
 import { noiseOf } from '../../../shared/math/nominal.ts'
-import type { ChannelDetector, ChannelStep } from './detector.ts'
+import type { ChannelDetector, ChannelStep, Numbers } from './detector.ts'
 import { meansOf, type StepTable } from './steps.ts'
 
 /**
@@ -75,7 +75,7 @@ export const LEVEL: ChannelDetector = {
     limit * Math.sqrt(numbers[NOISE]! / MEAN_STEPS + REFERENCE_TOLERANCE * numbers[START_VARIANCE]!),
 }
 
-function stepLevel(numbers: readonly number[], state: Float64Array, at: number, now: ChannelStep): number {
+function stepLevel(numbers: Numbers, state: Float64Array, at: number, now: ChannelStep): number {
   const noise = numbers[NOISE]!
   const seen = state[at + SEEN]!
   const slot = seen % MEAN_STEPS

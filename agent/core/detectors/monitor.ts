@@ -26,10 +26,13 @@ export type MonitorSettings = Readonly<{
   warmUpRows: number
 }>
 
+/** A fit of the baseline, its numbers as doubles in a row. */
+type ChannelFit = Readonly<{ numbers: Float64Array; limit: number }>
+
 /** One channel stream of a rig: fits, state, and the score of every channel in limits. */
 export type ChannelMonitor = Readonly<{
   stream: ChannelStream
-  fits: readonly (DetectorFit | null)[]
+  fits: readonly (ChannelFit | null)[]
   state: Float64Array
   /** Score of the newest step of each channel; 0 for one without a fit. */
   scores: Float64Array
@@ -63,7 +66,10 @@ const SETTLING = 1
 export function createMonitor(settings: MonitorSettings): Monitor {
   const channels = CHANNEL_STREAMS.map((stream): ChannelMonitor => {
     const { detector } = stream
-    const fits = settings.channels.map((of) => fitOf(of, detector))
+    const fits = settings.channels.map((of): ChannelFit | null => {
+      const fit = fitOf(of, detector)
+      return fit === null ? null : { numbers: Float64Array.from(fit.numbers), limit: fit.limit }
+    })
     const state = new Float64Array(fits.length * detector.fields)
     fits.forEach((fit, c) => {
       if (fit !== null) detector.begin(fit.numbers, state, c * detector.fields)

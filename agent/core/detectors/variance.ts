@@ -1,4 +1,4 @@
-import type { ChannelDetector, ChannelStep } from './detector.ts'
+import type { ChannelDetector, ChannelStep, Numbers } from './detector.ts'
 import { meansOf, type StepTable } from './steps.ts'
 
 /**
@@ -43,7 +43,7 @@ export const VARIANCE: ChannelDetector = {
 }
 
 /** Says nothing before the fading mean is worth its name: a first range alone is anything. */
-function stepVariance(numbers: readonly number[], state: Float64Array, at: number, now: ChannelStep): number {
+function stepVariance(numbers: Numbers, state: Float64Array, at: number, now: ChannelStep): number {
   const seen = state[at + SEEN]!
   const before = state[at + BEFORE]!
   state[at + BEFORE] = now.mean
