@@ -62,8 +62,8 @@ function invertTriangle(factor: Float64Array, order: number): void {
   }
 }
 
-/** A matrix of some order that begins at index `at` of a list of numbers: one kind of list, as that is twice as fast as two. */
-export type PackedMatrix = Readonly<{ numbers: readonly number[]; at: number; order: number }>
+/** A matrix of some order that begins at index `at` of a list of numbers. Lists of one kind are twice as fast as of two. */
+export type PackedMatrix = Readonly<{ numbers: ArrayLike<number>; at: number; order: number }>
 
 /**
  * Writes matrix × `vector` to `product`. Every element is read once and used for its row and for its column; two rows at a

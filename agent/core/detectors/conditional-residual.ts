@@ -16,7 +16,7 @@ export type Relation = Readonly<{
   /** Standard deviations; 0 for a channel that never moved, which takes no part. */
   scale: Float64Array
   /** Inverse of the correlations, packed. */
-  inverse: readonly number[]
+  inverse: Float64Array
 }>
 
 /**
@@ -75,7 +75,7 @@ export function relationOf(parts: readonly CrossSums[], shift: Float64Array): Re
   const inverse = inverseOf(correlations, d)
   if (inverse === null) return null
   for (let i = 0; i < d; i += 1) mean[i] = mean[i]! + shift[i]!
-  return { mean, scale, inverse: Array.from(inverse) }
+  return { mean, scale, inverse }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { noiseOf } from '../../../shared/math/nominal.ts'
-import type { ChannelDetector, ChannelStep } from './detector.ts'
+import type { ChannelDetector, ChannelStep, Numbers } from './detector.ts'
 import { meansOf, type StepTable } from './steps.ts'
 
 /**
@@ -9,7 +9,7 @@ import { meansOf, type StepTable } from './steps.ts'
  * What is tolerated is how far levels of nominal segments are apart. From fewer than three of them nobody knows that: then
  * the tolerance grows with time, as a walk at the rate at which the level wandered inside them.
  */
-const FADING_STEPS = 60
+const FADING_STEPS = 64
 /** Variance of the fading mean in variances of a step, for white noise: weight ÷ (2 − weight). */
 const NOISE_SHARE = 1 / (2 * FADING_STEPS - 1)
 const BLOCK_STEPS = 20
@@ -49,10 +49,10 @@ export const GOLDEN: ChannelDetector = {
   detectableShift: (numbers, limit) => limit * Math.sqrt(numbers[VARIANCE]!),
 }
 
-function stepGolden(numbers: readonly number[], state: Float64Array, at: number, now: ChannelStep): number {
+function stepGolden(numbers: Numbers, state: Float64Array, at: number, now: ChannelStep): number {
   const seen = state[at + SEEN]! + 1
   const fading =
-    seen === 1 ? now.mean : state[at + FADING]! + (now.mean - state[at + FADING]!) / Math.min(seen, FADING_STEPS)
+    state[at + FADING]! + (now.mean - state[at + FADING]!) * (seen < FADING_STEPS ? 1 / seen : 1 / FADING_STEPS)
   const age = state[at + AGE]! + 1
   const spread = Math.sqrt(numbers[VARIANCE]! + numbers[WANDER]! * age)
   state[at + FADING] = fading

@@ -24,9 +24,10 @@ export type LatchRule = Readonly<{
 export type Latches = AlarmState
 
 export const LATCH_FIELDS = 6
-/** Fields of the stream: its alarm, whose second field counts rows, and its driver. */
+/** Fields of the stream: whether it is in alarm, rows so far, how many channels are in alarm, and its driver. */
 const ACTIVE = 0
 const ROW = 1
+const LATCHED = 2
 const DRIVER = 3
 /** Fields of a channel: rows beyond the limit or well in a row, the row it began in (0: it is quiet), sign, peaks. */
 const OVER = 0
@@ -44,6 +45,12 @@ export function createLatches(channels: number): Latches {
 
 export function isLatched(latches: Latches, channel: number): boolean {
   return latches[ALARM_FIELDS + channel * LATCH_FIELDS + SINCE]! > 0
+}
+
+/** Tells whether nothing has begun at a channel: another row within its limit changes nothing. */
+export function isLatchIdle(latches: Latches, channel: number): boolean {
+  const at = ALARM_FIELDS + channel * LATCH_FIELDS
+  return latches[at + SINCE]! === 0 && latches[at + OVER]! === 0
 }
 
 /** To be called at the begin of every row. */
@@ -77,6 +84,7 @@ export function stepLatch(latches: Latches, rule: LatchRule, channel: number, st
     if (!(latches[at + OVER]! >= rule.onRows)) return false
     latches[at + WELL] = 0
     latches[at + SINCE] = latches[ROW]!
+    latches[LATCHED] = latches[LATCHED]! + 1
     latches[at + SIGN] = step.distance < 0 ? -1 : 1
     latches[at + PEAK_DISTANCE] = Math.abs(step.distance)
     latches[at + PEAK_SCORE] = inLimits
@@ -96,6 +104,7 @@ function clearLatch(latches: Latches, channel: number): void {
   const at = ALARM_FIELDS + channel * LATCH_FIELDS
   latches[at + OVER] = 0
   latches[at + SINCE] = 0
+  latches[LATCHED] = latches[LATCHED]! - 1
 }
 
 /**
@@ -122,12 +131,17 @@ export function driverSinceOf(latches: Latches): number {
 
 /** To be called at the end of every row: the driver is the channel whose alarm came furthest, and stays it on a tie. */
 export function endLatchRow(latches: Latches): void {
+  if (latches[LATCHED] === 0) {
+    latches[ACTIVE] = 0
+    latches[DRIVER] = -1
+    return
+  }
   const peak = (c: number) => latches[ALARM_FIELDS + c * LATCH_FIELDS + PEAK_SCORE]!
   let driver = isActive(latches) ? latches[DRIVER]! : -1
   if (driver >= 0 && !isLatched(latches, driver)) driver = -1
   for (let c = 0; c < channelsOf(latches); c += 1)
     if (isLatched(latches, c) && (driver < 0 || peak(c) > peak(driver))) driver = c
-  latches[ACTIVE] = driver < 0 ? 0 : 1
+  latches[ACTIVE] = 1
   latches[DRIVER] = driver
 }
 

@@ -1,5 +1,5 @@
 import { noiseOf } from '../../../shared/math/nominal.ts'
-import type { ChannelDetector, ChannelStep } from './detector.ts'
+import type { ChannelDetector, ChannelStep, Numbers } from './detector.ts'
 import { meansOf, type StepTable } from './steps.ts'
 
 /**
@@ -37,13 +37,14 @@ const NOISE = 1
 const WANDER = 2
 const START_VARIANCE = 3
 
-/** Order of a channel's state: reference, its variance, deviation, spread, ring of means and how many steps it saw. */
+/** Order of a channel's state: reference, its variance, deviation, spread, steps seen, sum of the ring, ring of means. */
 const REF = 0
 const VARIANCE = 1
 const DEVIATION = 2
 const SPREAD = 3
 const SEEN = 4
-const RING = 5
+const SUM = 5
+const RING = 6
 
 export const LEVEL: ChannelDetector = {
   name: 'level',
@@ -62,6 +63,7 @@ export const LEVEL: ChannelDetector = {
     // The reference grows old in the meantime, and the mean of before says nothing about now.
     state[at + VARIANCE] = state[at + VARIANCE]! + numbers[WANDER]! * steps
     state[at + SEEN] = 0
+    state[at + SUM] = 0
   },
   deviation: (_numbers, state, at) => state[at + DEVIATION]!,
   release(_numbers, state, at) {
@@ -73,16 +75,21 @@ export const LEVEL: ChannelDetector = {
     limit * Math.sqrt(numbers[NOISE]! / MEAN_STEPS + REFERENCE_TOLERANCE * numbers[START_VARIANCE]!),
 }
 
-function stepLevel(numbers: readonly number[], state: Float64Array, at: number, now: ChannelStep): number {
+function stepLevel(numbers: Numbers, state: Float64Array, at: number, now: ChannelStep): number {
   const noise = numbers[NOISE]!
   const seen = state[at + SEEN]!
   const slot = seen % MEAN_STEPS
   const full = Math.min(seen + 1, MEAN_STEPS)
+  const leaves = seen < MEAN_STEPS ? 0 : state[at + RING + slot]!
   state[at + RING + slot] = now.mean
   state[at + SEEN] = seen + 1
-  // Summed anew in the order of the ring: a sum that is kept and corrected would gather rounding errors for ever.
-  let sum = 0
-  for (let k = 0; k < full; k += 1) sum += state[at + RING + k]!
+  let sum = state[at + SUM]! + (now.mean - leaves)
+  if (slot === MEAN_STEPS - 1) {
+    // Summed anew once round, in the order of the ring: a sum that is only corrected gathers rounding errors for ever.
+    sum = 0
+    for (let k = 0; k < MEAN_STEPS; k += 1) sum += state[at + RING + k]!
+  }
+  state[at + SUM] = sum
   const deviation = sum / full - state[at + REF]!
   // In alarm the tolerance stands still with the reference: one that grew would talk the alarm out of it.
   const variance = state[at + VARIANCE]! + (now.held ? 0 : numbers[WANDER]!)

@@ -1,4 +1,3 @@
-import type { DetectorFit } from '../../../shared/model/baseline.ts'
 import { type AlarmState, driverOf, isActive } from './alarm.ts'
 import type { ChannelStep } from './detector.ts'
 import {
@@ -9,6 +8,7 @@ import {
   driverSinceOf,
   endLatchRow,
   isLatched,
+  isLatchIdle,
   type Latches,
   type LatchStep,
   stepLatch,
@@ -17,14 +17,17 @@ import { fitOf, type MonitorSettings } from './monitor-settings.ts'
 import { createRigMonitors, eventScoreOf, type RigMonitor, skipRig, stepRig, voiceOfRig } from './rig-monitor.ts'
 import type { StepRow } from './steps.ts'
 import { CHANNEL_STREAMS, type ChannelStream } from './streams.ts'
-import { largest, type Voice } from './voice.ts'
+import type { Voice } from './voice.ts'
+
+/** A fit of the baseline, its numbers as doubles in a row. */
+type ChannelFit = Readonly<{ numbers: Float64Array; limit: number }>
 
 /** One channel stream of a rig: fits, state, and the score of every channel in limits. */
 export type ChannelMonitor = Readonly<{
   stream: ChannelStream
-  fits: readonly (DetectorFit | null)[]
+  fits: readonly (ChannelFit | null)[]
   state: Float64Array
-  /** Scores ÷ limits of the newest step of each channel; 0 for one without a fit. */
+  /** Score of the newest step of each channel; 0 for one without a fit. */
   scores: Float64Array
   latches: Latches
   /** Score that two channels must pass for neither to need its own limit; Infinity without support. */
@@ -46,7 +49,10 @@ const SETTLING = 1
 export function createMonitor(settings: MonitorSettings): Monitor {
   const channels = CHANNEL_STREAMS.map((stream): ChannelMonitor => {
     const { detector } = stream
-    const fits = settings.channels.map((of) => fitOf(of, detector))
+    const fits = settings.channels.map((of): ChannelFit | null => {
+      const fit = fitOf(of, detector)
+      return fit === null ? null : { numbers: Float64Array.from(fit.numbers), limit: fit.limit }
+    })
     const state = new Float64Array(fits.length * detector.fields)
     fits.forEach((fit, c) => {
       if (fit !== null) detector.begin(fit.numbers, state, c * detector.fields)
@@ -86,6 +92,8 @@ function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void
   let furthest = -1
   let first = 0
   let second = 0
+  let isQuiet = true
+  beginLatchRow(latches)
   for (let c = 0; c < fits.length; c += 1) {
     const fit = fits[c]!
     const mean = row.mean[c]!
@@ -97,34 +105,38 @@ function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void
     STEP.last = row.last[c]!
     STEP.held = isLatched(latches, c)
     const score = detector.step(fit.numbers, state, c * detector.fields, STEP)
-    scores[c] = score / fit.limit
+    scores[c] = score
+    if (score > fit.limit || !isLatchIdle(latches, c)) isQuiet = false
     if (score > first) {
       second = first
       first = score
       furthest = c
     } else if (score > second) second = score
   }
-  const supported = second > supportLimit ? furthest : -1
-  latchChannels(of, row, { mayStart, supported })
+  LATCH_ROW.mayStart = mayStart
+  LATCH_ROW.supported = second > supportLimit ? furthest : -1
+  // Nearly always so.
+  if (isQuiet && LATCH_ROW.supported < 0) return
+  latchChannels(of, row, LATCH_ROW)
 }
 
-function latchChannels(
-  of: ChannelMonitor,
-  row: StepRow,
-  { mayStart, supported }: { mayStart: boolean; supported: number },
-): void {
+type LatchRow = { mayStart: boolean; supported: number }
+const LATCH_ROW: LatchRow = { mayStart: false, supported: -1 }
+
+function latchChannels(of: ChannelMonitor, row: StepRow, { mayStart, supported }: Readonly<LatchRow>): void {
   const { stream, fits, state, scores, latches } = of
   const { detector, rule } = stream
   const driver = driverOf(latches)
   const driverSince = driverSinceOf(latches)
   let driverEnded = false
-  beginLatchRow(latches)
   for (let c = 0; c < fits.length; c += 1) {
     const fit = fits[c]!
     if (fit === null || Number.isNaN(row.mean[c]!)) continue
-    LATCH.over = mayStart && (scores[c]! > 1 || c === supported)
+    const over = mayStart && (scores[c]! > fit.limit || c === supported)
+    if (!over && isLatchIdle(latches, c)) continue
+    LATCH.over = over
     LATCH.limit = fit.limit
-    LATCH.score = scores[c]! * fit.limit
+    LATCH.score = scores[c]!
     LATCH.distance = detector.deviation?.(fit.numbers, state, c * detector.fields) ?? LATCH.score
     if (!stepLatch(latches, rule, c, LATCH)) continue
     detector.release?.(fit.numbers, state, c * detector.fields)
@@ -156,13 +168,14 @@ export function voiceOf(monitor: Monitor, channel: number): Voice | null {
   for (const { stream, fits, state, scores, latches } of monitor.channels) {
     const fit = fits[channel]
     if (fit == null || !isLatched(latches, channel)) continue
-    if (loudest !== null && !(scores[channel]! > loudest.ratio)) continue
+    const ratio = scores[channel]! / fit.limit
+    if (loudest !== null && !(ratio > loudest.ratio)) continue
     const { detector } = stream
     const at = channel * detector.fields
     const band = detector.band?.(fit.numbers, state, at) ?? null
     loudest = {
       stream: detector.name,
-      ratio: scores[channel]!,
+      ratio,
       level: band?.level ?? null,
       perScore: band?.perScore ?? null,
       limit: fit.limit,
@@ -195,15 +208,15 @@ export function eventOf(monitor: Monitor): Event {
     if (isActive(alarm) && (driven === null || most > driven.score))
       driven = { stream: name, channel: driverOf(alarm), score: most }
   }
-  for (const { stream, scores, latches } of monitor.channels)
-    if (stream.use === 'event') hear(stream.detector.name, latches, largest(scores))
-  for (const of of monitor.rig)
-    if (of.stream.use === 'event') {
-      // Nearer than that it is in alarm, for people to see, and not an event.
-      const most = eventScoreOf(of)
-      if (most > 1) hear(of.stream.detector.name, of.latches, most)
-      else score = Math.max(score, most)
-    }
+  for (const of of monitor.channels)
+    if (of.stream.use === 'event') hear(of.stream.detector.name, of.latches, largestRatio(of))
+  for (const of of monitor.rig) {
+    if (of.stream.use !== 'event') continue
+    // Nearer than an event takes it is in alarm, for people to see, and no event.
+    const most = eventScoreOf(of)
+    if (most > 1) hear(of.stream.detector.name, of.latches, most)
+    else score = Math.max(score, most)
+  }
   const active = driven as { stream: string; channel: number } | null
   if (active !== null) return { state: 'alarm', score, stream: active.stream, channel: active.channel }
   return { state: isWarm(monitor) ? 'nominal' : 'warming_up', score, stream: null, channel: -1 }
@@ -225,4 +238,17 @@ export function arraysOfMonitor({ channels, rig, progress }: Monitor): Float64Ar
     ...channels.flatMap(({ state, scores, latches }) => [state, scores, latches]),
     ...rig.flatMap(({ state, scores, latches }) => [state, scores, latches]),
   ]
+}
+
+/** How far a channel is in a stream, in limits; 0 for one it knows nothing of. */
+export function ratioOf({ fits, scores }: ChannelMonitor, channel: number): number {
+  const fit = fits[channel]
+  return fit == null ? 0 : scores[channel]! / fit.limit
+}
+
+/** How far the furthest channel of a stream is, in limits. */
+export function largestRatio(of: ChannelMonitor): number {
+  let most = 0
+  for (let c = 0; c < of.fits.length; c += 1) most = Math.max(most, ratioOf(of, c))
+  return most
 }

@@ -8,7 +8,7 @@ import {
   residualColumns,
   unitsOf,
 } from './conditional-residual.ts'
-import type { RigDetector, RigScores } from './detector.ts'
+import type { Numbers, RigDetector, RigScores } from './detector.ts'
 import { fitLocalLevel } from './local-level.ts'
 import type { StepRow, StepTable } from './steps.ts'
 
@@ -100,12 +100,14 @@ export const MULTIVARIATE: RigDetector = {
     }
   },
   step: stepMultivariate,
-  skip(numbers, state, steps) {
+  skip(numbers, state, { steps, held }) {
     for (let c = 0; c < numbers[CHANNELS]!; c += 1) {
       const at = c * FIELDS
+      state[at + AGE] = state[at + AGE]! + steps
+      // In alarm the reference stands still, and the mean of before is still what is known of the fault.
+      if (held[c] === 1) continue
       state[at + VARIANCE] = state[at + VARIANCE]! + numbers[OF_FIT + c * OF_CHANNEL + WANDER]! * steps
       forgetMeans(state, at)
-      state[at + AGE] = state[at + AGE]! + steps
     }
   },
   deviation: (_numbers, state, channel) => deviationAt(state, channel * FIELDS),
@@ -129,12 +131,7 @@ function deviationAt(state: Float64Array, at: number): number {
   return state[at + LONG_MEAN]! - state[at + REF]!
 }
 
-function stepMultivariate(
-  numbers: readonly number[],
-  state: Float64Array,
-  row: StepRow,
-  { held, scores }: RigScores,
-): void {
+function stepMultivariate(numbers: Numbers, state: Float64Array, row: StepRow, { held, scores }: RigScores): void {
   const order = numbers[CHANNELS]!
   const missing = standardise(numbers, state, row)
   const matrix: PackedMatrix = { numbers, at: OF_FIT + order * OF_CHANNEL, order }
@@ -159,7 +156,7 @@ function stepMultivariate(
 }
 
 /** Writes the row in deviations to `z`. @returns channels that said nothing for longer than they ever did. */
-function standardise(numbers: readonly number[], state: Float64Array, row: StepRow): number[] {
+function standardise(numbers: Numbers, state: Float64Array, row: StepRow): number[] {
   const missing: number[] = []
   for (let c = 0; c < numbers[CHANNELS]!; c += 1) {
     const of = OF_FIT + c * OF_CHANNEL

@@ -46,8 +46,9 @@ function replayRig({ detector, rule }: RigStream, segments: readonly StepTable[]
   const half = Math.floor(rows * REPLAY_FIT_RATIO)
   const largest = new Float64Array(channels)
   for (const table of [newest, reverseSteps(newest)]) {
-    const numbers = detector.fit([...segments.slice(0, -1), sliceSteps(table, 0, half)])
-    if (numbers === null) continue
+    const fitted = detector.fit([...segments.slice(0, -1), sliceSteps(table, 0, half)])
+    if (fitted === null) continue
+    const numbers = Float64Array.from(fitted)
     const state = new Float64Array(detector.fields(numbers))
     detector.begin(numbers, state)
     const to = { held: new Uint8Array(channels), scores: new Float64Array(channels) }

@@ -1,4 +1,3 @@
-import type { DetectorFit } from '../../../shared/model/baseline.ts'
 import { driverOf } from './alarm.ts'
 import {
   beginLatchRow,
@@ -8,6 +7,7 @@ import {
   driverSinceOf,
   endLatchRow,
   isLatched,
+  isLatchIdle,
   type Latches,
   type LatchStep,
   stepLatch,
@@ -15,18 +15,18 @@ import {
 import { fitOf, type MonitorSettings } from './monitor-settings.ts'
 import type { StepRow } from './steps.ts'
 import { RIG_STREAMS, type RigStream } from './streams.ts'
-import { largest, type Voice } from './voice.ts'
+import type { Voice } from './voice.ts'
 
 /** One stream that watches all channels together. */
 export type RigMonitor = Readonly<{
   stream: RigStream
-  fit: DetectorFit
+  numbers: Float64Array
   /** Of each channel. */
   limits: Float64Array
   /** Limits it must come to for an event. */
   eventRatio: number
   state: Float64Array
-  /** Scores ÷ limits of the newest row. */
+  /** Of each channel in the newest row. */
   scores: Float64Array
   latches: Latches
   /** Which channels are in alarm; written before it is read. */
@@ -39,14 +39,15 @@ export function createRigMonitors({ channels, rig }: MonitorSettings): RigMonito
     const { detector } = stream
     const fit = fitOf(rig, detector)
     if (fit === null) return []
-    const state = new Float64Array(detector.fields(fit.numbers))
-    detector.begin(fit.numbers, state)
+    const numbers = Float64Array.from(fit.numbers)
+    const state = new Float64Array(detector.fields(numbers))
+    detector.begin(numbers, state)
     return [
       {
         stream,
-        fit,
+        numbers,
         limits: Float64Array.from(channels, (of) => fitOf(of, detector)?.limit ?? detector.limitMin),
-        eventRatio: detector.eventRatio(fit.numbers),
+        eventRatio: detector.eventRatio(numbers),
         state,
         scores: new Float64Array(channels.length),
         latches: createLatches(channels.length),
@@ -60,50 +61,75 @@ const LATCH: LatchStep = { over: false, score: 0, limit: 1, distance: 0 }
 
 /** Takes a row. An alarm may end at any time, and begin only when `mayStart`. */
 export function stepRig(of: RigMonitor, row: StepRow, mayStart: boolean): void {
-  const { stream, fit, limits, state, scores, latches, held } = of
-  const { detector, rule } = stream
+  const { stream, numbers, limits, state, scores, latches, held } = of
+  hold(of)
+  stream.detector.step(numbers, state, row, { held, scores })
+  beginLatchRow(latches)
+  let isQuiet = true
+  for (let c = 0; c < scores.length; c += 1) if (scores[c]! > limits[c]! || !isLatchIdle(latches, c)) isQuiet = false
+  // Nearly always so.
+  if (!isQuiet) latchRig(of, mayStart)
+}
+
+function hold({ latches, held }: RigMonitor): void {
   for (let c = 0; c < held.length; c += 1) held[c] = isLatched(latches, c) ? 1 : 0
-  detector.step(fit.numbers, state, row, { held, scores })
+}
+
+function latchRig({ stream, numbers, limits, state, scores, latches }: RigMonitor, mayStart: boolean): void {
+  const { detector, rule } = stream
   const driver = driverOf(latches)
   const driverSince = driverSinceOf(latches)
   let driverEnded = false
-  beginLatchRow(latches)
-  for (let c = 0; c < held.length; c += 1) {
+  for (let c = 0; c < scores.length; c += 1) {
     LATCH.score = scores[c]!
     LATCH.limit = limits[c]!
-    LATCH.distance = detector.deviation(fit.numbers, state, c)
-    scores[c] = scores[c]! / limits[c]!
-    LATCH.over = mayStart && scores[c]! > 1
+    LATCH.over = mayStart && scores[c]! > limits[c]!
+    LATCH.distance = detector.deviation(numbers, state, c)
     if (!stepLatch(latches, rule, c, LATCH)) continue
-    detector.release(fit.numbers, state, c)
+    detector.release(numbers, state, c)
     if (c === driver) driverEnded = true
   }
-  if (driverEnded) for (const c of clearFollowers(latches, driverSince)) detector.release(fit.numbers, state, c)
+  if (driverEnded) for (const c of clearFollowers(latches, driverSince)) detector.release(numbers, state, c)
   endLatchRow(latches)
 }
 
 /** Steps that nobody saw went by: a gap in time. */
-export function skipRig({ stream, fit, state, latches }: RigMonitor, steps: number): void {
+export function skipRig(of: RigMonitor, steps: number): void {
+  const { stream, numbers, state, latches, held } = of
   breakLatchRows(latches)
-  stream.detector.skip(fit.numbers, state, steps)
+  hold(of)
+  stream.detector.skip(numbers, state, { steps, held })
 }
 
-/** Largest score of a channel, in what an event takes. */
-export function eventScoreOf({ scores, eventRatio }: RigMonitor): number {
-  return largest(scores) / eventRatio
+/** How far a channel is, in limits. */
+export function rigRatioOf({ scores, limits }: RigMonitor, channel: number): number {
+  return scores[channel]! / limits[channel]!
+}
+
+/** How far the furthest channel is, in limits. */
+export function largestRigRatio(of: RigMonitor): number {
+  let most = 0
+  for (let c = 0; c < of.scores.length; c += 1) most = Math.max(most, rigRatioOf(of, c))
+  return most
+}
+
+/** How far the furthest channel is, in what an event takes. */
+export function eventScoreOf(of: RigMonitor): number {
+  return largestRigRatio(of) / of.eventRatio
 }
 
 /** What the stream says of a channel; null while that is not in alarm. */
-export function voiceOfRig({ stream, fit, limits, state, scores, latches }: RigMonitor, channel: number): Voice | null {
+export function voiceOfRig(of: RigMonitor, channel: number): Voice | null {
+  const { stream, numbers, limits, state, latches } = of
   if (!isLatched(latches, channel)) return null
   const { detector } = stream
   return {
     stream: detector.name,
-    ratio: scores[channel]!,
+    ratio: rigRatioOf(of, channel),
     level: null,
     perScore: null,
     limit: limits[channel]!,
-    distance: detector.deviation(fit.numbers, state, channel),
+    distance: detector.deviation(numbers, state, channel),
     steps: detector.meanSteps,
   }
 }

@@ -55,7 +55,7 @@ function takeStep(
   const above = max - fading
   const below = min - fading
   const distance = seen < FADING_STEPS ? 0 : Math.abs(below) > Math.abs(above) ? below : above
-  state[at + FADING] = fading + (mean - fading) / Math.min(seen + 1, FADING_STEPS)
+  state[at + FADING] = fading + (mean - fading) * (seen < FADING_STEPS ? 1 / (seen + 1) : 1 / FADING_STEPS)
   state[at + SEEN] = seen + 1
   state[at + DISTANCE] = distance
   return distance

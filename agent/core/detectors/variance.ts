@@ -1,4 +1,4 @@
-import type { ChannelDetector, ChannelStep } from './detector.ts'
+import type { ChannelDetector, ChannelStep, Numbers } from './detector.ts'
 import { meansOf, type StepTable } from './steps.ts'
 
 /**
@@ -43,14 +43,15 @@ export const VARIANCE: ChannelDetector = {
 }
 
 /** Says nothing before the fading mean is worth its name: a first range alone is anything. */
-function stepVariance(numbers: readonly number[], state: Float64Array, at: number, now: ChannelStep): number {
+function stepVariance(numbers: Numbers, state: Float64Array, at: number, now: ChannelStep): number {
   const seen = state[at + SEEN]!
   const before = state[at + BEFORE]!
   state[at + BEFORE] = now.mean
   state[at + SEEN] = seen + 1
   if (seen === 0) return 0
   const range = Math.abs(now.mean - before)
-  const fading = seen === 1 ? range : state[at + FADING]! + (range - state[at + FADING]!) / Math.min(seen, FADING_STEPS)
+  const fading =
+    state[at + FADING]! + (range - state[at + FADING]!) * (seen < FADING_STEPS ? 1 / seen : 1 / FADING_STEPS)
   state[at + FADING] = fading
   if (seen < FADING_STEPS) return 0
   const apart = Math.abs(fading - numbers[RANGE]!)

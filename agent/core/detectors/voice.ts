@@ -9,10 +9,3 @@ export type Voice = Readonly<{
   distance: number | null
   steps: number
 }>
-
-/** 0 for none. */
-export function largest(scores: Float64Array): number {
-  let most = 0
-  for (const score of scores) most = Math.max(most, score)
-  return most
-}
