@@ -79,30 +79,28 @@ export function relationOf(parts: readonly CrossSums[], shift: Float64Array): Re
 }
 
 /**
- * Residuals of rows `from` to `to`, in the unit of each channel, a column after the other; 0 for a channel that takes no
- * part.
+ * Residuals of rows `from` to `to`, a column after the other; 0 for a channel that takes no part. {@link unitsOf} makes
+ * them differences in the unit of the channel.
  */
 export function residualColumns(
   rows: Float64Array,
-  relation: Relation,
+  { mean, scale, inverse }: Relation,
   [from, to]: readonly [number, number],
 ): Float64Array[] {
-  const { mean, scale, inverse } = relation
   const d = mean.length
   const matrix: PackedMatrix = { numbers: inverse, at: 0, order: d }
-  const toUnit = unitsOf(relation)
   const columns = Array.from({ length: d }, () => new Float64Array(to - from))
   const z = new Float64Array(d)
   const g = new Float64Array(d)
   for (let row = from; row < to; row += 1) {
     for (let i = 0; i < d; i += 1) z[i] = scale[i]! > 0 ? (rows[row * d + i]! - mean[i]!) / scale[i]! : 0
     multiply(matrix, z, g)
-    for (let i = 0; i < d; i += 1) columns[i]![row - from] = g[i]! * toUnit[i]!
+    for (let i = 0; i < d; i += 1) columns[i]![row - from] = g[i]!
   }
   return columns
 }
 
-/** Factors from inverse × standardised row to residuals in the unit of the channel. */
+/** Units of the channel a residual: what was added to one channel alone comes out as it was. */
 export function unitsOf({ scale, inverse }: Relation): Float64Array {
   return Float64Array.from(scale, (spread, i) => spread / inverse[packedLength(i) + i]!)
 }

@@ -1,14 +1,13 @@
 import { noiseOf } from '../../../shared/math/nominal.ts'
 
 /**
- * What nominal values of one quantity say of its level: where it is, how much single steps scatter around it and how fast
- * it wanders when nothing is wrong.
+ * What nominal values of one quantity say of its level: how much single steps scatter around it, and how fast it wanders
+ * when nothing is wrong.
  *
  * Source: a local-level model (Harvey, "Forecasting, Structural Time Series Models and the Kalman Filter", 1989, 2.1)
  * with its two variances found from block means and their structure function.
  */
 export type LocalLevel = Readonly<{
-  level: number
   /** Variance of a step. */
   noise: number
   /** Growth of the level's variance a step. */
@@ -31,9 +30,7 @@ export function fitLocalLevel(values: Float64Array): LocalLevel {
   let wander = 0
   for (let lag = 1; lag <= Math.floor(means.length / 2); lag += 1)
     wander = Math.max(wander, (structureOf(means, lag) - (2 * within) / BLOCK_STEPS) / (lag * BLOCK_STEPS))
-  let sum = 0
-  for (const value of values) sum += value
-  return { level: sum / values.length, noise, wander: WANDER_SHARE * wander }
+  return { noise, wander: WANDER_SHARE * wander }
 }
 
 /** Mean squared difference of block means `lag` apart. */

@@ -44,6 +44,8 @@ const MISSING_SWEEPS = 4
 /** Values are cut at so many deviations, so that their products stay numbers. */
 const VALUE_MAX = 1_000_000
 const SCORE_MAX = 1_000_000
+/** So that a residual without any spread tolerates nothing, and is still divided by something. */
+const VARIANCE_MIN = 1e-100
 
 /**
  * Tolerance in variances of the reference's error as the filter has it. More than 1, because the filter is told a tenth of
@@ -51,30 +53,41 @@ const SCORE_MAX = 1_000_000
  */
 const REFERENCE_TOLERANCE = 2.5
 
-/** Numbers of a fit: how many channels, unrest, then these of each channel, then the inverse of the correlations. */
+/** Numbers of a fit: these, then those of each channel, then the inverse of the correlations. */
 const CHANNELS = 0
 const UNREST = 1
-const OF_FIT = 2
-const OF_CHANNEL = 8
+const ROWS = 2
+const OF_FIT = 3
+/** Of a channel; one that takes no part has 0 deviations a unit. */
+const OF_CHANNEL = 6
 const MEAN = 0
-const SCALE = 1
+const PER_UNIT = 1
 const TO_UNIT = 2
 const KEPT = 3
-const REFERENCE = 4
-const NOISE = 5
-const WANDER = 6
-const START_VARIANCE = 7
+const NOISE = 4
+const WANDER = 5
 
-/** State of each channel. The ages of the means are the share of the noise that is left in them. */
-const FIELDS = 8
+/** State of each channel: reference, its variance, two means, rows in them, last value and rows since. */
+const FIELDS = 7
 const REF = 0
 const VARIANCE = 1
 const MIDDLE_MEAN = 2
-const MIDDLE_SHARE = 3
-const LONG_MEAN = 4
-const LONG_SHARE = 5
-const LAST = 6
-const AGE = 7
+const LONG_MEAN = 3
+const SEEN = 4
+const LAST = 5
+const AGE = 6
+
+/** Rows after which a mean has all the noise that it keeps, to the last bit but a few. */
+const SEEN_MAX = 128
+const MIDDLE_SHARES = noiseShares(MIDDLE)
+const LONG_SHARES = noiseShares(LONG)
+
+/** Share of a step's noise variance in a fading mean of so many steps. */
+function noiseShares(weight: number): Float64Array {
+  const shares = new Float64Array(SEEN_MAX + 1)
+  for (let n = 1; n <= SEEN_MAX; n += 1) shares[n] = (1 - weight) * (1 - weight) * shares[n - 1]! + weight * weight
+  return shares
+}
 
 /** Values and products of the row in work; written before they are read. */
 const z = new Float64Array(MULTIVARIATE_CHANNELS_MAX)
@@ -91,12 +104,10 @@ export const MULTIVARIATE: RigDetector = {
     state.fill(0)
     for (let c = 0; c < numbers[CHANNELS]!; c += 1) {
       const of = OF_FIT + c * OF_CHANNEL
-      const at = c * FIELDS
-      state[at + REF] = numbers[of + REFERENCE]!
-      state[at + VARIANCE] = numbers[of + START_VARIANCE]!
-      forgetMeans(state, at)
+      const rows = numbers[ROWS]!
+      state[c * FIELDS + VARIANCE] = numbers[of + NOISE]! / rows + (numbers[of + WANDER]! * rows) / 3
       // Nothing was said yet, so that nothing is kept.
-      state[at + AGE] = numbers[of + KEPT]!
+      state[c * FIELDS + AGE] = numbers[of + KEPT]!
     }
   },
   step: stepMultivariate,
@@ -110,7 +121,8 @@ export const MULTIVARIATE: RigDetector = {
       forgetMeans(state, at)
     }
   },
-  deviation: (_numbers, state, channel) => deviationAt(state, channel * FIELDS),
+  deviation: (numbers, state, channel) =>
+    deviationAt(state, channel * FIELDS) * numbers[OF_FIT + channel * OF_CHANNEL + TO_UNIT]!,
   release(_numbers, state, channel) {
     const at = channel * FIELDS
     const deviation = deviationAt(state, at)
@@ -123,8 +135,7 @@ export const MULTIVARIATE: RigDetector = {
 function forgetMeans(state: Float64Array, at: number): void {
   state[at + MIDDLE_MEAN] = state[at + REF]!
   state[at + LONG_MEAN] = state[at + REF]!
-  state[at + MIDDLE_SHARE] = 0
-  state[at + LONG_SHARE] = 0
+  state[at + SEEN] = 0
 }
 
 function deviationAt(state: Float64Array, at: number): number {
@@ -145,36 +156,38 @@ function stepMultivariate(numbers: Numbers, state: Float64Array, row: StepRow, {
     const of = OF_FIT + c * OF_CHANNEL
     const at = c * FIELDS
     state[at + VARIANCE] = state[at + VARIANCE]! + numbers[of + WANDER]!
-    const isJudged = isTold && numbers[of + SCALE]! > 0 && state[at + AGE]! <= numbers[of + KEPT]!
+    const isJudged = isTold && numbers[of + PER_UNIT]! > 0 && state[at + AGE]! <= numbers[of + KEPT]!
     if (!isJudged) scores[c] = 0
     else {
-      const residual = g[c]! * numbers[of + TO_UNIT]!
-      scores[c] = scoreOf(state, at, residual, numbers[of + NOISE]!)
-      if (held[c] === 0) follow(state, at, residual, numbers[of + NOISE]!)
+      scores[c] = scoreOf(state, at, g[c]!, numbers[of + NOISE]!)
+      if (held[c] === 0) follow(state, at, g[c]!, numbers[of + NOISE]!)
     }
   }
 }
 
+const NONE: readonly number[] = []
+
 /** Writes the row in deviations to `z`. @returns channels that said nothing for longer than they ever did. */
-function standardise(numbers: Numbers, state: Float64Array, row: StepRow): number[] {
-  const missing: number[] = []
-  for (let c = 0; c < numbers[CHANNELS]!; c += 1) {
-    const of = OF_FIT + c * OF_CHANNEL
-    const at = c * FIELDS
-    const scale = numbers[of + SCALE]!
-    const mean = row.mean[c]!
-    z[c] = 0
-    if (scale === 0) continue
+function standardise(numbers: Numbers, state: Float64Array, { mean: means }: StepRow): readonly number[] {
+  let missing: number[] | null = null
+  const order = numbers[CHANNELS]!
+  for (let c = 0, of = OF_FIT, at = 0; c < order; c += 1, of += OF_CHANNEL, at += FIELDS) {
+    const perUnit = numbers[of + PER_UNIT]!
+    const mean = means[c]!
     if (Number.isNaN(mean)) state[at + AGE] = state[at + AGE]! + 1
     else {
-      const value = (mean - numbers[of + MEAN]!) / scale
-      state[at + LAST] = Math.max(-VALUE_MAX, Math.min(value, VALUE_MAX))
+      const value = (mean - numbers[of + MEAN]!) * perUnit
+      state[at + LAST] = value > VALUE_MAX ? VALUE_MAX : value < -VALUE_MAX ? -VALUE_MAX : value
       state[at + AGE] = 0
     }
-    if (state[at + AGE]! <= numbers[of + KEPT]!) z[c] = state[at + LAST]!
-    else missing.push(c)
+    const isKnown = state[at + AGE]! <= numbers[of + KEPT]!
+    z[c] = isKnown ? state[at + LAST]! : 0
+    if (!isKnown && perUnit > 0) {
+      missing ??= []
+      missing.push(c)
+    }
   }
-  return missing
+  return missing ?? NONE
 }
 
 /**
@@ -190,26 +203,20 @@ function complete(matrix: PackedMatrix, missing: readonly number[]): void {
 /** Takes a residual into the means of a channel. @returns the largest of their scores. */
 function scoreOf(state: Float64Array, at: number, residual: number, noise: number): number {
   const reference = state[at + REF]!
-  const variance = REFERENCE_TOLERANCE * state[at + VARIANCE]!
+  const variance = REFERENCE_TOLERANCE * state[at + VARIANCE]! + VARIANCE_MIN
+  const seen = state[at + SEEN]! < SEEN_MAX ? state[at + SEEN]! + 1 : SEEN_MAX
   const middle = state[at + MIDDLE_MEAN]! + MIDDLE * (residual - state[at + MIDDLE_MEAN]!)
   const long = state[at + LONG_MEAN]! + LONG * (residual - state[at + LONG_MEAN]!)
-  const middleShare = (1 - MIDDLE) * (1 - MIDDLE) * state[at + MIDDLE_SHARE]! + MIDDLE * MIDDLE
-  const longShare = (1 - LONG) * (1 - LONG) * state[at + LONG_SHARE]! + LONG * LONG
+  state[at + SEEN] = seen
   state[at + MIDDLE_MEAN] = middle
   state[at + LONG_MEAN] = long
-  state[at + MIDDLE_SHARE] = middleShare
-  state[at + LONG_SHARE] = longShare
   // The largest of the squares, so that one root does for three.
-  const single = squareRatio(residual - reference, noise + variance)
-  const atMiddle = squareRatio(middle - reference, noise * middleShare + variance)
-  const atLong = squareRatio(long - reference, noise * longShare + variance)
-  return Math.min(Math.sqrt(Math.max(single, atMiddle, atLong)), SCORE_MAX)
-}
-
-/** A residual without any spread tolerates nothing. */
-function squareRatio(distance: number, variance: number): number {
-  if (distance === 0) return 0
-  return variance > 0 ? (distance * distance) / variance : SCORE_MAX * SCORE_MAX
+  const single = ((residual - reference) * (residual - reference)) / (noise + variance)
+  const atMiddle = ((middle - reference) * (middle - reference)) / (noise * MIDDLE_SHARES[seen]! + variance)
+  const atLong = ((long - reference) * (long - reference)) / (noise * LONG_SHARES[seen]! + variance)
+  const larger = single > atMiddle ? single : atMiddle
+  const score = Math.sqrt(larger > atLong ? larger : atLong)
+  return score < SCORE_MAX ? score : SCORE_MAX
 }
 
 function follow(state: Float64Array, at: number, residual: number, noise: number): void {
@@ -222,10 +229,10 @@ function follow(state: Float64Array, at: number, residual: number, noise: number
 
 function fitMultivariate(segments: readonly StepTable[]): readonly number[] | null {
   const channels = segments.at(-1)?.channels ?? 0
-  if (channels < 2 || channels > MULTIVARIATE_CHANNELS_MAX) return null
-  const complete = completeRows(newestOf(segments, ROWS_A_CHANNEL * channels))
-  const rows = complete.rows.length / channels
-  if (rows < ROWS_MIN || rows < ROWS_A_CHANNEL_MIN * channels) return null
+  const newest = newestOf(segments, Math.max(ROWS_MIN, ROWS_A_CHANNEL * channels))
+  const rows = newest.reduce((sum, segment) => sum + segment.rows, 0)
+  if (lackOfRelation(channels, rows) !== null) return null
+  const complete = completeRows(newest)
   const parts = Array.from({ length: PARTS }, (_, k): readonly [number, number] => [
     Math.floor((k * rows) / PARTS),
     Math.floor(((k + 1) * rows) / PARTS),
@@ -240,13 +247,13 @@ function fitMultivariate(segments: readonly StepTable[]): readonly number[] | nu
   const ofChannels: number[] = []
   let unrest = 0
   for (let c = 0; c < channels; c += 1) {
-    const { level, noise: seen, wander } = fitLocalLevel(fitted[c]!)
+    const { noise: seen, wander } = fitLocalLevel(fitted[c]!)
     const noise = Math.max(seen, fitLocalLevel(unseen[c]!).noise)
-    ofChannels.push(relation.mean[c]!, relation.scale[c]!, toUnit[c]!, complete.keptRows[c]!)
-    ofChannels.push(level, noise, wander, noise / rows + (wander * rows) / 3)
+    const scale = relation.scale[c]!
+    ofChannels.push(relation.mean[c]!, scale > 0 ? 1 / scale : 0, toUnit[c]!, complete.keptRows[c]!, noise, wander)
     unrest += unrestOf(unseen[c]!, noise, parts) / channels
   }
-  return [channels, unrest, ...ofChannels, ...relation.inverse]
+  return [channels, unrest, rows, ...ofChannels, ...relation.inverse]
 }
 
 /** Mean over parts of how many times further their means are from 0 than noise makes them, in squares; 1 is at rest. */
@@ -259,6 +266,14 @@ function unrestOf(residuals: Float64Array, noise: number, parts: readonly (reado
     sum += (mean * mean * (to - from)) / noise
   }
   return sum / parts.length
+}
+
+/** Why channels are not watched together when this is what is known of them; null when they are. */
+export function lackOfRelation(channels: number, rows: number): string | null {
+  if (channels < 2) return 'one channel alone'
+  if (channels > MULTIVARIATE_CHANNELS_MAX) return `${channels} channels, at most ${MULTIVARIATE_CHANNELS_MAX}`
+  const least = Math.max(ROWS_MIN, ROWS_A_CHANNEL_MIN * channels)
+  return rows < least ? `${rows} steps, at least ${least} for ${channels} channels` : null
 }
 
 /** The newest segments that have so many rows together, or all there are. */
