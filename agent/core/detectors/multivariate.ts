@@ -241,9 +241,9 @@ function fitMultivariate(segments: readonly StepTable[]): readonly number[] | nu
   const relation = relationOf(sums, complete.mean)
   if (relation === null) return null
   const fitted = residualColumns(complete.rows, relation, [0, rows])
-  const unseen = unseenResiduals(complete, sums, parts)
-  if (unseen === null) return null
   const toUnit = unitsOf(relation)
+  const unseen = unseenResiduals({ complete, sums, parts, toUnit })
+  if (unseen === null) return null
   const ofChannels: number[] = []
   let unrest = 0
   for (let c = 0; c < channels; c += 1) {
@@ -283,18 +283,26 @@ function newestOf(segments: readonly StepTable[], wanted: number): readonly Step
   return segments.slice(from)
 }
 
-/** Residuals of every row by a relation it was left out of. */
-function unseenResiduals(
-  { rows, mean }: CompleteRows,
-  sums: readonly CrossSums[],
-  parts: readonly (readonly [number, number])[],
-): Float64Array[] | null {
+type Parts = Readonly<{
+  complete: CompleteRows
+  sums: readonly CrossSums[]
+  parts: readonly (readonly [number, number])[]
+  toUnit: Float64Array
+}>
+
+/** Residuals of every row by a relation it was left out of, in the units that the relation of all rows has for them. */
+function unseenResiduals({ complete: { rows, mean }, sums, parts, toUnit }: Parts): Float64Array[] | null {
   const columns = Array.from({ length: mean.length }, () => new Float64Array(rows.length / mean.length))
   for (const [k, part] of parts.entries()) {
     const others = relationOf(sums.toSpliced(k, 1), mean)
     if (others === null) return null
+    const units = unitsOf(others)
     residualColumns(rows, others, part).forEach((column, c) => {
-      columns[c]!.set(column, part[0])
+      const factor = toUnit[c]! > 0 ? units[c]! / toUnit[c]! : 0
+      columns[c]!.set(
+        column.map((residual) => residual * factor),
+        part[0],
+      )
     })
   }
   return columns
