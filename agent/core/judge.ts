@@ -49,7 +49,7 @@ export function judgeMetric(rig: RigState, metric: number, endUs: number): Judge
   if (baseline === undefined || baseline.unit !== settings.unit) {
     return settings.baselineRequired ? find('NO_BASELINE', 'no_baseline') : { verdict: 'PASS', finding: null }
   }
-  if (isReplaced(rig, settings.metric, rig.settings.baseline!, endUs)) {
+  if (isReplaced(rig, settings.metric, { baseline: rig.settings.baseline!, endUs })) {
     forgetDepartures(rig, metric)
     return find('NO_BASELINE', 'sensor_replaced')
   }

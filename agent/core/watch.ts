@@ -2,6 +2,7 @@ import type { Micros } from '../../shared/units.ts'
 import type { Slide } from './decide.ts'
 import { arraysOfMonitor, eventOf, skipMonitor, stepMonitor } from './detectors/monitor.ts'
 import { arraysOfSteps, clearSteps, feedSteps } from './detectors/step-feed.ts'
+import type { StepRow } from './detectors/steps.ts'
 import { eventConfidence } from './monitored.ts'
 import { leafRows } from './pane-tree.ts'
 import { paneOf } from './panes.ts'
@@ -11,18 +12,16 @@ import type { RigState } from './state.ts'
 /** Hands the steps that the slide just closed has completed to the detectors. */
 export function watchSlide(rig: RigState): void {
   const panes = leafRows(rig.tree, paneOf(rig.closedUs, rig.settings.slideUs) - 1)
-  const stepped = feedSteps(rig.steps, panes, rig.closedUs)
-  dropReplaced(rig)
-  if (stepped && rig.monitor !== null) stepMonitor(rig.monitor, rig.steps.row)
+  if (feedSteps(rig.steps, panes, rig.closedUs) && rig.monitor !== null)
+    stepMonitor(rig.monitor, withoutReplaced(rig, rig.steps.row))
 }
 
 /** What detectors know of a sensor that was replaced says nothing about the new one: it has nothing new for them. */
-function dropReplaced(rig: RigState): void {
-  const baseline = rig.settings.rolling ?? rig.settings.baseline
-  if (rig.replaced.size === 0 || baseline === null) return
-  rig.settings.metrics.forEach(({ metric }, m) => {
-    if (isReplaced(rig, metric, baseline, rig.closedUs)) rig.steps.row.mean[m] = Number.NaN
-  })
+function withoutReplaced({ settings, replaced, closedUs }: RigState, row: StepRow): StepRow {
+  const baseline = settings.rolling ?? settings.baseline
+  if (replaced.size === 0 || baseline === null) return row
+  const isOld = (metric: string): boolean => isReplaced({ replaced }, metric, { baseline, endUs: closedUs })
+  return { ...row, mean: row.mean.map((mean, m) => (isOld(settings.metrics[m]!.metric) ? Number.NaN : mean)) }
 }
 
 /** Nobody saw what happened for a time: what was gathered belongs to no step, and what was known has grown old. */
