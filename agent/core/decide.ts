@@ -1,7 +1,10 @@
+import type { BaselineKind } from '../../shared/model/baseline.ts'
 import type { Canonical, DecisionValues, Finding, RunContext } from '../../shared/model/decision.ts'
 import { METRIC_VERDICTS, type MetricVerdict, type Mode, type OverallVerdict } from '../../shared/model/verdict.ts'
+import type { Micros } from '../../shared/units.ts'
 import type { Judgement } from './judge.ts'
 import {
+  type Baseline,
   EVALUATOR_VERSION,
   type EvaluatorSettings,
   FINDINGS_MAX,
@@ -111,7 +114,7 @@ export function decisionValues(
     config: settings.configDigest,
     baseline: rig.baseline?.digest ?? null,
     rolling: rig.rolling?.digest ?? null,
-    baseline_kind: rig.baseline?.kind ?? null,
+    baseline_kind: rig.baseline === null ? null : kindAt(rig.baseline, slide.endUs),
     baseline_confidence: rig.baseline?.confidence ?? null,
     event: slide.event === null ? null : [slide.event.state, slide.event.score, slide.event.confidence],
     slice: slide.slice,
@@ -130,6 +133,11 @@ export function decisionValues(
     f.ratio,
   ])
   return [core, measurements, identifiers(run, findings), limits, run?.operator ?? null, run === null ? null : run.note]
+}
+
+/** What a baseline counts as at a time: what was approved by break-glass ends by itself. */
+function kindAt({ kind, validUntilUs }: Baseline, atUs: Micros): BaselineKind {
+  return validUntilUs === null || atUs < validUntilUs ? kind : 'draft'
 }
 
 /** A rig none of whose metrics asks for a baseline is judged on limits alone, and is badged so everywhere (K5). */

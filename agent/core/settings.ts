@@ -96,10 +96,14 @@ export type MetricBaseline = Pick<BaselineMetric, 'metric' | 'unit' | 'detectors
 export type Baseline = Readonly<{
   digest: Uint8Array
   kind: BaselineKind
+  /** When that ends because a break-glass does; it is a draft from then on. null: not by itself. */
+  validUntilUs: Micros | null
   confidence: number
   /** Begin and end of the nominal data it is known from. */
   fromUs: Micros
   toUs: Micros
+  /** The mode it was made in: it says nothing of others. */
+  mode: Mode
   metrics: ReadonlyMap<string, MetricBaseline>
   /** Detectors of the whole rig; their channels are the metrics of the record, in its order. */
   rigDetectors: readonly DetectorFit[]

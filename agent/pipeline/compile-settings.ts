@@ -1,14 +1,14 @@
-import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
+import { type OpenedBaseline, openBundle } from '../../shared/codec/baseline-bundle.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import type { JournalFile } from '../../shared/codec/journal-input.ts'
 import type { Equivalence } from '../../shared/config/equivalence.ts'
 import { type ParsedRuntime, parseRuntimeFiles } from '../../shared/config/load.ts'
+import type { Trust } from '../../shared/config/operators.ts'
 import type { RegistryMetric } from '../../shared/config/registry.ts'
 import { calibrationOffset } from '../../shared/config/registry-units.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
 import { DOMAIN, digestOf } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import type { BaselineRecord } from '../../shared/model/baseline.ts'
 import { parseUnit } from '../../shared/model/units.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import { microsFromMillis } from '../../shared/units.ts'
@@ -57,7 +57,7 @@ function compileRig(rig: RigConfig, parsed: ParsedRuntime, files: readonly Journ
       .sort((a, b) => (a.metric < b.metric ? -1 : 1))
   const registry = parsed.registries.get(rig.rig) ?? []
   const metrics = compile(registry)
-  const sources = { named: { registry, equivalences }, files }
+  const sources = { named: { registry, equivalences }, files, trust: parsed.trust }
   return {
     rig: rig.rig,
     mode: rig.mode,
@@ -155,32 +155,37 @@ function compileChannels(
   }
 }
 
-type Sources = Readonly<{ named: Named; files: readonly JournalFile[] }>
+/** The files of a configuration, whom it trusts, and what its names mean. */
+type Sources = Readonly<{ named: Named; files: readonly JournalFile[]; trust: Trust }>
 
-function baselineOf(rig: RigConfig, name: string | undefined, { named, files }: Sources): Baseline | null {
+function baselineOf(rig: RigConfig, name: string | undefined, { named, files, trust }: Sources): Baseline | null {
   if (name === undefined) return null
   const file = files.find((f) => f.name === name)
   if (file === undefined) throw new HbError('CONFIG_MISSING', { path: name })
-  const record = decodeBaseline(file.bytes)
-  if (record.rig !== rig.rig || record.program !== rig.program) {
+  // Whether it has run out is asked at every decision: what a journal gives again must not depend on when it is asked.
+  const opened = openBundle(file.bytes, { ...trust, nowUs: 0 })
+  const { record } = opened
+  const isOurs = record.rig === rig.rig || (record.family !== '' && record.family === rig.family)
+  if (!isOurs || record.program !== rig.program) {
     throw new HbError('BASELINE_SHAPE', {
       found: `${record.program}/${record.rig}`,
       expected: `${rig.program}/${rig.rig}`,
       file: file.name,
     })
   }
-  return baselineFrom(portBaseline(record, named), file.bytes)
+  return baselineFrom({ ...opened, record: portBaseline(record, named) })
 }
 
-/** A baseline as the evaluator uses it. */
-export function baselineFrom(record: BaselineRecord, bytes: Uint8Array): Baseline {
+/** A baseline as the evaluator uses it. Without the statements of those who approved it, it counts as a draft. */
+export function baselineFrom({ record, digest, effectiveKind, basis, request }: OpenedBaseline): Baseline {
   return {
-    digest: digestOf(DOMAIN.baseline, bytes),
-    // Without the statements of those who approved it, a record is a draft whatever it is meant to be.
-    kind: 'draft',
-    confidence: record.gate.confidence,
+    digest,
+    kind: effectiveKind,
+    validUntilUs: request?.breakGlass?.untilUs ?? null,
+    confidence: basis.confidence * basis.decay,
     fromUs: record.fromUs,
     toUs: record.toUs,
+    mode: record.mode,
     rigDetectors: record.rigDetectors,
     rigMaxima: record.rigMaxima,
     metrics: new Map(record.metrics.map((m) => [m.metric, m])),

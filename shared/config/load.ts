@@ -5,6 +5,7 @@ import { collectorProblems } from './collector-problems.ts'
 import { type CheckedFile, checkYaml, type Path } from './document.ts'
 import { type Equivalence, EquivalenceSchema, equivalencesFor } from './equivalence.ts'
 import { BASELINE_BYTES_MAX, type NoFile, noFile, readBytes } from './files.ts'
+import { BookOperatorsSchema } from './operator-schema.ts'
 import { readTrust, type Trust } from './operators.ts'
 import { ConfigError, type Problem, withoutRepeats } from './problems.ts'
 import { type InForce, mergedProblems, metricsFor, type RegistryMetric, registryProblems } from './registry.ts'
@@ -78,6 +79,19 @@ export function loadCollectorConfig(path: string): LoadedCollector {
   const problems = [...file.problems, ...collectorProblems(file), ...ofTrust, ...absent]
   if (problems.length > 0) throw new ConfigError(fromHere(problems, path))
   return { config: deepFreeze(file.value as CollectorConfig), trust, folder }
+}
+
+/**
+ * Reads `operators.yaml`: who is trusted by a book of baselines without a collector.
+ *
+ * @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE for the file itself; ConfigError with every mistake.
+ */
+export function loadOperators(path: string): Trust {
+  const folder = dirname(resolve(path))
+  const file = checkYaml(basename(path), readMain(path), BookOperatorsSchema as unknown as Schema)
+  const { trust, problems } = readTrust(file, (name, bytesMax) => readBytes(resolve(folder, name), bytesMax))
+  if (file.problems.length + problems.length > 0) throw new ConfigError(fromHere([...file.problems, ...problems], path))
+  return trust
 }
 
 type Found = Omit<ParsedRuntime, 'config'> & Readonly<{ main: CheckedFile; problems: readonly Problem[] }>

@@ -29,6 +29,7 @@ const text = (description: string) => Type.Optional(Type.String({ minLength: 1, 
 export const RigSchema = closed({
   rig: id('Name of the rig; the topic of its telemetry.'),
   program: id('Test programme the rig belongs to; picks the overrides of the registry.'),
+  family: Type.Optional(id('Rigs that are alike enough to share a baseline.')),
   registry_file: file('Metric registry.'),
   equivalence_file: Type.Optional(
     file(

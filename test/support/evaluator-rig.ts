@@ -243,6 +243,8 @@ export function windowBaseline(digest: Uint8Array, metrics: readonly MetricBasel
   return {
     digest,
     kind: 'draft',
+    validUntilUs: null,
+    mode: 'nominal',
     confidence: 0.5,
     fromUs: 0,
     toUs: 0,

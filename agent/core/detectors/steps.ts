@@ -36,6 +36,27 @@ export function sliceSteps(table: StepTable, from: number, to: number): StepTabl
   }
 }
 
+/** A table backwards in time: the newest row first, and within each the last value before the first. */
+export function reverseSteps(table: StepTable): StepTable {
+  const { channels, rows } = table
+  const turned = (column: Float64Array, width: number) => {
+    const values = new Float64Array(column.length)
+    for (let row = 0; row < rows; row += 1)
+      values.set(column.subarray((rows - 1 - row) * width, (rows - row) * width), row * width)
+    return values
+  }
+  return {
+    channels,
+    rows,
+    timeUs: turned(table.timeUs, 1),
+    mean: turned(table.mean, channels),
+    min: turned(table.min, channels),
+    max: turned(table.max, channels),
+    first: turned(table.last, channels),
+    last: turned(table.first, channels),
+  }
+}
+
 /** Row `row` of a table, without copying. */
 export function rowOfSteps(table: StepTable, row: number): StepRow {
   const { channels } = table

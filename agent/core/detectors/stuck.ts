@@ -1,0 +1,70 @@
+import type { ChannelDetector, ChannelStep } from './detector.ts'
+import type { StepTable } from './steps.ts'
+
+/**
+ * A channel that repeats one value: how many steps it has been the same, in longest runs of nominal data. A fixed number
+ * of steps would be an alarm at every coarsely quantised channel and late at a fine one.
+ */
+const RUN_MIN_STEPS = 10
+const FIT_STEPS_MIN = 40
+
+const LONGEST = 0
+
+const LAST = 0
+const RUN = 1
+const SEEN = 2
+
+export const STUCK: ChannelDetector = {
+  name: 'stuck',
+  version: 1,
+  fields: 3,
+  meanSteps: 1,
+  limitMin: 3,
+  /** Nothing for a channel that never changes: that it stays the same is no news. */
+  fit(segments, channel) {
+    let longest = 0
+    let steps = 0
+    let changes = 0
+    for (const segment of segments) {
+      const seen = runsOf(segment, channel)
+      longest = Math.max(longest, seen.longest)
+      steps += seen.steps
+      changes += seen.changes
+    }
+    return steps < FIT_STEPS_MIN || changes === 0 ? null : [Math.max(longest, RUN_MIN_STEPS)]
+  },
+  begin(_numbers, state, at) {
+    state.fill(0, at, at + 3)
+  },
+  step(numbers, state, at, now) {
+    return takeStep(state, at, now) / numbers[LONGEST]!
+  },
+  skip(_numbers, state, at) {
+    state[at + SEEN] = 0
+    state[at + RUN] = 0
+  },
+}
+
+/** @returns steps in a row in which the value has been the same as before. */
+function takeStep(state: Float64Array, at: number, now: Pick<ChannelStep, 'min' | 'max' | 'last'>): number {
+  const isSame = state[at + SEEN]! > 0 && now.min === now.max && now.max === state[at + LAST]!
+  const run = isSame ? state[at + RUN]! + 1 : 0
+  state[at + RUN] = run
+  state[at + LAST] = now.last
+  state[at + SEEN] = 1
+  return run
+}
+
+function runsOf(table: StepTable, channel: number): { longest: number; steps: number; changes: number } {
+  const state = new Float64Array(3)
+  const seen = { longest: 0, steps: 0, changes: 0 }
+  for (let row = 0; row < table.rows; row += 1) {
+    const k = row * table.channels + channel
+    if (Number.isNaN(table.mean[k]!)) continue
+    const run = takeStep(state, 0, { min: table.min[k]!, max: table.max[k]!, last: table.last[k]! })
+    if (run === 0 && seen.steps > 0) seen.changes += 1
+    seen.longest = Math.max(seen.longest, run)
+    seen.steps += 1
+  }
+  return seen
+}
