@@ -1,4 +1,5 @@
 import t from 'tap'
+import { LEVEL } from '../../../agent/core/detectors/level.ts'
 import { newestSwapUs } from '../../../agent/core/replaced.ts'
 import { REPLACED_MAX, type RigSettings } from '../../../agent/core/settings.ts'
 import type { EvaluatorInput } from '../../../agent/core/step.ts'
@@ -130,7 +131,7 @@ t.test('a baseline made after the swap begins after it, and says of which sensor
 t.test(
   'detectors get nothing new of a sensor that was replaced, and who makes a baseline still sees its steps',
   async (t) => {
-    const level = { detector: 'level', version: 1, numbers: [1, 0.01, 0, 0.0001], maxima: [1], limit: 4 }
+    const level = { detector: LEVEL.name, version: LEVEL.version, numbers: [1, 0.01, 0, 0.0001], maxima: [1], limit: 4 }
     const settings = rig(T0 - 9_000_000)
     const known = ['a', 'b'].map((m) => ({
       ...metricBaseline(m, { mean: 1, spread: 0.1, limit: 5 }),
