@@ -52,7 +52,7 @@ export function judgeMetric(rig: RigState, metric: number, endUs: number): Judge
   if (golden === null || baseline === undefined || baseline.unit !== settings.unit) {
     return settings.baselineRequired ? find('NO_BASELINE', 'no_baseline') : { verdict: 'PASS', finding: null }
   }
-  if (isReplaced(rig, settings.metric, golden, endUs)) {
+  if (isReplaced(rig, settings.metric, { baseline: golden, endUs })) {
     forgetDepartures(rig, metric)
     return find('NO_BASELINE', 'sensor_replaced')
   }

@@ -2,6 +2,7 @@ import type { BaselineKind, BaselineMetric, BaselineWindow, DetectorFit } from '
 import type { Affine } from '../../shared/model/units.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
+import type { RigState } from './state.ts'
 
 /**
  * Version of the evaluator: what a decision's `code` names (decisions 5). Raised whenever the same journal would give
@@ -180,5 +181,5 @@ export type Digests = Readonly<{
   bytes(domain: 'slide' | 'node' | 'slice' | 'chain', ...parts: Uint8Array[]): Uint8Array
   /** The one encoding of a value. */
   encode(value: import('../../shared/model/decision.ts').Canonical): Uint8Array
-  closed?(rig: import('./state.ts').RigState, verdict: import('../../shared/model/verdict.ts').OverallVerdict): void
+  closed?(rig: RigState, verdict: import('../../shared/model/verdict.ts').OverallVerdict): void
 }>

@@ -3,6 +3,7 @@ import type { Micros } from '../../shared/units.ts'
 import type { Slide } from './decide.ts'
 import { arraysOfMonitor, createMonitor, eventOf, type Monitor, skipMonitor, stepMonitor } from './detectors/monitor.ts'
 import { arraysOfSteps, clearSteps, feedSteps } from './detectors/step-feed.ts'
+import type { StepRow } from './detectors/steps.ts'
 import { eventConfidence } from './monitored.ts'
 import { leafRows } from './pane-tree.ts'
 import { paneOf } from './panes.ts'
@@ -15,18 +16,16 @@ import { monitorOf, type RigState } from './state.ts'
 export function watchSlide(rig: RigState): void {
   const panes = leafRows(rig.tree, paneOf(rig.closedUs, rig.settings.slideUs) - 1)
   const stepped = feedSteps(rig.steps, panes, rig.closedUs)
-  dropReplaced(rig)
   const monitor = monitorOf(rig)
-  if (stepped && monitor !== null) stepMonitor(monitor, rig.steps.row)
+  if (stepped && monitor !== null) stepMonitor(monitor, withoutReplaced(rig, rig.steps.row))
 }
 
 /** What detectors know of a sensor that was replaced says nothing about the new one: it has nothing new for them. */
-function dropReplaced(rig: RigState): void {
-  const baseline = eventBaseline(rig.settings, rig.mode)
-  if (rig.replaced.size === 0 || baseline === null) return
-  rig.settings.metrics.forEach(({ metric }, m) => {
-    if (isReplaced(rig, metric, baseline, rig.closedUs)) rig.steps.row.mean[m] = Number.NaN
-  })
+function withoutReplaced({ settings, mode, replaced, closedUs }: RigState, row: StepRow): StepRow {
+  const baseline = eventBaseline(settings, mode)
+  if (replaced.size === 0 || baseline === null) return row
+  const isOld = (metric: string): boolean => isReplaced({ replaced }, metric, { baseline, endUs: closedUs })
+  return { ...row, mean: row.mean.map((mean, m) => (isOld(settings.metrics[m]!.metric) ? Number.NaN : mean)) }
 }
 
 /** Nobody saw what happened for a time: what was gathered belongs to no step, and what was known has grown old. */

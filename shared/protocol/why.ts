@@ -23,10 +23,18 @@ export function whyFinding(f: FindingJson): string {
       return `${f.channel} has been silent for ${f.age_us === null ? 'as long as it was watched' : span(f.age_us)}`
     case 'invalid_samples':
       return `${f.channel} sent values that are no measurement${window}`
+    case 'unit_mismatch':
+      return `${f.channel} states a unit that nothing converts to ${f.unit}`
+    case 'alias_collision':
+      return `${f.channel} is fed by two channels at once, and cannot be both`
     case 'window_not_filled':
       return `${f.channel} sent only ${f.count} samples${window}`
     case 'no_baseline':
       return `${f.channel} has no baseline to compare with`
+    case 'sensor_replaced':
+      return `${f.channel} has another sensor since its baseline was made`
+    case 'not_cleared':
+      return `${f.channel} is within tolerance${window} again, not yet for long enough`
     default:
       return `${f.channel}: ${f.ground}`
   }
