@@ -15,7 +15,7 @@ import {
   stepLatch,
 } from './latches.ts'
 import type { StepRow } from './steps.ts'
-import { CHANNEL_STREAMS, type ChannelStream, RIG_STREAMS, type RigStream } from './streams.ts'
+import { CHANNEL_STREAMS, type ChannelStream, RIG_STREAMS, type RigStream, type StreamUse } from './streams.ts'
 
 /** What the detectors of a rig know, from its baseline. */
 export type MonitorSettings = Readonly<{
@@ -214,17 +214,21 @@ export type Voice = Readonly<{
   steps: number
 }>
 
-/** The stream that speaks loudest about a channel; null while none does. */
+/** The stream that speaks loudest about a channel, one that makes events before one that advises; null while none does. */
 export function voiceOf(monitor: Monitor, channel: number): Voice | null {
   let loudest: Voice | null = null
-  for (const { stream, fits, state, scores, latches } of monitor.channels) {
+  let isEvent = false
+  const outdoes = (use: StreamUse, ratio: number): boolean =>
+    loudest === null || (use === 'event' && !isEvent) || ((use === 'event') === isEvent && ratio > loudest.ratio)
+  for (const of of monitor.channels) {
+    const { stream, fits, state, latches } = of
     const fit = fits[channel]
-    if (fit == null || !isLatched(latches, channel)) continue
-    const ratio = scores[channel]! / fit.limit
-    if (loudest !== null && !(ratio > loudest.ratio)) continue
+    const ratio = ratioOf(of, channel)
+    if (fit == null || !isLatched(latches, channel) || !outdoes(stream.use, ratio)) continue
     const { detector } = stream
     const at = channel * detector.fields
     const band = detector.band?.(fit.numbers, state, at) ?? null
+    isEvent = stream.use === 'event'
     loudest = {
       stream: detector.name,
       ratio,
@@ -236,10 +240,10 @@ export function voiceOf(monitor: Monitor, channel: number): Voice | null {
     }
   }
   for (const { stream, fit, shares, score, alarm } of monitor.rig) {
-    if (!isActive(alarm) || driverOf(alarm) !== channel || (loudest !== null && !(score[0]! > loudest.ratio))) continue
-    const { name } = stream.detector
+    if (!isActive(alarm) || driverOf(alarm) !== channel || !outdoes(stream.use, score[0]!)) continue
+    isEvent = stream.use === 'event'
     loudest = {
-      stream: name,
+      stream: stream.detector.name,
       ratio: score[0]!,
       level: null,
       perScore: null,
