@@ -3,7 +3,7 @@ import { Push } from 'zeromq'
 import { channelListId, encodeFrame } from '../shared/codec/telemetry.ts'
 import type { Clock } from '../shared/lib/clock.ts'
 import type { Micros } from '../shared/units.ts'
-import { WATER_LOOP_CHANNELS, waterLoopAt } from './water-loop.ts'
+import { type Valve, WATER_LOOP_CHANNELS, waterLoopAt } from './water-loop.ts'
 
 export type PublisherOptions = Readonly<{
   rig: string
@@ -11,6 +11,7 @@ export type PublisherOptions = Readonly<{
   rateHz: number
   seed: number
   faultAfterUs: Micros | null
+  valve: Valve
   clock: Clock
   /** Told at the moment the fault begins, with its event time. */
   faultInjected(timeUs: Micros): void
@@ -106,13 +107,13 @@ class LoopPublisher implements Publisher {
   }
 
   private frame(startUs: Micros): Uint8Array {
-    const { seed, faultAfterUs: faultUs } = this.options
+    const { seed, faultAfterUs: faultUs, valve } = this.options
     const timeUs = new Float64Array(SAMPLES_PER_FRAME)
     const value = new Float64Array(CHANNELS.length * SAMPLES_PER_FRAME)
     for (let i = 0; i < SAMPLES_PER_FRAME; i += 1) {
       const elapsedUs = Math.floor((this.sampled + i) * this.intervalUs)
       timeUs[i] = startUs + elapsedUs
-      waterLoopAt({ seed, faultUs }, this.sampled + i, elapsedUs).forEach((reading, c) => {
+      waterLoopAt({ seed, faultUs, valve }, this.sampled + i, elapsedUs).forEach((reading, c) => {
         value[c * SAMPLES_PER_FRAME + i] = reading
       })
     }

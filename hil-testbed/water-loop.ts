@@ -21,11 +21,15 @@ export type WaterLoopOptions = Readonly<{
   seed: number
   /** When the valve begins to close, in µs after the start of the loop; null for never. */
   faultUs: Micros | null
+  /** How the valve moves; a valve that is worn drifts for half an hour, one that is turned takes seconds. */
+  valve: Valve
 }>
 
-/** Time the valve takes from open to its end position, and how far it closes (share of the flow that is left). */
-export const VALVE_TRAVEL_US: Micros = 4_000_000
-export const VALVE_LEFT = 0.4
+/** Time the valve takes from open to its end position, and the share of the flow that is left there. */
+export type Valve = Readonly<{ travelUs: Micros; leftRatio: number }>
+
+/** A valve that somebody turns. */
+export const TURNED_VALVE: Valve = { travelUs: 4_000_000, leftRatio: 0.4 }
 
 /** Level, sensor noise (standard deviation), slow swing and its period, and what a fully closed valve adds. */
 type ChannelModel = Readonly<{ level: number; noise: number; swing: number; periodS: number; closed: number }>
@@ -45,9 +49,9 @@ const MODEL: readonly ChannelModel[] = [
  * The eight readings `elapsedUs` after the start, in the order of {@link WATER_LOOP_CHANNELS}. A function of its
  * arguments alone: `index` is the number of the sample, so that noise is the same in whatever order it is asked for.
  */
-export function waterLoopAt({ seed, faultUs }: WaterLoopOptions, index: number, elapsedUs: Micros): number[] {
+export function waterLoopAt({ seed, faultUs, valve }: WaterLoopOptions, index: number, elapsedUs: Micros): number[] {
   const closedShare =
-    faultUs === null ? 0 : (1 - VALVE_LEFT) * Math.min(1, Math.max(0, (elapsedUs - faultUs) / VALVE_TRAVEL_US))
+    faultUs === null ? 0 : (1 - valve.leftRatio) * Math.min(1, Math.max(0, (elapsedUs - faultUs) / valve.travelUs))
   const seconds = elapsedUs / 1_000_000
   return MODEL.map((channel, k) => {
     const swing = channel.swing * Math.sin((2 * Math.PI * seconds) / channel.periodS)

@@ -5,7 +5,7 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { stopSignals } from '../../shared/lib/stop-signals.ts'
 import { createPublisher } from '../publisher.ts'
-import { WATER_LOOP_CHANNELS, waterLoopAt } from '../water-loop.ts'
+import { TURNED_VALVE, type Valve, WATER_LOOP_CHANNELS, waterLoopAt } from '../water-loop.ts'
 
 type LoopOptions = Readonly<{
   rig: string
@@ -14,6 +14,8 @@ type LoopOptions = Readonly<{
   rate: string
   seed: string
   faultAfter?: string
+  valveTravel: string
+  valveLeft: string
   seconds: string
   start: string
 }>
@@ -34,6 +36,8 @@ export function hilCommands(program: Command): void {
     .option('--rate <hz>', 'samples a second', '100')
     .option('--seed <n>', 'seed of the noise', '1')
     .option('--fault-after <s>', 'let the valve close after this many seconds')
+    .option('--valve-travel <s>', 'time the valve takes to its end position', String(TURNED_VALVE.travelUs / 1_000_000))
+    .option('--valve-left <ratio>', 'share of the flow that is left there', String(TURNED_VALVE.leftRatio))
     .option('--seconds <s>', 'length of a recording', '120')
     .option('--start <time>', 'first time of a recording, UTC', '2026-01-01T00:00:00Z')
     .option('--json', 'errors as JSON too; what it writes is JSON lines anyway')
@@ -45,11 +49,16 @@ async function waterLoop(options: LoopOptions): Promise<void> {
   const seed = number(options.seed, '--seed', 0, 2 ** 32)
   const faultUs =
     options.faultAfter === undefined ? null : number(options.faultAfter, '--fault-after', 0, SECONDS_MAX) * 1_000_000
+  const valve = {
+    travelUs: number(options.valveTravel, '--valve-travel', 0.001, SECONDS_MAX) * 1_000_000,
+    leftRatio: number(options.valveLeft, '--valve-left', 0, 1),
+  }
   if (options.csv !== undefined) {
     await record(options.csv, {
       rateHz,
       seed,
       faultUs,
+      valve,
       seconds: number(options.seconds, '--seconds', 1, SECONDS_MAX),
       startUs: Date.parse(options.start) * 1000,
     })
@@ -63,6 +72,7 @@ async function waterLoop(options: LoopOptions): Promise<void> {
     rateHz,
     seed,
     faultAfterUs: faultUs,
+    valve,
     clock: systemClock(),
     faultInjected: (timeUs) =>
       say({ event: 'fault_injected', fault: 'valve_closing', channel: 'Volume Flow RateRMS', t_us: timeUs }),
@@ -76,9 +86,16 @@ async function waterLoop(options: LoopOptions): Promise<void> {
   await publisher.stop()
 }
 
-type Recording = Readonly<{ rateHz: number; seed: number; faultUs: number | null; seconds: number; startUs: number }>
+type Recording = Readonly<{
+  rateHz: number
+  seed: number
+  faultUs: number | null
+  valve: Valve
+  seconds: number
+  startUs: number
+}>
 
-async function record(file: string, { rateHz, seed, faultUs, seconds, startUs }: Recording): Promise<void> {
+async function record(file: string, { rateHz, seed, faultUs, valve, seconds, startUs }: Recording): Promise<void> {
   if (!Number.isSafeInteger(startUs))
     throw new HbError('USAGE', { option: '--start', expected: 'a time such as 2026-01-01T00:00:00Z' })
   const out = createWriteStream(file, { flags: 'wx' })
@@ -89,7 +106,7 @@ async function record(file: string, { rateHz, seed, faultUs, seconds, startUs }:
   const rows = Math.floor(seconds * rateHz)
   for (let index = 0; index < rows; index += 1) {
     const elapsedUs = Math.floor((index * 1_000_000) / rateHz)
-    const line = `${startUs + elapsedUs};${waterLoopAt({ seed, faultUs }, index, elapsedUs).join(';')}\n`
+    const line = `${startUs + elapsedUs};${waterLoopAt({ seed, faultUs, valve }, index, elapsedUs).join(';')}\n`
     if (!out.write(line)) await once(out, 'drain')
   }
   out.end()
