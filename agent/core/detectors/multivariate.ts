@@ -145,13 +145,9 @@ function deviationAt(state: Float64Array, at: number): number {
 function stepMultivariate(numbers: Numbers, state: Float64Array, row: StepRow, { held, scores }: RigScores): void {
   const order = numbers[CHANNELS]!
   const missing = standardise(numbers, state, row)
-  const matrix: PackedMatrix = { numbers, at: OF_FIT + order * OF_CHANNEL, order }
   // What a few channels say is no account of what all the others should be.
   const isTold = 2 * missing.length <= order
-  if (isTold) {
-    complete(matrix, missing)
-    multiply(matrix, z, g)
-  }
+  if (isTold) conclude({ numbers, at: OF_FIT + order * OF_CHANNEL, order }, missing, furthestOf(numbers, state, held))
   for (let c = 0; c < order; c += 1) {
     const of = OF_FIT + c * OF_CHANNEL
     const at = c * FIELDS
@@ -163,6 +159,39 @@ function stepMultivariate(numbers: Numbers, state: Float64Array, row: StepRow, {
       if (held[c] === 0) follow(state, at, g[c]!, numbers[of + NOISE]!)
     }
   }
+}
+
+/** The channel in alarm that is furthest, and not silent; −1 for none. */
+function furthestOf(numbers: Numbers, state: Float64Array, held: Uint8Array): number {
+  let furthest = -1
+  let most = -1
+  for (let c = 0; c < held.length; c += 1) {
+    const of = OF_FIT + c * OF_CHANNEL
+    if (held[c] === 0 || !(state[c * FIELDS + AGE]! <= numbers[of + KEPT]!)) continue
+    const deviation = deviationAt(state, c * FIELDS)
+    const far = (deviation * deviation) / (numbers[of + NOISE]! + VARIANCE_MIN)
+    if (!(far > most)) continue
+    most = far
+    furthest = c
+  }
+  return furthest
+}
+
+/**
+ * Writes the residuals of `z` to `g`. The others are not held against what the furthest channel in alarm says: a slope that
+ * chance made a twentieth puts a whole deviation on a channel that is well when another one is twenty off, and its reference
+ * would follow until the fault is over and then be wrong.
+ */
+function conclude(matrix: PackedMatrix, missing: readonly number[], furthest: number): void {
+  if (furthest < 0) {
+    complete(matrix, missing)
+    multiply(matrix, z, g)
+    return
+  }
+  const said = z[furthest]!
+  complete(matrix, [...missing, furthest])
+  multiply(matrix, z, g)
+  g[furthest] = g[furthest]! + matrix.numbers[matrix.at + packedLength(furthest) + furthest]! * (said - z[furthest]!)
 }
 
 const NONE: readonly number[] = []

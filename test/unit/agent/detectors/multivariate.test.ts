@@ -123,6 +123,38 @@ t.test('the deviation is in the unit of the channel, and lets go of a level that
   t.ok(Math.abs(MULTIVARIATE.deviation(NUMBERS, state, 0)) < 0.3)
 })
 
+t.test('a fault that is known puts nothing on channels that are well', async (t) => {
+  // Four channels that have nothing to do with each other, but for what chance made of a hundred rows.
+  const loose = (from: number, to: number, off: number) =>
+    stepTable(
+      Array.from({ length: to - from }, (_, k) =>
+        [0, 1, 2, 3].map((c) => noiseAt(8, c, from + k) + (c === 0 ? off : 0)),
+      ),
+    )
+  const numbers = MULTIVARIATE.fit([loose(0, 100, 0)])!
+  const largest = (held: Uint8Array): number[] => {
+    const state = begun(numbers)
+    const to = { held, scores: new Float64Array(4) }
+    const table = loose(100, 200, 60)
+    const most = [0, 0, 0, 0]
+    for (let row = 0; row < table.rows; row += 1) {
+      MULTIVARIATE.step(numbers, state, rowOfSteps(table, row), to)
+      to.scores.forEach((score, c) => {
+        most[c] = Math.max(most[c]!, score)
+      })
+    }
+    return most
+  }
+  const known = largest(Uint8Array.of(1, 0, 0, 0))
+  t.ok(known[0]! > 100)
+  t.ok(
+    known.slice(1).every((score) => score < MULTIVARIATE.limitMin),
+    `${known}`,
+  )
+  const unknown = largest(Uint8Array.of(0, 0, 0, 0))
+  t.ok(Math.max(...unknown.slice(1)) > MULTIVARIATE.limitMin, 'as it would be otherwise')
+})
+
 t.test('a relation that breaks is found though every channel stays in its range', async (t) => {
   const nominal = loopRows(0, BASELINE_ROWS)
   const range = [0, 1, 2, 3].map((c) => nominal.map((row) => row[c]!)).map((x) => [Math.min(...x), Math.max(...x)])
