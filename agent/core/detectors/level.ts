@@ -24,6 +24,11 @@ const WANDER_SHARE_OF_NOISE = 0.00003
  * the wander so that it follows slowly, and is therefore surer of itself than it should be.
  */
 const REFERENCE_TOLERANCE = 2.5
+/**
+ * Standard deviations of a step beyond which it counts as so far: one sample that is nonsense is a matter for the spike
+ * detector, and must move neither the mean of fifteen beyond its limit nor the reference.
+ */
+const STEP_SIGMAS_MAX = 6
 /** Weight of what other segments say of the wander rate, when there are many. */
 const POOLED_SHARE = 0.5
 /** Steps below which nothing is known of a channel. */
@@ -81,9 +86,12 @@ function stepLevel(numbers: Numbers, state: Float64Array, at: number, now: Chann
   const slot = seen % MEAN_STEPS
   const full = Math.min(seen + 1, MEAN_STEPS)
   const leaves = seen < MEAN_STEPS ? 0 : state[at + RING + slot]!
-  state[at + RING + slot] = now.mean
+  // In alarm the tolerance stands still with the reference: one that grew would talk the alarm out of it.
+  const variance = state[at + VARIANCE]! + (now.held ? 0 : numbers[WANDER]!)
+  const value = now.held ? now.mean : withinReach(now.mean, state[at + REF]!, variance + noise)
+  state[at + RING + slot] = value
   state[at + SEEN] = seen + 1
-  let sum = state[at + SUM]! + (now.mean - leaves)
+  let sum = state[at + SUM]! + (value - leaves)
   if (slot === MEAN_STEPS - 1) {
     // Summed anew once round, in the order of the ring: a sum that is only corrected gathers rounding errors for ever.
     sum = 0
@@ -91,18 +99,23 @@ function stepLevel(numbers: Numbers, state: Float64Array, at: number, now: Chann
   }
   state[at + SUM] = sum
   const deviation = sum / full - state[at + REF]!
-  // In alarm the tolerance stands still with the reference: one that grew would talk the alarm out of it.
-  const variance = state[at + VARIANCE]! + (now.held ? 0 : numbers[WANDER]!)
   const spread = Math.sqrt(noise / full + REFERENCE_TOLERANCE * variance)
   state[at + VARIANCE] = variance
   state[at + DEVIATION] = deviation
   state[at + SPREAD] = spread
   if (!now.held && variance + noise > 0) {
     const gain = variance / (variance + noise)
-    state[at + REF] = state[at + REF]! + gain * (now.mean - state[at + REF]!)
+    state[at + REF] = state[at + REF]! + gain * (value - state[at + REF]!)
     state[at + VARIANCE] = variance - gain * variance
   }
   return scoreOf(Math.abs(deviation), spread)
+}
+
+function withinReach(value: number, reference: number, variance: number): number {
+  const apart = value - reference
+  const most = STEP_SIGMAS_MAX * STEP_SIGMAS_MAX * variance
+  if (!(most > 0 && apart * apart > most)) return value
+  return reference + (apart < 0 ? -Math.sqrt(most) : Math.sqrt(most))
 }
 
 /** A channel without any spread tolerates nothing; the score is cut so that it stays a number. */

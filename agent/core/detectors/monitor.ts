@@ -16,7 +16,7 @@ import {
 import { fitOf, type MonitorSettings } from './monitor-settings.ts'
 import { createRigMonitors, eventScoreOf, type RigMonitor, skipRig, stepRig, voiceOfRig } from './rig-monitor.ts'
 import type { StepRow } from './steps.ts'
-import { CHANNEL_STREAMS, type ChannelStream } from './streams.ts'
+import { CHANNEL_STREAMS, type ChannelStream, type StreamUse } from './streams.ts'
 import type { Voice } from './voice.ts'
 
 /** A fit of the baseline, its numbers as doubles in a row. */
@@ -162,17 +162,21 @@ export function skipMonitor(monitor: Monitor, steps: number): void {
   for (const of of monitor.rig) skipRig(of, steps)
 }
 
-/** The stream that speaks loudest about a channel; null while none does. */
+/** The stream that speaks loudest about a channel, one that makes events before one that advises; null while none does. */
 export function voiceOf(monitor: Monitor, channel: number): Voice | null {
   let loudest: Voice | null = null
-  for (const { stream, fits, state, scores, latches } of monitor.channels) {
+  let isEvent = false
+  const outdoes = (use: StreamUse, ratio: number): boolean =>
+    loudest === null || (use === 'event' && !isEvent) || ((use === 'event') === isEvent && ratio > loudest.ratio)
+  for (const of of monitor.channels) {
+    const { stream, fits, state, latches } = of
     const fit = fits[channel]
-    if (fit == null || !isLatched(latches, channel)) continue
-    const ratio = scores[channel]! / fit.limit
-    if (loudest !== null && !(ratio > loudest.ratio)) continue
+    const ratio = ratioOf(of, channel)
+    if (fit == null || !isLatched(latches, channel) || !outdoes(stream.use, ratio)) continue
     const { detector } = stream
     const at = channel * detector.fields
     const band = detector.band?.(fit.numbers, state, at) ?? null
+    isEvent = stream.use === 'event'
     loudest = {
       stream: detector.name,
       ratio,
@@ -185,7 +189,9 @@ export function voiceOf(monitor: Monitor, channel: number): Voice | null {
   }
   for (const of of monitor.rig) {
     const voice = voiceOfRig(of, channel)
-    if (voice !== null && !(loudest !== null && loudest.ratio >= voice.ratio)) loudest = voice
+    if (voice === null || !outdoes(of.stream.use, voice.ratio)) continue
+    isEvent = of.stream.use === 'event'
+    loudest = voice
   }
   return loudest
 }

@@ -23,7 +23,7 @@ export type Fitted = Readonly<{
  */
 export function fitDetectors(segments: readonly StepTable[], channels: number): Fitted {
   const fits: DetectorFit[][] = Array.from({ length: channels }, () => [])
-  const { rig, inEvents } = fitRig(segments, fits)
+  const rig: DetectorFit[] = []
   let rigMaxima: number[] = []
   for (const stream of CHANNEL_STREAMS) {
     const { detector, use, support } = stream
@@ -43,8 +43,10 @@ export function fitDetectors(segments: readonly StepTable[], channels: number): 
     if (use === 'event' && rigMaxima.length === 0) rigMaxima = inLimits
     if (support !== null && replays.length > 0) rig.push(fitSupport(support, replays, channels))
   }
+  const together = fitRig(segments, fits)
+  rig.push(...together.rig)
   rig.sort((a, b) => (a.detector < b.detector ? -1 : 1))
-  return { channels: fits, rig, rigMaxima: rigMaxima.map((max, k) => Math.max(max, inEvents[k]!)) }
+  return { channels: fits, rig, rigMaxima: rigMaxima.map((max, k) => Math.max(max, together.inEvents[k]!)) }
 }
 
 /**
