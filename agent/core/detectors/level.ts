@@ -29,6 +29,8 @@ const REFERENCE_TOLERANCE = 2.5
  * detector, and must move neither the mean of fifteen beyond its limit nor the reference.
  */
 const STEP_SIGMAS_MAX = 6
+/** A gap of so many steps makes the reference half as old as it is long. */
+const LONG_GAP_STEPS = 400
 /** Weight of what other segments say of the wander rate, when there are many. */
 const POOLED_SHARE = 0.5
 /** Steps below which nothing is known of a channel. */
@@ -65,8 +67,10 @@ export const LEVEL: ChannelDetector = {
   },
   step: stepLevel,
   skip(numbers, state, at, steps) {
-    // The reference grows old in the meantime, and the mean of before says nothing about now.
-    state[at + VARIANCE] = state[at + VARIANCE]! + numbers[WANDER]! * steps
+    // The reference grows old in the meantime, and the mean of before says nothing about now. But faults begin in gaps
+    // too: one that is short beside what the baseline saw in one piece excuses next to nothing.
+    const aged = steps * (steps / (steps + LONG_GAP_STEPS))
+    state[at + VARIANCE] = state[at + VARIANCE]! + numbers[WANDER]! * aged
     state[at + SEEN] = 0
     state[at + SUM] = 0
   },

@@ -56,7 +56,7 @@ export type Monitor = {
   readonly settings: MonitorSettings
   readonly channels: readonly ChannelMonitor[]
   readonly rig: readonly RigMonitor[]
-  /** Rows taken since it began or since a gap, and rows for which events are held back yet while the rig settles. */
+  /** Rows taken since it began, and rows for which events are held back yet while the rig settles. */
   readonly progress: Float64Array
 }
 
@@ -189,9 +189,11 @@ function stepRig(of: RigMonitor, row: StepRow, mayStart: boolean): void {
   })
 }
 
-/** Steps that nobody saw went by: a gap in time. */
+/**
+ * Steps that nobody saw went by: a gap in time. No new warm-up: references would follow what happened in the gap before
+ * anybody may speak of it.
+ */
 export function skipMonitor(monitor: Monitor, steps: number): void {
-  monitor.progress[ROWS] = 0
   for (const { stream, fits, state, latches } of monitor.channels) {
     const { detector } = stream
     breakLatchRows(latches)
