@@ -115,7 +115,9 @@ const LATCH: LatchStep = { over: false, score: 0, limit: 1, distance: 0 }
 
 function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void {
   const { stream, fits, state, scores, latches, supportLimit } = of
-  const { detector } = stream
+  const { mean, min, max, first: firsts, last: lasts } = row
+  // Read once: the detectors are objects of different shapes, and this is the innermost loop.
+  const { step, fields } = stream.detector
   // The furthest channel, and how far the one behind it is: what support is about.
   let furthest = -1
   let first = 0
@@ -124,15 +126,15 @@ function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void
   beginLatchRow(latches)
   for (let c = 0; c < fits.length; c += 1) {
     const fit = fits[c]!
-    const mean = row.mean[c]!
-    if (fit === null || Number.isNaN(mean)) continue
-    STEP.mean = mean
-    STEP.min = row.min[c]!
-    STEP.max = row.max[c]!
-    STEP.first = row.first[c]!
-    STEP.last = row.last[c]!
+    const value = mean[c]!
+    if (fit === null || Number.isNaN(value)) continue
+    STEP.mean = value
+    STEP.min = min[c]!
+    STEP.max = max[c]!
+    STEP.first = firsts[c]!
+    STEP.last = lasts[c]!
     STEP.held = isLatched(latches, c)
-    const score = detector.step(fit.numbers, state, c * detector.fields, STEP)
+    const score = step(fit.numbers, state, c * fields, STEP)
     scores[c] = score
     if (score > fit.limit || !isLatchIdle(latches, c)) isQuiet = false
     if (score > first) {
