@@ -66,7 +66,7 @@ export function openStateFolder(
         expected: 'an empty folder or one with an identity file',
       })
     }
-    const release = lock(files, path)
+    const release = lockFolder(files, path, 'STATE_LOCKED')
     try {
       const opened = identityOf(files, path, isOurs, want)
       let { identity } = opened
@@ -194,15 +194,16 @@ function identityFrom(bytes: Uint8Array): StateIdentity | null {
   return whole ? (identity as StateIdentity) : null
 }
 
-function lock(files: Files, path: string): () => void {
+/** Lets one process write into a folder. @throws HbError with `code` when another one does */
+export function lockFolder(files: Files, path: string, code: 'STATE_LOCKED' | 'BOOK_BUSY'): () => void {
   const holder = lockHolder(files, path)
-  if (holder !== null) throw new HbError('STATE_LOCKED', { path, process: holder })
+  if (holder !== null) throw new HbError(code, { path, process: holder })
   if (files.existsSync(`${path}/${LOCK}`)) files.unlinkSync(`${path}/${LOCK}`)
   let fd: number
   try {
     fd = files.openSync(`${path}/${LOCK}`, 'wx', 0o600)
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') throw new HbError('STATE_LOCKED', { path }, { cause })
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') throw new HbError(code, { path }, { cause })
     throw cause
   }
   files.writeSync(fd, `${process.pid} ${startOf(files, process.pid) ?? ''}`)

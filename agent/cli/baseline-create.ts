@@ -20,6 +20,7 @@ import {
 import { checkQuality, matchContext } from '../../shared/model/baseline-gate.ts'
 import type { Micros } from '../../shared/units.ts'
 import { measureNominal } from '../core/certify.ts'
+import { lackOfRelation } from '../core/detectors/multivariate.ts'
 import type { StepTable } from '../core/detectors/steps.ts'
 import { EVALUATOR_VERSION } from '../core/settings.ts'
 import type { OnClosed } from '../pipeline/evaluation.ts'
@@ -250,6 +251,8 @@ function report(options: CreateOptions, record: BaselineRecord, bytes: Uint8Arra
     ]),
   ]
   const { gate } = record
+  const steps = record.segments.reduce((sum, segment) => sum + (segment.used ? segment.steps : 0), 0)
+  const lack = lackOfRelation(known.length, steps)
   printResult(
     options.json,
     {
@@ -263,11 +266,13 @@ function report(options: CreateOptions, record: BaselineRecord, bytes: Uint8Arra
       to_us: record.toUs,
       segments: record.segments.length,
       metrics: known.length,
+      not_watched_together: lack,
       gate: { passed: gate.passed, reasons: gate.reasons, confidence: gate.confidence },
     },
     [
       `${record.kind} baseline of ${record.rig} from ${utc(record.fromUs)} to ${utc(record.toUs)}, ${record.segments.length} segments`,
       ...table(rows),
+      ...(lack === null ? [] : [`channels are not watched together: ${lack}`]),
       ...gate.reasons.map((reason) => `gate: ${reason}`),
       `confidence ${gate.confidence.toFixed(2)}`,
       `${options.out}: ${bytes.length} bytes, digest ${digest}`,

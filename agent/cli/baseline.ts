@@ -1,5 +1,8 @@
 import type { Command } from 'commander'
 import { createBaseline } from './baseline-create.ts'
+import { explainCommand } from './baseline-explain.ts'
+import { lookCommands } from './baseline-look.ts'
+import { sayCommands } from './baseline-say.ts'
 
 /** Adds `hb baseline …`. */
 export function baselineCommands(program: Command): void {
@@ -22,4 +25,7 @@ export function baselineCommands(program: Command): void {
     .requiredOption('--out <file>', 'baseline to write (.hbb); an existing file is refused')
     .option('--json', 'one JSON object')
     .action(createBaseline)
+  sayCommands(baseline)
+  lookCommands(baseline)
+  explainCommand(baseline)
 }

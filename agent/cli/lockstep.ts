@@ -9,7 +9,7 @@ import { MODES, type Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
 import { isActive } from '../core/detectors/alarm.ts'
 import { eventOf, largestRatio, type Monitor, ratioOf } from '../core/detectors/monitor.ts'
-import { CHANNEL_STREAMS, RIG_STREAMS } from '../core/detectors/streams.ts'
+import { largestRigRatio, rigRatioOf } from '../core/detectors/rig-monitor.ts'
 import type { RigState } from '../core/state.ts'
 import type { Effect } from '../core/step.ts'
 import {
@@ -206,10 +206,10 @@ function driversOf({ settings }: RigState, monitor: Monitor): { channel: string;
       most.forEach((score, c) => {
         most[c] = Math.max(score, ratioOf(of, c))
       })
-  for (const { stream, shares } of monitor.rig)
-    if (stream.use === 'event')
-      shares.forEach((share, c) => {
-        most[c] = Math.max(most[c]!, share)
+  for (const of of monitor.rig)
+    if (of.stream.use === 'event')
+      most.forEach((score, c) => {
+        most[c] = Math.max(score, rigRatioOf(of, c) / of.eventRatio)
       })
   return [...most]
     .map((contribution, c) => ({ channel: settings.metrics[c]!.metric, contribution, first: c === driver ? 0 : 1 }))
@@ -220,13 +220,9 @@ function driversOf({ settings }: RigState, monitor: Monitor): { channel: string;
 
 function streamsOf(monitor: Monitor): Record<string, { alarm: boolean; score: number }> {
   const streams: Record<string, { alarm: boolean; score: number }> = {}
-  CHANNEL_STREAMS.forEach(({ detector }, k) => {
-    const of = monitor.channels[k]!
-    streams[detector.name] = { alarm: isActive(of.latches), score: largestRatio(of) }
-  })
-  for (const { detector } of RIG_STREAMS) {
-    const of = monitor.rig.find(({ stream }) => stream.detector === detector)
-    if (of !== undefined) streams[detector.name] = { alarm: isActive(of.alarm), score: of.score[0]! }
-  }
+  for (const of of monitor.channels)
+    streams[of.stream.detector.name] = { alarm: isActive(of.latches), score: largestRatio(of) }
+  for (const of of monitor.rig)
+    streams[of.stream.detector.name] = { alarm: isActive(of.latches), score: largestRigRatio(of) }
   return streams
 }

@@ -1,7 +1,17 @@
+import type { BaselineKind } from '../../shared/model/baseline.ts'
 import type { Canonical, DecisionValues, Finding, RunContext } from '../../shared/model/decision.ts'
 import { METRIC_VERDICTS, type MetricVerdict, type Mode, type OverallVerdict } from '../../shared/model/verdict.ts'
+import type { Micros } from '../../shared/units.ts'
 import type { Judgement } from './judge.ts'
-import { EVALUATOR_VERSION, type EvaluatorSettings, FINDINGS_MAX, type RigSettings } from './settings.ts'
+import {
+  type Baseline,
+  EVALUATOR_VERSION,
+  type EvaluatorSettings,
+  FINDINGS_MAX,
+  type MetricSettings,
+  metricsIn,
+  type RigSettings,
+} from './settings.ts'
 import type { RigState } from './state.ts'
 
 /** Verdicts that mean nobody knows how a metric is. A required metric with one of them makes the rig NO_TEST. */
@@ -12,6 +22,7 @@ const UNKNOWN: ReadonlySet<MetricVerdict> = new Set(['INVALID', 'STALE', 'INSUFF
  * PASS needs at least one metric that was really judged: nothing known is never good.
  */
 export function overallVerdict(rig: RigState, judgements: readonly Judgement[]): OverallVerdict {
+  const metrics = metricsIn(rig.settings, rig.mode)
   let drift = false
   let known = false
   let unknown = false
@@ -19,7 +30,7 @@ export function overallVerdict(rig: RigState, judgements: readonly Judgement[]):
   for (let m = 0; m < judgements.length; m += 1) {
     const { verdict } = judgements[m]!
     if (verdict === 'FAIL') return 'FAIL'
-    const required = rig.settings.metrics[m]!.required
+    const required = metrics[m]!.required
     if (UNKNOWN.has(verdict)) unknown ||= required
     else if (verdict === 'NO_BASELINE') withoutBaseline ||= required
     else known = true
@@ -96,14 +107,14 @@ export function decisionValues(
     rig: rig.rig,
     t_us: slide.endUs,
     verdict: slide.verdict,
-    limits_only: isLimitsOnly(rig),
+    limits_only: isLimitsOnly(metricsIn(rig, slide.mode)),
     mode: slide.mode,
     run: run?.run ?? null,
     code: EVALUATOR_VERSION,
     config: settings.configDigest,
     baseline: rig.baseline?.digest ?? null,
     rolling: rig.rolling?.digest ?? null,
-    baseline_kind: rig.baseline?.kind ?? null,
+    baseline_kind: rig.baseline === null ? null : kindAt(rig.baseline, slide.endUs),
     baseline_confidence: rig.baseline?.confidence ?? null,
     event: slide.event === null ? null : [slide.event.state, slide.event.score, slide.event.confidence],
     slice: slide.slice,
@@ -124,9 +135,14 @@ export function decisionValues(
   return [core, measurements, identifiers(run, findings), limits, run?.operator ?? null, run === null ? null : run.note]
 }
 
+/** What a baseline counts as at a time: what was approved by break-glass ends by itself. */
+function kindAt({ kind, validUntilUs }: Baseline, atUs: Micros): BaselineKind {
+  return validUntilUs === null || atUs < validUntilUs ? kind : 'draft'
+}
+
 /** A rig none of whose metrics asks for a baseline is judged on limits alone, and is badged so everywhere (K5). */
-export function isLimitsOnly(rig: RigSettings): boolean {
-  return rig.metrics.every((m) => !m.baselineRequired)
+export function isLimitsOnly(metrics: readonly MetricSettings[]): boolean {
+  return metrics.every((m) => !m.baselineRequired)
 }
 
 function identifiers(run: RunContext | null, findings: readonly Finding[]): Canonical {

@@ -1,4 +1,4 @@
-import type { MonitorSettings } from './detectors/monitor.ts'
+import type { MonitorSettings } from './detectors/monitor-settings.ts'
 import type { Baseline, MetricSettings, RigSettings } from './settings.ts'
 
 /** Rows before events are spoken of: the detectors' means must have filled. */

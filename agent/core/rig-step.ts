@@ -5,8 +5,11 @@ import { overallVerdict, rankFindings, type Slide } from './decide.ts'
 import { type Judgement, judgeMetric } from './judge.ts'
 import { type LateSample, takeLate } from './late.ts'
 import { book } from './ledger.ts'
+import { clearMismatches } from './mismatch.ts'
 import { clearTree } from './pane-tree.ts'
 import { emptyAll } from './panes.ts'
+import { forgetAllDepartures } from './persistence.ts'
+import { replaceChannel } from './replaced.ts'
 import { noteFirst, type Revision, restartSlower, reviseClosed } from './revise.ts'
 import type { Digests } from './settings.ts'
 import { closePanes } from './slide.ts'
@@ -43,6 +46,7 @@ export function takeOnRig(rig: RigState, input: RigInput, nowUs: Micros, outcome
     outcomes.push(...takeLate(rig))
   } else if (input.kind === 'mode' && input.rig === id) rig.mode = input.mode
   else if (input.kind === 'run' && input.rig === id) changeRun(rig, input)
+  else if (input.kind === 'channel' && input.rig === id) replaceChannel(rig, input, nowUs)
 }
 
 function rigOf(result: FrameResult): string {
@@ -116,7 +120,8 @@ export function jumpGap(
   }
   clearTree(rig.tree)
   rig.windows.forEach(clearWindow)
-  rig.departures.fill(0)
+  forgetAllDepartures(rig)
+  clearMismatches(rig)
   rig.firstUs.fill(-1)
   const fromUs = rig.closedUs
   skipSteps(rig, toUs - fromUs)

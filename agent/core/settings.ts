@@ -1,4 +1,5 @@
 import type { BaselineKind, BaselineMetric, BaselineWindow, DetectorFit } from '../../shared/model/baseline.ts'
+import type { Affine } from '../../shared/model/units.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
 
@@ -34,6 +35,10 @@ export const MISSING_MAX = 1e12
 export const CHANNEL_LISTS_MAX = 256
 /** A step of time longer than this between two inputs is a gap: it is recorded and not filled with empty slides. */
 export const GAP_US: Micros = 10_000_000
+/** Replaced sensors remembered per rig, by metric; more than a registry has metrics. The oldest that it has no more goes. */
+export const REPLACED_MAX = 8192
+/** Conversions of stated units remembered per rig; past it each is worked out again. */
+export const CONVERSIONS_MAX = 1024
 /** Findings in one record; the rest is counted in `more`. */
 export const FINDINGS_MAX = 1024
 /** Late samples of one rig that one input hands out one by one; the rest is a number in `more`. The ledger counts them all. */
@@ -47,6 +52,12 @@ export type MetricSettings = Readonly<{
   channels: readonly string[]
   /** Factor from a stated unit to the canonical one; the canonical unit itself is not in it. */
   unitFactors: ReadonlyMap<string, number>
+  /** Whether samples in other units of its dimension are converted by the unit table. */
+  convertsUnits?: boolean
+  /** Channels of another platform that feed it, by name in Unicode NFC. Then no channel of its own may. */
+  equivalences?: ReadonlyMap<string, ChannelMapping>
+  /** Added to every value once it is in the canonical unit. */
+  calibrationOffset?: number
   required: boolean
   baselineRequired: boolean
   idleAfterUs: Micros
@@ -63,9 +74,15 @@ export type MetricSettings = Readonly<{
   minEffect?: number
   /** Spreads from the baseline that are tolerated; absent: the baseline's own limit. */
   deviationLimit?: number
-  /** Consecutive slides a departure from the baseline must last. */
+  /** Slides a departure from the baseline must last: in a row, or of the newest `persistenceOf`. */
   persistenceSlides: number
+  persistenceOf?: number
+  /** Slides in a row without a departure after which DRIFT ends; absent: 1. */
+  clearSlides?: number
 }>
+
+/** How a channel of another platform becomes a metric; `unit` is what it starts from, null for that of the metric. */
+export type ChannelMapping = Affine & Readonly<{ unit: string | null }>
 
 /** What of a baseline's window is compared with. */
 export type WindowBaseline = Pick<BaselineWindow, 'widthUs' | 'windows' | 'mean' | 'spread' | 'limit'>
@@ -79,9 +96,14 @@ export type MetricBaseline = Pick<BaselineMetric, 'metric' | 'unit' | 'detectors
 export type Baseline = Readonly<{
   digest: Uint8Array
   kind: BaselineKind
+  /** When that ends because a break-glass does; it is a draft from then on. null: not by itself. */
+  validUntilUs: Micros | null
   confidence: number
-  /** End of the nominal data it is known from. */
+  /** Begin and end of the nominal data it is known from. */
+  fromUs: Micros
   toUs: Micros
+  /** The mode it was made in: it says nothing of others. */
+  mode: Mode
   metrics: ReadonlyMap<string, MetricBaseline>
   /** Detectors of the whole rig; their channels are the metrics of the record, in its order. */
   rigDetectors: readonly DetectorFit[]
@@ -98,8 +120,10 @@ export type RigSettings = Readonly<{
   latePolicy: 'drop' | 'side_output' | 'revise'
   /** Under `revise`, how much later than the lateness a sample still goes into the slower evaluation; whole slides. Else 0. */
   reviseWithinUs: Micros
-  /** Sorted by metric name: the order of every sum and digest. */
+  /** Sorted by metric name: the order of every sum and digest. As they are in the mode at the start. */
   metrics: readonly MetricSettings[]
+  /** The same metrics with the limits and tolerances of every mode; absent when no mode changes any. */
+  metricsByMode?: ReadonlyMap<Mode, readonly MetricSettings[]>
   /** Width of a detector's step. */
   stepUs: Micros
   /** What hard gates and slow creep are judged by; events too unless there is a rolling one. */
@@ -107,6 +131,16 @@ export type RigSettings = Readonly<{
   /** A younger one for events; null: `baseline` serves for both. */
   rolling: Baseline | null
 }>
+
+/** The metrics of a rig with the limits and tolerances of a mode. What channels they have is the same in all. */
+export function metricsIn(settings: RigSettings, mode: Mode): readonly MetricSettings[] {
+  return settings.metricsByMode?.get(mode) ?? settings.metrics
+}
+
+/** Every metric in every mode. */
+export function everyMetric(settings: RigSettings): MetricSettings[] {
+  return [settings.metrics, ...new Set(settings.metricsByMode?.values())].flat()
+}
 
 /** Everything the evaluator is told by configuration, for every rig of the agent, rigs sorted by id. */
 export type EvaluatorSettings = Readonly<{

@@ -5,12 +5,24 @@ import { arraysOfSteps, clearSteps, feedSteps } from './detectors/step-feed.ts'
 import { eventConfidence } from './monitored.ts'
 import { leafRows } from './pane-tree.ts'
 import { paneOf } from './panes.ts'
+import { isReplaced } from './replaced.ts'
 import type { RigState } from './state.ts'
 
 /** Hands the steps that the slide just closed has completed to the detectors. */
 export function watchSlide(rig: RigState): void {
   const panes = leafRows(rig.tree, paneOf(rig.closedUs, rig.settings.slideUs) - 1)
-  if (feedSteps(rig.steps, panes, rig.closedUs) && rig.monitor !== null) stepMonitor(rig.monitor, rig.steps.row)
+  const stepped = feedSteps(rig.steps, panes, rig.closedUs)
+  dropReplaced(rig)
+  if (stepped && rig.monitor !== null) stepMonitor(rig.monitor, rig.steps.row)
+}
+
+/** What detectors know of a sensor that was replaced says nothing about the new one: it has nothing new for them. */
+function dropReplaced(rig: RigState): void {
+  const baseline = rig.settings.rolling ?? rig.settings.baseline
+  if (rig.replaced.size === 0 || baseline === null) return
+  rig.settings.metrics.forEach(({ metric }, m) => {
+    if (isReplaced(rig, metric, baseline, rig.closedUs)) rig.steps.row.mean[m] = Number.NaN
+  })
 }
 
 /** Nobody saw what happened for a time: what was gathered belongs to no step, and what was known has grown old. */

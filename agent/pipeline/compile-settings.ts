@@ -1,15 +1,20 @@
-import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
+import { type OpenedBaseline, openBundle } from '../../shared/codec/baseline-bundle.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import type { JournalFile } from '../../shared/codec/journal-input.ts'
-import { parseRuntimeFiles } from '../../shared/config/load.ts'
+import type { Equivalence } from '../../shared/config/equivalence.ts'
+import { type ParsedRuntime, parseRuntimeFiles } from '../../shared/config/load.ts'
+import type { Trust } from '../../shared/config/operators.ts'
 import type { RegistryMetric } from '../../shared/config/registry.ts'
+import { calibrationOffset } from '../../shared/config/registry-units.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
 import { DOMAIN, digestOf } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import type { BaselineRecord } from '../../shared/model/baseline.ts'
+import { parseUnit } from '../../shared/model/units.ts'
+import type { Mode } from '../../shared/model/verdict.ts'
 import { microsFromMillis } from '../../shared/units.ts'
 import type { Baseline, EvaluatorSettings, MetricSettings, RigSettings } from '../core/settings.ts'
 import { WINDOW_SAMPLES_MIN } from '../core/settings.ts'
+import { type Named, portBaseline } from './port-baseline.ts'
 
 /** A channel that says nothing for this many of its intervals is idle, but never sooner than {@link IDLE_MIN_US} (decisions 8). */
 const IDLE_INTERVALS = 5
@@ -25,8 +30,9 @@ const STEP_MS = 1000
  * @throws HbError CONFIG_INVALID, BASELINE_SHAPE, CBOR_REFUSED.
  */
 export function compileSettings(files: readonly JournalFile[]): EvaluatorSettings {
-  const { config, registries } = parseRuntimeFiles(files)
-  const rigs = config.rigs.map((rig) => compileRig(rig, registries.get(rig.rig) ?? [], files))
+  const parsed = parseRuntimeFiles(files)
+  const { config } = parsed
+  const rigs = config.rigs.map((rig) => compileRig(rig, parsed, files))
   return {
     configDigest: configDigest(files),
     rigs: rigs.sort((a, b) => (a.rig < b.rig ? -1 : 1)),
@@ -42,9 +48,16 @@ export function configDigest(files: readonly JournalFile[]): Uint8Array {
   return digestOf(DOMAIN.config, canonicalBytes(named))
 }
 
-function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], files: readonly JournalFile[]): RigSettings {
+function compileRig(rig: RigConfig, parsed: ParsedRuntime, files: readonly JournalFile[]): RigSettings {
   const windowsUs = [...rig.windows_ms].sort((a, b) => a - b).map(microsFromMillis)
-  const metrics = registry.map((metric) => compileMetric(metric, windowsUs))
+  const equivalences = parsed.equivalences.get(rig.rig) ?? []
+  const compile = (registry: readonly RegistryMetric[]): MetricSettings[] =>
+    registry
+      .map((metric) => compileMetric(metric, { windowsUs, equivalences }))
+      .sort((a, b) => (a.metric < b.metric ? -1 : 1))
+  const registry = parsed.registries.get(rig.rig) ?? []
+  const metrics = compile(registry)
+  const sources = { named: { registry, equivalences }, files, trust: parsed.trust }
   return {
     rig: rig.rig,
     mode: rig.mode,
@@ -54,14 +67,27 @@ function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], files: 
     maxFutureUs: microsFromMillis(rig.max_future_ms),
     latePolicy: rig.late_policy,
     reviseWithinUs: rig.late_policy === 'revise' ? microsFromMillis(rig.revise_within_ms) : 0,
-    metrics: metrics.sort((a, b) => (a.metric < b.metric ? -1 : 1)),
+    metrics,
+    ...compileModes(parsed.registriesByMode.get(rig.rig), compile),
     stepUs: microsFromMillis(stepMs(rig)),
-    baseline: baselineOf(rig, rig.baseline_file, files),
-    rolling: baselineOf(rig, rig.rolling_baseline_file, files),
+    baseline: baselineOf(rig, rig.baseline_file, sources),
+    rolling: baselineOf(rig, rig.rolling_baseline_file, sources),
   }
 }
 
-function compileMetric(m: RegistryMetric, windowsUs: readonly number[]): MetricSettings {
+/** The metrics of every mode; modes without changes of their own share one list. */
+function compileModes(
+  byMode: ReadonlyMap<Mode, readonly RegistryMetric[]> | undefined,
+  compile: (registry: readonly RegistryMetric[]) => readonly MetricSettings[],
+): Pick<RigSettings, 'metricsByMode'> {
+  if (byMode === undefined || byMode.size === 0) return {}
+  const compiled = new Map([...new Set(byMode.values())].map((registry) => [registry, compile(registry)]))
+  return { metricsByMode: new Map([...byMode].map(([mode, registry]) => [mode, compiled.get(registry)!])) }
+}
+
+type Compiling = Readonly<{ windowsUs: readonly number[]; equivalences: readonly Equivalence[] }>
+
+function compileMetric(m: RegistryMetric, { windowsUs, equivalences }: Compiling): MetricSettings {
   const judged: number[] = []
   windowsUs.forEach((widthUs, w) => {
     const wanted = m.windows_ms === undefined || m.windows_ms.some((ms) => microsFromMillis(ms) === widthUs)
@@ -74,15 +100,16 @@ function compileMetric(m: RegistryMetric, windowsUs: readonly number[]): MetricS
   return {
     metric: m.metric,
     unit: m.unit,
-    channels: [...new Set([m.metric, ...(m.aliases ?? []), ...(m.source_columns ?? [])])],
-    unitFactors: new Map(Object.entries(m.unit_map ?? {})),
+    ...compileChannels(m, equivalences),
     required: m.required,
     baselineRequired: m.baseline_required,
     idleAfterUs: idleUs,
     nominalRateHz: m.nominal_rate_hz,
     windows: judged,
     persistenceSlides: m.drift_persistence ?? DEFAULT_PERSISTENCE_SLIDES,
+    ...(m.drift_clear_slides === 1 ? {} : { clearSlides: m.drift_clear_slides }),
     ...present({
+      persistenceOf: m.drift_persistence_of,
       invariantMin: m.invariant_min,
       invariantMax: m.invariant_max,
       invariantEq: m.invariant_eq,
@@ -101,29 +128,64 @@ export function stepMs({ detector_step_ms: stepMs, slide_ms: slideMs }: RigConfi
   return stepMs ?? Math.ceil(STEP_MS / slideMs) * slideMs
 }
 
-function baselineOf(rig: RigConfig, name: string | undefined, files: readonly JournalFile[]): Baseline | null {
+/** Which channels feed a metric, and how their values become its own. */
+function compileChannels(
+  m: RegistryMetric,
+  equivalences: readonly Equivalence[],
+): Pick<MetricSettings, 'channels' | 'unitFactors' | 'convertsUnits' | 'equivalences' | 'calibrationOffset'> {
+  const mapped = equivalences.filter(({ metric }) => metric === m.metric)
+  const offset = calibrationOffset(m)
+  return {
+    channels: [
+      ...new Set([m.metric, ...(m.aliases ?? []), ...(m.source_columns ?? []), ...mapped.map(({ source }) => source)]),
+    ],
+    unitFactors: new Map(Object.entries(m.unit_map ?? {})),
+    ...(parseUnit(m.unit).ok ? { convertsUnits: true } : {}),
+    ...(offset === 0 ? {} : { calibrationOffset: offset }),
+    ...(mapped.length === 0
+      ? {}
+      : {
+          equivalences: new Map(
+            mapped.map(({ source, scale, offset: shift, unit }) => [
+              source.normalize('NFC'),
+              { factor: scale, offset: shift, unit },
+            ]),
+          ),
+        }),
+  }
+}
+
+/** The files of a configuration, whom it trusts, and what its names mean. */
+type Sources = Readonly<{ named: Named; files: readonly JournalFile[]; trust: Trust }>
+
+function baselineOf(rig: RigConfig, name: string | undefined, { named, files, trust }: Sources): Baseline | null {
   if (name === undefined) return null
   const file = files.find((f) => f.name === name)
   if (file === undefined) throw new HbError('CONFIG_MISSING', { path: name })
-  const record = decodeBaseline(file.bytes)
-  if (record.rig !== rig.rig || record.program !== rig.program) {
+  // Whether it has run out is asked at every decision: what a journal gives again must not depend on when it is asked.
+  const opened = openBundle(file.bytes, { ...trust, nowUs: 0 })
+  const { record } = opened
+  const isOurs = record.rig === rig.rig || (record.family !== '' && record.family === rig.family)
+  if (!isOurs || record.program !== rig.program) {
     throw new HbError('BASELINE_SHAPE', {
       found: `${record.program}/${record.rig}`,
       expected: `${rig.program}/${rig.rig}`,
       file: file.name,
     })
   }
-  return baselineFrom(record, file.bytes)
+  return baselineFrom({ ...opened, record: portBaseline(record, named) })
 }
 
-/** A baseline as the evaluator uses it. */
-export function baselineFrom(record: BaselineRecord, bytes: Uint8Array): Baseline {
+/** A baseline as the evaluator uses it. Without the statements of those who approved it, it counts as a draft. */
+export function baselineFrom({ record, digest, effectiveKind, basis, request }: OpenedBaseline): Baseline {
   return {
-    digest: digestOf(DOMAIN.baseline, bytes),
-    // Without the statements of those who approved it, a record is a draft whatever it is meant to be.
-    kind: 'draft',
-    confidence: record.gate.confidence,
+    digest,
+    kind: effectiveKind,
+    validUntilUs: request?.breakGlass?.untilUs ?? null,
+    confidence: basis.confidence * basis.decay,
+    fromUs: record.fromUs,
     toUs: record.toUs,
+    mode: record.mode,
     rigDetectors: record.rigDetectors,
     rigMaxima: record.rigMaxima,
     metrics: new Map(record.metrics.map((m) => [m.metric, m])),

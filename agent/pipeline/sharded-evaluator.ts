@@ -3,6 +3,7 @@ import type { JournalInput } from '../../shared/codec/journal-input.ts'
 import { invariant } from '../../shared/lib/assert.ts'
 import type { Canonical } from '../../shared/model/decision.ts'
 import type { Micros, Millis } from '../../shared/units.ts'
+import { replaceChannel } from '../core/replaced.ts'
 import { changeRun, type Time } from '../core/rig-step.ts'
 import { sequenceOutcome } from '../core/sequence.ts'
 import { snapshotRig } from '../core/snapshot.ts'
@@ -155,10 +156,11 @@ class ShardedEvaluator implements Evaluator {
 
   /** Who asks about a rig's mode and run is told at once what it was ordered to; decisions say it from their slide on. */
   private lookAhead(input: JournalInput): void {
-    if (input.kind !== 'mode' && input.kind !== 'run') return
+    if (input.kind !== 'mode' && input.kind !== 'run' && input.kind !== 'channel') return
     const rig = this.evaluation.state.rigs[this.indexOf.get(input.rig) ?? -1]
     if (rig === undefined) return
     if (input.kind === 'mode') rig.mode = input.mode
+    else if (input.kind === 'channel') replaceChannel(rig, input, this.clock.nowUs)
     else changeRun(rig, input)
   }
 

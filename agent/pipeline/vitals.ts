@@ -3,7 +3,7 @@ import type { Decision, Finding } from '../../shared/model/decision.ts'
 import type { FindingJson, Vitals } from '../../shared/protocol/messages.ts'
 import { missingOf } from '../core/accept.ts'
 import { isFilled, type Judgement } from '../core/judge.ts'
-import type { MetricSettings } from '../core/settings.ts'
+import { type MetricSettings, metricsIn } from '../core/settings.ts'
 import type { RigState } from '../core/state.ts'
 import { totalCounts } from '../core/totals.ts'
 import type { OutboxPending } from '../ports.ts'
@@ -57,7 +57,9 @@ export function vitalsOf(
     samples_per_s: context.samplesPerS,
     counters: countersOf(rig),
     outbox: { batches: context.outbox.batches, bytes: context.outbox.bytes, oldest_us: context.outbox.oldestUs },
-    channels: settings.metrics.map((m, index) => channelVitals(rig, m, index, judgements[index]!, decision.timeUs)),
+    channels: metricsIn(settings, decision.mode).map((m, index) =>
+      channelVitals(rig, m, index, judgements[index]!, decision.timeUs),
+    ),
   }
 }
 

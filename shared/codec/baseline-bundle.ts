@@ -13,6 +13,7 @@ import {
   emptyBook,
   isInForce,
   type RecordFacts,
+  type RequestStatus,
 } from '../model/baseline-book.ts'
 import { isSameGate, type QualityPolicy, recheckGate, replayedSegments } from '../model/baseline-gate.ts'
 import type { Statement } from '../model/baseline-statement.ts'
@@ -243,7 +244,14 @@ function effectiveKind(
   if (request !== null && isInForce(request, trust.nowUs)) return request.as
   if (request?.status === 'approved')
     problems.push({ code: 'break_glass_over', text: 'it was approved by break-glass, which is over' })
-  else problems.push({ code: 'not_approved', text: `it is ${request?.status ?? 'not proposed'}` })
+  else problems.push({ code: 'not_approved', text: waitsFor(request?.status) })
   if (!gatePassed) problems.push({ code: 'gate_not_passed', text: 'its quality gate was not passed' })
   return 'draft'
+}
+
+/** Why a request does not count, in words. */
+export function waitsFor(status: RequestStatus | undefined): string {
+  if (status === undefined) return 'it was never proposed'
+  if (status === 'proposed') return 'it waits for a review'
+  return status === 'reviewed' ? 'it waits for an approval' : `it is ${status}`
 }

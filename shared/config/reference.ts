@@ -1,3 +1,4 @@
+import { EquivalenceSchema } from './equivalence.ts'
 import { BookOperatorsSchema } from './operator-schema.ts'
 import { QualityPolicySchema } from './quality-schema.ts'
 import { CollectorSchema, RegistrySchema, RuntimeSchema } from './schema.ts'
@@ -11,6 +12,11 @@ export const CONFIG_FILES: readonly (readonly [title: string, text: string, sche
     'Named by `registry_file` of a rig: what its channels mean and what they may be. A rig gets `metrics`, changed key ' +
       'by key by `programs` of its program, then by `mode_overrides` of its mode; a list or map there replaces the whole one.',
     RegistrySchema,
+  ],
+  [
+    'Equivalence mapping',
+    'Named by `equivalence_file` of a rig: the channels of another platform, and how their values become those of a metric.',
+    EquivalenceSchema,
   ],
   ['collector.yaml', 'Configuration of a collector: `hb collector --config FILE`.', CollectorSchema],
   [
@@ -56,7 +62,7 @@ const UNITS: readonly (readonly [end: RegExp, unit: string])[] = [
   [/_percent$/, '%'],
   [/(^|_)bytes(_max)?$/, 'bytes'],
   [/^deviation_limit$/, 'spreads'],
-  [/^drift_persistence$/, 'slides'],
+  [/^drift_(persistence(_of)?|clear_slides)$/, 'slides'],
   [/^rows_(from|to)$/, 'rows'],
   [/^(fail|invariant)_|^drift_threshold$|^min_effect$/, '`unit`'],
 ]

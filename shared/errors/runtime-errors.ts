@@ -87,6 +87,20 @@ export const RUNTIME_ERRORS = {
     summary: 'The agent has no rig of this name.',
     remedy: 'Use one of the rigs listed; `hb doctor --state DIR` shows them.',
   },
+  CHANNEL_UNKNOWN: {
+    exit: 66,
+    retry: false,
+    summary: 'No rig has this channel, or more than one has.',
+    remedy:
+      'Name the channel as it arrives, or its metric, letter for letter; with `--rig` when several rigs have it. `hb registry explain` shows what a channel feeds.',
+  },
+  CALIBRATION_OVERDUE: {
+    exit: 69,
+    retry: false,
+    summary: 'The calibration of a sensor is past the date until which it holds. Verdicts are not changed by it.',
+    remedy:
+      'Calibrate the sensor and set `calibration` of its metric in the registry, or tell the agent of another one with `hb channel replace`.',
+  },
   RUN_REFUSED: {
     exit: 64,
     retry: false,

@@ -62,7 +62,7 @@ export const STORAGE_ERRORS = {
     exit: 75,
     retry: true,
     summary: 'Another command writes into this book of baselines.',
-    remedy: 'Wait for it and try again. If none runs, delete the file `lock` in the folder of the book.',
+    remedy: 'Wait for it and try again; a lock that a dead process left behind is taken over.',
   },
   BOOK_MISSING: {
     exit: 66,

@@ -243,7 +243,10 @@ export function windowBaseline(digest: Uint8Array, metrics: readonly MetricBasel
   return {
     digest,
     kind: 'draft',
+    validUntilUs: null,
+    mode: 'nominal',
     confidence: 0.5,
+    fromUs: 0,
     toUs: 0,
     metrics: new Map(metrics.map((m) => [m.metric, m])),
     rigDetectors: [],

@@ -52,25 +52,31 @@ export type ChannelStep = {
   held: boolean
 }
 
-/** Watches all channels at once. Same rules as {@link ChannelDetector}. */
+/**
+ * Watches all channels at once, and scores each of them: limits, alarms and driver are of channels, whoever scores them.
+ * Same rules as {@link ChannelDetector}; the order of channels is that of the rig's metrics.
+ */
 export type RigDetector = Readonly<{
   name: string
   version: number
+  /** Steps whose mean it judges at the longest. */
+  meanSteps: number
   limitMin: number
   /** Doubles of state for these numbers. */
-  fields(numbers: readonly number[]): number
+  fields(numbers: Numbers): number
   fit(segments: readonly StepTable[]): readonly number[] | null
-  begin(numbers: readonly number[], state: Float64Array): void
-  /**
-   * Takes a row; a channel whose mean is NaN has nothing new. Writes the share of each channel in the score to
-   * `contributions`.
-   */
-  step(numbers: readonly number[], state: Float64Array, row: StepRow, to: Contributions): number
+  begin(numbers: Numbers, state: Float64Array): void
+  /** Takes a row; a channel whose mean is NaN has nothing new. Writes every channel's score. */
+  step(numbers: Numbers, state: Float64Array, row: StepRow, to: RigScores): void
+  /** Steps that nobody saw went by. */
+  skip(numbers: Numbers, state: Float64Array, gap: Readonly<{ steps: number; held: Uint8Array }>): void
+  /** Signed distance of a channel from what was expected, in the unit of its metric. */
+  deviation(numbers: Numbers, state: Float64Array, channel: number): number
+  /** The alarm of a channel is over: lets the detector find its new level when it is not the old one. */
+  release(numbers: Numbers, state: Float64Array, channel: number): void
+  /** How far beyond a limit it must be to make an event, by what its nominal data show of how far it can be trusted. */
+  eventRatio(numbers: Numbers): number
 }>
 
-/** What a rig's row is measured against, and where the shares of channels go. */
-export type Contributions = Readonly<{
-  held: boolean
-  /** One a channel, not negative. */
-  shares: Float64Array
-}>
+/** Where the scores of channels go, one a channel; `held` is 1 for a channel that is in alarm: that must not teach. */
+export type RigScores = Readonly<{ held: Uint8Array; scores: Float64Array }>

@@ -1,5 +1,4 @@
-import type { DetectorFit } from '../../../shared/model/baseline.ts'
-import { type AlarmState, createAlarm, driverOf, isActive, stepAlarm } from './alarm.ts'
+import { type AlarmState, driverOf, isActive } from './alarm.ts'
 import type { ChannelStep } from './detector.ts'
 import {
   beginLatchRow,
@@ -14,17 +13,11 @@ import {
   type LatchStep,
   stepLatch,
 } from './latches.ts'
+import { fitOf, type MonitorSettings } from './monitor-settings.ts'
+import { createRigMonitors, eventScoreOf, type RigMonitor, skipRig, stepRig, voiceOfRig } from './rig-monitor.ts'
 import type { StepRow } from './steps.ts'
-import { CHANNEL_STREAMS, type ChannelStream, RIG_STREAMS, type RigStream, type StreamUse } from './streams.ts'
-
-/** What the detectors of a rig know, from its baseline. */
-export type MonitorSettings = Readonly<{
-  /** Fits of each channel, by the order of the rig's metrics; one that its baseline does not know has none. */
-  channels: readonly (readonly DetectorFit[])[]
-  rig: readonly DetectorFit[]
-  /** Rows before an event stream speaks at all. */
-  warmUpRows: number
-}>
+import { CHANNEL_STREAMS, type ChannelStream, type StreamUse } from './streams.ts'
+import type { Voice } from './voice.ts'
 
 /** A fit of the baseline, its numbers as doubles in a row. */
 type ChannelFit = Readonly<{ numbers: Float64Array; limit: number }>
@@ -39,16 +32,6 @@ export type ChannelMonitor = Readonly<{
   latches: Latches
   /** Score that two channels must pass for neither to need its own limit; Infinity without support. */
   supportLimit: number
-}>
-
-export type RigMonitor = Readonly<{
-  stream: RigStream
-  fit: DetectorFit
-  state: Float64Array
-  /** Share of each channel in the newest score. */
-  shares: Float64Array
-  score: Float64Array
-  alarm: AlarmState
 }>
 
 /** All detectors of one rig. Everything but `settings` is state. */
@@ -85,19 +68,8 @@ export function createMonitor(settings: MonitorSettings): Monitor {
       supportLimit,
     }
   })
-  const rig = RIG_STREAMS.flatMap((stream): RigMonitor[] => {
-    const fit = fitOf(settings.rig, stream.detector)
-    if (fit === null) return []
-    const state = new Float64Array(stream.detector.fields(fit.numbers))
-    stream.detector.begin(fit.numbers, state)
-    const shares = new Float64Array(settings.channels.length)
-    return [{ stream, fit, state, shares, score: new Float64Array(1), alarm: createAlarm() }]
-  })
+  const rig = createRigMonitors(settings)
   return { settings, channels, rig, progress: new Float64Array(2) }
-}
-
-function fitOf(fits: readonly DetectorFit[], { name, version }: { name: string; version: number }): DetectorFit | null {
-  return fits.find((fit) => fit.detector === name && fit.version === version) ?? null
 }
 
 /** Takes one row of steps. */
@@ -178,19 +150,6 @@ function latchChannels(of: ChannelMonitor, row: StepRow, { mayStart, supported }
   endLatchRow(latches)
 }
 
-function stepRig(of: RigMonitor, row: StepRow, mayStart: boolean): void {
-  const { stream, fit, state, shares, score, alarm } = of
-  const held = isActive(alarm)
-  score[0] = stream.detector.step(fit.numbers, state, row, { held, shares }) / fit.limit
-  let driver = 0
-  for (let c = 1; c < shares.length; c += 1) if (shares[c]! > shares[driver]!) driver = c
-  stepAlarm(alarm, stream.rule, {
-    channel: driver,
-    score: mayStart || held ? score[0] : 0,
-    distanceOf: (c) => shares[c]!,
-  })
-}
-
 /**
  * Steps that nobody saw went by: a gap in time. No new warm-up: references would follow what happened in the gap before
  * anybody may speak of it.
@@ -204,57 +163,40 @@ export function skipMonitor(monitor: Monitor, steps: number): void {
       if (fit !== null && !isLatched(latches, c)) detector.skip?.(fit.numbers, state, c * detector.fields, steps)
     })
   }
+  for (const of of monitor.rig) skipRig(of, steps)
 }
-
-/** A stream that speaks about a channel: the channel is in its alarm, or drives that of a stream of the whole rig. */
-export type Voice = Readonly<{
-  stream: string
-  /** Score ÷ limit. */
-  ratio: number
-  level: number | null
-  perScore: number | null
-  limit: number
-  distance: number | null
-  steps: number
-}>
 
 /** The stream that speaks loudest about a channel, one that makes events before one that advises; null while none does. */
 export function voiceOf(monitor: Monitor, channel: number): Voice | null {
   let loudest: Voice | null = null
   let isEvent = false
-  const outdoes = (use: StreamUse, ratio: number): boolean =>
-    loudest === null || (use === 'event' && !isEvent) || ((use === 'event') === isEvent && ratio > loudest.ratio)
+  const hear = (voice: Voice, use: StreamUse) => {
+    const outdoes = (use === 'event') === isEvent ? !(loudest !== null && loudest.ratio >= voice.ratio) : !isEvent
+    if (!outdoes) return
+    loudest = voice
+    isEvent = use === 'event'
+  }
   for (const of of monitor.channels) {
     const { stream, fits, state, latches } = of
     const fit = fits[channel]
-    const ratio = ratioOf(of, channel)
-    if (fit == null || !isLatched(latches, channel) || !outdoes(stream.use, ratio)) continue
+    if (fit == null || !isLatched(latches, channel)) continue
     const { detector } = stream
     const at = channel * detector.fields
     const band = detector.band?.(fit.numbers, state, at) ?? null
-    isEvent = stream.use === 'event'
-    loudest = {
+    const voice = {
       stream: detector.name,
-      ratio,
+      ratio: ratioOf(of, channel),
       level: band?.level ?? null,
       perScore: band?.perScore ?? null,
       limit: fit.limit,
       distance: detector.deviation?.(fit.numbers, state, at) ?? null,
       steps: detector.meanSteps,
     }
+    hear(voice, stream.use)
   }
-  for (const { stream, fit, shares, score, alarm } of monitor.rig) {
-    if (!isActive(alarm) || driverOf(alarm) !== channel || !outdoes(stream.use, score[0]!)) continue
-    isEvent = stream.use === 'event'
-    loudest = {
-      stream: stream.detector.name,
-      ratio: score[0]!,
-      level: null,
-      perScore: null,
-      limit: fit.limit,
-      distance: shares[channel]!,
-      steps: 1,
-    }
+  for (const of of monitor.rig) {
+    const voice = voiceOfRig(of, channel)
+    if (voice !== null) hear(voice, of.stream.use)
   }
   return loudest
 }
@@ -279,8 +221,13 @@ export function eventOf(monitor: Monitor): Event {
   }
   for (const of of monitor.channels)
     if (of.stream.use === 'event') hear(of.stream.detector.name, of.latches, largestRatio(of))
-  for (const { stream, score: of, alarm } of monitor.rig)
-    if (stream.use === 'event') hear(stream.detector.name, alarm, of[0]!)
+  for (const of of monitor.rig) {
+    if (of.stream.use !== 'event') continue
+    // Nearer than an event takes it is in alarm, for people to see, and no event.
+    const most = eventScoreOf(of)
+    if (most > 1) hear(of.stream.detector.name, of.latches, most)
+    else score = Math.max(score, most)
+  }
   const active = driven as { stream: string; channel: number } | null
   if (active !== null) return { state: 'alarm', score, stream: active.stream, channel: active.channel }
   return { state: isWarm(monitor) ? 'nominal' : 'warming_up', score, stream: null, channel: -1 }
@@ -300,7 +247,7 @@ export function arraysOfMonitor({ channels, rig, progress }: Monitor): Float64Ar
   return [
     progress,
     ...channels.flatMap(({ state, scores, latches }) => [state, scores, latches]),
-    ...rig.flatMap(({ state, shares, score, alarm }) => [state, shares, score, alarm]),
+    ...rig.flatMap(({ state, scores, latches }) => [state, scores, latches]),
   ]
 }
 

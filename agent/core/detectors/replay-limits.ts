@@ -1,17 +1,16 @@
 import type { DetectorFit } from '../../../shared/model/baseline.ts'
 import type { ChannelDetector, ChannelStep } from './detector.ts'
-import { createStepRow, reverseSteps, rowOfSteps, type StepRow, type StepTable, sliceSteps } from './steps.ts'
-import { CHANNEL_STREAMS, type ChannelStream, RIG_STREAMS, type Support } from './streams.ts'
-
-/** Share of a nominal segment that a replay fits on; the rest is what it is watched on. */
-const REPLAY_FIT_RATIO = 0.5
+import { longestKept, manyChannelsRatio, REPLAY_FIT_RATIO } from './replay.ts'
+import { fitRig } from './rig-limits.ts'
+import { createStepRow, reverseSteps, type StepRow, type StepTable, sliceSteps } from './steps.ts'
+import { CHANNEL_STREAMS, type ChannelStream, type Support } from './streams.ts'
 
 /** What detectors found in nominal segments. */
 export type Fitted = Readonly<{
   /** Of each channel. */
   channels: readonly (readonly DetectorFit[])[]
   rig: readonly DetectorFit[]
-  /** Largest score over all channels of the event stream in each replayed segment, in limits. */
+  /** Largest score of an event in each replayed segment, in what one takes. */
   rigMaxima: readonly number[]
 }>
 
@@ -24,27 +23,28 @@ export type Fitted = Readonly<{
  */
 export function fitDetectors(segments: readonly StepTable[], channels: number): Fitted {
   const fits: DetectorFit[][] = Array.from({ length: channels }, () => [])
-  const rig = fitRig(segments, channels)
+  const { rig, inEvents } = fitRig(segments, fits)
   let rigMaxima: number[] = []
   for (const stream of CHANNEL_STREAMS) {
     const { detector, use, support } = stream
     const replays = segments.map((segment) => replayStream(stream, segment))
     const inLimits = segments.map(() => 0)
+    const limitMin = detector.limitMin * (use === 'event' ? manyChannelsRatio(channels) : 1)
     for (let c = 0; c < channels; c += 1) {
       const numbers = detector.fit(segments, c)
       if (numbers === null) continue
       const maxima = replays.map(({ largest }) => largest[c]!)
-      const limit = maxima.reduce((a, b) => Math.max(a, b), detector.limitMin)
+      const limit = maxima.reduce((a, b) => Math.max(a, b), limitMin)
       maxima.forEach((max, k) => {
         inLimits[k] = Math.max(inLimits[k]!, max / limit)
       })
       fits[c]!.push({ detector: detector.name, version: detector.version, numbers, maxima, limit })
     }
     if (use === 'event' && rigMaxima.length === 0) rigMaxima = inLimits
-    if (support !== null && replays.length > 0) rig.push(fitSupport(support, replays))
+    if (support !== null && replays.length > 0) rig.push(fitSupport(support, replays, channels))
   }
   rig.sort((a, b) => (a.detector < b.detector ? -1 : 1))
-  return { channels: fits, rig, rigMaxima }
+  return { channels: fits, rig, rigMaxima: rigMaxima.map((max, k) => Math.max(max, inEvents[k]!)) }
 }
 
 /**
@@ -53,10 +53,10 @@ export function fitDetectors(segments: readonly StepTable[], channels: number): 
  */
 const SUPPORT_RANK_RATIO = 0.85
 
-function fitSupport({ name, version, limitMin }: Support, replays: readonly Replay[]): DetectorFit {
+function fitSupport({ name, version, limitMin }: Support, replays: readonly Replay[], channels: number): DetectorFit {
   const maxima = replays.map(({ second }) => second)
   const rank = Math.min(Math.floor(SUPPORT_RANK_RATIO * (maxima.length + 1)) + 1, maxima.length)
-  const limit = Math.max(limitMin, [...maxima].sort((a, b) => a - b)[rank - 1]!)
+  const limit = Math.max(limitMin * manyChannelsRatio(channels), [...maxima].sort((a, b) => a - b)[rank - 1]!)
   return { detector: name, version, numbers: [], maxima, limit }
 }
 
@@ -132,43 +132,11 @@ function secondLargest(scores: Float64Array, from: number, count: number): numbe
   return second
 }
 
-/** Largest score that `onRows` rows in a row all came to. */
-function longestKept(scores: Float64Array, rows: number, onRows: number): number {
-  let most = 0
-  for (let last = onRows - 1; last < rows; last += 1) {
-    let least = scores[last]!
-    for (let k = last - onRows + 1; k < last; k += 1) least = Math.min(least, scores[k]!)
-    most = Math.max(most, least)
-  }
-  return most
-}
-
 function channelStep(table: StepTable, row: number, c: number): ChannelStep | null {
   const at = row * table.channels + c
   const mean = table.mean[at]!
   if (Number.isNaN(mean)) return null
   return { mean, min: table.min[at]!, max: table.max[at]!, first: table.first[at]!, last: table.last[at]!, held: false }
-}
-
-function fitRig(segments: readonly StepTable[], channels: number): DetectorFit[] {
-  return RIG_STREAMS.flatMap(({ detector }): DetectorFit[] => {
-    const numbers = detector.fit(segments)
-    if (numbers === null) return []
-    const maxima = segments.map((segment) => {
-      const half = Math.floor(segment.rows * REPLAY_FIT_RATIO)
-      const part = detector.fit([sliceSteps(segment, 0, half)])
-      if (part === null) return 0
-      const state = new Float64Array(detector.fields(part))
-      detector.begin(part, state)
-      const to = { held: false, shares: new Float64Array(channels) }
-      let max = 0
-      for (let row = half; row < segment.rows; row += 1)
-        max = Math.max(max, detector.step(part, state, rowOfSteps(segment, row), to))
-      return max
-    })
-    const limit = maxima.reduce((a, b) => Math.max(a, b), detector.limitMin)
-    return [{ detector: detector.name, version: detector.version, numbers, maxima, limit }]
-  })
 }
 
 /** Gathers rows for a table. */

@@ -1,8 +1,8 @@
-import type { AlarmRule } from './alarm.ts'
 import type { ChannelDetector, RigDetector } from './detector.ts'
 import { GOLDEN } from './golden.ts'
 import type { LatchRule } from './latches.ts'
 import { LEVEL } from './level.ts'
+import { MULTIVARIATE } from './multivariate.ts'
 import { SPIKE } from './spike.ts'
 import { STUCK } from './stuck.ts'
 import { VARIANCE } from './variance.ts'
@@ -26,7 +26,7 @@ export type ChannelStream = Readonly<{
   rule: LatchRule
   support: Support | null
 }>
-export type RigStream = Readonly<{ detector: RigDetector; use: StreamUse; rule: AlarmRule }>
+export type RigStream = Readonly<{ detector: RigDetector; use: StreamUse; rule: LatchRule }>
 
 /** The detectors in force, in the order of their states in a checkpoint. To add one: a file with it, and a row here. */
 export const CHANNEL_STREAMS: readonly ChannelStream[] = [
@@ -62,7 +62,13 @@ export const CHANNEL_STREAMS: readonly ChannelStream[] = [
   },
 ]
 
-export const RIG_STREAMS: readonly RigStream[] = []
+export const RIG_STREAMS: readonly RigStream[] = [
+  {
+    detector: MULTIVARIATE,
+    use: 'event',
+    rule: { onRows: 3, offRows: 5, quietScore: 4, recoveredRatio: 0.2 },
+  },
+]
 
 /** Names of all streams; they are the grounds of findings. */
 export const STREAM_NAMES: readonly string[] = [...CHANNEL_STREAMS, ...RIG_STREAMS].map(({ detector }) => detector.name)

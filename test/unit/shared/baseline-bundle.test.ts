@@ -113,7 +113,7 @@ t.test('what is missing makes a draft and is named', async (t) => {
     t.throws(() => requireCertified(opened), { code: 'BASELINE_NOT_CERTIFIED' }, what)
   }
   const twice = openBundle(certifiedBundle(), { ...trust, approvalsRequired: 2 })
-  t.same([twice.effectiveKind, twice.problems.map(({ text }) => text)], ['draft', ['it is reviewed']])
+  t.same([twice.effectiveKind, twice.problems.map(({ text }) => text)], ['draft', ['it waits for an approval']])
 })
 
 t.test('a gate that is said to be passed is computed again from the data', async (t) => {
