@@ -66,7 +66,9 @@ export const LEVEL: ChannelDetector = {
     state[at + REF] = numbers[REFERENCE]!
     state[at + VARIANCE] = numbers[START_VARIANCE]!
   },
-  step: stepLevel,
+  step(numbers, state, at, now) {
+    now.score = stepLevel(numbers, state, at, now)
+  },
   skip(numbers, state, at, steps) {
     // The reference grows old in the meantime, and the mean of before says nothing about now. But faults begin in gaps
     // too: one that is short beside what the baseline saw in one piece excuses next to nothing.

@@ -82,7 +82,7 @@ export function stepMonitor(monitor: Monitor, row: StepRow): void {
   for (const of of monitor.rig) stepRig(of, row, mayStart)
 }
 
-const STEP: ChannelStep = { mean: 0, min: 0, max: 0, first: 0, last: 0, held: false }
+const STEP: ChannelStep = { mean: 0, min: 0, max: 0, first: 0, last: 0, held: false, score: 0 }
 const LATCH: LatchStep = { over: false, score: 0, limit: 1, distance: 0 }
 
 function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void {
@@ -106,7 +106,8 @@ function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void
     STEP.first = firsts[c]!
     STEP.last = lasts[c]!
     STEP.held = isLatched(latches, c)
-    const score = step(fit.numbers, state, c * fields, STEP)
+    step(fit.numbers, state, c * fields, STEP)
+    const { score } = STEP
     scores[c] = score
     if (score > fit.limit || !isLatchIdle(latches, c)) isQuiet = false
     if (score > first) {
