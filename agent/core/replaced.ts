@@ -24,7 +24,7 @@ export function replaceChannel(rig: RigState, input: ChannelReplaced, nowUs: Mic
   for (const one of [rig, rig.slower?.rig]) {
     if (one === undefined) continue
     forgetDepartures(one, metric)
-    for (const { scores } of one.monitor?.channels ?? []) scores[metric] = 0
+    for (const { channels } of one.monitors.values()) for (const { scores } of channels) scores[metric] = 0
   }
 }
 

@@ -130,7 +130,28 @@ export type RigSettings = Readonly<{
   baseline: Baseline | null
   /** A younger one for events; null: `baseline` serves for both. */
   rolling: Baseline | null
+  /** Baselines of other modes; absent: none. */
+  modeBaselines?: ReadonlyMap<Mode, ModeBaselines>
+  /** How long a rig settles after a change of mode: until then nothing is compared with a baseline. */
+  settleUs: Micros
 }>
+
+/** The baselines that hold in one mode. */
+export type ModeBaselines = Readonly<{ baseline: Baseline | null; rolling: Baseline | null }>
+
+/** The baselines of a mode. One made in another mode says nothing of it, whatever else is alike (predecessor 3.3, 1.3). */
+export function baselinesIn(settings: RigSettings, mode: Mode): ModeBaselines {
+  const own = settings.modeBaselines?.get(mode)
+  if (own !== undefined) return own
+  const inMode = (baseline: Baseline | null) => (baseline?.mode === mode ? baseline : null)
+  return { baseline: inMode(settings.baseline), rolling: inMode(settings.rolling) }
+}
+
+/** What events are told by in a mode: the younger baseline where there is one. */
+export function eventBaseline(settings: RigSettings, mode: Mode): Baseline | null {
+  const { baseline, rolling } = baselinesIn(settings, mode)
+  return rolling ?? baseline
+}
 
 /** The metrics of a rig with the limits and tolerances of a mode. What channels they have is the same in all. */
 export function metricsIn(settings: RigSettings, mode: Mode): readonly MetricSettings[] {

@@ -17,8 +17,10 @@ function evaluate(folder: string, args: readonly string[]) {
 
 t.test('the program finds plain faults by the rules of the evaluation, with what earlier runs say', (t) => {
   const folder = t.testdir({ 'split.json': '{"score": ["valve1/1.csv", "other/5.csv"]}' })
-  writeSkab(join(folder, 'corpus'))
-  const args = ['--corpus', 'corpus', '--split', 'split.json', '--starts', '0,40', '--mode', 'history']
+  writeSkab(join(folder, 'corpus'), {
+    'anomaly-free/anomaly-free.csv': { seed: 4, begin: '2020-02-08 13:00:00', rows: 1200 },
+  })
+  const args = ['--corpus', 'corpus', '--split', 'split.json', '--starts', '0', '--mode', 'history']
   const { status, stderr, found } = evaluate(folder, args)
   t.equal(status, 0, stderr)
   t.match(found, {
