@@ -19,7 +19,7 @@ import {
 } from '../../shared/model/baseline.ts'
 import { checkQuality, matchContext } from '../../shared/model/baseline-gate.ts'
 import type { Micros } from '../../shared/units.ts'
-import { measureNominal } from '../core/certify.ts'
+import { measureNominal, oddIn, type SegmentBounds } from '../core/certify.ts'
 import { lackOfRelation } from '../core/detectors/multivariate.ts'
 import type { StepTable } from '../core/detectors/steps.ts'
 import { newestSwapUs } from '../core/replaced.ts'
@@ -89,15 +89,20 @@ function policyOf(path: string | undefined): LoadedPolicy {
 
 type Meant = Readonly<{ kind: BaselineKind; family: string; policy: LoadedPolicy }>
 
-function recordOf({ recorder, segments, registry, inForce }: Gathered, meant: Meant): BaselineRecord {
+/** Older segments that are odd are left out and say so; the newest gives the level, so it is the gate's to judge. */
+function withoutOdd({ recorder, segments }: Gathered, bounds: SegmentBounds): Gathered['segments'] {
+  return segments.map(({ segment, about }, k) => {
+    const odd = k === segments.length - 1 ? null : oddIn(segment, recorder.rig.settings, bounds)
+    return { segment, about: odd === null ? about : { ...about, used: false, reason: odd } }
+  })
+}
+
+function recordOf(gathered: Gathered, meant: Meant): BaselineRecord {
+  const { recorder, registry, inForce } = gathered
   const { rig, config } = recorder
-  const known = measureNominal(
-    nominalOf(
-      recorder,
-      segments.map(({ segment }) => segment),
-    ),
-    (metric) => statedOf(rig, metric, inForce),
-  )
+  const segments = withoutOdd(gathered, meant.policy.policy)
+  const used = segments.filter(({ about: { used } }) => used).map(({ segment }) => segment)
+  const known = measureNominal(nominalOf(recorder, used), (metric) => statedOf(rig, metric, inForce))
   const about = segments.map((s) => s.about)
   const context = contextOf(config)
   return {
