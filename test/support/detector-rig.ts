@@ -62,9 +62,13 @@ export function monitorOf({ channels, rig }: Fitted, warmUpRows = 0): Monitor {
   return createMonitor({ channels, rig, warmUpRows })
 }
 
-/** A monitor that knows rows 0 … 399 of its signals, and of others before them. */
+/**
+ * A monitor that knows rows 0 … 399 of its signals, and of others before them. Channels by themselves: without the stream
+ * that watches how they hang together.
+ */
 export function fittedMonitor(signals: readonly Signal[], before: readonly StepTable[] = []): Monitor {
-  return monitorOf(fitDetectors([...before, stepTable(signals, 0, BASELINE_ROWS)], signals.length))
+  const { rig, ...fitted } = fitDetectors([...before, stepTable(signals, 0, BASELINE_ROWS)], signals.length)
+  return monitorOf({ ...fitted, rig: rig.filter(({ detector }) => detector === 'level_support') })
 }
 
 /** Stretches of rows in which a stream was in alarm, ends included, and what drove it in the first row. */

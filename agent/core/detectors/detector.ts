@@ -25,11 +25,10 @@ export type ChannelDetector = Readonly<{
   fit(segments: readonly StepTable[], channel: number): readonly number[] | null
   begin(numbers: Numbers, state: Float64Array, at: number): void
   /**
-   * Takes a step of the channel. `held` while the stream is in alarm: what is abnormal must not teach the detector.
-   *
-   * @returns the score: 0 is as ever, the limit is where it speaks. Never NaN.
+   * Takes a step of the channel and writes its score to `now`: 0 is as ever, the limit is where it speaks, never NaN.
+   * `held` while the channel is in alarm: what is abnormal must not teach the detector.
    */
-  step(numbers: Numbers, state: Float64Array, at: number, now: ChannelStep): number
+  step(numbers: Numbers, state: Float64Array, at: number, now: ChannelStep): void
   /** Steps that nobody saw went by. */
   skip?(numbers: Numbers, state: Float64Array, at: number, steps: number): void
   /** Signed distance from what was expected, in the unit of the metric; what recovery is measured by. */
@@ -50,6 +49,8 @@ export type ChannelStep = {
   first: number
   last: number
   held: boolean
+  /** Written by the detector: a number that is returned would be an object of its own each time. */
+  score: number
 }
 
 /**

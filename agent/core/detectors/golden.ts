@@ -39,7 +39,9 @@ export const GOLDEN: ChannelDetector = {
   begin(_numbers, state, at) {
     state.fill(0, at, at + 4)
   },
-  step: stepGolden,
+  step(numbers, state, at, now) {
+    now.score = stepGolden(numbers, state, at, now)
+  },
   skip(_numbers, state, at, steps) {
     state[at + SEEN] = 0
     state[at + AGE] = state[at + AGE]! + steps

@@ -29,6 +29,8 @@ const REFERENCE_TOLERANCE = 2.5
  * detector, and must move neither the mean of fifteen beyond its limit nor the reference.
  */
 const STEP_SIGMAS_MAX = 6
+/** A gap of so many steps makes the reference half as old as it is long. */
+const LONG_GAP_STEPS = 400
 /** Weight of what other segments say of the wander rate, when there are many. */
 const POOLED_SHARE = 0.5
 /** Steps below which nothing is known of a channel. */
@@ -42,14 +44,15 @@ const NOISE = 1
 const WANDER = 2
 const START_VARIANCE = 3
 
-/** Order of a channel's state: reference, its variance, deviation, spread, steps seen, sum of the ring, ring of means. */
+/** Order of a channel's state: reference, its variance, deviation, spread, steps in the ring, where the next goes, sum, ring. */
 const REF = 0
 const VARIANCE = 1
 const DEVIATION = 2
 const SPREAD = 3
-const SEEN = 4
-const SUM = 5
-const RING = 6
+const FULL = 4
+const SLOT = 5
+const SUM = 6
+const RING = 7
 
 export const LEVEL: ChannelDetector = {
   name: 'level',
@@ -63,11 +66,16 @@ export const LEVEL: ChannelDetector = {
     state[at + REF] = numbers[REFERENCE]!
     state[at + VARIANCE] = numbers[START_VARIANCE]!
   },
-  step: stepLevel,
+  step(numbers, state, at, now) {
+    now.score = stepLevel(numbers, state, at, now)
+  },
   skip(numbers, state, at, steps) {
-    // The reference grows old in the meantime, and the mean of before says nothing about now.
-    state[at + VARIANCE] = state[at + VARIANCE]! + numbers[WANDER]! * steps
-    state[at + SEEN] = 0
+    // The reference grows old in the meantime, and the mean of before says nothing about now. But faults begin in gaps
+    // too: one that is short beside what the baseline saw in one piece excuses next to nothing.
+    const aged = steps * (steps / (steps + LONG_GAP_STEPS))
+    state[at + VARIANCE] = state[at + VARIANCE]! + numbers[WANDER]! * aged
+    state[at + FULL] = 0
+    state[at + SLOT] = 0
     state[at + SUM] = 0
   },
   deviation: (_numbers, state, at) => state[at + DEVIATION]!,
@@ -82,15 +90,16 @@ export const LEVEL: ChannelDetector = {
 
 function stepLevel(numbers: Numbers, state: Float64Array, at: number, now: ChannelStep): number {
   const noise = numbers[NOISE]!
-  const seen = state[at + SEEN]!
-  const slot = seen % MEAN_STEPS
-  const full = Math.min(seen + 1, MEAN_STEPS)
-  const leaves = seen < MEAN_STEPS ? 0 : state[at + RING + slot]!
+  const slot = state[at + SLOT]!
+  const before = state[at + FULL]!
+  const full = before < MEAN_STEPS ? before + 1 : MEAN_STEPS
+  const leaves = before < MEAN_STEPS ? 0 : state[at + RING + slot]!
   // In alarm the tolerance stands still with the reference: one that grew would talk the alarm out of it.
   const variance = state[at + VARIANCE]! + (now.held ? 0 : numbers[WANDER]!)
   const value = now.held ? now.mean : withinReach(now.mean, state[at + REF]!, variance + noise)
   state[at + RING + slot] = value
-  state[at + SEEN] = seen + 1
+  state[at + FULL] = full
+  state[at + SLOT] = slot === MEAN_STEPS - 1 ? 0 : slot + 1
   let sum = state[at + SUM]! + (value - leaves)
   if (slot === MEAN_STEPS - 1) {
     // Summed anew once round, in the order of the ring: a sum that is only corrected gathers rounding errors for ever.

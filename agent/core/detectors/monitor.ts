@@ -39,7 +39,7 @@ export type Monitor = {
   readonly settings: MonitorSettings
   readonly channels: readonly ChannelMonitor[]
   readonly rig: readonly RigMonitor[]
-  /** Rows taken since it began or since a gap, and rows for which events are held back yet while the rig settles. */
+  /** Rows taken since it began, and rows for which events are held back yet while the rig settles. */
   readonly progress: Float64Array
 }
 
@@ -82,12 +82,14 @@ export function stepMonitor(monitor: Monitor, row: StepRow): void {
   for (const of of monitor.rig) stepRig(of, row, mayStart)
 }
 
-const STEP: ChannelStep = { mean: 0, min: 0, max: 0, first: 0, last: 0, held: false }
+const STEP: ChannelStep = { mean: 0, min: 0, max: 0, first: 0, last: 0, held: false, score: 0 }
 const LATCH: LatchStep = { over: false, score: 0, limit: 1, distance: 0 }
 
 function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void {
   const { stream, fits, state, scores, latches, supportLimit } = of
-  const { detector } = stream
+  const { mean, min, max, first: firsts, last: lasts } = row
+  // Read once: the detectors are objects of different shapes, and this is the innermost loop.
+  const { step, fields } = stream.detector
   // The furthest channel, and how far the one behind it is: what support is about.
   let furthest = -1
   let first = 0
@@ -96,15 +98,16 @@ function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void
   beginLatchRow(latches)
   for (let c = 0; c < fits.length; c += 1) {
     const fit = fits[c]!
-    const mean = row.mean[c]!
-    if (fit === null || Number.isNaN(mean)) continue
-    STEP.mean = mean
-    STEP.min = row.min[c]!
-    STEP.max = row.max[c]!
-    STEP.first = row.first[c]!
-    STEP.last = row.last[c]!
+    const value = mean[c]!
+    if (fit === null || Number.isNaN(value)) continue
+    STEP.mean = value
+    STEP.min = min[c]!
+    STEP.max = max[c]!
+    STEP.first = firsts[c]!
+    STEP.last = lasts[c]!
     STEP.held = isLatched(latches, c)
-    const score = detector.step(fit.numbers, state, c * detector.fields, STEP)
+    step(fit.numbers, state, c * fields, STEP)
+    const { score } = STEP
     scores[c] = score
     if (score > fit.limit || !isLatchIdle(latches, c)) isQuiet = false
     if (score > first) {
@@ -148,9 +151,11 @@ function latchChannels(of: ChannelMonitor, row: StepRow, { mayStart, supported }
   endLatchRow(latches)
 }
 
-/** Steps that nobody saw went by: a gap in time. */
+/**
+ * Steps that nobody saw went by: a gap in time. No new warm-up: references would follow what happened in the gap before
+ * anybody may speak of it.
+ */
 export function skipMonitor(monitor: Monitor, steps: number): void {
-  monitor.progress[ROWS] = 0
   for (const { stream, fits, state, latches } of monitor.channels) {
     const { detector } = stream
     breakLatchRows(latches)
@@ -166,32 +171,33 @@ export function skipMonitor(monitor: Monitor, steps: number): void {
 export function voiceOf(monitor: Monitor, channel: number): Voice | null {
   let loudest: Voice | null = null
   let isEvent = false
-  const outdoes = (use: StreamUse, ratio: number): boolean =>
-    loudest === null || (use === 'event' && !isEvent) || ((use === 'event') === isEvent && ratio > loudest.ratio)
+  const hear = (voice: Voice, use: StreamUse) => {
+    const outdoes = (use === 'event') === isEvent ? !(loudest !== null && loudest.ratio >= voice.ratio) : !isEvent
+    if (!outdoes) return
+    loudest = voice
+    isEvent = use === 'event'
+  }
   for (const of of monitor.channels) {
     const { stream, fits, state, latches } = of
     const fit = fits[channel]
-    const ratio = ratioOf(of, channel)
-    if (fit == null || !isLatched(latches, channel) || !outdoes(stream.use, ratio)) continue
+    if (fit == null || !isLatched(latches, channel)) continue
     const { detector } = stream
     const at = channel * detector.fields
     const band = detector.band?.(fit.numbers, state, at) ?? null
-    isEvent = stream.use === 'event'
-    loudest = {
+    const voice = {
       stream: detector.name,
-      ratio,
+      ratio: ratioOf(of, channel),
       level: band?.level ?? null,
       perScore: band?.perScore ?? null,
       limit: fit.limit,
       distance: detector.deviation?.(fit.numbers, state, at) ?? null,
       steps: detector.meanSteps,
     }
+    hear(voice, stream.use)
   }
   for (const of of monitor.rig) {
     const voice = voiceOfRig(of, channel)
-    if (voice === null || !outdoes(of.stream.use, voice.ratio)) continue
-    isEvent = of.stream.use === 'event'
-    loudest = voice
+    if (voice !== null) hear(voice, of.stream.use)
   }
   return loudest
 }

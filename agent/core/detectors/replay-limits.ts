@@ -91,7 +91,9 @@ function replayScores(detector: ChannelDetector, segment: StepTable): Float64Arr
     detector.begin(numbers, state, 0)
     for (let row = half; row < rows; row += 1) {
       const step = channelStep(segment, row, c)
-      if (step !== null) scores[(row - half) * channels + c] = detector.step(numbers, state, 0, step)
+      if (step === null) continue
+      detector.step(numbers, state, 0, step)
+      scores[(row - half) * channels + c] = step.score
     }
   }
   return scores
@@ -138,7 +140,8 @@ function channelStep(table: StepTable, row: number, c: number): ChannelStep | nu
   const at = row * table.channels + c
   const mean = table.mean[at]!
   if (Number.isNaN(mean)) return null
-  return { mean, min: table.min[at]!, max: table.max[at]!, first: table.first[at]!, last: table.last[at]!, held: false }
+  const [min, max] = [table.min[at]!, table.max[at]!]
+  return { mean, min, max, first: table.first[at]!, last: table.last[at]!, held: false, score: 0 }
 }
 
 /** Gathers rows for a table. */

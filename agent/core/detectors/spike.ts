@@ -34,9 +34,9 @@ export const SPIKE: ChannelDetector = {
   },
   step(numbers, state, at, now) {
     const distance = takeStep(state, at, now)
-    if (distance === 0) return 0
     const sigma = numbers[SIGMA]!
-    return sigma > 0 ? Math.min(Math.abs(distance) / sigma, SCORE_MAX) : SCORE_MAX
+    if (distance === 0) now.score = 0
+    else now.score = sigma > 0 ? Math.min(Math.abs(distance) / sigma, SCORE_MAX) : SCORE_MAX
   },
   skip(_numbers, state, at) {
     state[at + SEEN] = 0

@@ -37,7 +37,7 @@ export const STUCK: ChannelDetector = {
     state.fill(0, at, at + 3)
   },
   step(numbers, state, at, now) {
-    return takeStep(state, at, now) / numbers[LONGEST]!
+    now.score = takeStep(state, at, now) / numbers[LONGEST]!
   },
   skip(_numbers, state, at) {
     state[at + SEEN] = 0

@@ -36,7 +36,9 @@ export const VARIANCE: ChannelDetector = {
   begin(_numbers, state, at) {
     state.fill(0, at, at + 3)
   },
-  step: stepVariance,
+  step(numbers, state, at, now) {
+    now.score = stepVariance(numbers, state, at, now)
+  },
   skip(_numbers, state, at) {
     state[at + SEEN] = 0
   },
