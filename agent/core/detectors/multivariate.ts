@@ -101,11 +101,11 @@ export const MULTIVARIATE: RigDetector = {
   version: 1,
   meanSteps: (2 - LONG) / LONG,
   limitMin: 4,
-  fields: (numbers) => numbers[CHANNELS]! * FIELDS,
+  fields: (numbers) => channelsOf(numbers) * FIELDS,
   fit: fitMultivariate,
   begin(numbers, state) {
     state.fill(0)
-    for (let c = 0; c < numbers[CHANNELS]!; c += 1) {
+    for (let c = 0, order = channelsOf(numbers); c < order; c += 1) {
       const of = OF_FIT + c * OF_CHANNEL
       const rows = numbers[ROWS]!
       state[c * FIELDS + VARIANCE] = numbers[of + NOISE]! / rows + (numbers[of + WANDER]! * rows) / 3
@@ -115,7 +115,7 @@ export const MULTIVARIATE: RigDetector = {
   },
   step: stepMultivariate,
   skip(numbers, state, { steps, held }) {
-    for (let c = 0; c < numbers[CHANNELS]!; c += 1) {
+    for (let c = 0, order = channelsOf(numbers); c < order; c += 1) {
       const at = c * FIELDS
       state[at + AGE] = state[at + AGE]! + steps
       // In alarm the reference stands still, and the mean of before is still what is known of the fault.
@@ -128,7 +128,7 @@ export const MULTIVARIATE: RigDetector = {
     const of = OF_FIT + channel * OF_CHANNEL
     const perUnit = numbers[of + PER_UNIT]!
     if (perUnit === 0) return 0
-    return deviationAt(state, channel * FIELDS) / (perUnit * diagonalOf(matrixOf(numbers), numbers[of + POSITION]!))
+    return deviationAt(state, channel * FIELDS) / (perUnit * diagonalOf(matrixOf(numbers), positionOf(numbers, of)))
   },
   release(_numbers, state, channel) {
     const at = channel * FIELDS
@@ -137,6 +137,15 @@ export const MULTIVARIATE: RigDetector = {
   },
   // A relation that moved by itself from one part of the nominal rows to the next is no proof of a fault when it moves.
   eventRatio: (numbers) => Math.max(1, Math.sqrt(numbers[UNREST]!)),
+}
+
+/** As a whole number: with one that might have a fraction every index of the product is calculated as a double, at twice the time. */
+function channelsOf(numbers: Numbers): number {
+  return numbers[CHANNELS]! | 0
+}
+
+function positionOf(numbers: Numbers, of: number): number {
+  return numbers[of + POSITION]! | 0
 }
 
 function forgetMeans(state: Float64Array, at: number): void {
@@ -150,7 +159,7 @@ function deviationAt(state: Float64Array, at: number): number {
 }
 
 function stepMultivariate(numbers: Numbers, state: Float64Array, row: StepRow, { held, scores }: RigScores): void {
-  const order = numbers[CHANNELS]!
+  const order = channelsOf(numbers)
   const missing = standardise(numbers, state, row)
   // What a few channels say is no account of what all the others should be.
   const isTold = 2 * missing.length <= order
@@ -162,7 +171,7 @@ function stepMultivariate(numbers: Numbers, state: Float64Array, row: StepRow, {
     const isJudged = isTold && numbers[of + PER_UNIT]! > 0 && state[at + AGE]! <= numbers[of + KEPT]!
     if (!isJudged) scores[c] = 0
     else {
-      const residual = g[numbers[of + POSITION]!]!
+      const residual = g[positionOf(numbers, of)]!
       scores[c] = scoreOf(state, at, residual, numbers[of + NOISE]!)
       if (held[c] === 0) follow(state, at, residual, numbers[of + NOISE]!)
     }
@@ -170,7 +179,7 @@ function stepMultivariate(numbers: Numbers, state: Float64Array, row: StepRow, {
 }
 
 function matrixOf(numbers: Numbers): PackedMatrix {
-  const order = numbers[CHANNELS]!
+  const order = channelsOf(numbers)
   return { numbers, at: OF_FIT + order * OF_CHANNEL, order }
 }
 
@@ -187,7 +196,7 @@ function furthestOf(numbers: Numbers, state: Float64Array, held: Uint8Array): nu
     if (held[c] === 0 || !(state[c * FIELDS + AGE]! <= numbers[of + KEPT]!)) continue
     const deviation = deviationAt(state, c * FIELDS)
     const far = (deviation * deviation) / (numbers[of + NOISE]! + VARIANCE_MIN)
-    const position = numbers[of + POSITION]!
+    const position = positionOf(numbers, of)
     if (!(far > most || (far === most && position < furthest))) continue
     most = far
     furthest = position
@@ -217,7 +226,7 @@ const NONE: readonly number[] = []
 /** Writes the row in deviations to `z`. @returns positions of channels that said nothing for longer than they ever did. */
 function standardise(numbers: Numbers, state: Float64Array, { mean: means }: StepRow): readonly number[] {
   let missing: number[] | null = null
-  const order = numbers[CHANNELS]!
+  const order = channelsOf(numbers)
   for (let c = 0, of = OF_FIT, at = 0; c < order; c += 1, of += OF_CHANNEL, at += FIELDS) {
     const perUnit = numbers[of + PER_UNIT]!
     const mean = means[c]!
@@ -228,7 +237,7 @@ function standardise(numbers: Numbers, state: Float64Array, { mean: means }: Ste
       state[at + AGE] = 0
     }
     const isKnown = state[at + AGE]! <= numbers[of + KEPT]!
-    const position = numbers[of + POSITION]!
+    const position = positionOf(numbers, of)
     z[position] = isKnown ? state[at + LAST]! : 0
     if (!isKnown && perUnit > 0) {
       missing ??= []
