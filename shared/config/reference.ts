@@ -1,3 +1,4 @@
+import { BaselinePolicySchema } from './baseline-policy-schema.ts'
 import { EquivalenceSchema } from './equivalence.ts'
 import { BookOperatorsSchema } from './operator-schema.ts'
 import { QualityPolicySchema } from './quality-schema.ts'
@@ -23,6 +24,11 @@ export const CONFIG_FILES: readonly (readonly [title: string, text: string, sche
     'baseline_quality_policy.yaml',
     'When a baseline may be certified; a file of its own, whose digest every gate names. Keys of the predecessor keep their names.',
     QualityPolicySchema,
+  ],
+  [
+    'baseline_policy.yaml',
+    'Which baseline a run is compared with: `hb analyze --policy FILE`. Keys of the predecessor keep their names.',
+    BaselinePolicySchema,
   ],
   [
     'operators.yaml',
