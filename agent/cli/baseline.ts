@@ -3,6 +3,7 @@ import { createBaseline } from './baseline-create.ts'
 import { explainCommand } from './baseline-explain.ts'
 import { lookCommands } from './baseline-look.ts'
 import { sayCommands } from './baseline-say.ts'
+import { selectCommand } from './baseline-select.ts'
 
 /** Adds `hb baseline …`. */
 export function baselineCommands(program: Command): void {
@@ -28,4 +29,5 @@ export function baselineCommands(program: Command): void {
   sayCommands(baseline)
   lookCommands(baseline)
   explainCommand(baseline)
+  selectCommand(baseline)
 }

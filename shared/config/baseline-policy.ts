@@ -1,76 +1,70 @@
-import { createHash } from 'node:crypto'
-import type { Static } from 'typebox'
-import type { SelectionPolicy } from '../model/baseline-selection.ts'
-import { BaselinePolicySchema } from './baseline-policy-schema.ts'
+import { HbError } from '../errors/hb-error.ts'
+import { type BaselinePolicy, BaselinePolicySchema } from './baseline-policy-schema.ts'
 import { type CheckedFile, checkYaml } from './document.ts'
+import { readBytes } from './files.ts'
 import { ConfigError, type Problem } from './problems.ts'
 import type { Schema } from './schema-terms.ts'
-
-/** `baseline_policy.yaml` with every default filled in, in its own words. */
-export type BaselinePolicy = Static<typeof BaselinePolicySchema>['baseline_policy']
-
-/** A policy with the predecessor's hash of the bytes it was read from. */
-export type LoadedBaselinePolicy = Readonly<{ policy: BaselinePolicy; sha256: string }>
+import { YAML_BYTES_MAX } from './yaml-text.ts'
 
 const DEFAULT_TEXT = 'baseline_policy: {}\n'
 
-/**
- * Reads `baseline_policy.yaml`.
- *
- * @throws ConfigError with every mistake.
- */
-export function parseBaselinePolicy(name: string, bytes: Uint8Array): LoadedBaselinePolicy {
+/** Reads `baseline_policy.yaml`. @throws ConfigError with every mistake. */
+export function parseBaselinePolicy(name: string, bytes: Uint8Array): BaselinePolicy {
   const file = checkYaml(name, bytes, BaselinePolicySchema as unknown as Schema)
-  const problems: Problem[] = [...file.problems, ...contradictions(file)]
+  const { baseline_policy: read } = (file.value ?? {}) as Readonly<{ baseline_policy?: Partial<BaselinePolicy> }>
+  const problems = [...file.problems, ...(read === undefined ? [] : policyProblems(file, read))]
   if (problems.length > 0) throw new ConfigError(problems)
-  const { baseline_policy: policy } = file.value as Static<typeof BaselinePolicySchema>
-  return { policy, sha256: createHash('sha256').update(bytes).digest('hex') }
+  return read as BaselinePolicy
+}
+
+/** @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE for the file itself; ConfigError with every mistake. */
+export function loadBaselinePolicy(path: string): BaselinePolicy {
+  const bytes = readBytes(path, YAML_BYTES_MAX)
+  if (bytes instanceof Uint8Array) return parseBaselinePolicy(path, bytes)
+  throw new HbError(bytes.isTooLarge ? 'CONFIG_TOO_LARGE' : 'CONFIG_MISSING', { path, reason: bytes.reason })
 }
 
 /** The policy of a place without a file: every default. */
-export function defaultBaselinePolicy(): LoadedBaselinePolicy {
+export function defaultBaselinePolicy(): BaselinePolicy {
   return parseBaselinePolicy('baseline_policy.yaml', new TextEncoder().encode(DEFAULT_TEXT))
 }
 
-/** What of a policy chooses; `explicit` needs the run that a command names. */
-export function selectionPolicy(policy: BaselinePolicy, runId?: string): SelectionPolicy {
-  const { strategy, fallback, tag, context_match } = policy
-  return {
-    strategy,
-    fallback,
-    context_match,
-    ...(tag === undefined ? {} : { tag }),
-    ...(runId === undefined ? {} : { run_id: runId }),
-  }
-}
-
-function contradictions(file: CheckedFile): Problem[] {
+function policyProblems(file: CheckedFile, read: Partial<BaselinePolicy>): Problem[] {
   const problems: Problem[] = []
-  const policy = (file.value as Partial<Static<typeof BaselinePolicySchema>> | undefined)?.baseline_policy
-  if (policy === undefined) return problems
-  const add = (key: readonly string[], what: Pick<Problem, 'found' | 'expected' | 'hint'>) =>
-    problems.push({ ...file.at(['baseline_policy', ...key]), ...what })
-  if (policy.strategy === 'tag' && policy.tag === undefined)
-    add(['strategy'], { found: '`tag` without a tag', expected: '`tag: NAME` beside it' })
-  if (policy.tag !== undefined && policy.strategy === 'rolling')
-    add(['tag'], { found: 'a tag beside `rolling`', expected: 'one of them', hint: 'a tag names one run for good' })
-  if (policy.warn_on_mismatch === false)
-    add(['warn_on_mismatch'], {
-      found: 'false',
-      expected: 'true',
-      hint: 'numbers that were judged by another registry are other numbers',
+  const mustBeTrue = (path: readonly string[], value: boolean | undefined, hint: string): void => {
+    if (value === false)
+      problems.push({ ...file.at(['baseline_policy', ...path]), found: 'false', expected: 'true', hint })
+  }
+  mustBeTrue(
+    ['warn_on_mismatch'],
+    read.warn_on_mismatch,
+    'a baseline of another registry is never compared with, and why is always said',
+  )
+  mustBeTrue(
+    ['dual_baseline', 'use_golden_for_hard_gates'],
+    read.dual_baseline?.use_golden_for_hard_gates,
+    'a rolling baseline follows a slow fault, and so never arms anything',
+  )
+  mustBeTrue(
+    ['governance', 'require_approval'],
+    read.governance?.require_approval,
+    'a baseline that nobody approved is a draft; for a trial compare with `strategy: explicit`',
+  )
+  if (read.strategy === 'tag' && !file.has(['baseline_policy', 'tag']))
+    problems.push({
+      ...file.at(['baseline_policy', 'strategy']),
+      found: '`tag` without `tag`',
+      expected: 'the name of a tag in `tag`',
+      hint: '`strategy: golden` is the tag `golden`',
     })
-  if (policy.governance?.require_approval === false)
-    add(['governance', 'require_approval'], {
-      found: 'false',
-      expected: 'true',
-      hint: 'a baseline without approval is a draft, and a draft arms nothing',
-    })
-  const { approvals_required: needed, approvers = [] } = policy.governance ?? {}
-  if (needed !== undefined && approvers.length > 0 && new Set(approvers).size < needed)
-    add(['governance', 'approvers'], {
-      found: `${new Set(approvers).size} people for ${needed} approvals`,
-      expected: `at least ${needed}`,
-    })
+  const { context_match: fields = [] } = read
+  fields.forEach((field, k) => {
+    if (field !== undefined && fields.indexOf(field) < k)
+      problems.push({
+        ...file.at(['baseline_policy', 'context_match', k]),
+        found: `\`${field}\` a second time`,
+        expected: 'every field once',
+      })
+  })
   return problems
 }

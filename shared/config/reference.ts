@@ -27,7 +27,7 @@ export const CONFIG_FILES: readonly (readonly [title: string, text: string, sche
   ],
   [
     'baseline_policy.yaml',
-    'Which baseline a run is compared with: `hb analyze --policy FILE`. Keys of the predecessor keep their names.',
+    'Which baseline a run is compared with: `hb baseline select --policy FILE`. Keys of the predecessor keep their names.',
     BaselinePolicySchema,
   ],
   [

@@ -35,7 +35,6 @@ export type BaselineTag = Readonly<{ tag: string; run_id: string; registry_hash?
 export type SelectionPolicy = Readonly<{
   strategy?: BaselineStrategy
   fallback?: 'latest' | 'none'
-  warn_on_mismatch?: boolean
   tag?: string
   context_match?: readonly ContextField[]
   /** Run id that `explicit` names. */
@@ -81,7 +80,7 @@ export function selectBaseline(input: SelectionInput): SelectedBaseline {
   const { policy } = input
   const strategy = policy.strategy ?? 'last_pass'
   if (strategy === 'rolling') {
-    const version = eligible(input).findLast(({ kind }) => kind === 'rolling')
+    const version = rollingOf(input)
     if (version !== undefined) return chosen(version.run_id, 'rolling', 'ROLLING')
   }
   if (strategy === 'explicit') {
@@ -96,13 +95,37 @@ export function selectBaseline(input: SelectionInput): SelectedBaseline {
   return byContext(input)
 }
 
+/** What golden and rolling would be for a run: a golden one for hard gates, a rolling one for early warning. */
+export type DualBaselines = Readonly<{ hard_gates: string | null; early_warning: string | null }>
+
+/** Both baselines of a run, whatever the strategy is. Null where there is none that may be compared with. */
+export function dualBaselines(input: SelectionInput): DualBaselines {
+  const golden = byTag(input, 'golden')
+  return {
+    hard_gates: golden.usable ? golden.baseline_run_id : null,
+    early_warning: rollingOf(input)?.run_id ?? null,
+  }
+}
+
+function rollingOf(input: SelectionInput): BaselineCandidate | undefined {
+  return eligible(input).findLast(({ kind }) => kind === 'rolling')
+}
+
+/**
+ * The newest tag of that name that may be compared with, those of the program before those of none. Where none may, the
+ * newest is told with the reason: somebody chose it, and should know.
+ */
 function byTag(input: SelectionInput, tag: string): SelectedBaseline {
   const { run, tags } = input
-  const matching = tags.filter((t) => t.tag === tag && (isSame(t.program, run.program) || t.program === undefined))
-  const found = matching.find((t) => t.program !== undefined) ?? matching[0]
-  return found === undefined
-    ? none('tag_not_found')
-    : asNamed(input, { runId: found.run_id, reason: 'tag', level: 'TAG', taggedHash: found.registry_hash })
+  const matching = tags.filter((t) => t.tag === tag && (!isStated(t.program) || isSame(t.program, run.program)))
+  const inOrder = [
+    ...matching.filter((t) => !isStated(t.program)),
+    ...matching.filter((t) => isStated(t.program)),
+  ].reverse()
+  const named = inOrder.map((t) =>
+    asNamed(input, { runId: t.run_id, reason: 'tag', level: 'TAG', taggedHash: t.registry_hash }),
+  )
+  return named.find(({ usable }) => usable) ?? named[0] ?? none('tag_not_found')
 }
 
 type Named = Readonly<{ runId: string; reason: string; level: MatchLevel; taggedHash?: string | undefined }>
@@ -157,14 +180,20 @@ function eligible({ run, candidates, registryHash }: SelectionInput): BaselineCa
   )
 }
 
+/** The best match, the newest of equal ones. */
 function bestOf(
   pool: readonly BaselineCandidate[],
   run: RunContext,
   fields: readonly ContextField[],
 ): BaselineCandidate {
   let best = pool[0]!
-  for (const candidate of pool)
-    if (matchOf(candidate, run, fields).score >= matchOf(best, run, fields).score) best = candidate
+  let most = -1
+  for (const candidate of pool) {
+    const { score } = matchOf(candidate, run, fields)
+    if (score < most) continue
+    best = candidate
+    most = score
+  }
   return best
 }
 
