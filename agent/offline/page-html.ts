@@ -10,7 +10,7 @@ p{margin:4px 0}.soft{color:var(--soft)}.verdict{display:inline-block;padding:4px
 table{border-collapse:collapse;width:100%;margin:8px 0}th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
 th{font-weight:600;color:var(--soft);white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}ul{margin:4px 0;padding-left:20px}li{overflow-wrap:anywhere}
 svg{width:100%;height:auto;display:block;font-size:11px}svg text{fill:var(--soft)}.band{fill:var(--band)}.edge{stroke:var(--base);stroke-dasharray:3 3}.base{stroke:var(--base);stroke-width:1.5}
-.run{fill:none;stroke:var(--run);stroke-width:1.4;stroke-linejoin:round}.bar{fill:var(--none)}.bar.FAIL{fill:var(--fail)}.bar.DRIFT{fill:var(--drift)}.limit{stroke:var(--ink);stroke-dasharray:4 3}
+.run{fill:none;stroke:var(--run);stroke-width:1.4;stroke-linejoin:round}.before{fill:none;stroke:var(--base);stroke-width:1;opacity:.55}.bar{fill:var(--none)}.bar.FAIL{fill:var(--fail)}.bar.DRIFT{fill:var(--drift)}.limit{stroke:var(--ink);stroke-dasharray:4 3}
 code{font-family:ui-monospace,"DejaVu Sans Mono",monospace;font-size:13px;overflow-wrap:anywhere}footer{margin-top:40px;color:var(--soft);font-size:13px}
 @media print{body{padding:0}h2{break-after:avoid}svg,tr{break-inside:avoid}}`
 

@@ -1,5 +1,5 @@
+import type { MetricDetail } from './drift-report.ts'
 import { type Html, html, shownNumber } from './html-text.ts'
-import type { ReportSeries } from './report-payload.ts'
 
 const WIDTH = 640
 const HEIGHT = 140
@@ -7,15 +7,14 @@ const LEFT = 64
 const RIGHT = 8
 const TOP = 8
 const BOTTOM = 20
-/** Points drawn of a series; of a longer one the least and the greatest of each stretch, so that no spike is lost. */
-export const POINTS_MAX = 600
 
-/** Samples as a line over the band in which its baseline lets them be. */
-export function seriesChart({ metric, unit, samples, baseline, low, high }: ReportSeries): Html {
-  const shown = thinned(samples)
-  const levels = [...shown.map(([, value]) => value), ...[baseline, low, high].flatMap((l) => (l === null ? [] : [l]))]
+/** Samples of a run and, paler, those of its baseline, over the band in which it lets them be. */
+export function seriesChart(detail: MetricDetail): Html {
+  const { metric, unit, samples_current: samples, samples_baseline: before, baseline, low, high } = detail
+  const levels = [...samples, ...before, ...[baseline, low, high].flatMap((l) => (l === null ? [] : [l]))]
   const [least, greatest] = rangeOf(levels)
-  const x = (index: number) => LEFT + (index / Math.max(1, samples.length - 1)) * (WIDTH - LEFT - RIGHT)
+  const last = Math.max(1, samples.length - 1, before.length - 1)
+  const x = (index: number) => LEFT + (index / last) * (WIDTH - LEFT - RIGHT)
   const y = (value: number) => TOP + ((greatest - value) / (greatest - least)) * (HEIGHT - TOP - BOTTOM)
   const line = (value: number | null, name: string) =>
     value === null
@@ -25,13 +24,14 @@ export function seriesChart({ metric, unit, samples, baseline, low, high }: Repo
     low === null || high === null
       ? null
       : html`<rect class="band" x="${LEFT}" y="${at(y(high))}" width="${WIDTH - LEFT - RIGHT}" height="${at(Math.max(0.5, y(low) - y(high)))}"/>`
-  const points = shown.map(([index, value]) => `${at(x(index))},${at(y(value))}`).join(' ')
+  const points = (values: readonly number[]) =>
+    values.map((value, index) => `${at(x(index))},${at(y(value))}`).join(' ')
   const label = `${metric}: ${samples.length} samples${unit === null ? '' : ` in ${unit}`}, baseline ${shownNumber(baseline)}, band ${shownNumber(low)} to ${shownNumber(high)}`
   return html`<svg role="img" viewBox="0 0 ${WIDTH} ${HEIGHT}" aria-label="${label}"><title>${label}</title>
 ${band}${line(low, 'edge')}${line(high, 'edge')}${line(baseline, 'base')}
-<polyline class="run" points="${points}"/>
+${before.length < 2 ? null : html`<polyline class="before" points="${points(before)}"/>`}<polyline class="run" points="${points(samples)}"/>
 ${axisText(y, [least, greatest, ...(baseline === null ? [] : [baseline])])}
-<text x="${LEFT}" y="${HEIGHT - 4}">0</text><text x="${WIDTH - RIGHT}" y="${HEIGHT - 4}" text-anchor="end">${samples.length - 1}</text>
+<text x="${LEFT}" y="${HEIGHT - 4}">0</text><text x="${WIDTH - RIGHT}" y="${HEIGHT - 4}" text-anchor="end">${last}</text>
 </svg>`
 }
 
@@ -78,21 +78,6 @@ function axisText(y: (value: number) => number, values: readonly number[]): Html
     taken.push(place)
     return [html`<text x="${LEFT - 6}" y="${at(place + 4)}" text-anchor="end">${shownNumber(value)}</text>`]
   })
-}
-
-function thinned(samples: readonly number[]): (readonly [index: number, value: number])[] {
-  if (samples.length <= POINTS_MAX) return samples.map((value, index) => [index, value] as const)
-  const stretch = Math.ceil((2 * samples.length) / POINTS_MAX)
-  const points: (readonly [number, number])[] = []
-  for (let from = 0; from < samples.length; from += stretch) {
-    let [low, high] = [from, from]
-    for (let k = from; k < Math.min(from + stretch, samples.length); k += 1) {
-      if (samples[k]! < samples[low]!) low = k
-      if (samples[k]! > samples[high]!) high = k
-    }
-    for (const k of low === high ? [low] : [low, high].sort((a, b) => a - b)) points.push([k, samples[k]!])
-  }
-  return points
 }
 
 const NAME_SHOWN_MAX = 32
