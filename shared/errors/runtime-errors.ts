@@ -101,6 +101,12 @@ export const RUNTIME_ERRORS = {
     remedy:
       'Calibrate the sensor and set `calibration` of its metric in the registry, or tell the agent of another one with `hb channel replace`.',
   },
+  REPORT_UNWRITABLE: {
+    exit: 77,
+    retry: false,
+    summary: 'A report cannot be written.',
+    remedy: 'Name a folder with --out that this user may write to, on a disk with room.',
+  },
   RUN_INVALID: {
     exit: 65,
     retry: false,
