@@ -33,6 +33,20 @@ export function whyFinding(f: FindingJson): string {
       return `${f.channel} has no baseline to compare with`
     case 'sensor_replaced':
       return `${f.channel} has another sensor since its baseline was made`
+    case 'settling':
+      return `${f.channel} may settle in its new mode first`
+    case 'level':
+      return `${f.channel} was ${number(f.mean)}${unit}${window}, where ${number(f.baseline_mean)}${unit} was expected: ${number(f.ratio)} times what its level may wander`
+    case 'golden':
+      return `${f.channel} has drifted to ${number(f.mean)}${unit}, its certified level is ${number(f.baseline_mean)}${unit}: ${number(f.ratio)} times what is tolerated`
+    case 'variance':
+      return `${f.channel} is noisier or quieter${window} than its baseline: ${number(f.ratio)} times what is tolerated`
+    case 'spike':
+      return `${f.channel} jumped for a moment, ${number(f.ratio)} times as far as it ever did`
+    case 'stuck':
+      return `${f.channel} has said the same for longer than it ever did`
+    case 'multivariate':
+      return `${f.channel} does not fit what the other channels say${window}: ${number(f.ratio)} times what is tolerated`
     case 'not_cleared':
       return `${f.channel} is within tolerance${window} again, not yet for long enough`
     default:
