@@ -61,14 +61,13 @@ const UNREST = 1
 const ROWS = 2
 const OF_FIT = 3
 /** Of a channel; one that takes no part has 0 deviations a unit. */
-const OF_CHANNEL = 6
+const OF_CHANNEL = 5
 const MEAN = 0
 const PER_UNIT = 1
-/** In the order of {@link orderOf}. */
-const POSITION = 2
-const KEPT = 3
-const NOISE = 4
-const WANDER = 5
+/** Position in the order of {@link orderOf}, and the rows it is kept for: in one number, for the room of it. */
+const PLACE = 2
+const NOISE = 3
+const WANDER = 4
 
 /** State of each channel: reference, its variance, two means, rows in them, last value and rows since. */
 const FIELDS = 7
@@ -110,7 +109,7 @@ export const MULTIVARIATE: RigDetector = {
       const rows = numbers[ROWS]!
       state[c * FIELDS + VARIANCE] = numbers[of + NOISE]! / rows + (numbers[of + WANDER]! * rows) / 3
       // Nothing was said yet, so that nothing is kept.
-      state[c * FIELDS + AGE] = numbers[of + KEPT]!
+      state[c * FIELDS + AGE] = keptRowsOf(numbers, of)
     }
   },
   step: stepMultivariate,
@@ -144,8 +143,20 @@ function channelsOf(numbers: Numbers): number {
   return numbers[CHANNELS]! | 0
 }
 
+const POSITION_BITS = 7
+const KEPT_MAX = 1_000_000
+
+function placeOf(position: number, keptRows: number): number {
+  return position + Math.min(keptRows, KEPT_MAX) * MULTIVARIATE_CHANNELS_MAX
+}
+
 function positionOf(numbers: Numbers, of: number): number {
-  return numbers[of + POSITION]! | 0
+  return numbers[of + PLACE]! & (MULTIVARIATE_CHANNELS_MAX - 1)
+}
+
+/** Rows for which a channel that is silent still says what it said last. */
+function keptRowsOf(numbers: Numbers, of: number): number {
+  return numbers[of + PLACE]! >> POSITION_BITS
 }
 
 function forgetMeans(state: Float64Array, at: number): void {
@@ -168,7 +179,7 @@ function stepMultivariate(numbers: Numbers, state: Float64Array, row: StepRow, {
     const of = OF_FIT + c * OF_CHANNEL
     const at = c * FIELDS
     state[at + VARIANCE] = state[at + VARIANCE]! + numbers[of + WANDER]!
-    const isJudged = isTold && numbers[of + PER_UNIT]! > 0 && state[at + AGE]! <= numbers[of + KEPT]!
+    const isJudged = isTold && numbers[of + PER_UNIT]! > 0 && state[at + AGE]! <= keptRowsOf(numbers, of)
     if (!isJudged) scores[c] = 0
     else {
       const residual = g[positionOf(numbers, of)]!
@@ -193,7 +204,7 @@ function furthestOf(numbers: Numbers, state: Float64Array, held: Uint8Array): nu
   let most = -1
   for (let c = 0; c < held.length; c += 1) {
     const of = OF_FIT + c * OF_CHANNEL
-    if (held[c] === 0 || !(state[c * FIELDS + AGE]! <= numbers[of + KEPT]!)) continue
+    if (held[c] === 0 || !(state[c * FIELDS + AGE]! <= keptRowsOf(numbers, of))) continue
     const deviation = deviationAt(state, c * FIELDS)
     const far = (deviation * deviation) / (numbers[of + NOISE]! + VARIANCE_MIN)
     const position = positionOf(numbers, of)
@@ -236,7 +247,7 @@ function standardise(numbers: Numbers, state: Float64Array, { mean: means }: Ste
       state[at + LAST] = value > VALUE_MAX ? VALUE_MAX : value < -VALUE_MAX ? -VALUE_MAX : value
       state[at + AGE] = 0
     }
-    const isKnown = state[at + AGE]! <= numbers[of + KEPT]!
+    const isKnown = state[at + AGE]! <= keptRowsOf(numbers, of)
     const position = positionOf(numbers, of)
     z[position] = isKnown ? state[at + LAST]! : 0
     if (!isKnown && perUnit > 0) {
@@ -309,7 +320,13 @@ function fitMultivariate(segments: readonly StepTable[]): readonly number[] | nu
     const { noise: seen, wander } = fitLocalLevel(fitted[k]!)
     const noise = Math.max(seen, fitLocalLevel(unseen[k]!).noise)
     const scale = relation.scale[k]!
-    ofChannels[channel] = [relation.mean[k]!, scale > 0 ? 1 / scale : 0, k, complete.keptRows[k]!, noise, wander]
+    ofChannels[channel] = [
+      relation.mean[k]!,
+      scale > 0 ? 1 / scale : 0,
+      placeOf(k, complete.keptRows[k]!),
+      noise,
+      wander,
+    ]
     unrest += unrestOf(unseen[k]!, noise, parts) / channels
   })
   return [channels, unrest, rows, ...ofChannels.flat(), ...relation.inverse]
