@@ -115,6 +115,7 @@ export function buildReport(input: ReportInput): DriftReport {
   const { comparison, status, run, baseline, coverage, asserts } = input
   const first = comparison.top_drivers[0]
   const notable = notableMetrics(comparison)
+  const names = namesOf(input.current, input.before)
   const ranked = new Map(comparison.top_drivers.map(({ metric_name: metric }, rank) => [metric, rank]))
   const byRank = [...comparison.drift].sort((a, b) => (ranked.get(a.metric) ?? 0) - (ranked.get(b.metric) ?? 0))
   return {
@@ -146,7 +147,7 @@ export function buildReport(input: ReportInput): DriftReport {
     primary_issue: notable[0] === undefined ? null : `${notable[0]}: ${pinpoint(notable[0], comparison)}`,
     data_coverage: coverage.coverage,
     decision_confidence_reduced_due_to_missing_data: coverage.isReduced,
-    evidence_links: notable.map((metric, k) => evidenceOf(metric, k)),
+    evidence_links: notable.map((metric) => evidenceOf(metric, names)),
     ...(asserts === undefined ? {} : { assert_results: asserts }),
     schema_version: '1.0',
     no_test_metrics: comparison.no_test,
@@ -154,7 +155,7 @@ export function buildReport(input: ReportInput): DriftReport {
     metrics_compared: comparison.compared,
     registry_hash: input.registryHash,
     conversions: input.conversions,
-    metric_details: namesOf(input.current, input.before).map((metric) => detailOf(metric, input)),
+    metric_details: names.map((metric) => detailOf(metric, input)),
   }
 }
 
@@ -169,12 +170,14 @@ function nextStep(status: RunVerdict): string {
   }[status]
 }
 
-function evidenceOf(metric: string, k: number): EvidenceLink {
+/** The element of the report in HTML that shows a metric is `metric-N`, N counting `metric_details` from 1. */
+function evidenceOf(metric: string, names: readonly string[]): EvidenceLink {
+  const at = names.indexOf(metric)
   return {
     metric_name: metric,
     artifact_ref: 'metrics.csv',
-    report_ref: `drift_report.html#metric-${k + 1}`,
-    hint: 'its row in the run, and its chart in the report',
+    report_ref: at < 0 ? 'drift_report.html' : `drift_report.html#metric-${at + 1}`,
+    hint: at < 0 ? 'neither run has a row for it' : 'its row in the run, and its chart in the report',
   }
 }
 
