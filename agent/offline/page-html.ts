@@ -9,7 +9,7 @@ p{margin:4px 0}.soft{color:var(--soft)}.verdict{display:inline-block;padding:4px
 .PASS{color:var(--pass)}.FAIL{color:var(--fail)}.PASS_WITH_DRIFT{color:var(--drift)}.NO_TEST,.NO_BASELINE,.NO_METRICS{color:var(--none)}
 table{border-collapse:collapse;width:100%;margin:8px 0}th,td{text-align:left;padding:4px 12px 4px 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
 th{font-weight:600;color:var(--soft);white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}ul{margin:4px 0;padding-left:20px}li{overflow-wrap:anywhere}
-svg{width:100%;height:auto;display:block;font-size:11px}svg text{fill:var(--soft)}.band{fill:var(--band)}.edge{stroke:var(--base);stroke-dasharray:3 3}.base{stroke:var(--base);stroke-width:1.5}
+svg{width:100%;height:auto;display:block;font-size:11px}svg text{fill:var(--soft);paint-order:stroke;stroke:var(--paper);stroke-width:3px}.band{fill:var(--band)}.edge{stroke:var(--base);stroke-dasharray:3 3}.base{stroke:var(--base);stroke-width:1.5}
 .run{fill:none;stroke:var(--run);stroke-width:1.4;stroke-linejoin:round}.before{fill:none;stroke:var(--base);stroke-width:1;opacity:.55}.bar{fill:var(--none)}.bar.FAIL{fill:var(--fail)}.bar.DRIFT{fill:var(--drift)}.limit{stroke:var(--ink);stroke-dasharray:4 3}
 code{font-family:ui-monospace,"DejaVu Sans Mono",monospace;font-size:13px;overflow-wrap:anywhere}footer{margin-top:40px;color:var(--soft);font-size:13px}
 @media print{body{padding:0}h2{break-after:avoid}svg,tr{break-inside:avoid}}`

@@ -25,7 +25,7 @@ export function planHtml(result: PlanResult, trends: readonly ScenarioTrend[]): 
 <p class="soft">${result.ts_utc}</p>
 ${requirements(result)}
 <h2>Scenarios</h2>
-<table><tr><th>Scenario</th><th>Status</th><th>Comparison</th><th>Assertions</th><th>Run</th><th>Baseline</th><th class="n">Distance</th><th>Trend</th></tr>
+<table><tr><th>Scenario</th><th>Status</th><th>Assertions</th><th>Run</th><th>Baseline</th><th class="n">Distance</th><th>Trend</th></tr>
 ${result.scenarios.map((one) => scenarioRow(one, trends))}</table>
 <footer>Harmony Bridge ${result.hb_version}. The same as data: <code>plan_result.json</code>, <code>trace_matrix.csv</code>.</footer>`,
   )
@@ -48,5 +48,5 @@ function scenarioRow(one: ScenarioOutcome, trends: readonly ScenarioTrend[]): Ht
   const held = one.assert_results.filter(({ status }) => status === 'PASS').length
   const trend = trends.find(({ scenario_id: id }) => id === one.scenario_id)
   const asserted = one.assert_results.length === 0 ? 'none' : `${held} of ${one.assert_results.length} hold`
-  return html`<tr><td><a href="results/${one.scenario_id}/drift_report.html">${one.scenario_id}</a></td><td class="${one.status}">${one.status}</td><td class="${one.drift_status}">${one.drift_status}</td><td>${asserted}</td><td>${one.run_id}</td><td>${one.baseline_run_id ?? 'none'} <span class="soft">(${one.baseline_reason})</span></td><td class="n">${shownNumber(Number(one.drift_score.toPrecision(3)))}</td><td>${trend === undefined ? '' : `${trend.trend.replaceAll('_', ' ')} (${trend.runs} runs)`}</td></tr>`
+  return html`<tr><td>${one.error === null ? html`<a href="results/${one.scenario_id}/drift_report.html">${one.scenario_id}</a>` : one.scenario_id}</td><td class="${one.status}">${one.status}</td><td>${asserted}</td><td>${one.error ?? one.run_id}</td><td>${one.baseline_run_id ?? 'none'} <span class="soft">(${one.baseline_reason})</span></td><td class="n">${shownNumber(Number(one.drift_score.toPrecision(3)))}</td><td>${trend === undefined ? '' : `${trend.trend.replaceAll('_', ' ')} (${trend.runs} runs)`}</td></tr>`
 }

@@ -55,7 +55,7 @@ export function barChart(bars: readonly Bar[]): Html {
 <text x="${at(BAR_LEFT + scale(value) + 6)}" y="${top + 11}">${text}</text>`
   })
   return html`<svg role="img" viewBox="0 0 ${WIDTH} ${height}" aria-label="distance of each metric from its baseline in limits">
-${rows}<line class="limit" x1="${at(limit)}" x2="${at(limit)}" y1="0" y2="${height}"/></svg>`
+<line class="limit" x1="${at(limit)}" x2="${at(limit)}" y1="0" y2="${height}"/>${rows}</svg>`
 }
 
 /** The scale of a chart: what it has to show, and a little room. A constant channel gets room as well. */

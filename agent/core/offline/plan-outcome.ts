@@ -4,15 +4,16 @@ import type { RunVerdict } from './compare-runs.ts'
 /** What came of one scenario. */
 export type ScenarioOutcome = Readonly<{
   scenario_id: string
+  /** The worst of comparison and assertions: neither can make up for the other. */
   status: RunVerdict
-  /** Of the comparison alone, before the assertions. */
-  drift_status: RunVerdict
   assert_results: readonly AssertResult[]
   /** Largest distance of any metric from its baseline, in limits. */
   drift_score: number
   run_id: string
   baseline_run_id: string | null
   baseline_reason: string
+  /** Why the run could not be read; null when it was. */
+  error: string | null
 }>
 
 /** One row of the trace matrix: a requirement and a scenario that is to show it. */
@@ -21,11 +22,6 @@ export type TraceRow = Readonly<{ requirement_id: string; scenario_id: string; s
 export type RequirementOutcome = Readonly<{ requirement_id: string; scenarios: readonly string[]; status: RunVerdict }>
 
 type Requirement = Readonly<{ id: string; scenarios: readonly string[] }>
-
-/** The worst of comparison and assertions: neither can make up for the other. */
-export function scenarioStatus(driftStatus: RunVerdict, asserts: readonly AssertResult[]): RunVerdict {
-  return worstOf([driftStatus, ...asserts.map(({ status }) => status)])
-}
 
 /** Which requirement is shown by which scenario, and how that went. A scenario that has no outcome was not tested. */
 export function traceMatrix(requirements: readonly Requirement[], outcomes: readonly ScenarioOutcome[]): TraceRow[] {
