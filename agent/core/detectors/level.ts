@@ -1,5 +1,5 @@
 import { noiseOf } from '../../../shared/math/nominal.ts'
-import type { ChannelDetector, ChannelStep, Numbers } from './detector.ts'
+import type { ChannelDetector, Numbers } from './detector.ts'
 import { meansOf, type StepTable } from './steps.ts'
 
 /**
@@ -53,21 +53,26 @@ const FULL = 4
 const SLOT = 5
 const SUM = 6
 const RING = 7
+const FIELDS = RING + MEAN_STEPS
 
 export const LEVEL: ChannelDetector = {
   name: 'level',
   version: 2,
-  fields: RING + MEAN_STEPS,
+  fields: FIELDS,
   meanSteps: MEAN_STEPS,
   limitMin: 3,
   fit: fitLevel,
   begin(numbers, state, at) {
-    state.fill(0, at, at + RING + MEAN_STEPS)
+    state.fill(0, at, at + FIELDS)
     state[at + REF] = numbers[REFERENCE]!
     state[at + VARIANCE] = numbers[START_VARIANCE]!
   },
-  step(numbers, state, at, now) {
-    now.score = stepLevel(numbers, state, at, now)
+  step({ fits, state, scores, held }, { mean }) {
+    for (let c = 0, at = 0; c < fits.length; c += 1, at += FIELDS) {
+      const fit = fits[c]!
+      if (fit === null || Number.isNaN(mean[c]!)) continue
+      scores[c] = stepLevel(fit.numbers, state, at, { mean: mean[c]!, held: held[c] === 1 })
+    }
   },
   skip(numbers, state, at, steps) {
     // The reference grows old in the meantime, and the mean of before says nothing about now. But faults begin in gaps
@@ -88,7 +93,9 @@ export const LEVEL: ChannelDetector = {
     limit * Math.sqrt(numbers[NOISE]! / MEAN_STEPS + REFERENCE_TOLERANCE * numbers[START_VARIANCE]!),
 }
 
-function stepLevel(numbers: Numbers, state: Float64Array, at: number, now: ChannelStep): number {
+type LevelStep = Readonly<{ mean: number; held: boolean }>
+
+function stepLevel(numbers: Numbers, state: Float64Array, at: number, now: LevelStep): number {
   const noise = numbers[NOISE]!
   const slot = state[at + SLOT]!
   const before = state[at + FULL]!

@@ -1,5 +1,4 @@
 import { type AlarmState, driverOf, isActive } from './alarm.ts'
-import type { ChannelStep } from './detector.ts'
 import {
   beginLatchRow,
   breakLatchRows,
@@ -30,6 +29,8 @@ export type ChannelMonitor = Readonly<{
   /** Score of the newest step of each channel; 0 for one without a fit. */
   scores: Float64Array
   latches: Latches
+  /** Which channels are in alarm; written before it is read. */
+  held: Uint8Array
   /** Score that two channels must pass for neither to need its own limit; Infinity without support. */
   supportLimit: number
 }>
@@ -65,6 +66,7 @@ export function createMonitor(settings: MonitorSettings): Monitor {
       state,
       scores: new Float64Array(fits.length),
       latches: createLatches(fits.length),
+      held: new Uint8Array(fits.length),
       supportLimit,
     }
   })
@@ -82,34 +84,24 @@ export function stepMonitor(monitor: Monitor, row: StepRow): void {
   for (const of of monitor.rig) stepRig(of, row, mayStart)
 }
 
-const STEP: ChannelStep = { mean: 0, min: 0, max: 0, first: 0, last: 0, held: false, score: 0 }
 const LATCH: LatchStep = { over: false, score: 0, limit: 1, distance: 0 }
 
 function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void {
-  const { stream, fits, state, scores, latches, supportLimit } = of
-  const { mean, min, max, first: firsts, last: lasts } = row
-  // Read once: the detectors are objects of different shapes, and this is the innermost loop.
-  const { step, fields } = stream.detector
+  const { stream, fits, scores, latches, held, supportLimit } = of
+  const { mean } = row
+  holdChannels(of)
+  stream.detector.step(of, row)
+  beginLatchRow(latches)
   // The furthest channel, and how far the one behind it is: what support is about.
   let furthest = -1
   let first = 0
   let second = 0
   let isQuiet = true
-  beginLatchRow(latches)
   for (let c = 0; c < fits.length; c += 1) {
     const fit = fits[c]!
-    const value = mean[c]!
-    if (fit === null || Number.isNaN(value)) continue
-    STEP.mean = value
-    STEP.min = min[c]!
-    STEP.max = max[c]!
-    STEP.first = firsts[c]!
-    STEP.last = lasts[c]!
-    STEP.held = isLatched(latches, c)
-    step(fit.numbers, state, c * fields, STEP)
-    const { score } = STEP
-    scores[c] = score
-    if (score > fit.limit || !isLatchIdle(latches, c)) isQuiet = false
+    if (fit === null || Number.isNaN(mean[c]!)) continue
+    const score = scores[c]!
+    if (score > fit.limit || held[c] === 1 || !isLatchIdle(latches, c)) isQuiet = false
     if (score > first) {
       second = first
       first = score
@@ -121,6 +113,13 @@ function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void
   // Nearly always so.
   if (isQuiet && LATCH_ROW.supported < 0) return
   latchChannels(of, row, LATCH_ROW)
+}
+
+/** Channels in alarm stand still. */
+function holdChannels({ latches, held }: ChannelMonitor): void {
+  held.fill(0)
+  if (!isActive(latches)) return
+  for (let c = 0; c < held.length; c += 1) held[c] = isLatched(latches, c) ? 1 : 0
 }
 
 type LatchRow = { mayStart: boolean; supported: number }

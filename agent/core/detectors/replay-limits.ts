@@ -1,8 +1,8 @@
 import type { DetectorFit } from '../../../shared/model/baseline.ts'
-import type { ChannelDetector, ChannelStep } from './detector.ts'
+import type { ChannelDetector } from './detector.ts'
 import { longestKept, manyChannelsRatio, REPLAY_FIT_RATIO } from './replay.ts'
 import { fitRig } from './rig-limits.ts'
-import { createStepRow, reverseSteps, type StepRow, type StepTable, sliceSteps } from './steps.ts'
+import { cellOfSteps, createStepRow, reverseSteps, type StepRow, type StepTable, sliceSteps } from './steps.ts'
 import { CHANNEL_STREAMS, type ChannelStream, type Support } from './streams.ts'
 
 /** What detectors found in nominal segments. */
@@ -89,11 +89,12 @@ function replayScores(detector: ChannelDetector, segment: StepTable): Float64Arr
     const numbers = detector.fit([fitted], c)
     if (numbers === null) continue
     detector.begin(numbers, state, 0)
+    const watched = { fits: [{ numbers }], state, scores: new Float64Array(1), held: new Uint8Array(1) }
     for (let row = half; row < rows; row += 1) {
-      const step = channelStep(segment, row, c)
-      if (step === null) continue
-      detector.step(numbers, state, 0, step)
-      scores[(row - half) * channels + c] = step.score
+      const at = row * channels + c
+      if (Number.isNaN(segment.mean[at]!)) continue
+      detector.step(watched, cellOfSteps(segment, at))
+      scores[(row - half) * channels + c] = watched.scores[0]!
     }
   }
   return scores
@@ -134,14 +135,6 @@ function secondLargest(scores: Float64Array, from: number, count: number): numbe
     } else if (score > second) second = score
   }
   return second
-}
-
-function channelStep(table: StepTable, row: number, c: number): ChannelStep | null {
-  const at = row * table.channels + c
-  const mean = table.mean[at]!
-  if (Number.isNaN(mean)) return null
-  const [min, max] = [table.min[at]!, table.max[at]!]
-  return { mean, min, max, first: table.first[at]!, last: table.last[at]!, held: false, score: 0 }
 }
 
 /** Gathers rows for a table. */
