@@ -262,7 +262,8 @@ function addServers(at: Running, listening: (address: string) => void): void {
     lifecycle.add({ name: 'health', start: async () => listening(await server.start()), stop: () => server.stop() })
   }
   const control = createControlServer(storage.folder.path, {
-    run: (order) => loop.run(order, randomInt(0x10000)),
+    run: (order) => loop.orders.run(order, randomInt(0x10000)),
+    channel: (order) => loop.orders.channel(order),
     status,
     detail,
     receipts: (list) => takeFromStick(at, list),

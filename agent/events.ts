@@ -50,6 +50,16 @@ export function createAgentEvents(log: Logger) {
       log.info({ event: 'would_have_done', ...facts }, 'an action that no actuator is there for'),
     run: (facts: { rig: string; command: string; run: string }) =>
       log.info({ event: 'run', ...facts }, `run ${facts.command}`),
+    sensorReplaced: (facts: { rig: string; metric: string; channel: string; serial: string; due: string }) =>
+      log.warn(
+        { event: 'sensor_replaced', ...facts },
+        'a channel has another sensor; baselines from before do not count',
+      ),
+    calibrationOverdue: (facts: { rig: string; metric: string; due: string; source: string }) =>
+      log.warn(
+        { event: 'calibration_overdue', code: 'CALIBRATION_OVERDUE', ...facts },
+        'a calibration is past its date',
+      ),
     broken: (where: string, error: unknown) =>
       log.error({ event: 'broken', where, ...describe(error) }, 'an error nobody expected'),
   }

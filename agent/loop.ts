@@ -12,18 +12,19 @@ import type { Effect } from './core/step.ts'
 import type { AgentEvents } from './events.ts'
 import { batchContext, isSimulated } from './pipeline/batch-context.ts'
 import { type Batcher, type BatchIdentity, createBatcher } from './pipeline/batcher.ts'
-import { ClockWatch } from './pipeline/clock-watch.ts'
+import type { CalibrationWatch } from './pipeline/calibrations.ts'
+import type { ClockWatch } from './pipeline/clock-watch.ts'
 import { configDigest } from './pipeline/compile-settings.ts'
-import { DamageWatch } from './pipeline/damage-watch.ts'
+import type { DamageWatch } from './pipeline/damage-watch.ts'
 import { createDecisionLatency, type DecisionLatency } from './pipeline/decision-latency.ts'
 import type { Evaluation } from './pipeline/evaluation.ts'
 import { directEvaluator, type Evaluator, type InputHead } from './pipeline/evaluator.ts'
 import { createIntake, type Intake } from './pipeline/intake.ts'
 import { createLiveView, type LiveView } from './pipeline/live-view.ts'
+import { Orders } from './pipeline/orders.ts'
 import { outgoingOf } from './pipeline/outgoing.ts'
 import { Pins } from './pipeline/pins.ts'
 import { gapOf, type Recovered } from './pipeline/recovery.ts'
-import { type RunOrder, runId, runInputs } from './pipeline/runs.ts'
 import type { ShardThread } from './pipeline/sharded-evaluator.ts'
 import { createStateSaver } from './pipeline/state-saver.ts'
 import { createTimeIndex, type TimeIndex } from './pipeline/time-index.ts'
@@ -31,6 +32,7 @@ import type { AgentClock, RawTelemetry, SourceSink } from './ports.ts'
 import { reasonsNotReady } from './readiness.ts'
 import { evaluateOnThreads } from './rig-threads.ts'
 import type { AgentStorage } from './storage.ts'
+import { calibrationWatch, clockWatch, damageWatch } from './watches.ts'
 
 export type LoopOptions = Readonly<{
   loaded: LoadedRuntime
@@ -65,6 +67,8 @@ export class AgentLoop {
   readonly batcher: Batcher
   readonly damage: DamageWatch
   readonly clockWatch: ClockWatch
+  readonly orders: Orders
+  private readonly calibrations: CalibrationWatch
   readonly saveCheckpoint: () => Promise<void>
   /** From the moment the lateness of a slide is over until it is decided. Empty under a recording's clock. */
   readonly latency: DecisionLatency = createDecisionLatency()
@@ -131,6 +135,8 @@ export class AgentLoop {
     })
     this.damage = damageWatch(options, this.batcher)
     this.clockWatch = clockWatch(options)
+    this.calibrations = calibrationWatch(options, this.evaluation, () => this.nowUs())
+    this.orders = this.takeOrders()
     this.saveCheckpoint = this.stateSaver()
     this.damage.tell(storage.journal.unreadable)
     for (const item of recovered.items) this.batcher.add(item)
@@ -175,6 +181,7 @@ export class AgentLoop {
     // Nothing may come between a loss and a state behind it: the next start must not have to look for it again.
     if (this.options.recovered.loss !== null) await this.saveCheckpoint()
     this.cancels.push(this.damage.start())
+    this.cancels.push(this.calibrations.start())
     this.cancels.push(clock.every(config.decisions.batch_ms, () => void this.batcher.flush().catch(() => undefined)))
     this.cancels.push(clock.every(config.checkpoint.every_ms, () => void this.saveCheckpoint()))
   }
@@ -255,15 +262,19 @@ export class AgentLoop {
     await this.batcher.flush().catch(() => undefined)
   }
 
-  /** Starts, notes or stops a test run. @throws HbError RIG_UNKNOWN, RUN_REFUSED, DISK_… */
-  run(order: RunOrder, digits: number): Record<string, unknown> {
-    const nowUs = this.nowUs()
-    const inputs = runInputs(this.evaluation.state, order, { nowUs, run: runId(nowUs, digits) })
-    for (const input of inputs) {
-      if (this.intake.take(input) === null) throw this.intake.refusals.last!
-      this.options.events.run({ rig: input.rig, command: order.command, run: input.run })
-    }
-    return { run: inputs[0]!.run, command: order.command, rigs: inputs.map(({ rig }) => rig), t_us: nowUs }
+  private takeOrders(): Orders {
+    return new Orders({
+      state: () => this.evaluation.state,
+      nowUs: () => this.nowUs(),
+      intake: this.intake,
+      run: this.options.events.run,
+      replaced: (facts) => this.sensorReplaced(facts),
+    })
+  }
+
+  private sensorReplaced(facts: Parameters<AgentEvents['sensorReplaced']>[0]): void {
+    this.options.events.sensorReplaced(facts)
+    this.calibrations.look()
   }
 
   /** Takes another configuration from the next slide on, or says why the journal does not take it. */
@@ -375,21 +386,6 @@ export class AgentLoop {
     if (!isHbError(cause)) this.options.events.broken('batch', cause)
     this.batchFailure = isHbError(cause) ? cause : new HbError('DISK_FAILED', { reason: String(cause) }, { cause })
   }
-}
-
-function damageWatch({ storage, clock, events }: LoopOptions, batcher: Batcher): DamageWatch {
-  return new DamageWatch({
-    journal: storage.journal,
-    clock,
-    gap: (gap) => batcher.gap(gap),
-    found: ({ from, to }) => events.journalDamaged({ from_seq: from, to_seq: to }),
-    broken: (error) => events.broken('scrub', error),
-  })
-}
-
-function clockWatch({ clock, events, recovered }: LoopOptions): ClockWatch {
-  const { clockStepped: stepped, clockTogether: together } = events
-  return new ClockWatch({ clock, evaluation: recovered.evaluation, stepped, together })
 }
 
 export function createAgentLoop(options: LoopOptions): AgentLoop {

@@ -17,8 +17,19 @@ export type RunCommand = Readonly<{
   operator: string
   note: string
 }>
+export type ChannelCommand = Readonly<{
+  command: 'replace'
+  rig: string | null
+  channel: string
+  serial: string
+  cal_date: string
+  cal_due: string
+  operator: string
+  reason: string
+}>
 export type ControlAnswers = Readonly<{
   run(command: RunCommand): Readonly<Record<string, unknown>>
+  channel(command: ChannelCommand): Readonly<Record<string, unknown>>
   status(): Readonly<Record<string, unknown>>
   /** The same with every channel, source and queue. */
   detail(): Readonly<Record<string, unknown>>
@@ -36,6 +47,20 @@ const RUN = Type.Object(
     procedure: TEXT,
     operator: TEXT,
     note: TEXT,
+  },
+  { additionalProperties: false },
+)
+
+const CHANNEL = Type.Object(
+  {
+    command: Type.Literal('replace'),
+    rig: Type.Union([TEXT, Type.Null()]),
+    channel: TEXT,
+    serial: TEXT,
+    cal_date: TEXT,
+    cal_due: TEXT,
+    operator: TEXT,
+    reason: TEXT,
   },
   { additionalProperties: false },
 )
@@ -61,6 +86,7 @@ export function createControlServer(
 ): { start(): Promise<void>; stop(): Promise<void> } {
   const server = createSmallServer({
     'POST /run': (body) => refusable(RUN, body, (order) => answers.run(order)),
+    'POST /channel': (body) => refusable(CHANNEL, body, (order) => answers.channel(order)),
     'POST /receipts': (body) =>
       refusable(RECEIPTS, body, ({ receipts }) =>
         answers.receipts(receipts.map((text) => new Uint8Array(Buffer.from(text, 'base64')))),
@@ -104,8 +130,8 @@ function wrongAt(shape: TSchema, body: unknown): string {
 /** @throws HbError AGENT_NOT_RUNNING, or what the agent refused with. */
 export function askAgent(
   folder: string,
-  path: '/run' | '/receipts' | '/status' | '/top',
-  body?: RunCommand | Readonly<{ receipts: readonly string[] }>,
+  path: '/run' | '/channel' | '/receipts' | '/status' | '/top',
+  body?: RunCommand | ChannelCommand | Readonly<{ receipts: readonly string[] }>,
 ): Promise<Record<string, unknown>> {
   return withShortPath(
     folder,

@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
 import { createBaseline } from './baseline-create.ts'
+import { decayCommand } from './baseline-decay.ts'
 import { explainCommand } from './baseline-explain.ts'
 import { lookCommands } from './baseline-look.ts'
 import { pushCommand } from './baseline-push.ts'
 import { sayCommands } from './baseline-say.ts'
+import { selectCommand } from './baseline-select.ts'
 
 /** Adds `hb baseline …`. */
 export function baselineCommands(program: Command): void {
@@ -30,4 +32,6 @@ export function baselineCommands(program: Command): void {
   lookCommands(baseline)
   explainCommand(baseline)
   pushCommand(baseline)
+  selectCommand(baseline)
+  decayCommand(baseline)
 }

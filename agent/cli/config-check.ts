@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import { loadRuntimeConfig } from '../../shared/config/load.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
+import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult } from '../../shared/lib/command-output.ts'
+import { overdueCalibrations } from '../pipeline/calibrations.ts'
 import { compileSettings } from '../pipeline/compile-settings.ts'
 import { explainKeys } from './config-explain.ts'
 
@@ -28,7 +30,8 @@ export function configCommands(program: Command): void {
 
 /** Nothing is started and nothing written. Mistakes are thrown all at once, exit 78. */
 async function check(file: string, options: Readonly<{ json?: boolean }>): Promise<void> {
-  const { config, files } = loadRuntimeConfig(file)
+  const { config, files, registries } = loadRuntimeConfig(file)
+  const overdue = overdueCalibrations(registries, () => new Map(), systemClock().nowUs())
   const settings = compileSettings(files)
   const rigs = settings.rigs.map((rig) => ({
     rig: rig.rig,
@@ -50,6 +53,7 @@ async function check(file: string, options: Readonly<{ json?: boolean }>): Promi
       config_digest: toHex(settings.configDigest),
       files: files.map(({ name, bytes }) => ({ name, bytes: bytes.length })),
       rigs,
+      warnings: overdue.map((found) => ({ code: 'CALIBRATION_OVERDUE', ...found })),
     },
     [
       `agent ${config.agent} of ${config.deployment}: good, ${files.length} files, digest ${toHex(settings.configDigest)}`,
@@ -57,6 +61,7 @@ async function check(file: string, options: Readonly<{ json?: boolean }>): Promi
         (r) =>
           `rig ${r.rig}: ${r.metrics} metrics, ${r.limits_only ? 'LIMITS ONLY' : r.baseline === null ? 'no baseline yet (NO_BASELINE)' : `${r.baseline.kind} baseline of ${r.baseline.metrics} metrics`}`,
       ),
+      ...overdue.map((c) => `warning: calibration of ${c.rig}/${c.metric} was due ${c.due} (${c.source})`),
     ],
   )
 }

@@ -4,17 +4,22 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { type LoadedRuntime, loadRuntimeConfig } from '../../shared/config/load.ts'
 import { ConfigError } from '../../shared/config/problems.ts'
+import type { RegistryMetric } from '../../shared/config/registry.ts'
 import { loadSigner, readPrivateFile } from '../../shared/crypto/key-file.ts'
 import { ERRORS } from '../../shared/errors/catalog.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table } from '../../shared/lib/command-output.ts'
+import type { ChannelReplaced } from '../../shared/model/input.ts'
 import { systemFiles } from '../adapters/files.ts'
 import { lockHolder } from '../adapters/state-folder.ts'
+import { type OverdueCalibration, overdueCalibrations } from '../pipeline/calibrations.ts'
 import { viewStorage } from '../storage.ts'
+import { replacedSensors } from './channel.ts'
 
 type DoctorOptions = Readonly<{ config?: string; state?: string; json?: boolean }>
-type Finding = Readonly<{ check: string; ok: boolean; detail: string; remedy?: string }>
+/** `warns`: to be looked at; it does not keep an agent from working. */
+type Finding = Readonly<{ check: string; ok: boolean; warns?: boolean; detail: string; remedy?: string }>
 
 /** Free space below which a disk is worth a warning. */
 const FREE_BYTES_MIN = 1_073_741_824
@@ -46,8 +51,9 @@ async function examine(options: DoctorOptions): Promise<void> {
   ]
   if (options.config !== undefined) findings.push(...(await configFindings(options.config)))
   if (options.state !== undefined) findings.push(...stateFindings(options.state))
+  findings.push(...(await calibrationFindings(options)))
   const failed = findings.filter((f) => !f.ok).length
-  const rows = findings.map((f) => [f.ok ? 'ok  ' : 'FAIL', f.check, f.detail])
+  const rows = findings.map((f) => [f.warns === true ? 'warn' : f.ok ? 'ok  ' : 'FAIL', f.check, f.detail])
   printResult(options.json, { ok: failed === 0, findings }, [
     ...table(rows),
     ...findings.flatMap((f) => (f.remedy === undefined ? [] : [`remedy for ${f.check}: ${f.remedy}`])),
@@ -121,6 +127,48 @@ async function configFindings(path: string): Promise<Finding[]> {
         },
   )
   return findings
+}
+
+/** Calibrations that are past due, of the registry and of sensors that were replaced. */
+async function calibrationFindings({ config, state }: DoctorOptions): Promise<Finding[]> {
+  const found = await overdueNow(config, state)
+  if (found === null) return []
+  if (found.length === 0) return [{ check: 'calibration', ok: true, detail: 'none is overdue' }]
+  const detail = found.map((c) => `${c.rig}/${c.metric} was due ${c.due} (${c.source})`).join('; ')
+  return [{ check: 'calibration', ok: true, warns: true, detail, remedy: ERRORS.CALIBRATION_OVERDUE.remedy }]
+}
+
+/** @returns null where neither configuration nor state can be read; another check says so */
+async function overdueNow(config: string | undefined, state: string | undefined): Promise<OverdueCalibration[] | null> {
+  if (config === undefined) return null
+  try {
+    const { registries } = loadRuntimeConfig(config)
+    const replaced = state === undefined ? new Map() : await latestReplaced(state, registries)
+    return overdueCalibrations(registries, (rig) => replaced.get(rig) ?? new Map(), systemClock().nowUs())
+  } catch (error) {
+    if (isHbError(error)) return null
+    throw error
+  }
+}
+
+/** The newest sensor of each metric, by rig, as far as the journal reaches back. */
+async function latestReplaced(
+  state: string,
+  registries: LoadedRuntime['registries'],
+): Promise<Map<string, Map<string, ChannelReplaced>>> {
+  const latest = new Map<string, Map<string, ChannelReplaced>>()
+  for (const sensor of await replacedSensors(viewStorage(state))) {
+    const names = (m: RegistryMetric): readonly string[] => [
+      m.metric,
+      ...(m.aliases ?? []),
+      ...(m.source_columns ?? []),
+    ]
+    const metric = registries.get(sensor.rig)?.find((m) => names(m).includes(sensor.channel))?.metric
+    if (metric === undefined) continue
+    const of = latest.get(sensor.rig) ?? new Map<string, ChannelReplaced>()
+    latest.set(sensor.rig, of.set(metric, sensor))
+  }
+  return latest
 }
 
 /** @returns null when something listens there, otherwise why not */

@@ -8,9 +8,9 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 import { MODES, type Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
 import { isActive } from '../core/detectors/alarm.ts'
-import { eventOf, type Monitor } from '../core/detectors/monitor.ts'
-import { CHANNEL_STREAMS, RIG_STREAMS } from '../core/detectors/streams.ts'
-import type { RigState } from '../core/state.ts'
+import { eventOf, largestRatio, type Monitor, ratioOf } from '../core/detectors/monitor.ts'
+import { largestRigRatio, rigRatioOf } from '../core/detectors/rig-monitor.ts'
+import { monitorOf, type RigState } from '../core/state.ts'
 import type { Effect } from '../core/step.ts'
 import {
   CHECKPOINT_CAPS,
@@ -184,7 +184,7 @@ function said(rig: RigState, effects: readonly Effect[]): Record<string, unknown
     const core = effect.decision.values[0] as Readonly<{ event: readonly [string, number, number | null] | null }>
     confidence = core.event?.[2] ?? null
   }
-  const { monitor } = rig
+  const monitor = monitorOf(rig)
   if (monitor === null) return { state: 'warming_up', score: null, drivers: [], confidence, verdict, streams: {} }
   const event = eventOf(monitor)
   return {
@@ -201,15 +201,15 @@ function said(rig: RigState, effects: readonly Effect[]): Record<string, unknown
 function driversOf({ settings }: RigState, monitor: Monitor): { channel: string; contribution: number }[] {
   const { channel: driver } = eventOf(monitor)
   const most = new Float64Array(settings.metrics.length)
-  for (const { stream, scores } of monitor.channels)
-    if (stream.use === 'event')
-      scores.forEach((score, c) => {
-        most[c] = Math.max(most[c]!, score)
+  for (const of of monitor.channels)
+    if (of.stream.use === 'event')
+      most.forEach((score, c) => {
+        most[c] = Math.max(score, ratioOf(of, c))
       })
-  for (const { stream, shares } of monitor.rig)
-    if (stream.use === 'event')
-      shares.forEach((share, c) => {
-        most[c] = Math.max(most[c]!, share)
+  for (const of of monitor.rig)
+    if (of.stream.use === 'event')
+      most.forEach((score, c) => {
+        most[c] = Math.max(score, rigRatioOf(of, c) / of.eventRatio)
       })
   return [...most]
     .map((contribution, c) => ({ channel: settings.metrics[c]!.metric, contribution, first: c === driver ? 0 : 1 }))
@@ -220,13 +220,9 @@ function driversOf({ settings }: RigState, monitor: Monitor): { channel: string;
 
 function streamsOf(monitor: Monitor): Record<string, { alarm: boolean; score: number }> {
   const streams: Record<string, { alarm: boolean; score: number }> = {}
-  CHANNEL_STREAMS.forEach(({ detector }, k) => {
-    const { scores, alarm } = monitor.channels[k]!
-    streams[detector.name] = { alarm: isActive(alarm), score: scores.reduce((a, b) => Math.max(a, b), 0) }
-  })
-  for (const { detector } of RIG_STREAMS) {
-    const of = monitor.rig.find(({ stream }) => stream.detector === detector)
-    if (of !== undefined) streams[detector.name] = { alarm: isActive(of.alarm), score: of.score[0]! }
-  }
+  for (const of of monitor.channels)
+    streams[of.stream.detector.name] = { alarm: isActive(of.latches), score: largestRatio(of) }
+  for (const of of monitor.rig)
+    streams[of.stream.detector.name] = { alarm: isActive(of.latches), score: largestRigRatio(of) }
   return streams
 }

@@ -1,6 +1,10 @@
+import { convertValue, isIdentity } from '../../shared/model/conversion.ts'
 import { type Frame, QUALITY, type SampleRefusal, suspectUnit } from '../../shared/model/telemetry.ts'
+import type { Affine } from '../../shared/model/units.ts'
+import { conversionFor } from './convert.ts'
 import { noteLate } from './late.ts'
 import { book, refuse } from './ledger.ts'
+import { noteMismatch } from './mismatch.ts'
 import { paneOf, placeOf, putInvalid, putRun, putSample } from './panes.ts'
 import { VALUE_MAX } from './settings.ts'
 import { missingFrames, noteFrame, noteList } from './sources.ts'
@@ -65,7 +69,10 @@ function takeSamples(rig: RigState, { frame, names, metrics, source, nowUs }: Ar
     const channel = names[c]!
     book(rig.ledger, metric < 0 ? rig.ledger.metrics : metric, 'received', samples)
     if (metric < 0) rejectAll(rig, samples, nowUs, channel)
-    else acceptChannel(rig, { frame, metric, channel, row: c, source, nowUs, again }, pieces)
+    else {
+      const at = c * samples
+      acceptChannel(rig, { frame, metric, channel, row: c, values: frame.value, at, source, nowUs, again }, pieces)
+    }
   }
 }
 
@@ -132,6 +139,9 @@ type ChannelPart = {
   metric: number
   channel: string
   row: number
+  /** Where its values are: those of the frame, or these converted. */
+  values: Float64Array
+  at: number
   source: number
   nowUs: number
   again: Again | null
@@ -144,29 +154,36 @@ function rejectAll(rig: RigState, samples: number, nowUs: number, channel: strin
 }
 
 function acceptChannel(rig: RigState, part: ChannelPart, pieces: Pieces | null): void {
-  const { frame, metric } = part
-  const settings = rig.settings.metrics[metric]!
-  const factor = frame.unit === undefined || frame.unit === settings.unit ? 1 : settings.unitFactors.get(frame.unit)
+  const { frame, metric, channel } = part
   const n = frame.timeUs.length
-  if (factor === undefined) {
+  const conversion = conversionFor(rig, { metric, channel, unit: frame.unit })
+  if ('reason' in conversion) {
     book(rig.ledger, metric, 'rejected', n)
-    refuse(
-      rig.ledger,
-      'unit_mismatch',
-      n,
-      part.nowUs,
-      () => `${settings.metric} is in ${settings.unit}; the sample says "${frame.unit}"`,
-    )
-    for (let i = 0; i < n; i += 1) spoil(rig, metric, frame.timeUs[i]!, part.nowUs)
-  } else if (factor === 1 && pieces !== null) acceptPieces(rig, part, pieces)
-  else for (let i = 0; i < n; i += 1) acceptSample(rig, part, i, frame.value[part.row * n + i]! * factor)
+    refuse(rig.ledger, conversion.reason, n, part.nowUs, () => conversion.detail)
+    for (let i = 0; i < n; i += 1) {
+      const timeUs = frame.timeUs[i]!
+      spoil(rig, metric, timeUs, part.nowUs)
+      if (isOpen(rig, timeUs, part.nowUs)) noteMismatch(rig, metric, timeUs, conversion.reason)
+    }
+    return
+  }
+  const read = isIdentity(conversion) ? part : converted(part, conversion)
+  if (pieces !== null) acceptPieces(rig, read, pieces)
+  else for (let i = 0; i < n; i += 1) acceptSample(rig, read, i, read.values[read.at + i]!)
+}
+
+/** The part with its values in the unit of the metric; the frame stays as it arrived. */
+function converted(part: ChannelPart, by: Affine): ChannelPart {
+  const values = new Float64Array(part.frame.timeUs.length)
+  for (let i = 0; i < values.length; i += 1) values[i] = convertValue(by, part.values[part.at + i]!)
+  return { ...part, values, at: 0 }
 }
 
 /** Takes a channel of a frame pane by pane. Only a value that cannot be used is looked at by itself. */
 function acceptPieces(rig: RigState, part: ChannelPart, { late, places, ends }: Pieces): void {
   const { frame, metric } = part
-  const { timeUs: time, value } = frame
-  const base = part.row * time.length
+  const { timeUs: time } = frame
+  const { values: value, at: base } = part
   if (late > 0 && rig.late === null) book(rig.ledger, metric, 'late', late)
   else for (let i = 0; i < late; i += 1) bookLate(rig, part, i, value[base + i]!)
   const run = {

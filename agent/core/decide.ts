@@ -1,8 +1,18 @@
 import type { BaselineKind } from '../../shared/model/baseline.ts'
 import type { Canonical, DecisionValues, Finding, RunContext } from '../../shared/model/decision.ts'
 import { METRIC_VERDICTS, type MetricVerdict, type Mode, type OverallVerdict } from '../../shared/model/verdict.ts'
+import type { Micros } from '../../shared/units.ts'
 import type { Judgement } from './judge.ts'
-import { type Baseline, EVALUATOR_VERSION, type EvaluatorSettings, FINDINGS_MAX, type RigSettings } from './settings.ts'
+import {
+  type Baseline,
+  baselinesIn,
+  EVALUATOR_VERSION,
+  type EvaluatorSettings,
+  FINDINGS_MAX,
+  type MetricSettings,
+  metricsIn,
+  type RigSettings,
+} from './settings.ts'
 import type { RigState } from './state.ts'
 
 /** Verdicts that mean nobody knows how a metric is. A required metric with one of them makes the rig NO_TEST. */
@@ -13,6 +23,7 @@ const UNKNOWN: ReadonlySet<MetricVerdict> = new Set(['INVALID', 'STALE', 'INSUFF
  * PASS needs at least one metric that was really judged: nothing known is never good.
  */
 export function overallVerdict(rig: RigState, judgements: readonly Judgement[]): OverallVerdict {
+  const metrics = metricsIn(rig.settings, rig.mode)
   let drift = false
   let known = false
   let unknown = false
@@ -20,7 +31,7 @@ export function overallVerdict(rig: RigState, judgements: readonly Judgement[]):
   for (let m = 0; m < judgements.length; m += 1) {
     const { verdict } = judgements[m]!
     if (verdict === 'FAIL') return 'FAIL'
-    const required = rig.settings.metrics[m]!.required
+    const required = metrics[m]!.required
     if (UNKNOWN.has(verdict)) unknown ||= required
     else if (verdict === 'NO_BASELINE') withoutBaseline ||= required
     else known = true
@@ -91,21 +102,22 @@ export function decisionValues(
 ): DecisionValues {
   const { run } = slide
   const findings = slide.findings.slice(0, FINDINGS_MAX)
+  const { baseline, rolling } = baselinesIn(rig, slide.mode)
   const core: Canonical = {
     ...(revises === undefined ? { v: 3 } : { v: 4, revises }),
     seq,
     rig: rig.rig,
     t_us: slide.endUs,
     verdict: slide.verdict,
-    limits_only: isLimitsOnly(rig),
+    limits_only: isLimitsOnly(metricsIn(rig, slide.mode)),
     mode: slide.mode,
     run: run?.run ?? null,
     code: EVALUATOR_VERSION,
     config: settings.configDigest,
-    baseline: rig.baseline?.digest ?? null,
-    rolling: rig.rolling?.digest ?? null,
-    baseline_kind: kindAt(rig.baseline, slide.endUs),
-    baseline_confidence: rig.baseline?.confidence ?? null,
+    baseline: baseline?.digest ?? null,
+    rolling: rolling?.digest ?? null,
+    baseline_kind: baseline === null ? null : kindAt(baseline, slide.endUs),
+    baseline_confidence: baseline?.confidence ?? null,
     event: slide.event === null ? null : [slide.event.state, slide.event.score, slide.event.confidence],
     slice: slide.slice,
     drivers: findings.map((f) => [f.metric, f.verdict, f.ground, f.windowUs]),
@@ -125,15 +137,14 @@ export function decisionValues(
   return [core, measurements, identifiers(run, findings), limits, run?.operator ?? null, run === null ? null : run.note]
 }
 
-/** What a baseline counts as at a time. What was approved around its gate counts for a while only. */
-export function kindAt(baseline: Baseline | null, timeUs: number): BaselineKind | null {
-  if (baseline === null) return null
-  return baseline.certificate !== undefined && timeUs >= baseline.certificate.untilUs ? 'draft' : baseline.kind
+/** What a baseline counts as at a time: what was approved by break-glass ends by itself. */
+export function kindAt({ kind, validUntilUs }: Baseline, atUs: Micros): BaselineKind {
+  return validUntilUs === null || atUs < validUntilUs ? kind : 'draft'
 }
 
 /** A rig none of whose metrics asks for a baseline is judged on limits alone, and is badged so everywhere (K5). */
-export function isLimitsOnly(rig: RigSettings): boolean {
-  return rig.metrics.every((m) => !m.baselineRequired)
+export function isLimitsOnly(metrics: readonly MetricSettings[]): boolean {
+  return metrics.every((m) => !m.baselineRequired)
 }
 
 function identifiers(run: RunContext | null, findings: readonly Finding[]): Canonical {

@@ -2,9 +2,14 @@ import { MOMENTS_FIELDS, type Moments, momentsAt } from '../../shared/math/momen
 import type { Finding } from '../../shared/model/decision.ts'
 import type { MetricVerdict } from '../../shared/model/verdict.ts'
 import { compareWindow, RATIO_MAX } from './compare.ts'
-import { type Voice, voiceOf } from './detectors/monitor.ts'
-import { type MetricBaseline, type MetricSettings, WINDOW_FILL_RATIO } from './settings.ts'
-import type { RigState } from './state.ts'
+import { voiceOf } from './detectors/monitor.ts'
+import type { Voice } from './detectors/voice.ts'
+import { mismatchIn } from './mismatch.ts'
+import { departureLasts, forgetDeparture, forgetDepartures } from './persistence.ts'
+import { isReplaced } from './replaced.ts'
+import { baselinesIn, type MetricBaseline, type MetricSettings, metricsIn, WINDOW_FILL_RATIO } from './settings.ts'
+import { monitorOf, type RigState } from './state.ts'
+import { isSettling } from './watch.ts'
 
 /** What was found of one metric in one slide; `finding` is null only for PASS. */
 export type Judgement = { verdict: MetricVerdict; finding: Finding | null }
@@ -17,7 +22,7 @@ export type Judgement = { verdict: MetricVerdict; finding: Finding | null }
  * is left can be DRIFT or PASS.
  */
 export function judgeMetric(rig: RigState, metric: number, endUs: number): Judgement {
-  const settings = rig.settings.metrics[metric]!
+  const settings = metricsIn(rig.settings, rig.mode)[metric]!
   const newest = rig.newestUs[metric]!
   const ageUs = newest < 0 ? null : endUs - newest
   const find = (verdict: MetricVerdict, ground: string, more: Partial<Finding> = {}): Judgement => ({
@@ -39,14 +44,24 @@ export function judgeMetric(rig: RigState, metric: number, endUs: number): Judge
   const unknown = unknownOf(rig, metric, settings, { endUs, newest })
   if (unknown !== null) {
     // A departure lasts only while it is seen: what nobody knows about is no part of it.
-    rig.departures.fill(0, metric * rig.settings.windowsUs.length, (metric + 1) * rig.settings.windowsUs.length)
+    forgetDepartures(rig, metric)
     return find(unknown.verdict, unknown.ground, unknown.more)
   }
-  const baseline = rig.settings.baseline?.metrics.get(settings.metric)
-  if (baseline === undefined || baseline.unit !== settings.unit) {
+  const { baseline: golden } = baselinesIn(rig.settings, rig.mode)
+  const baseline = golden?.metrics.get(settings.metric)
+  if (golden === null || baseline === undefined || baseline.unit !== settings.unit) {
     return settings.baselineRequired ? find('NO_BASELINE', 'no_baseline') : { verdict: 'PASS', finding: null }
   }
-  const voice = rig.monitor === null ? null : voiceOf(rig.monitor, metric)
+  if (isReplaced(rig, settings.metric, { baseline: golden, endUs })) {
+    forgetDepartures(rig, metric)
+    return find('NO_BASELINE', 'sensor_replaced')
+  }
+  if (isSettling(rig, endUs)) {
+    forgetDepartures(rig, metric)
+    return settings.baselineRequired ? find('INSUFFICIENT', 'settling') : { verdict: 'PASS', finding: null }
+  }
+  const monitor = monitorOf(rig)
+  const voice = monitor === null ? null : voiceOf(monitor, metric)
   const drift = worstDeparture(rig, metric, settings, baseline)
   if (drift === 'nothing_compared' && !isWatched(rig, metric))
     return settings.baselineRequired ? find('NO_BASELINE', 'no_baseline') : { verdict: 'PASS', finding: null }
@@ -63,14 +78,20 @@ function unknownOf(
   settings: MetricSettings,
   { endUs, newest }: { endUs: number; newest: number },
 ): (Passed & { verdict: MetricVerdict }) | null {
+  const shortest = settings.windows[0]!
   const silentUs = endUs - Math.max(newest, rig.originUs)
-  if (!(silentUs <= silenceAllowedUs(settings, rig.settings.slideUs)))
+  const allowedUs = silenceAllowedUs(settings, rig.settings.slideUs)
+  const isSilent = !(silentUs <= allowedUs)
+  // What arrives and cannot be converted is no silence.
+  const withinUs = isSilent ? Math.max(allowedUs, rig.settings.windowsUs[shortest]!) : rig.settings.windowsUs[shortest]!
+  const mismatch = mismatchIn(rig, metric, { endUs, withinUs })
+  if (mismatch !== null) return { verdict: 'INVALID', ground: mismatch, more: {} }
+  if (isSilent)
     return {
       verdict: 'STALE',
       ground: 'silent',
       more: { limit: settings.idleAfterUs, ratio: silentUs / settings.idleAfterUs },
     }
-  const shortest = settings.windows[0]!
   const row = momentsAt(rig.windowRows[shortest]!, metric)
   if (row.invalid > 0) return { verdict: 'INVALID', ground: 'invalid_samples', more: about(rig, shortest, row) }
   const unfilled = firstUnfilled(rig, metric, settings, endUs)
@@ -201,23 +222,23 @@ function worstDeparture(
     const known = baseline.windows.find((b) => b.widthUs === widthUs)
     const at = metric * windows + w
     if (known === undefined || !isFilled(settings, widthUs, row.count)) {
-      rig.departures[at] = 0
+      forgetDeparture(rig, at)
       continue
     }
     compared += 1
     const ownLimit = !watched || widthUs <= rig.settings.stepUs
     const departure = compareWindow(row, known, { settings, ownLimit })
-    rig.departures[at] = departure === null ? 0 : Math.min(rig.departures[at]! + 1, 1_000_000)
-    if (departure === null || rig.departures[at]! < settings.persistenceSlides) continue
+    if (!departureLasts(rig, at, departure !== null, settings)) continue
     const passed: Passed = {
-      ground: departure.ground,
+      // Within tolerance in this slide, and not long enough yet for the drift to be over.
+      ground: departure?.ground ?? 'not_cleared',
       more: {
         ...about(rig, w, row),
-        limit: departure.limit,
+        limit: departure?.limit ?? null,
         baselineMean: known.mean,
         baselineSpread: known.spread,
-        deviation: departure.deviation,
-        ratio: departure.ratio,
+        deviation: departure?.deviation ?? null,
+        ratio: departure?.ratio ?? null,
       },
     }
     if (worst === null || (passed.more.ratio ?? 0) > (worst.more.ratio ?? 0)) worst = passed
@@ -226,7 +247,8 @@ function worstDeparture(
 }
 
 /** Tells whether a detector that knows how the level wanders watches a metric. */
-function isWatched({ monitor }: RigState, metric: number): boolean {
+function isWatched(rig: RigState, metric: number): boolean {
+  const monitor = monitorOf(rig)
   if (monitor === null) return false
   return monitor.channels.some(({ stream, fits }) => stream.use === 'event' && fits[metric] !== null)
 }

@@ -1,7 +1,6 @@
-import { createMonitor } from './detectors/monitor.ts'
-import { monitorSettings } from './monitored.ts'
+import type { Mode } from '../../shared/model/verdict.ts'
 import { restartSlower } from './revise.ts'
-import type { Baseline, RigSettings } from './settings.ts'
+import { type Baseline, baselinesIn, type RigSettings } from './settings.ts'
 import { createRigState, type RigState } from './state.ts'
 
 /** Whether two configurations of a rig differ in nothing but what it is compared with. */
@@ -14,14 +13,20 @@ export function differInBaselinesAlone(a: RigSettings, b: RigSettings): boolean 
  * and stays, so that nobody waits for a window to fill; what was made of the old baseline begins anew.
  */
 export function rebased(old: RigState, settings: RigSettings): RigState {
-  const monitored = monitorSettings(settings)
-  const keeps = isSame(old.settings.rolling ?? old.settings.baseline, settings.rolling ?? settings.baseline)
+  const fresh = createRigState(settings)
+  const keeps = (mode: Mode): boolean => {
+    const [before, now] = [baselinesIn(old.settings, mode), baselinesIn(settings, mode)]
+    return isSame(before.baseline, now.baseline) && isSame(before.rolling, now.rolling)
+  }
   const rig: RigState = {
     ...old,
     settings,
-    departures: new Int32Array(old.departures.length),
-    monitor: keeps ? old.monitor : monitored === null ? null : createMonitor(monitored),
-    slower: createRigState(settings).slower,
+    departures: fresh.departures,
+    persistence: fresh.persistence,
+    monitors: new Map(
+      [...fresh.monitors].map(([mode, made]) => [mode, (keeps(mode) && old.monitors.get(mode)) || made]),
+    ),
+    slower: fresh.slower,
   }
   restartSlower(rig, old)
   return rig
@@ -33,7 +38,7 @@ function isSame(a: Baseline | null, b: Baseline | null): boolean {
 }
 
 function withoutBaselines(settings: RigSettings): string {
-  return JSON.stringify({ ...settings, baseline: null, rolling: null }, (_key, part: unknown) =>
+  return JSON.stringify({ ...settings, baseline: null, rolling: null, modeBaselines: null }, (_key, part: unknown) =>
     part instanceof Map ? [...part] : part,
   )
 }

@@ -3,12 +3,14 @@ import type { OverallVerdict } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
 import { foundKey, overallVerdict, rankFindings, type Slide } from './decide.ts'
 import { judgeMetric } from './judge.ts'
+import { clearMismatches } from './mismatch.ts'
 import { clearTree } from './pane-tree.ts'
 import { emptyAll } from './panes.ts'
-import type { Digests } from './settings.ts'
+import { forgetAllDepartures, reachOfDepartures } from './persistence.ts'
+import { type Digests, everyMetric } from './settings.ts'
 import { closePanes } from './slide.ts'
 import type { RigState, Saying, Slower } from './state.ts'
-import { eventIn, takeOverSteps, watchSlide } from './watch.ts'
+import { changeMode, eventIn, takeOverSteps, watchSlide } from './watch.ts'
 import { clearWindow } from './windows.ts'
 
 /**
@@ -39,6 +41,9 @@ export function reviseClosed(rig: RigState, digests: Digests): Revision[] {
   while (slower.rig.closedUs + slideUs + reviseWithinUs <= rig.closedUs) {
     const slice = closePanes(slower.rig, digests)
     const endUs = slower.rig.closedUs
+    // Judged by the limits of the mode that the slide was in, so the first saying comes first.
+    changeMode(slower.rig, slower.first[0]?.endUs === endUs ? slower.first[0].saying.mode : rig.mode, endUs)
+    if (slower.rig.mode === rig.mode) slower.rig.settles[0] = rig.settles[0]!
     watchSlide(slower.rig)
     const judgements = rig.settings.metrics.map((_, m) => judgeMetric(slower.rig, m, endUs))
     const found = { verdict: overallVerdict(slower.rig, judgements), findings: rankFindings(judgements) }
@@ -74,7 +79,9 @@ export function restartSlower(rig: RigState, before?: RigState): void {
   emptyAll(slow.panes)
   clearTree(slow.tree)
   slow.windows.forEach(clearWindow)
-  slow.departures.fill(0)
+  forgetAllDepartures(slow)
+  clearMismatches(slow)
+  slow.replaced = rig.replaced
   slow.firstUs.fill(-1)
   takeOverSteps(slow, rig)
   // A frame is told from a repeat once, for both.
@@ -89,9 +96,9 @@ const DETECTOR_REACH_STEPS = 300
 /** Whether a sample that found no room may still show in this slide: in a window, in how long a departure lasts, in an age. */
 function isShort({ rig: { settings }, shedUs }: Slower, endUs: Micros): boolean {
   if (shedUs < 0) return false
-  const { slideUs, windowsUs, metrics } = settings
+  const { slideUs, windowsUs } = settings
   let reachUs = 0
-  for (const m of metrics) reachUs = Math.max(reachUs, m.idleAfterUs, m.persistenceSlides * slideUs)
+  for (const m of everyMetric(settings)) reachUs = Math.max(reachUs, m.idleAfterUs, reachOfDepartures(m) * slideUs)
   // Detectors forget slowly: by then a lost sample weighs less than the noise of one step.
   reachUs += DETECTOR_REACH_STEPS * settings.stepUs
   return endUs <= shedUs + windowsUs.reduce((a, b) => Math.max(a, b), slideUs) + slideUs + reachUs

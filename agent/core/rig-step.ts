@@ -5,14 +5,17 @@ import { overallVerdict, rankFindings, type Slide } from './decide.ts'
 import { type Judgement, judgeMetric } from './judge.ts'
 import { type LateSample, takeLate } from './late.ts'
 import { book } from './ledger.ts'
+import { clearMismatches } from './mismatch.ts'
 import { clearTree } from './pane-tree.ts'
 import { emptyAll } from './panes.ts'
+import { forgetAllDepartures } from './persistence.ts'
+import { replaceChannel } from './replaced.ts'
 import { noteFirst, type Revision, restartSlower, reviseClosed } from './revise.ts'
 import type { Digests } from './settings.ts'
 import { closePanes } from './slide.ts'
 import type { RigState } from './state.ts'
 import type { EvaluatorInput } from './step.ts'
-import { eventIn, skipSteps, watchSlide } from './watch.ts'
+import { changeMode, eventIn, skipSteps, watchSlide } from './watch.ts'
 import { clearWindow } from './windows.ts'
 
 /** When an input is: its time, what is wrong with the time since the one before, and whether it may start a rig. */
@@ -41,8 +44,9 @@ export function takeOnRig(rig: RigState, input: RigInput, nowUs: Micros, outcome
   if (input.kind === 'frame') {
     for (const result of input.results) if (rigOf(result) === id) takeFrame(rig, result, nowUs)
     outcomes.push(...takeLate(rig))
-  } else if (input.kind === 'mode' && input.rig === id) rig.mode = input.mode
+  } else if (input.kind === 'mode' && input.rig === id) changeMode(rig, input.mode, nowUs)
   else if (input.kind === 'run' && input.rig === id) changeRun(rig, input)
+  else if (input.kind === 'channel' && input.rig === id) replaceChannel(rig, input, nowUs)
 }
 
 function rigOf(result: FrameResult): string {
@@ -116,7 +120,8 @@ export function jumpGap(
   }
   clearTree(rig.tree)
   rig.windows.forEach(clearWindow)
-  rig.departures.fill(0)
+  forgetAllDepartures(rig)
+  clearMismatches(rig)
   rig.firstUs.fill(-1)
   const fromUs = rig.closedUs
   skipSteps(rig, toUs - fromUs)

@@ -5,7 +5,7 @@ import { decisionValues, isLimitsOnly, type Numbered, type Slide, sayingKey } fr
 import { recordDecision, recordRevision } from './record.ts'
 import type { Revision } from './revise.ts'
 import type { RigOutcome } from './rig-step.ts'
-import type { Digests } from './settings.ts'
+import { type Digests, metricsIn } from './settings.ts'
 import type { EvaluatorState } from './state.ts'
 import type { Effect } from './step.ts'
 
@@ -83,7 +83,7 @@ function decisionOf(state: EvaluatorState, index: number, slide: Slide, numbered
     timeUs,
     verdict,
     mode,
-    limitsOnly: isLimitsOnly(settings),
+    limitsOnly: isLimitsOnly(metricsIn(settings, mode)),
     findings,
     run,
     values,

@@ -6,8 +6,10 @@ import type {
   DetectorFit,
 } from '../../shared/model/baseline.ts'
 import type { DecayPolicy } from '../../shared/model/baseline-decay.ts'
+import type { Affine } from '../../shared/model/units.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
+import type { RigState } from './state.ts'
 
 /**
  * Version of the evaluator: what a decision's `code` names (decisions 5). Raised whenever the same journal would give
@@ -41,6 +43,10 @@ export const MISSING_MAX = 1e12
 export const CHANNEL_LISTS_MAX = 256
 /** A step of time longer than this between two inputs is a gap: it is recorded and not filled with empty slides. */
 export const GAP_US: Micros = 10_000_000
+/** Replaced sensors remembered per rig, by metric; more than a registry has metrics. The oldest that it has no more goes. */
+export const REPLACED_MAX = 8192
+/** Conversions of stated units remembered per rig; past it each is worked out again. */
+export const CONVERSIONS_MAX = 1024
 /** Findings in one record; the rest is counted in `more`. */
 export const FINDINGS_MAX = 1024
 /** Late samples of one rig that one input hands out one by one; the rest is a number in `more`. The ledger counts them all. */
@@ -54,6 +60,12 @@ export type MetricSettings = Readonly<{
   channels: readonly string[]
   /** Factor from a stated unit to the canonical one; the canonical unit itself is not in it. */
   unitFactors: ReadonlyMap<string, number>
+  /** Whether samples in other units of its dimension are converted by the unit table. */
+  convertsUnits?: boolean
+  /** Channels of another platform that feed it, by name in Unicode NFC. Then no channel of its own may. */
+  equivalences?: ReadonlyMap<string, ChannelMapping>
+  /** Added to every value once it is in the canonical unit. */
+  calibrationOffset?: number
   required: boolean
   baselineRequired: boolean
   idleAfterUs: Micros
@@ -70,9 +82,15 @@ export type MetricSettings = Readonly<{
   minEffect?: number
   /** Spreads from the baseline that are tolerated; absent: the baseline's own limit. */
   deviationLimit?: number
-  /** Consecutive slides a departure from the baseline must last. */
+  /** Slides a departure from the baseline must last: in a row, or of the newest `persistenceOf`. */
   persistenceSlides: number
+  persistenceOf?: number
+  /** Slides in a row without a departure after which DRIFT ends; absent: 1. */
+  clearSlides?: number
 }>
+
+/** How a channel of another platform becomes a metric; `unit` is what it starts from, null for that of the metric. */
+export type ChannelMapping = Affine & Readonly<{ unit: string | null }>
 
 /** What of a baseline's window is compared with. */
 export type WindowBaseline = Pick<BaselineWindow, 'widthUs' | 'windows' | 'mean' | 'spread' | 'limit'>
@@ -86,15 +104,18 @@ export type MetricBaseline = Pick<BaselineMetric, 'metric' | 'unit' | 'detectors
 export type Baseline = Readonly<{
   digest: Uint8Array
   kind: BaselineKind
+  /** When that ends because a break-glass does; it is a draft from then on. null: not by itself. */
+  validUntilUs: Micros | null
   confidence: number
-  /** End of the nominal data it is known from. */
+  /** Begin and end of the nominal data it is known from. */
+  fromUs: Micros
   toUs: Micros
+  /** The mode it was made in: it says nothing of others. */
+  mode: Mode
   metrics: ReadonlyMap<string, MetricBaseline>
   /** Detectors of the whole rig; their channels are the metrics of the record, in its order. */
   rigDetectors: readonly DetectorFit[]
   rigMaxima: readonly number[]
-  /** What the signed statements beside it come to; absent for a bare record, which is a draft. */
-  certificate?: BaselineCertificate
   /** For people alone, nothing is decided from it: terms of the confidence, and what tells how old it has grown. */
   about?: Readonly<{
     inputs: BaselineGate['inputs']
@@ -102,14 +123,6 @@ export type Baseline = Readonly<{
     stepUs: Micros
     policy: DecayPolicy
   }>
-}>
-
-/** What `kind` and `confidence` of a baseline rest on. */
-export type BaselineCertificate = Readonly<{
-  /** From here on it is a draft again: the end of a break-glass. Far away for one whose gate was passed. */
-  untilUs: Micros
-  /** What decay had left of the confidence of the gate when its statements were written; in `confidence` already. */
-  decay: number
 }>
 
 export type RigSettings = Readonly<{
@@ -122,15 +135,48 @@ export type RigSettings = Readonly<{
   latePolicy: 'drop' | 'side_output' | 'revise'
   /** Under `revise`, how much later than the lateness a sample still goes into the slower evaluation; whole slides. Else 0. */
   reviseWithinUs: Micros
-  /** Sorted by metric name: the order of every sum and digest. */
+  /** Sorted by metric name: the order of every sum and digest. As they are in the mode at the start. */
   metrics: readonly MetricSettings[]
+  /** The same metrics with the limits and tolerances of every mode; absent when no mode changes any. */
+  metricsByMode?: ReadonlyMap<Mode, readonly MetricSettings[]>
   /** Width of a detector's step. */
   stepUs: Micros
   /** What hard gates and slow creep are judged by; events too unless there is a rolling one. */
   baseline: Baseline | null
   /** A younger one for events; null: `baseline` serves for both. */
   rolling: Baseline | null
+  /** Baselines of other modes; absent: none. */
+  modeBaselines?: ReadonlyMap<Mode, ModeBaselines>
+  /** How long a rig settles after a change of mode: until then nothing is compared with a baseline. */
+  settleUs: Micros
 }>
+
+/** The baselines that hold in one mode. */
+export type ModeBaselines = Readonly<{ baseline: Baseline | null; rolling: Baseline | null }>
+
+/** The baselines of a mode. One made in another mode says nothing of it, whatever else is alike (predecessor 3.3, 1.3). */
+export function baselinesIn(settings: RigSettings, mode: Mode): ModeBaselines {
+  const own = settings.modeBaselines?.get(mode)
+  if (own !== undefined) return own
+  const inMode = (baseline: Baseline | null) => (baseline?.mode === mode ? baseline : null)
+  return { baseline: inMode(settings.baseline), rolling: inMode(settings.rolling) }
+}
+
+/** What events are told by in a mode: the younger baseline where there is one. */
+export function eventBaseline(settings: RigSettings, mode: Mode): Baseline | null {
+  const { baseline, rolling } = baselinesIn(settings, mode)
+  return rolling ?? baseline
+}
+
+/** The metrics of a rig with the limits and tolerances of a mode. What channels they have is the same in all. */
+export function metricsIn(settings: RigSettings, mode: Mode): readonly MetricSettings[] {
+  return settings.metricsByMode?.get(mode) ?? settings.metrics
+}
+
+/** Every metric in every mode. */
+export function everyMetric(settings: RigSettings): MetricSettings[] {
+  return [settings.metrics, ...new Set(settings.metricsByMode?.values())].flat()
+}
 
 /** Everything the evaluator is told by configuration, for every rig of the agent, rigs sorted by id. */
 export type EvaluatorSettings = Readonly<{
@@ -149,5 +195,5 @@ export type Digests = Readonly<{
   bytes(domain: 'slide' | 'node' | 'slice' | 'chain', ...parts: Uint8Array[]): Uint8Array
   /** The one encoding of a value. */
   encode(value: import('../../shared/model/decision.ts').Canonical): Uint8Array
-  closed?(rig: import('./state.ts').RigState, verdict: import('../../shared/model/verdict.ts').OverallVerdict): void
+  closed?(rig: RigState, verdict: import('../../shared/model/verdict.ts').OverallVerdict): void
 }>

@@ -1,5 +1,6 @@
 import { MOMENTS_FIELDS } from '../../shared/math/moments.ts'
 import { book } from './ledger.ts'
+import { closeMismatches } from './mismatch.ts'
 import { digestCover, growTree, leafRows } from './pane-tree.ts'
 import { closePane, paneOf } from './panes.ts'
 import type { Digests } from './settings.ts'
@@ -21,6 +22,7 @@ export function closePanes(rig: RigState, digests: Digests): Uint8Array {
     if (rows[m * MOMENTS_FIELDS + 7]! > 0) rig.invalidPane[m] = pane
     if (rig.firstUs[m]! < 0 && rows[m * MOMENTS_FIELDS]! > 0) rig.firstUs[m] = rig.closedUs
   }
+  closeMismatches(rig, pane)
   growTree(rig.tree, pane, digests)
   rig.closedUs += slideUs
   // The widest window holds the others: its digest is that of the input.

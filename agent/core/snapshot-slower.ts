@@ -1,5 +1,5 @@
 import type { Canonical, RunContext } from '../../shared/model/decision.ts'
-import type { Mode, OverallVerdict } from '../../shared/model/verdict.ts'
+import { MODES, type Mode, type OverallVerdict } from '../../shared/model/verdict.ts'
 import { restoreWindows, snapshotWindows, type WindowsSnapshot } from './snapshot-windows.ts'
 import type { RigState, Saying, Slower } from './state.ts'
 
@@ -38,7 +38,7 @@ export function snapshotSlower({ rig, first, shedUs, counts }: Slower): Canonica
 }
 
 /** Fills the slower evaluation of a fresh rig whose sources are there. @returns false when the value is none of it. */
-export function restoreSlower({ slower, sources }: RigState, value: Canonical): boolean {
+export function restoreSlower({ slower, sources, replaced }: RigState, value: Canonical): boolean {
   if (slower === null || value === null) return slower === null && value === null
   const snapshot = value as unknown as SlowerSnapshot
   const [closedUs, originUs, arrays, panes, samples, levels, sayings, first, shedUs, counted] = snapshot
@@ -51,7 +51,7 @@ export function restoreSlower({ slower, sources }: RigState, value: Canonical): 
       run: run === null ? null : (Object.fromEntries(run) as unknown as RunContext),
     }),
   )
-  Object.assign(slower.rig, { closedUs, originUs, sources })
+  Object.assign(slower.rig, { closedUs, originUs, sources, replaced, mode: MODES[slower.rig.settles[1]!] })
   slower.first = first.map(([endUs, k]) => ({ endUs, saying: restored[k]! }))
   slower.shedUs = shedUs
   const [samplesTaken, revised, confirmed, unknown] = counted

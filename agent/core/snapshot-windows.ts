@@ -1,7 +1,9 @@
 import type { Canonical } from '../../shared/model/decision.ts'
 import { arraysOfMonitor } from './detectors/monitor.ts'
 import { arraysOfSteps } from './detectors/step-feed.ts'
+import { arraysOfMismatches } from './mismatch.ts'
 import { createOpenSamples, type OpenSamples, ownLast, pushRun } from './open-samples.ts'
+import { arraysOfPersistence } from './persistence.ts'
 import type { RigState } from './state.ts'
 
 /** What an evaluation of a rig has joined and still has open: what the first and the slower one each have of their own. */
@@ -48,8 +50,11 @@ function ownArrays(rig: RigState): ArrayBufferView[] {
     rig.invalidPane,
     rig.departures,
     rig.firstUs,
+    rig.settles,
+    ...arraysOfPersistence(rig.persistence),
+    ...arraysOfMismatches(rig.mismatches),
     ...arraysOfSteps(rig.steps),
-    ...(rig.monitor === null ? [] : arraysOfMonitor(rig.monitor)),
+    ...[...rig.monitors.values()].flatMap(arraysOfMonitor),
   ]
 }
 

@@ -2,6 +2,7 @@ import type { Canonical, RunContext } from '../../shared/model/decision.ts'
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Ledger } from './ledger.ts'
+import { restoreReplaced, snapshotReplaced } from './replaced.ts'
 import type { EvaluatorSettings, RigSettings } from './settings.ts'
 import { restoreSlower, snapshotSlower } from './snapshot-slower.ts'
 import { bytesOf, fill, restoreWindows, snapshotWindows, type WindowsSnapshot } from './snapshot-windows.ts'
@@ -78,6 +79,7 @@ export function snapshotRig(rig: RigState): Canonical {
     snapshotSources(rig.sources),
     snapshotLedger(rig.ledger),
     rig.settled,
+    snapshotReplaced(rig.replaced),
     rig.slower === null ? null : snapshotSlower(rig.slower),
   ]
 }
@@ -93,6 +95,7 @@ type RigSnapshot = [
   sources: Canonical,
   ledger: Canonical,
   settled: ReadonlyMap<string, number>,
+  replaced: Canonical,
   slower: Canonical,
 ]
 
@@ -100,12 +103,13 @@ type RigSnapshot = [
 export function restoreRig(value: Canonical, settings: RigSettings): RigState | null {
   const snapshot = value as unknown as RigSnapshot
   const [name, mode, run, closedUs, originUs, ...rest] = snapshot
-  const [arrays, panes, samples, levels, sources, ledger, settled, slower] = rest
+  const [arrays, panes, samples, levels, sources, ledger, settled, replaced, slower] = rest
   if (name !== settings.rig) return null
   const rig = createRigState(settings)
   if (!restoreWindows(rig, [arrays, panes, samples, levels])) return null
   if (!restoreLedger(rig.ledger, ledger)) return null
   rig.sources = restoreSources(sources)
+  rig.replaced = restoreReplaced(replaced)
   if (!restoreSlower(rig, slower)) return null
   return Object.assign(rig, {
     mode,

@@ -1,14 +1,19 @@
 import type { RunContext } from '../../shared/model/decision.ts'
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
-import type { Mode, OverallVerdict } from '../../shared/model/verdict.ts'
+import type { Affine } from '../../shared/model/units.ts'
+import { MODES, type Mode, type OverallVerdict } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
+import type { NoConversion } from './convert.ts'
 import { createMonitor, type Monitor } from './detectors/monitor.ts'
 import { createStepFeed, type StepFeed } from './detectors/step-feed.ts'
 import type { LateSamples } from './late.ts'
 import { createLedger, type Ledger } from './ledger.ts'
+import { createMismatches, type Mismatches } from './mismatch.ts'
 import { monitorSettings } from './monitored.ts'
 import { createPaneTree, type PaneTree } from './pane-tree.ts'
 import { createOpenPanes, type OpenPanes } from './panes.ts'
+import { createPersistence, type Persistence } from './persistence.ts'
+import type { Replaced } from './replaced.ts'
 import type { EvaluatorSettings, RigSettings } from './settings.ts'
 import { createSources, type Sources } from './sources.ts'
 import { createWindow, type JoinedWindow } from './windows.ts'
@@ -20,6 +25,8 @@ export type RigState = {
   readonly channelIndex: Map<string, number>
   /** Metric of each channel of a channel list, −1 for none. Derived like `channelIndex`, and as long as the list. */
   readonly listMetrics: WeakMap<readonly string[], readonly number[]>
+  /** Conversions of units that samples stated. Derived from the settings alone: what is forgotten is found again. */
+  readonly conversions: Map<string, Affine | NoConversion>
   mode: Mode
   run: RunContext | null
   /** Event time through which slides are closed; −1 before the first input of the rig. */
@@ -38,10 +45,18 @@ export type RigState = {
   invalidPane: Float64Array
   /** Slides in a row that metric `m` departed from its baseline in window `w`, at `m · windows + w`. */
   departures: Int32Array
+  /** More about departures; null where no metric asks for it. */
+  readonly persistence: Persistence | null
+  /** Panes that held samples which nothing converts. */
+  readonly mismatches: Mismatches
+  /** Sensors that were replaced, by metric, oldest first. The slower evaluation has the same ones. */
+  replaced: Map<string, Replaced>
   /** Makes steps of closed panes. */
   readonly steps: StepFeed
-  /** The detectors; null without a baseline that any of them knows. */
-  readonly monitor: Monitor | null
+  /** The detectors of every mode that has a baseline any of them knows, in the order of the modes. */
+  readonly monitors: ReadonlyMap<Mode, Monitor>
+  /** Until when the rig settles after a change of mode (−1: it does not), and the index of the mode it was changed to. */
+  readonly settles: Float64Array
   sources: Sources
   ledger: Ledger
   /** What became of samples under earlier configurations. */
@@ -143,11 +158,11 @@ export function createRigState(settings: RigSettings): RigState {
     for (const channel of m.channels) channelIndex.set(channel.normalize('NFC'), index)
   })
   const windows = settings.windowsUs.map((us) => createWindow(metrics, Math.floor(us / settings.slideUs)))
-  const monitored = monitorSettings(settings)
   return {
     settings,
     channelIndex,
     listMetrics: new WeakMap(),
+    conversions: new Map(),
     mode: settings.mode,
     run: null,
     closedUs: -1,
@@ -159,8 +174,12 @@ export function createRigState(settings: RigSettings): RigState {
     firstUs: new Float64Array(metrics).fill(-1),
     invalidPane: new Float64Array(metrics).fill(-1),
     departures: new Int32Array(metrics * settings.windowsUs.length),
+    persistence: createPersistence(settings),
+    mismatches: createMismatches(metrics, openPanes),
+    replaced: new Map(),
     steps: createStepFeed({ stepUs: settings.stepUs, ratesHz: settings.metrics.map((m) => m.nominalRateHz) }),
-    monitor: monitored === null ? null : createMonitor(monitored),
+    monitors: createMonitors(settings),
+    settles: Float64Array.of(-1, MODES.indexOf(settings.mode)),
     sources: createSources(),
     ledger: createLedger(metrics),
     settled: { received: 0, evaluated: 0, late: 0, duplicate: 0, rejected: 0, shed: 0, pending: 0 },
@@ -179,4 +198,18 @@ function createSlower(settings: RigSettings): Slower {
     shedUs: -1,
     counts: { samples: 0, revised: 0, confirmed: 0, unknown: 0 },
   }
+}
+
+function createMonitors(settings: RigSettings): Map<Mode, Monitor> {
+  const monitors = new Map<Mode, Monitor>()
+  for (const mode of MODES) {
+    const monitored = monitorSettings(settings, mode)
+    if (monitored !== null) monitors.set(mode, createMonitor(monitored))
+  }
+  return monitors
+}
+
+/** The detectors of the mode a rig is in; null when no baseline of that mode is known to any. */
+export function monitorOf({ monitors, mode }: RigState): Monitor | null {
+  return monitors.get(mode) ?? null
 }

@@ -131,6 +131,7 @@ function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Tim
       mode: old.mode,
       run: old.run,
       sources: old.sources,
+      replaced: old.replaced,
       closedUs: gridOf(rig, old.closedUs),
       originUs: originOf(rig, time.nowUs),
     })

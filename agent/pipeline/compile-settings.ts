@@ -1,18 +1,22 @@
 import { isBundle, type OpenedBaseline, openBundle, readBundle } from '../../shared/codec/baseline-bundle.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import type { JournalFile } from '../../shared/codec/journal-input.ts'
-import { parseRuntimeFiles } from '../../shared/config/load.ts'
+import type { Equivalence } from '../../shared/config/equivalence.ts'
+import { type ParsedRuntime, parseRuntimeFiles } from '../../shared/config/load.ts'
 import type { Trust } from '../../shared/config/operators.ts'
 import { defaultQualityPolicy, parseQualityPolicy } from '../../shared/config/quality-policy.ts'
 import type { RegistryMetric } from '../../shared/config/registry.ts'
+import { calibrationOffset } from '../../shared/config/registry-units.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
 import { DOMAIN, digestOf } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import type { BaselineRecord } from '../../shared/model/baseline.ts'
 import type { DecayPolicy } from '../../shared/model/baseline-decay.ts'
+import { parseUnit } from '../../shared/model/units.ts'
+import type { Mode } from '../../shared/model/verdict.ts'
 import { microsFromMillis } from '../../shared/units.ts'
 import type { Baseline, EvaluatorSettings, MetricSettings, RigSettings } from '../core/settings.ts'
 import { WINDOW_SAMPLES_MIN } from '../core/settings.ts'
+import { type Named, portBaseline } from './port-baseline.ts'
 
 /** A channel that says nothing for this many of its intervals is idle, but never sooner than {@link IDLE_MIN_US} (decisions 8). */
 const IDLE_INTERVALS = 5
@@ -28,8 +32,9 @@ const STEP_MS = 1000
  * @throws HbError CONFIG_INVALID, BASELINE_SHAPE, BASELINE_BUNDLE, BATCH_SIGNATURE, COSE_SHAPE, CBOR_REFUSED.
  */
 export function compileSettings(files: readonly JournalFile[]): EvaluatorSettings {
-  const { config, registries, trust } = parseRuntimeFiles(files)
-  const rigs = config.rigs.map((rig) => compileRig(rig, registries.get(rig.rig) ?? [], { files, trust }))
+  const parsed = parseRuntimeFiles(files)
+  const { config } = parsed
+  const rigs = config.rigs.map((rig) => compileRig(rig, parsed, files))
   return {
     configDigest: configDigest(files),
     rigs: rigs.sort((a, b) => (a.rig < b.rig ? -1 : 1)),
@@ -45,12 +50,16 @@ export function configDigest(files: readonly JournalFile[]): Uint8Array {
   return digestOf(DOMAIN.config, canonicalBytes(named))
 }
 
-/** Bytes that a configuration names, and whose statements about baselines are believed. */
-type Named = Readonly<{ files: readonly JournalFile[]; trust: Trust }>
-
-function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], named: Named): RigSettings {
+function compileRig(rig: RigConfig, parsed: ParsedRuntime, files: readonly JournalFile[]): RigSettings {
   const windowsUs = [...rig.windows_ms].sort((a, b) => a - b).map(microsFromMillis)
-  const metrics = registry.map((metric) => compileMetric(metric, windowsUs))
+  const equivalences = parsed.equivalences.get(rig.rig) ?? []
+  const compile = (registry: readonly RegistryMetric[]): MetricSettings[] =>
+    registry
+      .map((metric) => compileMetric(metric, { windowsUs, equivalences }))
+      .sort((a, b) => (a.metric < b.metric ? -1 : 1))
+  const registry = parsed.registries.get(rig.rig) ?? []
+  const metrics = compile(registry)
+  const sources = { named: { registry, equivalences }, files, trust: parsed.trust }
   return {
     rig: rig.rig,
     mode: rig.mode,
@@ -60,14 +69,29 @@ function compileRig(rig: RigConfig, registry: readonly RegistryMetric[], named: 
     maxFutureUs: microsFromMillis(rig.max_future_ms),
     latePolicy: rig.late_policy,
     reviseWithinUs: rig.late_policy === 'revise' ? microsFromMillis(rig.revise_within_ms) : 0,
-    metrics: metrics.sort((a, b) => (a.metric < b.metric ? -1 : 1)),
+    metrics,
+    ...compileModes(parsed.registriesByMode.get(rig.rig), compile),
     stepUs: microsFromMillis(stepMs(rig)),
-    baseline: baselineOf(rig, rig.baseline_file, named),
-    rolling: baselineOf(rig, rig.rolling_baseline_file, named),
+    baseline: baselineOf(rig, rig.baseline_file, sources),
+    rolling: baselineOf(rig, rig.rolling_baseline_file, sources),
+    ...modeBaselines(rig, sources),
+    settleUs: microsFromMillis(rig.mode_settle_ms),
   }
 }
 
-function compileMetric(m: RegistryMetric, windowsUs: readonly number[]): MetricSettings {
+/** The metrics of every mode; modes without changes of their own share one list. */
+function compileModes(
+  byMode: ReadonlyMap<Mode, readonly RegistryMetric[]> | undefined,
+  compile: (registry: readonly RegistryMetric[]) => readonly MetricSettings[],
+): Pick<RigSettings, 'metricsByMode'> {
+  if (byMode === undefined || byMode.size === 0) return {}
+  const compiled = new Map([...new Set(byMode.values())].map((registry) => [registry, compile(registry)]))
+  return { metricsByMode: new Map([...byMode].map(([mode, registry]) => [mode, compiled.get(registry)!])) }
+}
+
+type Compiling = Readonly<{ windowsUs: readonly number[]; equivalences: readonly Equivalence[] }>
+
+function compileMetric(m: RegistryMetric, { windowsUs, equivalences }: Compiling): MetricSettings {
   const judged: number[] = []
   windowsUs.forEach((widthUs, w) => {
     const wanted = m.windows_ms === undefined || m.windows_ms.some((ms) => microsFromMillis(ms) === widthUs)
@@ -80,15 +104,16 @@ function compileMetric(m: RegistryMetric, windowsUs: readonly number[]): MetricS
   return {
     metric: m.metric,
     unit: m.unit,
-    channels: [...new Set([m.metric, ...(m.aliases ?? []), ...(m.source_columns ?? [])])],
-    unitFactors: new Map(Object.entries(m.unit_map ?? {})),
+    ...compileChannels(m, equivalences),
     required: m.required,
     baselineRequired: m.baseline_required,
     idleAfterUs: idleUs,
     nominalRateHz: m.nominal_rate_hz,
     windows: judged,
     persistenceSlides: m.drift_persistence ?? DEFAULT_PERSISTENCE_SLIDES,
+    ...(m.drift_clear_slides === 1 ? {} : { clearSlides: m.drift_clear_slides }),
     ...present({
+      persistenceOf: m.drift_persistence_of,
       invariantMin: m.invariant_min,
       invariantMax: m.invariant_max,
       invariantEq: m.invariant_eq,
@@ -102,19 +127,63 @@ function compileMetric(m: RegistryMetric, windowsUs: readonly number[]): MetricS
   }
 }
 
+/** Baselines of modes other than the one at the start. */
+function modeBaselines(rig: RigConfig, sources: Sources): Pick<RigSettings, 'modeBaselines'> {
+  const files = Object.entries(rig.mode_baseline_files ?? {})
+  if (files.length === 0) return {}
+  const named = files.map(([mode, name]) => {
+    const baseline = baselineOf(rig, name, sources)!
+    if (baseline.mode !== mode)
+      throw new HbError('BASELINE_SHAPE', { found: `mode ${baseline.mode}`, expected: mode, file: name })
+    return [mode as Mode, { baseline, rolling: null }] as const
+  })
+  return { modeBaselines: new Map(named) }
+}
+
 /** Width of a detector's step: a second, or the nearest whole number of slides above it. */
 export function stepMs({ detector_step_ms: stepMs, slide_ms: slideMs }: RigConfig): number {
   return stepMs ?? Math.ceil(STEP_MS / slideMs) * slideMs
 }
 
-function baselineOf(rig: RigConfig, name: string | undefined, { files, trust }: Named): Baseline | null {
+/** Which channels feed a metric, and how their values become its own. */
+function compileChannels(
+  m: RegistryMetric,
+  equivalences: readonly Equivalence[],
+): Pick<MetricSettings, 'channels' | 'unitFactors' | 'convertsUnits' | 'equivalences' | 'calibrationOffset'> {
+  const mapped = equivalences.filter(({ metric }) => metric === m.metric)
+  const offset = calibrationOffset(m)
+  return {
+    channels: [
+      ...new Set([m.metric, ...(m.aliases ?? []), ...(m.source_columns ?? []), ...mapped.map(({ source }) => source)]),
+    ],
+    unitFactors: new Map(Object.entries(m.unit_map ?? {})),
+    ...(parseUnit(m.unit).ok ? { convertsUnits: true } : {}),
+    ...(offset === 0 ? {} : { calibrationOffset: offset }),
+    ...(mapped.length === 0
+      ? {}
+      : {
+          equivalences: new Map(
+            mapped.map(({ source, scale, offset: shift, unit }) => [
+              source.normalize('NFC'),
+              { factor: scale, offset: shift, unit },
+            ]),
+          ),
+        }),
+  }
+}
+
+/** The files of a configuration, whom it trusts, and what its names mean. */
+type Sources = Readonly<{ named: Named; files: readonly JournalFile[]; trust: Trust }>
+
+function baselineOf(rig: RigConfig, name: string | undefined, { named, files, trust }: Sources): Baseline | null {
   if (name === undefined) return null
   const file = files.find((f) => f.name === name)
   if (file === undefined) throw new HbError('CONFIG_MISSING', { path: name })
-  // Time is no part of a configuration: a break-glass is told its end, and ends by the time of the slides.
+  // Whether it has run out is asked at every decision: what a journal gives again must not depend on when it is asked.
   const opened = openBundle(file.bytes, { ...trust, nowUs: 0 })
   const { record } = opened
-  if (record.rig !== rig.rig || record.program !== rig.program) {
+  const isOurs = record.rig === rig.rig || (record.family !== '' && record.family === rig.family)
+  if (!isOurs || record.program !== rig.program) {
     throw new HbError('BASELINE_SHAPE', {
       found: `${record.program}/${record.rig}`,
       expected: `${rig.program}/${rig.rig}`,
@@ -123,7 +192,7 @@ function baselineOf(rig: RigConfig, name: string | undefined, { files, trust }: 
   }
   const { metrics, stepUs, gate } = record
   const about = { inputs: gate.inputs, metrics, stepUs, policy: decayPolicy(file.bytes) }
-  return { ...baselineFrom(record, opened.bytes), ...certified(opened), about }
+  return { ...baselineFrom({ ...opened, record: portBaseline(record, named) }), about }
 }
 
 /** The policy beside the record; a bare one has none, and grows old by the defaults. */
@@ -131,25 +200,16 @@ function decayPolicy(bytes: Uint8Array): DecayPolicy {
   return isBundle(bytes) ? parseQualityPolicy('policy', readBundle(bytes).policy).decay : defaultQualityPolicy().decay
 }
 
-/** What the statements beside a record make of it: nothing, where there are none. */
-function certified({ effectiveKind, basis, request, record }: OpenedBaseline): Partial<Baseline> {
-  if (request === null) return {}
-  const untilUs = basis.breakGlass ? (request.breakGlass?.untilUs ?? 0) : Number.MAX_SAFE_INTEGER
+/** A baseline as the evaluator uses it. Without the statements of those who approved it, it counts as a draft. */
+export function baselineFrom({ record, digest, effectiveKind, basis, request }: OpenedBaseline): Baseline {
   return {
+    digest,
     kind: effectiveKind,
-    confidence: record.gate.confidence * basis.decay,
-    certificate: { untilUs, decay: basis.decay },
-  }
-}
-
-/** A baseline as the evaluator uses it. */
-export function baselineFrom(record: BaselineRecord, bytes: Uint8Array): Baseline {
-  return {
-    digest: digestOf(DOMAIN.baseline, bytes),
-    // Without the statements of those who approved it, a record is a draft whatever it is meant to be.
-    kind: 'draft',
-    confidence: record.gate.confidence,
+    validUntilUs: request?.breakGlass?.untilUs ?? null,
+    confidence: basis.confidence * basis.decay,
+    fromUs: record.fromUs,
     toUs: record.toUs,
+    mode: record.mode,
     rigDetectors: record.rigDetectors,
     rigMaxima: record.rigMaxima,
     metrics: new Map(record.metrics.map((m) => [m.metric, m])),

@@ -66,7 +66,7 @@ export function refusalsOf(rig: RigState): number {
 /** A rig that is only looked at: it says what the other one says, and has none of its samples. */
 export function lookAlike(rig: RigState): RigState {
   const alike = createRigState(rig.settings)
-  Object.assign(alike, { mode: rig.mode, run: rig.run })
+  Object.assign(alike, { mode: rig.mode, run: rig.run, replaced: new Map(rig.replaced) })
   applyView(alike, viewOf(rig, -1))
   return alike
 }

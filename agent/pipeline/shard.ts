@@ -32,7 +32,7 @@ export type Shown = Readonly<{
   windowRows: readonly Float64Array[]
   newestUs: Float64Array
   /** What the detectors remember, in the order of `arraysOfMonitor`. */
-  monitor: readonly Float64Array[]
+  monitors: readonly Float64Array[]
 }>
 
 /** What time brought about on each rig, then what the input said, then what was complete by it. */
@@ -143,6 +143,6 @@ function shownOf({ rig, judgements }: ShardedRig): Shown {
     judgements,
     windowRows: rig.windowRows.map((rows) => rows.slice()),
     newestUs: rig.newestUs.slice(),
-    monitor: rig.monitor === null ? [] : arraysOfMonitor(rig.monitor).map((array) => array.slice()),
+    monitors: [...rig.monitors.values()].flatMap(arraysOfMonitor).map((array) => array.slice()),
   }
 }

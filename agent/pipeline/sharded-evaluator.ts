@@ -4,6 +4,7 @@ import { invariant } from '../../shared/lib/assert.ts'
 import type { Canonical } from '../../shared/model/decision.ts'
 import type { Micros, Millis } from '../../shared/units.ts'
 import { arraysOfMonitor } from '../core/detectors/monitor.ts'
+import { replaceChannel } from '../core/replaced.ts'
 import { changeRun, type Time } from '../core/rig-step.ts'
 import { sequenceOutcome } from '../core/sequence.ts'
 import { snapshotRig } from '../core/snapshot.ts'
@@ -156,10 +157,11 @@ class ShardedEvaluator implements Evaluator {
 
   /** Who asks about a rig's mode and run is told at once what it was ordered to; decisions say it from their slide on. */
   private lookAhead(input: JournalInput): void {
-    if (input.kind !== 'mode' && input.kind !== 'run') return
+    if (input.kind !== 'mode' && input.kind !== 'run' && input.kind !== 'channel') return
     const rig = this.evaluation.state.rigs[this.indexOf.get(input.rig) ?? -1]
     if (rig === undefined) return
     if (input.kind === 'mode') rig.mode = input.mode
+    else if (input.kind === 'channel') replaceChannel(rig, input, this.clock.nowUs)
     else changeRun(rig, input)
   }
 
@@ -237,8 +239,8 @@ class ShardedEvaluator implements Evaluator {
     if (shown === null || outcome.kind !== 'slide') return sequenceOutcome(state, index, outcome, evaluatorDigests)
     for (const [w, rows] of shown.windowRows.entries()) rig.windowRows[w]!.set(rows)
     rig.newestUs.set(shown.newestUs)
-    if (rig.monitor !== null)
-      for (const [k, array] of arraysOfMonitor(rig.monitor).entries()) array.set(shown.monitor[k]!)
+    const arrays = [...rig.monitors.values()].flatMap(arraysOfMonitor)
+    for (const [k, array] of arrays.entries()) array.set(shown.monitors[k]!)
     return sequenceOutcome(state, index, { ...outcome, judgements: shown.judgements }, evaluatorDigests)
   }
 

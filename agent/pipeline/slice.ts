@@ -1,8 +1,10 @@
 import { decodeJournalInput } from '../../shared/codec/journal-input.ts'
 import { decodeTelemetry } from '../../shared/codec/telemetry.ts'
+import { convertValue } from '../../shared/model/conversion.ts'
 import type { Frame } from '../../shared/model/telemetry.ts'
 import type { Micros } from '../../shared/units.ts'
-import { CHANNEL_LISTS_MAX, type EvaluatorSettings } from '../core/settings.ts'
+import { conversionOf } from '../core/convert.ts'
+import { CHANNEL_LISTS_MAX, type EvaluatorSettings, type MetricSettings } from '../core/settings.ts'
 import type { Journal } from '../ports.ts'
 
 /** Widest slice, and most samples of one channel, that are sent for looking at. Beyond, every n-th would mislead: it is cut and said. */
@@ -20,8 +22,8 @@ export type Slice = Readonly<
 >
 
 /**
- * The samples of a rig in a span of event time, read back from the journal as they arrived: values in the unit they were
- * sent in, sorted by time. For looking; what was decided from stands in the digest of the decision.
+ * The samples of a rig in a span of event time, read back from the journal and converted as they were for evaluation, sorted
+ * by time. Those that nothing converts are left out. For looking; what was decided from stands in the digest of the decision.
  */
 export async function readSlice(
   journal: Journal,
@@ -33,8 +35,8 @@ export async function readSlice(
   if (!(request.toUs > request.fromUs && request.toUs - request.fromUs <= SLICE_SPAN_MAX_US))
     return { ok: false, reason: 'span_too_wide' }
   // Only channels of the rig: names that a publisher makes up cost nothing.
-  const gathered = new Map<string, { time: number; value: number }[]>(
-    rig.metrics.flatMap(({ channels }) => channels.map((channel) => [channel, []])),
+  const gathered: Gathered = new Map(
+    rig.metrics.flatMap((metric) => metric.channels.map((channel) => [channel, { metric, samples: [] }])),
   )
   const lists = new Map<string, readonly string[]>()
   let records = 0
@@ -60,7 +62,7 @@ export async function readSlice(
   const channels: SliceChannel[] = []
   for (const metric of rig.metrics) {
     for (const channel of metric.channels) {
-      const samples = gathered.get(channel)
+      const samples = gathered.get(channel)?.samples
       if (samples === undefined || samples.length === 0) continue
       samples.sort((a, b) => a.time - b.time)
       channels.push({
@@ -74,21 +76,21 @@ export async function readSlice(
   return channels.length === 0 ? { ok: false, reason: 'no_samples' } : { ok: true, channels, cut }
 }
 
+type Gathered = Map<string, { metric: MetricSettings; samples: { time: number; value: number }[] }>
+
 /** @returns true when a channel had more samples than are sent. */
-function gather(
-  frame: Frame,
-  lists: Map<string, readonly string[]>,
-  into: Map<string, { time: number; value: number }[]>,
-  span: SliceRequest,
-): boolean {
+function gather(frame: Frame, lists: Map<string, readonly string[]>, into: Gathered, span: SliceRequest): boolean {
   if (frame.channels !== null && frame.cid !== null && lists.size < CHANNEL_LISTS_MAX)
     lists.set(frame.cid, frame.channels)
   const names = frame.channels ?? lists.get(frame.cid ?? '') ?? []
   const n = frame.timeUs.length
   let cut = false
   names.forEach((name, row) => {
-    const samples = into.get(name)
-    if (samples === undefined) return
+    const known = into.get(name)
+    if (known === undefined) return
+    const { metric, samples } = known
+    const by = conversionOf(metric, name, frame.unit)
+    if ('reason' in by) return
     for (let i = 0; i < n; i += 1) {
       const time = frame.timeUs[i]!
       if (!(time >= span.fromUs && time < span.toUs)) continue
@@ -96,7 +98,7 @@ function gather(
         cut = true
         break
       }
-      samples.push({ time, value: frame.value[row * n + i]! })
+      samples.push({ time, value: convertValue(by, frame.value[row * n + i]!) })
     }
   })
   return cut

@@ -9,8 +9,8 @@ import { kindAt } from '../core/decide.ts'
 import { bandOf } from '../core/detectors/bands.ts'
 import { eventOf } from '../core/detectors/monitor.ts'
 import { isFilled, type Judgement } from '../core/judge.ts'
-import type { Baseline, MetricSettings } from '../core/settings.ts'
-import type { RigState } from '../core/state.ts'
+import { type Baseline, baselinesIn, type MetricSettings, metricsIn } from '../core/settings.ts'
+import { monitorOf, type RigState } from '../core/state.ts'
 import { totalCounts } from '../core/totals.ts'
 import { eventIn } from '../core/watch.ts'
 import type { OutboxPending } from '../ports.ts'
@@ -40,6 +40,7 @@ export function vitalsOf(
   context: VitalsContext,
 ): Vitals {
   const { settings } = rig
+  const { baseline, rolling } = baselinesIn(settings, rig.mode)
   return {
     v: 1,
     type: 'vitals',
@@ -66,11 +67,13 @@ export function vitalsOf(
     samples_per_s: context.samplesPerS,
     counters: countersOf(rig),
     outbox: { batches: context.outbox.batches, bytes: context.outbox.bytes, oldest_us: context.outbox.oldestUs },
-    channels: settings.metrics.map((m, index) => channelVitals(rig, m, index, judgements[index]!, decision.timeUs)),
+    channels: metricsIn(settings, decision.mode).map((m, index) =>
+      channelVitals(rig, m, index, judgements[index]!, decision.timeUs),
+    ),
     baselines: {
-      mode: settings.mode,
-      golden: baselineVitals(settings.baseline, decision.timeUs, context.decay('golden')),
-      rolling: baselineVitals(settings.rolling, decision.timeUs, context.decay('rolling')),
+      mode: rig.mode,
+      golden: baselineVitals(baseline, decision.timeUs, context.decay('golden')),
+      rolling: baselineVitals(rolling, decision.timeUs, context.decay('rolling')),
     },
     event: eventVitals(rig),
   }
@@ -80,7 +83,7 @@ function baselineVitals(baseline: Baseline | null, timeUs: number, decay: Decay)
   if (baseline === null) return null
   return {
     digest: toHex(baseline.digest),
-    kind: kindAt(baseline, timeUs)!,
+    kind: kindAt(baseline, timeUs),
     confidence: baseline.confidence,
     decay: decay.factor,
     decay_reasons: decay.reasons,
@@ -90,8 +93,9 @@ function baselineVitals(baseline: Baseline | null, timeUs: number, decay: Decay)
 }
 
 function eventVitals(rig: RigState): Vitals['event'] {
-  if (rig.monitor === null) return null
-  const { state, score, stream, channel } = eventOf(rig.monitor)
+  const monitor = monitorOf(rig)
+  if (monitor === null) return null
+  const { state, score, stream, channel } = eventOf(monitor)
   const driver = rig.settings.metrics[channel]?.channels[0] ?? null
   return { state, score, confidence: eventIn(rig)?.confidence ?? null, stream, channel: driver }
 }
@@ -133,7 +137,7 @@ function channelVitals(
 ): Vitals['channels'][number] {
   const windowsUs = rig.settings.windowsUs
   const newest = rig.newestUs[index]!
-  const { baseline, rolling } = rig.settings
+  const { baseline, rolling } = baselinesIn(rig.settings, rig.mode)
   const known = baseline?.metrics.get(m.metric)
   return {
     metric: m.metric,
@@ -177,11 +181,12 @@ function windowBand(baseline: Baseline | null, m: MetricSettings, timeUs: number
   const shown = baseline?.metrics.get(m.metric)?.windows.at(-1)
   if (baseline === null || shown === undefined) return null
   const reach = (m.deviationLimit ?? shown.limit) * shown.spread
-  return { mean: shown.mean, low: shown.mean - reach, high: shown.mean + reach, kind: kindAt(baseline, timeUs)! }
+  return { mean: shown.mean, low: shown.mean - reach, high: shown.mean + reach, kind: kindAt(baseline, timeUs) }
 }
 
 /** Where the detector expects the channel now: it moves with the rig, unlike the baseline it began from. */
-function levelBand({ monitor }: RigState, index: number): BandVitals | null {
+function levelBand(rig: RigState, index: number): BandVitals | null {
+  const monitor = monitorOf(rig)
   const band = monitor === null ? null : bandOf(monitor, index)
   if (band === null) return null
   return { mean: band.level, low: band.level - band.reach, high: band.level + band.reach, kind: band.stream }

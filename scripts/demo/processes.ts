@@ -33,7 +33,7 @@ export type Hb = Readonly<{ command: string; before: readonly string[] }>
 export const BUNDLE: Hb = { command: process.execPath, before: [join(ROOT, 'dist', 'hb.cjs')] }
 
 /** What is started where nobody says otherwise: the bundle, or the executable that HB_EXECUTABLE names, so that the same tests judge both. */
-function usualHb(): Hb {
+export function usualHb(): Hb {
   const executable = process.env['HB_EXECUTABLE'] ?? ''
   return executable === '' ? BUNDLE : { command: executable, before: [] }
 }

@@ -1,5 +1,6 @@
 import { DIGEST_BYTES } from '../crypto/digest.ts'
 import { HbError } from '../errors/hb-error.ts'
+import { dayOf } from '../model/calendar-date.ts'
 import type { Canonical } from '../model/decision.ts'
 import { INPUT_KIND, type Input, type InputKind, type Loss } from '../model/input.ts'
 import { PROVENANCES, type Provenance } from '../model/telemetry.ts'
@@ -28,7 +29,7 @@ export type JournalInput =
       time?: 'arrival'
     }>
   | Readonly<{ kind: 'config'; nowUs: Micros; files: readonly JournalFile[] }>
-  | Extract<Input, { kind: 'tick' | 'mode' | 'operator' | 'run' | 'loss' }>
+  | Extract<Input, { kind: 'tick' | 'mode' | 'operator' | 'run' | 'loss' | 'channel' }>
 
 /** One configuration file by name and exact bytes. */
 export type JournalFile = Readonly<{ name: string; bytes: Uint8Array }>
@@ -70,6 +71,10 @@ function fieldsOf(input: JournalInput): Canonical[] {
       return [input.files.map((f) => [f.name, f.bytes])]
     case 'run':
       return [input.rig, input.command, input.run, input.article, input.procedure, input.operator, input.note]
+    case 'channel': {
+      const { rig, command, channel, serial, calDate, calDue, operator, reason } = input
+      return [rig, command, channel, serial, calDate, calDue, operator, reason]
+    }
     case 'loss':
       return [
         input.resumesAfter,
@@ -200,6 +205,21 @@ const READERS = {
       throughUs,
       unreadable: unreadable as Loss['unreadable'],
     }
+  },
+  channel(nowUs: Micros, f: unknown[]): JournalInput | null {
+    if (f.length !== 8 || !texts(...f) || f[1] !== 'replace') return null
+    const [rig, command, channel, serial, calDate, calDue, operator, reason] = f as [
+      string,
+      'replace',
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+    ]
+    if (dayOf(calDate) === null || dayOf(calDue) === null) return null
+    return { kind: 'channel', nowUs, rig, command, channel, serial, calDate, calDue, operator, reason }
   },
 } satisfies Partial<Record<InputKind, (nowUs: Micros, fields: unknown[]) => JournalInput | null>>
 

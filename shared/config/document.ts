@@ -144,8 +144,10 @@ class Check {
   /** One of several: maps are told apart by their `type`, values by trying. */
   private choice(choices: readonly Schema[], node: Node | null | undefined, path: Path): unknown {
     if (choices[0]?.type === 'object') return this.variant(choices, node, path)
+    const list = choices.find((one) => one.type === 'array')
+    if (list !== undefined && isSeq(node)) return this.list(list, node, path)
     const found = isScalar(node) ? node.value : undefined
-    const fitting = choices.some((choice) => fits(choice, found))
+    const fitting = choices.some((choice) => choice !== list && fits(choice, found))
     if (fitting) return found
     const expected = [...new Set(choices.map(expectedOf))].join(' or ')
     const words = choices.flatMap((choice) => (typeof choice.const === 'string' ? [choice.const] : []))

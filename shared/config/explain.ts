@@ -41,10 +41,11 @@ export type ReadFiles = Readonly<{
   kind: 'runtime' | 'collector'
   main: CheckedFile
   registries: ReadonlyMap<string, CheckedFile>
+  mappings: ReadonlyMap<string, CheckedFile>
 }>
 
 const TITLED = CONFIG_FILES.map(([title, , schema]): Titled => ({ title, schema: schema as Schema }))
-const [RUNTIME, REGISTRY, COLLECTOR] = TITLED as [Titled, Titled, Titled]
+const [RUNTIME, REGISTRY, EQUIVALENCE, COLLECTOR] = TITLED as [Titled, Titled, Titled, Titled]
 type Titled = { title: string; schema: Schema }
 /** Keys that only a collector has at its top. */
 const OF_COLLECTOR = ['data_dir', 'agents_listen', 'operators_listen']
@@ -56,13 +57,21 @@ export function readToExplain(path: string): ReadFiles | string {
   const text = new TextDecoder().decode(bytes)
   const kind = OF_COLLECTOR.some((key) => new RegExp(`^${key}:`, 'm').test(text)) ? 'collector' : 'runtime'
   const main = checkYaml(path, bytes, (kind === 'collector' ? COLLECTOR : RUNTIME).schema)
-  const registries = new Map<string, CheckedFile>()
-  for (const { registry_file: name } of rigsOf(main)) {
-    if (typeof name !== 'string' || registries.has(name)) continue
-    const found = readBytes(resolve(dirname(path), name), YAML_BYTES_MAX)
-    if (found instanceof Uint8Array) registries.set(name, checkYaml(join(dirname(path), name), found, REGISTRY.schema))
+  const named = (key: 'registry_file' | 'equivalence_file', schema: Schema): Map<string, CheckedFile> => {
+    const files = new Map<string, CheckedFile>()
+    for (const { [key]: name } of rigsOf(main)) {
+      if (typeof name !== 'string' || files.has(name)) continue
+      const found = readBytes(resolve(dirname(path), name), YAML_BYTES_MAX)
+      if (found instanceof Uint8Array) files.set(name, checkYaml(join(dirname(path), name), found, schema))
+    }
+    return files
   }
-  return { kind, main, registries }
+  return {
+    kind,
+    main,
+    registries: named('registry_file', REGISTRY.schema),
+    mappings: named('equivalence_file', EQUIVALENCE.schema),
+  }
 }
 
 /**
@@ -75,7 +84,7 @@ export function explain(
   wanted: string | null,
   files: ReadFiles | null,
 ): readonly Explained[] | { hint: string | undefined } {
-  const read = files === null ? TITLED : files.kind === 'collector' ? [COLLECTOR] : [RUNTIME, REGISTRY]
+  const read = files === null ? TITLED : files.kind === 'collector' ? [COLLECTOR] : [RUNTIME, REGISTRY, EQUIVALENCE]
   const all = read.flatMap(({ title, schema }) => keysOf(schema).map((entry) => ({ title, entry })))
   const found = wanted === null ? all : all.filter(({ entry }) => isMeant(entry, wanted))
   if (found.length > 0) return found.map(({ title, entry }) => explained(title, entry, { wanted, files }))
@@ -120,7 +129,7 @@ type Asked = Readonly<{ wanted: string | null; files: ReadFiles | null }>
 
 function explained(title: string, entry: KeyEntry, { wanted, files }: Asked): Explained {
   const { name, schema, isNeeded } = entry
-  const now = files === null ? [] : title === REGISTRY.title ? metricValues(entry, files) : valuesIn(files.main, entry)
+  const now = files === null ? [] : valuesNow(title, entry, files)
   // `rigs[1].slide_ms` asks about one of them.
   const isOne = wanted !== null && now.some(({ key }) => key === wanted)
   return {
@@ -134,6 +143,12 @@ function explained(title: string, entry: KeyEntry, { wanted, files }: Asked): Ex
     isNeeded: isNeeded && schema.default === undefined && schema.type !== 'object',
     now: isOne ? now.filter(({ key }) => key === wanted) : now,
   }
+}
+
+function valuesNow(title: string, entry: KeyEntry, files: ReadFiles): KeyValue[] {
+  if (title === REGISTRY.title) return metricValues(entry, files)
+  if (title === EQUIVALENCE.title) return [...files.mappings.values()].flatMap((file) => valuesIn(file, entry))
+  return valuesIn(files.main, entry)
 }
 
 function valuesIn(file: CheckedFile, entry: KeyEntry): KeyValue[] {

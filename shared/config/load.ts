@@ -1,7 +1,9 @@
 import { basename, dirname, join, resolve } from 'node:path'
 import { HbError } from '../errors/hb-error.ts'
+import { MODES, type Mode } from '../model/verdict.ts'
 import { collectorProblems } from './collector-problems.ts'
 import { type CheckedFile, checkYaml, type Path } from './document.ts'
+import { type Equivalence, EquivalenceSchema, equivalencesFor } from './equivalence.ts'
 import { BASELINE_BYTES_MAX, type NoFile, noFile, readBytes } from './files.ts'
 import { BookOperatorsSchema } from './operator-schema.ts'
 import { readTrust, type Trust } from './operators.ts'
@@ -15,11 +17,17 @@ import { YAML_BYTES_MAX } from './yaml-text.ts'
 
 /** A file by the name it has in the configuration, and exactly the bytes that were read. The first is the configuration. */
 export type ConfigBytes = Readonly<{ name: string; bytes: Uint8Array }>
-/** Metrics in force by rig, each sorted by name, and the operators that are trusted. All of it is frozen. */
+/** What is in force by rig. All of it is frozen. */
 export type ParsedRuntime = Readonly<{
   config: RuntimeConfig
+  /** Operators that are trusted. */
   trust: Trust
+  /** Metrics in the mode at the start, each sorted by name. */
   registries: ReadonlyMap<string, readonly RegistryMetric[]>
+  /** The same metrics in every mode, for rigs whose registry changes any by mode; modes without changes share one list. */
+  registriesByMode: ReadonlyMap<string, ReadonlyMap<Mode, readonly RegistryMetric[]>>
+  /** Mappings that apply; none for most rigs. */
+  equivalences: ReadonlyMap<string, readonly Equivalence[]>
 }>
 /** `folder` is what relative paths of the configuration start from. */
 export type LoadedRuntime = ParsedRuntime & Readonly<{ files: readonly ConfigBytes[]; folder: string }>
@@ -86,16 +94,11 @@ export function loadOperators(path: string): Trust {
   return trust
 }
 
-type Found = Readonly<{
-  main: CheckedFile
-  trust: Trust
-  problems: readonly Problem[]
-  registries: ReadonlyMap<string, readonly RegistryMetric[]>
-}>
+type Found = Omit<ParsedRuntime, 'config'> & Readonly<{ main: CheckedFile; problems: readonly Problem[] }>
 
-function sound({ main, trust, registries }: Found, problems: readonly Problem[]): ParsedRuntime {
+function sound({ main, problems: _, ...found }: Found, problems: readonly Problem[]): ParsedRuntime {
   if (problems.length > 0) throw new ConfigError(withoutRepeats(problems))
-  return { config: deepFreeze(main.value as RuntimeConfig), trust, registries }
+  return { config: deepFreeze(main.value as RuntimeConfig), ...found }
 }
 
 function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
@@ -103,40 +106,79 @@ function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
   const { trust, problems: ofTrust } = readTrust(main, read)
   const problems = [...main.problems, ...runtimeProblems(main), ...ofTrust]
   const registries = new Map<string, readonly RegistryMetric[]>()
-  const registryOf = registryReader(read, problems)
+  const registriesByMode = new Map<string, ReadonlyMap<Mode, readonly RegistryMetric[]>>()
+  const equivalences = new Map<string, readonly Equivalence[]>()
+  const registryOf = yamlReader(read, { schema: RegistrySchema as unknown as Schema, problems, more: registryProblems })
+  const mappingOf = yamlReader(read, { schema: EquivalenceSchema as unknown as Schema, problems, more: () => [] })
   const missing = (path: Path, file: string, { reason }: NoFile): void => {
     problems.push({ ...main.at(path), ...cannotRead(file, reason) })
   }
   const { rigs = [] } = (main.value ?? {}) as Loose<RuntimeConfig>
   rigs.forEach((rig, k) => {
+    let metrics: RegistryMetric[] | null = null
     if (rig?.registry_file !== undefined) {
       const registry = registryOf(rig.registry_file)
       if ('reason' in registry) missing(['rigs', k, 'registry_file'], rig.registry_file, registry)
       else {
-        const metrics = inForce({ main, registry, problems }, rig, k)
-        if (metrics !== null && rig.rig !== undefined) registries.set(rig.rig, deepFreeze(metrics))
+        metrics = inForce({ main, registry, problems }, rig, k)
+        if (metrics !== null && rig.rig !== undefined) {
+          registries.set(rig.rig, deepFreeze(metrics))
+          registriesByMode.set(rig.rig, byMode(registry.value as RegistryConfig, rig as InForce))
+        }
       }
     }
-    for (const key of ['baseline_file', 'rolling_baseline_file'] as const) {
-      const name = rig?.[key]
-      if (name === undefined) continue
+    if (rig?.equivalence_file !== undefined) {
+      const file = mappingOf(rig.equivalence_file)
+      if ('reason' in file) missing(['rigs', k, 'equivalence_file'], rig.equivalence_file, file)
+      else if (metrics !== null && file.isSound([]) && rig.rig !== undefined) {
+        const found = equivalencesFor({ file, name: rig.equivalence_file, platform: rig.platform, metrics })
+        problems.push(...found.problems)
+        equivalences.set(rig.rig, deepFreeze(found.equivalences))
+      }
+    }
+    for (const [path, name] of baselinesOf(rig)) {
       const baseline = read(name, BASELINE_BYTES_MAX)
-      if (!(baseline instanceof Uint8Array)) missing(['rigs', k, key], name, baseline)
+      if (!(baseline instanceof Uint8Array)) missing(['rigs', k, ...path], name, baseline)
     }
   })
-  return { main, trust, problems, registries }
+  return { main, trust, problems, registries, registriesByMode, equivalences }
 }
 
-/** Reads every registry once, however many rigs share it, and notes its mistakes. */
-function registryReader(read: ReadNamed, problems: Problem[]): (name: string) => CheckedFile | NoFile {
+/** Files of baselines that a rig names, and the keys that name them. */
+function baselinesOf(rig: Loose<RigConfig> | undefined): [Path, string][] {
+  const own = (['baseline_file', 'rolling_baseline_file'] as const).map((key): [Path, unknown] => [[key], rig?.[key]])
+  const ofModes = Object.entries(rig?.mode_baseline_files ?? {}).map(([mode, name]): [Path, unknown] => [
+    ['mode_baseline_files', mode],
+    name,
+  ])
+  return [...own, ...ofModes].filter((named): named is [Path, string] => typeof named[1] === 'string')
+}
+
+/** The metrics of a rig in every mode; empty where no mode changes any. */
+function byMode(registry: RegistryConfig, { program }: InForce): ReadonlyMap<Mode, readonly RegistryMetric[]> {
+  const changed = registry.mode_overrides ?? {}
+  if (Object.keys(changed).length === 0) return new Map()
+  const plain = deepFreeze(metricsFor(registry, { program, mode: '' }))
+  return new Map(
+    MODES.map((mode) => [
+      mode,
+      Object.hasOwn(changed, mode) ? deepFreeze(metricsFor(registry, { program, mode })) : plain,
+    ]),
+  )
+}
+
+type Reading = Readonly<{ schema: Schema; problems: Problem[]; more: (file: CheckedFile) => Problem[] }>
+
+/** Reads every file once, however many rigs share it, and notes its mistakes. */
+function yamlReader(read: ReadNamed, { schema, problems, more }: Reading): (name: string) => CheckedFile | NoFile {
   const seen = new Map<string, CheckedFile | NoFile>()
   return (name) => {
     const before = seen.get(name)
     if (before !== undefined) return before
     const bytes = read(name, YAML_BYTES_MAX)
-    const file = bytes instanceof Uint8Array ? checkYaml(name, bytes, RegistrySchema as unknown as Schema) : bytes
+    const file = bytes instanceof Uint8Array ? checkYaml(name, bytes, schema) : bytes
     seen.set(name, file)
-    if (!('reason' in file)) problems.push(...file.problems, ...registryProblems(file))
+    if (!('reason' in file)) problems.push(...file.problems, ...more(file))
     return file
   }
 }
@@ -149,7 +191,11 @@ function inForce({ main, registry, problems }: Checking, rig: Loose<RigConfig>, 
   if (!['program', 'mode'].every((key) => main.isSound(['rigs', k, key]))) return null
   const whose = rig as InForce
   const metrics = metricsFor(registry.value as RegistryConfig, whose)
-  problems.push(...mergedProblems(registry, metrics, whose))
+  const modes = Object.keys((registry.value as RegistryConfig).mode_overrides ?? {})
+  for (const mode of new Set([whose.mode, ...MODES.filter((one) => modes.includes(one))])) {
+    const there = { program: whose.program, mode }
+    problems.push(...mergedProblems(registry, metricsFor(registry.value as RegistryConfig, there), there))
+  }
   const counts = ['windows_ms', 'slide_ms', 'lateness_ms', 'max_future_ms', 'late_policy', 'revise_within_ms']
   if (counts.every((key) => main.isSound(['rigs', k, key]))) {
     problems.push(...rateProblems({ main, registry }, rig as RigConfig, metrics))

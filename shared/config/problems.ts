@@ -92,7 +92,6 @@ const RENAMED: ReadonlyMap<string, string> = new Map([
 ])
 
 const GONE: ReadonlyMap<string, string> = new Map([
-  ['distribution_drift', 'distributions of samples are not compared; leave it out'],
   ['watermark_interval_sec', 'the watermark moves with every sample; leave it out'],
 ])
 

@@ -1,4 +1,7 @@
+import { BaselinePolicySchema } from './baseline-policy-schema.ts'
+import { EquivalenceSchema } from './equivalence.ts'
 import { BookOperatorsSchema } from './operator-schema.ts'
+import { AssertsSchema, PlanSchema } from './plan-schema.ts'
 import { QualityPolicySchema } from './quality-schema.ts'
 import { CollectorSchema, RegistrySchema, RuntimeSchema } from './schema.ts'
 import { rangeOf, type Schema, typeOf } from './schema-terms.ts'
@@ -12,12 +15,24 @@ export const CONFIG_FILES: readonly (readonly [title: string, text: string, sche
       'by key by `programs` of its program, then by `mode_overrides` of its mode; a list or map there replaces the whole one.',
     RegistrySchema,
   ],
+  [
+    'Equivalence mapping',
+    'Named by `equivalence_file` of a rig: the channels of another platform, and how their values become those of a metric.',
+    EquivalenceSchema,
+  ],
   ['collector.yaml', 'Configuration of a collector: `hb collector --config FILE`.', CollectorSchema],
   [
     'baseline_quality_policy.yaml',
     'When a baseline may be certified; a file of its own, whose digest every gate names. Keys of the predecessor keep their names.',
     QualityPolicySchema,
   ],
+  [
+    'baseline_policy.yaml',
+    'Which baseline a run is compared with: `hb baseline select --policy FILE`. Keys of the predecessor keep their names.',
+    BaselinePolicySchema,
+  ],
+  ['Plan', 'Scenarios and the requirements that they show: `hb plan run FILE --out DIR`.', PlanSchema],
+  ['Assertions', 'Named by `asserts` of a scenario of a plan: what values of its run must be.', AssertsSchema],
   [
     'operators.yaml',
     'People who are trusted, in the folder of a book of baselines without a collector.',
@@ -56,7 +71,7 @@ const UNITS: readonly (readonly [end: RegExp, unit: string])[] = [
   [/_percent$/, '%'],
   [/(^|_)bytes(_max)?$/, 'bytes'],
   [/^deviation_limit$/, 'spreads'],
-  [/^drift_persistence$/, 'slides'],
+  [/^drift_(persistence(_of)?|clear_slides)$/, 'slides'],
   [/^rows_(from|to)$/, 'rows'],
   [/^(fail|invariant)_|^drift_threshold$|^min_effect$/, '`unit`'],
 ]

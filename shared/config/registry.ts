@@ -2,11 +2,28 @@ import { isChannelName, isId } from '../model/ids.ts'
 import { MODES } from '../model/verdict.ts'
 import type { CheckedFile, Path } from './document.ts'
 import { didYouMean, type Problem } from './problems.ts'
+import { unitProblems } from './registry-units.ts'
 import { METRICS_MAX } from './schema-parts.ts'
 import type { MetricConfig, RegistryConfig } from './types.ts'
 
 /** A metric in force for a rig: base, then the changes of its programme, then those of its mode. Units are trimmed. */
-export type RegistryMetric = MetricConfig & Readonly<{ metric: string }>
+export type RegistryMetric = Omit<MetricConfig, 'source_columns'> &
+  Readonly<{ metric: string; source_columns?: readonly string[] }>
+
+/**
+ * What a mode may not change: what a channel is, in which unit, and how often it comes. Windows are filled from the samples
+ * of both modes when it changes.
+ */
+export const FIXED_IN_MODES = [
+  'aliases',
+  'source_columns',
+  'unit',
+  'unit_map',
+  'calibration',
+  'nominal_rate_hz',
+  'idle_after_ms',
+  'windows_ms',
+] as const satisfies readonly (keyof MetricConfig)[]
 
 /** Whose overrides apply. */
 export type InForce = Readonly<{ program: string; mode: string }>
@@ -22,8 +39,8 @@ export function metricsFor(registry: RegistryConfig, { program, mode }: InForce)
   const forProgram = changesOf(registry.programs, program)
   const forMode = changesOf(registry.mode_overrides, mode)
   const metrics = Object.entries(registry.metrics).map(([metric, base]): RegistryMetric => {
-    const layers = [base, own(forProgram, metric), own(forMode, metric)].map(withFailMax)
-    return { ...withTrimmedUnits(Object.assign({}, ...layers) as MetricConfig), metric }
+    const layers = [base, own(forProgram, metric), changeable(own(forMode, metric))].map(withFailMax)
+    return asInForce(metric, Object.assign({}, ...layers) as MetricConfig)
   })
   return metrics.sort((a, b) => (a.metric < b.metric ? -1 : 1))
 }
@@ -53,21 +70,37 @@ export function registryProblems(file: CheckedFile): Problem[] {
     if (twice !== undefined)
       add(['metrics', metric, 'unit_map'], `\`${twice}\` a second time`, 'every unit once, without blanks at its ends')
   }
-  const base = names.flatMap((metric) => (file.isSound(['metrics', metric]) ? [{ ...metrics[metric]!, metric }] : []))
-  problems.push(
-    ...contradictions(
-      file,
-      base.map((m) => ({ ...withTrimmedUnits(m), metric: m.metric })),
-      [],
-    ),
+  const base = names.flatMap((metric) =>
+    file.isSound(['metrics', metric]) ? [asInForce(metric, metrics[metric]!)] : [],
   )
+  problems.push(...contradictions(file, base, []))
   overrideProblems(registry.programs, { key: 'programs', names, add, isName: isId, expected: 'the id of a program' })
   const modes = {
     isName: (name: string) => MODES.some((mode) => mode === name),
     expected: `one of ${MODES.join(', ')}`,
   }
   overrideProblems(registry.mode_overrides, { key: 'mode_overrides', names, add, ...modes })
+  fixedProblems(registry, add)
   return problems
+}
+
+/** A mode that would make another channel of a metric. What says the same as without it is allowed. */
+function fixedProblems({ metrics, mode_overrides: modes }: Partial<RegistryConfig>, add: Add): void {
+  for (const [mode, changes] of Object.entries(modes ?? {})) {
+    for (const [metric, change] of Object.entries(changes?.metrics ?? {})) {
+      const base = metrics === undefined ? undefined : own(metrics, metric)
+      if (base === undefined || change === undefined) continue
+      for (const key of FIXED_IN_MODES) {
+        if (change[key] === undefined || JSON.stringify(change[key]) === JSON.stringify(base[key])) continue
+        add(
+          ['mode_overrides', mode, 'metrics', metric, key],
+          'a key that no mode changes',
+          'limits and tolerances only',
+          'set it in `metrics`, or in `programs` for a whole programme',
+        )
+      }
+    }
+  }
 }
 
 /** Mistakes of the metrics in force for a rig. The file must be sound. */
@@ -135,7 +168,7 @@ function contradictions(file: CheckedFile, metrics: readonly RegistryMetric[], l
     const names = [
       [m.metric, ['metrics', m.metric] as Path],
       ...(m.aliases ?? []).map((name, k) => [name, [...givenAt('aliases'), k] as Path] as const),
-      ...(m.source_columns ?? []).map((name, k) => [name, [...givenAt('source_columns'), k] as Path] as const),
+      ...(m.source_columns ?? []).map((name, k) => [name, columnPath(file, givenAt('source_columns'), k)] as const),
     ] as const
     for (const [name, path] of names) {
       const owner = owners.get(normaliseAlias(name))
@@ -151,13 +184,19 @@ function contradictions(file: CheckedFile, metrics: readonly RegistryMetric[], l
     }
     limitProblems(m, (key, found, expected, hint) => add(givenAt(key), found, expected, hint))
     unitProblems(m, (key, found, expected, hint) => add(givenAt(key), found, expected, hint))
+    persistenceProblems(m, (key, found, expected, hint) => add(givenAt(key), found, expected, hint))
   }
   return problems
 }
 
-type AddKey = (key: keyof MetricConfig, found: string, expected: string, hint?: string) => void
+/** One column may be written without brackets. */
+function columnPath(file: CheckedFile, path: Path, k: number): Path {
+  return file.has([...path, k]) ? [...path, k] : path
+}
 
-function limitProblems(m: MetricConfig, add: AddKey): void {
+export type AddKey = (key: keyof MetricConfig, found: string, expected: string, hint?: string) => void
+
+function limitProblems(m: RegistryMetric, add: AddKey): void {
   const { fail_min: failMin, invariant_min: min, invariant_max: max, invariant_eq: eq } = m
   const failMax = m.fail_max ?? m.fail_threshold
   if (m.fail_max !== undefined && m.fail_threshold !== undefined) {
@@ -183,15 +222,10 @@ function limitProblems(m: MetricConfig, add: AddKey): void {
   }
 }
 
-function unitProblems(m: MetricConfig, add: AddKey): void {
-  if (m.unit === '') add('unit', 'blanks', 'a unit; `1` for a count or a ratio')
-  const factors = Object.entries(m.unit_map ?? {})
-  for (const [unit, factor] of factors) {
-    if (unit === '') add('unit_map', 'a unit of blanks', 'the name of a unit')
-    if (factor === 0) add('unit_map', `factor 0 for \`${unit}\``, 'a factor that keeps the value')
-    if (unit === m.unit && factor !== 1)
-      add('unit_map', `factor ${factor} for its own unit \`${unit}\``, '1, or nothing: it is its own unit')
-  }
+function persistenceProblems(m: RegistryMetric, add: AddKey): void {
+  const { drift_persistence: wanted, drift_persistence_of: of } = m
+  if (of !== undefined && wanted > of)
+    add('drift_persistence_of', `${wanted} of ${of} slides`, `at least \`drift_persistence\` (${wanted})`)
 }
 
 /** The predecessor's word gives way to ours, so that an override may use either whatever stands below. */
@@ -201,13 +235,24 @@ function withFailMax(layer: Partial<MetricConfig> | undefined): Partial<MetricCo
   return { ...rest, fail_max: fail_threshold }
 }
 
-function withTrimmedUnits<T extends MetricConfig>(m: T): T {
-  const trimmed = { ...m, unit: m.unit.trim() }
-  if (m.unit_map === undefined) return trimmed
+function asInForce(metric: string, { source_columns: columns, ...m }: MetricConfig): RegistryMetric {
+  const factors = Object.entries(m.unit_map ?? {})
   return {
-    ...trimmed,
-    unit_map: Object.fromEntries(Object.entries(m.unit_map).map(([unit, factor]) => [unit.trim(), factor])),
+    ...m,
+    metric,
+    unit: m.unit.trim(),
+    ...(columns === undefined ? {} : { source_columns: typeof columns === 'string' ? [columns] : columns }),
+    ...(m.unit_map === undefined
+      ? {}
+      : { unit_map: Object.fromEntries(factors.map(([unit, factor]) => [unit.trim(), factor])) }),
   }
+}
+
+/** What of a mode's changes applies. */
+function changeable(changes: Partial<MetricConfig> | undefined): Partial<MetricConfig> | undefined {
+  if (changes === undefined) return undefined
+  const fixed: readonly string[] = FIXED_IN_MODES
+  return Object.fromEntries(Object.entries(changes).filter(([key]) => !fixed.includes(key)))
 }
 
 function changesOf(overrides: Overrides, name: string): Readonly<Record<string, Partial<MetricConfig>>> {

@@ -10,6 +10,8 @@ import {
   ZmqSourceSchema,
 } from './source-schema.ts'
 
+export { MetricSchema, RegistrySchema } from './registry-schema.ts'
+
 const HOUR_MS = 3_600_000
 const GIB = 1_073_741_824
 /** Rigs of one agent; sources of one rig. */
@@ -27,11 +29,34 @@ const text = (description: string) => Type.Optional(Type.String({ minLength: 1, 
 export const RigSchema = closed({
   rig: id('Name of the rig; the topic of its telemetry.'),
   program: id('Test programme the rig belongs to; picks the overrides of the registry.'),
+  family: Type.Optional(id('Rigs that are alike enough to share a baseline.')),
   registry_file: file('Metric registry.'),
+  equivalence_file: Type.Optional(
+    file(
+      'Equivalence mapping (`equivalence_mapping.yaml`): channels of another platform under the names of the registry.',
+    ),
+  ),
+  platform: Type.Optional(
+    id('Platform whose channel names arrive: mappings of another `source_platform` do not apply.'),
+  ),
   baseline_file: Type.Optional(
     file('Baseline (`.hbb`) to compare with: hard gates, slow creep, and events too unless there is a rolling one.'),
   ),
   rolling_baseline_file: Type.Optional(file('Younger baseline (`.hbb`) that events are told by.')),
+  mode_baseline_files: Type.Optional(
+    Type.Record(Type.String(), file('Baseline (`.hbb`) that was made in this mode.'), {
+      description:
+        'Baselines of other modes, by mode. A baseline says nothing of a mode it was not made in: without one the rig is NO_BASELINE there.',
+    }),
+  ),
+  mode_settle_ms: ms(
+    'After a change of mode, how long the rig may settle; until then nothing is compared with a baseline.',
+    {
+      minimum: 0,
+      maximum: HOUR_MS,
+      default: 10_000,
+    },
+  ),
   detector_step_ms: Type.Optional(
     ms('Width of the step that detectors take: one mean a step of every channel. By default a second.', {
       minimum: 10,
@@ -281,94 +306,4 @@ export const CollectorSchema = closed({
     description: 'Threads that verify batches; 0: one a core.',
   }),
   log_level: oneOf(LOG_LEVELS, 'Least important level that is logged.', 'info'),
-})
-
-const limit = (description: string) => Type.Optional(Type.Number({ minimum: -1e300, maximum: 1e300, description }))
-const size = (description: string) => Type.Optional(Type.Number({ minimum: 0, maximum: 1e300, description }))
-const names = (description: string) =>
-  Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { description, maxItems: 64 }))
-
-export const MetricSchema = closed({
-  aliases: names('Other channel names that feed it, letter for letter.'),
-  source_columns: names('Columns of recordings that feed it, letter for letter.'),
-  unit: Type.String({
-    minLength: 1,
-    maxLength: 32,
-    description:
-      'Unit of every number here, compared letter for letter (`mW` is not `MW`); only blanks at its ends are left out. A sample without a unit is taken to be in it.',
-  }),
-  unit_map: Type.Optional(
-    Type.Record(Type.String(), Type.Number({ minimum: -1e300, maximum: 1e300 }), {
-      description:
-        'Other units by name, letter for letter: value × factor is the value in `unit`. A unit that is in neither makes the sample unusable.',
-    }),
-  ),
-  nominal_rate_hz: Type.Number({
-    exclusiveMinimum: 0,
-    maximum: 1_000_000,
-    description: 'Samples a second when all is well; below 80 % of it a window is INSUFFICIENT.',
-  }),
-  required: Type.Boolean({ default: true, description: 'Whether the rig is NO_TEST when nothing is known of it.' }),
-  baseline_required: Type.Boolean({
-    default: true,
-    description: 'Whether it is NO_BASELINE without a baseline; `false` judges it by limits alone.',
-  }),
-  idle_after_ms: Type.Optional(
-    ms('Silence after which it is STALE, to half a slide; by default five nominal intervals and at least a second.', {
-      minimum: 10,
-      maximum: HOUR_MS,
-    }),
-  ),
-  windows_ms: Type.Optional(
-    Type.Array(ms('Width.', { minimum: 1, maximum: HOUR_MS }), {
-      description: 'Windows of the rig it is judged by; by default all that hold five samples.',
-      minItems: 1,
-      maxItems: 8,
-    }),
-  ),
-  tolerance: Type.Optional(
-    Type.Number({
-      exclusiveMinimum: 0,
-      maximum: 1e300,
-      description:
-        'Largest lasting shift that may stay undetected. A baseline whose detector cannot tell as little fails its gate.',
-    }),
-  ),
-  drift_threshold: size('DRIFT when a window mean is further than this from the baseline.'),
-  drift_percent: size('DRIFT when it is further than this share of the baseline, in percent of it.'),
-  min_effect: size('A smaller difference is never DRIFT.'),
-  deviation_limit: Type.Optional(
-    Type.Number({
-      exclusiveMinimum: 0,
-      maximum: 1e6,
-      description: 'DRIFT beyond this many spreads of window means; by default what the baseline says.',
-    }),
-  ),
-  drift_persistence: Type.Integer({
-    minimum: 1,
-    maximum: 100_000,
-    default: 5,
-    description: 'Slides in a row a departure must last.',
-  }),
-  critical: Type.Optional(Type.Boolean({ description: 'Needs an `invariant_*` or a fail limit.' })),
-  fail_threshold: limit("The predecessor's word for `fail_max`."),
-  fail_min: limit('FAIL when a window mean is below.'),
-  fail_max: limit('FAIL when a window mean is above.'),
-  invariant_eq: limit('FAIL when any sample is not this.'),
-  invariant_min: limit('FAIL when any sample is below.'),
-  invariant_max: limit('FAIL when any sample is above.'),
-})
-
-/** An override names only what it changes. */
-const OverrideSchema = Type.Partial(MetricSchema, { additionalProperties: false })
-const overrides = (description: string) =>
-  Type.Optional(
-    Type.Record(Type.String(), closed({ metrics: Type.Record(Type.String(), OverrideSchema) }), { description }),
-  )
-
-export const RegistrySchema = closed({
-  version: Type.Literal('1.0', { description: 'Version of this file.' }),
-  metrics: Type.Record(Type.String(), MetricSchema, { description: 'Metrics by name.' }),
-  programs: overrides('Changes by programme.'),
-  mode_overrides: overrides('Changes by operational mode at the start, on top of those of the programme.'),
 })

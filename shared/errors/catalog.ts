@@ -2,6 +2,7 @@ import { CONFIG_ERRORS } from './config-errors.ts'
 import type { ErrorEntry } from './entry.ts'
 import { EVIDENCE_ERRORS } from './evidence-errors.ts'
 import { EXECUTABLE_ERRORS } from './executable-errors.ts'
+import { RUN_ERRORS } from './run-errors.ts'
 import { RUNTIME_ERRORS } from './runtime-errors.ts'
 import { SESSION_ERRORS } from './session-errors.ts'
 import { STORAGE_ERRORS } from './storage-errors.ts'
@@ -16,6 +17,7 @@ export const ERRORS = {
   ...EVIDENCE_ERRORS,
   ...SESSION_ERRORS,
   ...RUNTIME_ERRORS,
+  ...RUN_ERRORS,
   ...EXECUTABLE_ERRORS,
 } as const satisfies Record<string, ErrorEntry>
 

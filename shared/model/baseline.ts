@@ -1,4 +1,5 @@
 import type { Micros } from '../units.ts'
+import type { Conversion } from './conversion.ts'
 import type { Mode } from './verdict.ts'
 
 /** Level and spread of the means of one window width while nothing is wrong, in the unit of the metric; `limit` in spreads. */
@@ -25,17 +26,6 @@ export type DetectorFit = Readonly<{
   limit: number
 }>
 
-/** How a value got into the unit of its metric: value × factor + offset, and by whose word. */
-export type Conversion = Readonly<{
-  from: string
-  to: string
-  factor: number
-  offset: number
-  /** What says so: `alias`, `equivalence_mapping.yaml`, `units`, `unit_map`, `calibration` … */
-  source: string
-  version: string
-}>
-
 /** The sensor behind a channel as far as it was told; dates are `YYYY-MM-DD`. */
 export type Calibration = Readonly<{ serial: string; date: string; due: string; offset: number; source: string }>
 
@@ -50,7 +40,7 @@ export type BaselineMetric = Readonly<{
   sd: number
   min: number
   max: number
-  /** Values at the ranks of `QUANTILE_RATIOS`, rising. */
+  /** Steps at the ranks of `QUANTILE_RATIOS`, rising, of the newest segment. */
   quantiles: readonly number[]
   /** Variance of a step's noise and growth of the level's variance a step, both squared units. */
   noise: number

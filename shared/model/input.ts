@@ -15,6 +15,7 @@ export const INPUT_KIND = {
   action_transition: 9,
   run: 10,
   loss: 11,
+  channel: 12,
 } as const
 export type InputKind = keyof typeof INPUT_KIND
 
@@ -57,7 +58,22 @@ export type Input =
       operator: string
       note: string
     }>
+  | ChannelReplaced
   | Loss
+
+/** The sensor behind a channel is another one from now on. Dates are `YYYY-MM-DD`. */
+export type ChannelReplaced = Readonly<{
+  kind: 'channel'
+  nowUs: Micros
+  rig: string
+  command: 'replace'
+  channel: string
+  serial: string
+  calDate: string
+  calDue: string
+  operator: string
+  reason: string
+}>
 
 /**
  * What was kept is damaged, and evaluation goes on with the state after record `resumesAfter`; records from there up to

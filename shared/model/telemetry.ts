@@ -56,6 +56,7 @@ export const SAMPLE_REFUSALS = [
   'future',
   'unknown_channel',
   'unit_mismatch',
+  'alias_collision',
   'bad_time',
   'suspect_ms',
   'suspect_s',

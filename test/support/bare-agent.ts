@@ -49,10 +49,10 @@ function loaded(): LoadedRuntime {
     { name: 'runtime.yaml', bytes: bytesOf(RUNTIME) },
     { name: 'loop.registry.yaml', bytes: bytesOf(REGISTRY) },
   ]
-  const { config, trust, registries } = parseRuntimeFiles(files)
+  const { config, ...parsed } = parseRuntimeFiles(files)
   // Segments of a few records, so that a short life has several.
   const journal = { ...config.journal, segment_bytes: 4096 }
-  return { config: { ...config, journal }, trust, registries, files, folder: '/' }
+  return { config: { ...config, journal }, ...parsed, files, folder: '/' }
 }
 const LOADED = loaded()
 

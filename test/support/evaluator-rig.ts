@@ -54,6 +54,7 @@ export function rigSettings(metrics: readonly MetricSettings[], more: Partial<Ri
     baseline: null,
     rolling: null,
     stepUs: 1_000_000,
+    settleUs: 0,
     ...more,
   }
 }
@@ -243,7 +244,10 @@ export function windowBaseline(digest: Uint8Array, metrics: readonly MetricBasel
   return {
     digest,
     kind: 'draft',
+    validUntilUs: null,
+    mode: 'nominal',
     confidence: 0.5,
+    fromUs: 0,
     toUs: 0,
     metrics: new Map(metrics.map((m) => [m.metric, m])),
     rigDetectors: [],

@@ -1,36 +1,36 @@
-import type { DetectorFit } from '../../../shared/model/baseline.ts'
-import { type AlarmState, createAlarm, driverOf, isActive, stepAlarm } from './alarm.ts'
-import type { ChannelStep } from './detector.ts'
+import { type AlarmState, driverOf, isActive } from './alarm.ts'
+import {
+  beginLatchRow,
+  breakLatchRows,
+  clearFollowers,
+  createLatches,
+  driverSinceOf,
+  endLatchRow,
+  isLatched,
+  isLatchIdle,
+  type Latches,
+  type LatchStep,
+  stepLatch,
+} from './latches.ts'
+import { fitOf, type MonitorSettings } from './monitor-settings.ts'
+import { createRigMonitors, eventScoreOf, type RigMonitor, skipRig, stepRig, voiceOfRig } from './rig-monitor.ts'
 import type { StepRow } from './steps.ts'
-import { CHANNEL_STREAMS, type ChannelStream, RIG_STREAMS, type RigStream } from './streams.ts'
+import { CHANNEL_STREAMS, type ChannelStream, type StreamUse } from './streams.ts'
+import type { Voice } from './voice.ts'
 
-/** What the detectors of a rig know, from its baseline. */
-export type MonitorSettings = Readonly<{
-  /** Fits of each channel, by the order of the rig's metrics; one that its baseline does not know has none. */
-  channels: readonly (readonly DetectorFit[])[]
-  rig: readonly DetectorFit[]
-  /** Rows before an event stream speaks at all. */
-  warmUpRows: number
-}>
+/** A fit of the baseline, its numbers as doubles in a row. */
+type ChannelFit = Readonly<{ numbers: Float64Array; limit: number }>
 
 /** One channel stream of a rig: fits, state, and the score of every channel in limits. */
 export type ChannelMonitor = Readonly<{
   stream: ChannelStream
-  fits: readonly (DetectorFit | null)[]
+  fits: readonly (ChannelFit | null)[]
   state: Float64Array
-  /** Scores ÷ limits of the newest step of each channel; 0 for one without a fit. */
+  /** Score of the newest step of each channel; 0 for one without a fit. */
   scores: Float64Array
-  alarm: AlarmState
-}>
-
-export type RigMonitor = Readonly<{
-  stream: RigStream
-  fit: DetectorFit
-  state: Float64Array
-  /** Share of each channel in the newest score. */
-  shares: Float64Array
-  score: Float64Array
-  alarm: AlarmState
+  latches: Latches
+  /** Score that two channels must pass for neither to need its own limit; Infinity without support. */
+  supportLimit: number
 }>
 
 /** All detectors of one rig. Everything but `settings` is state. */
@@ -38,7 +38,7 @@ export type Monitor = {
   readonly settings: MonitorSettings
   readonly channels: readonly ChannelMonitor[]
   readonly rig: readonly RigMonitor[]
-  /** Rows taken since it began or since a gap, and rows for which events are held back yet while the rig settles. */
+  /** Rows taken since it began, and rows for which events are held back yet while the rig settles. */
   readonly progress: Float64Array
 }
 
@@ -48,26 +48,27 @@ const SETTLING = 1
 export function createMonitor(settings: MonitorSettings): Monitor {
   const channels = CHANNEL_STREAMS.map((stream): ChannelMonitor => {
     const { detector } = stream
-    const fits = settings.channels.map((of) => fitOf(of, detector))
+    const fits = settings.channels.map((of): ChannelFit | null => {
+      const fit = fitOf(of, detector)
+      return fit === null ? null : { numbers: Float64Array.from(fit.numbers), limit: fit.limit }
+    })
     const state = new Float64Array(fits.length * detector.fields)
     fits.forEach((fit, c) => {
       if (fit !== null) detector.begin(fit.numbers, state, c * detector.fields)
     })
-    return { stream, fits, state, scores: new Float64Array(fits.length), alarm: createAlarm() }
+    const supportLimit =
+      (stream.support === null ? null : fitOf(settings.rig, stream.support))?.limit ?? Number.POSITIVE_INFINITY
+    return {
+      stream,
+      fits,
+      state,
+      scores: new Float64Array(fits.length),
+      latches: createLatches(fits.length),
+      supportLimit,
+    }
   })
-  const rig = RIG_STREAMS.flatMap((stream): RigMonitor[] => {
-    const fit = fitOf(settings.rig, stream.detector)
-    if (fit === null) return []
-    const state = new Float64Array(stream.detector.fields(fit.numbers))
-    stream.detector.begin(fit.numbers, state)
-    const shares = new Float64Array(settings.channels.length)
-    return [{ stream, fit, state, shares, score: new Float64Array(1), alarm: createAlarm() }]
-  })
+  const rig = createRigMonitors(settings)
   return { settings, channels, rig, progress: new Float64Array(2) }
-}
-
-function fitOf(fits: readonly DetectorFit[], { name, version }: { name: string; version: number }): DetectorFit | null {
-  return fits.find((fit) => fit.detector === name && fit.version === version) ?? null
 }
 
 /** Takes one row of steps. */
@@ -80,116 +81,111 @@ export function stepMonitor(monitor: Monitor, row: StepRow): void {
   for (const of of monitor.rig) stepRig(of, row, mayStart)
 }
 
-const STEP: ChannelStep = { mean: 0, min: 0, max: 0, first: 0, last: 0, held: false }
+const LATCH: LatchStep = { over: false, score: 0, limit: 1, distance: 0 }
 
 function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void {
-  const { stream, fits, state, scores, alarm } = of
-  const { detector } = stream
-  STEP.held = isActive(alarm)
-  let worst = -1
+  const { stream, fits, scores, latches, supportLimit } = of
+  const { mean } = row
+  stream.detector.step(of, row)
+  beginLatchRow(latches)
+  // The furthest channel, and how far the one behind it is: what support is about.
+  let furthest = -1
+  let first = 0
+  let second = 0
+  let isQuiet = true
   for (let c = 0; c < fits.length; c += 1) {
     const fit = fits[c]!
-    if (fit === null) continue
-    const mean = row.mean[c]!
-    if (!Number.isNaN(mean)) {
-      STEP.mean = mean
-      STEP.min = row.min[c]!
-      STEP.max = row.max[c]!
-      STEP.first = row.first[c]!
-      STEP.last = row.last[c]!
-      scores[c] = detector.step(fit.numbers, state, c * detector.fields, STEP) / fit.limit
-    }
-    if (worst < 0 || scores[c]! > scores[worst]!) worst = c
+    if (fit === null || Number.isNaN(mean[c]!)) continue
+    const score = scores[c]!
+    if (score > fit.limit || !isLatchIdle(latches, c)) isQuiet = false
+    if (score > first) {
+      second = first
+      first = score
+      furthest = c
+    } else if (score > second) second = score
   }
-  if (worst < 0) return
-  const distanceOf = (c: number): number =>
-    detector.deviation === undefined ? scores[c]! : detector.deviation(fits[c]!.numbers, state, c * detector.fields)
-  const changed = stepAlarm(alarm, stream.rule, {
-    channel: worst,
-    score: mayStart || isActive(alarm) ? scores[worst]! : 0,
-    distanceOf,
-  })
-  if (changed === 'off') releaseChannels(of)
+  LATCH_ROW.mayStart = mayStart
+  LATCH_ROW.supported = second > supportLimit ? furthest : -1
+  // Nearly always so.
+  if (isQuiet && LATCH_ROW.supported < 0) return
+  latchChannels(of, row, LATCH_ROW)
 }
 
-/** Scores above this share of the limit when an alarm ends: such a channel may have a new level. */
-const RELEASED_RATIO = 0.5
+type LatchRow = { mayStart: boolean; supported: number }
+const LATCH_ROW: LatchRow = { mayStart: false, supported: -1 }
 
-function releaseChannels({ stream: { detector }, fits, state, scores }: ChannelMonitor): void {
-  if (detector.release === undefined) return
+function latchChannels(of: ChannelMonitor, row: StepRow, { mayStart, supported }: Readonly<LatchRow>): void {
+  const { stream, fits, state, scores, latches } = of
+  const { detector, rule } = stream
+  const driver = driverOf(latches)
+  const driverSince = driverSinceOf(latches)
+  let driverEnded = false
   for (let c = 0; c < fits.length; c += 1) {
-    if (fits[c] !== null && scores[c]! > RELEASED_RATIO) detector.release(fits[c]!.numbers, state, c * detector.fields)
+    const fit = fits[c]!
+    if (fit === null || Number.isNaN(row.mean[c]!)) continue
+    const over = mayStart && (scores[c]! > fit.limit || c === supported)
+    if (!over && isLatchIdle(latches, c)) continue
+    LATCH.over = over
+    LATCH.limit = fit.limit
+    LATCH.score = scores[c]!
+    LATCH.distance = detector.deviation?.(fit.numbers, state, c * detector.fields) ?? LATCH.score
+    if (!stepLatch(latches, rule, c, LATCH)) continue
+    detector.release?.(fit.numbers, state, c * detector.fields)
+    if (c === driver) driverEnded = true
   }
+  if (driverEnded)
+    for (const c of clearFollowers(latches, driverSince))
+      detector.release?.(fits[c]!.numbers, state, c * detector.fields)
+  endLatchRow(latches)
 }
 
-function stepRig(of: RigMonitor, row: StepRow, mayStart: boolean): void {
-  const { stream, fit, state, shares, score, alarm } = of
-  const held = isActive(alarm)
-  score[0] = stream.detector.step(fit.numbers, state, row, { held, shares }) / fit.limit
-  let driver = 0
-  for (let c = 1; c < shares.length; c += 1) if (shares[c]! > shares[driver]!) driver = c
-  stepAlarm(alarm, stream.rule, {
-    channel: driver,
-    score: mayStart || held ? score[0] : 0,
-    distanceOf: (c) => shares[c]!,
-  })
-}
-
-/** Steps that nobody saw went by: a gap in time. */
+/**
+ * Steps that nobody saw went by: a gap in time. No new warm-up: references would follow what happened in the gap before
+ * anybody may speak of it.
+ */
 export function skipMonitor(monitor: Monitor, steps: number): void {
-  monitor.progress[ROWS] = 0
-  for (const { stream, fits, state } of monitor.channels) {
+  for (const { stream, fits, state, latches } of monitor.channels) {
     const { detector } = stream
+    breakLatchRows(latches)
+    // A channel in alarm stands still: its reference is frozen, and the mean of before is still what is known of the fault.
     fits.forEach((fit, c) => {
-      if (fit !== null) detector.skip?.(fit.numbers, state, c * detector.fields, steps)
+      if (fit !== null && !isLatched(latches, c)) detector.skip?.(fit.numbers, state, c * detector.fields, steps)
     })
   }
+  for (const of of monitor.rig) skipRig(of, steps)
 }
 
-/** A stream that speaks about a channel: it drives the alarm, or is beyond its limit while there is one. */
-export type Voice = Readonly<{
-  stream: string
-  /** Score ÷ limit. */
-  ratio: number
-  level: number | null
-  perScore: number | null
-  limit: number
-  distance: number | null
-  steps: number
-}>
-
-/** The stream that speaks loudest about a channel; null while none does. */
+/** The stream that speaks loudest about a channel, one that makes events before one that advises; null while none does. */
 export function voiceOf(monitor: Monitor, channel: number): Voice | null {
   let loudest: Voice | null = null
-  for (const { stream, fits, state, scores, alarm } of monitor.channels) {
+  let isEvent = false
+  const hear = (voice: Voice, use: StreamUse) => {
+    const outdoes = (use === 'event') === isEvent ? !(loudest !== null && loudest.ratio >= voice.ratio) : !isEvent
+    if (!outdoes) return
+    loudest = voice
+    isEvent = use === 'event'
+  }
+  for (const of of monitor.channels) {
+    const { stream, fits, state, latches } = of
     const fit = fits[channel]
-    if (fit == null || !isActive(alarm) || !(scores[channel]! > 1 || driverOf(alarm) === channel)) continue
-    if (loudest !== null && !(scores[channel]! > loudest.ratio)) continue
+    if (fit == null || !isLatched(latches, channel)) continue
     const { detector } = stream
     const at = channel * detector.fields
     const band = detector.band?.(fit.numbers, state, at) ?? null
-    loudest = {
+    const voice = {
       stream: detector.name,
-      ratio: scores[channel]!,
+      ratio: ratioOf(of, channel),
       level: band?.level ?? null,
       perScore: band?.perScore ?? null,
       limit: fit.limit,
       distance: detector.deviation?.(fit.numbers, state, at) ?? null,
       steps: detector.meanSteps,
     }
+    hear(voice, stream.use)
   }
-  for (const { stream, fit, shares, score, alarm } of monitor.rig) {
-    if (!isActive(alarm) || driverOf(alarm) !== channel || (loudest !== null && !(score[0]! > loudest.ratio))) continue
-    const { name } = stream.detector
-    loudest = {
-      stream: name,
-      ratio: score[0]!,
-      level: null,
-      perScore: null,
-      limit: fit.limit,
-      distance: shares[channel]!,
-      steps: 1,
-    }
+  for (const of of monitor.rig) {
+    const voice = voiceOfRig(of, channel)
+    if (voice !== null) hear(voice, of.stream.use)
   }
   return loudest
 }
@@ -212,10 +208,15 @@ export function eventOf(monitor: Monitor): Event {
     if (isActive(alarm) && (driven === null || most > driven.score))
       driven = { stream: name, channel: driverOf(alarm), score: most }
   }
-  for (const { stream, scores, alarm } of monitor.channels)
-    if (stream.use === 'event') hear(stream.detector.name, alarm, largest(scores))
-  for (const { stream, score: of, alarm } of monitor.rig)
-    if (stream.use === 'event') hear(stream.detector.name, alarm, of[0]!)
+  for (const of of monitor.channels)
+    if (of.stream.use === 'event') hear(of.stream.detector.name, of.latches, largestRatio(of))
+  for (const of of monitor.rig) {
+    if (of.stream.use !== 'event') continue
+    // Nearer than an event takes it is in alarm, for people to see, and no event.
+    const most = eventScoreOf(of)
+    if (most > 1) hear(of.stream.detector.name, of.latches, most)
+    else score = Math.max(score, most)
+  }
   const active = driven as { stream: string; channel: number } | null
   if (active !== null) return { state: 'alarm', score, stream: active.stream, channel: active.channel }
   return { state: isWarm(monitor) ? 'nominal' : 'warming_up', score, stream: null, channel: -1 }
@@ -234,13 +235,20 @@ function isWarm({ progress, settings }: Monitor): boolean {
 export function arraysOfMonitor({ channels, rig, progress }: Monitor): Float64Array[] {
   return [
     progress,
-    ...channels.flatMap(({ state, scores, alarm }) => [state, scores, alarm]),
-    ...rig.flatMap(({ state, shares, score, alarm }) => [state, shares, score, alarm]),
+    ...channels.flatMap(({ state, scores, latches }) => [state, scores, latches]),
+    ...rig.flatMap(({ state, scores, latches }) => [state, scores, latches]),
   ]
 }
 
-function largest(scores: Float64Array): number {
+/** How far a channel is in a stream, in limits; 0 for one it knows nothing of. */
+export function ratioOf({ fits, scores }: ChannelMonitor, channel: number): number {
+  const fit = fits[channel]
+  return fit == null ? 0 : scores[channel]! / fit.limit
+}
+
+/** How far the furthest channel of a stream is, in limits. */
+export function largestRatio(of: ChannelMonitor): number {
   let most = 0
-  for (const score of scores) most = Math.max(most, score)
+  for (let c = 0; c < of.fits.length; c += 1) most = Math.max(most, ratioOf(of, c))
   return most
 }

@@ -36,10 +36,43 @@ export function sliceSteps(table: StepTable, from: number, to: number): StepTabl
   }
 }
 
+/** A table backwards in time: the newest row first, and within each the last value before the first. */
+export function reverseSteps(table: StepTable): StepTable {
+  const { channels, rows } = table
+  const turned = (column: Float64Array, width: number) => {
+    const values = new Float64Array(column.length)
+    for (let row = 0; row < rows; row += 1)
+      values.set(column.subarray((rows - 1 - row) * width, (rows - row) * width), row * width)
+    return values
+  }
+  return {
+    channels,
+    rows,
+    timeUs: turned(table.timeUs, 1),
+    mean: turned(table.mean, channels),
+    min: turned(table.min, channels),
+    max: turned(table.max, channels),
+    first: turned(table.last, channels),
+    last: turned(table.first, channels),
+  }
+}
+
 /** Row `row` of a table, without copying. */
 export function rowOfSteps(table: StepTable, row: number): StepRow {
   const { channels } = table
   const cut = (column: Float64Array) => column.subarray(row * channels, (row + 1) * channels)
+  return {
+    mean: cut(table.mean),
+    min: cut(table.min),
+    max: cut(table.max),
+    first: cut(table.first),
+    last: cut(table.last),
+  }
+}
+
+/** One step of one channel as a row of its own, without copying. */
+export function cellOfSteps(table: StepTable, at: number): StepRow {
+  const cut = (column: Float64Array) => column.subarray(at, at + 1)
   return {
     mean: cut(table.mean),
     min: cut(table.min),

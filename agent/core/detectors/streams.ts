@@ -1,6 +1,11 @@
-import type { AlarmRule } from './alarm.ts'
 import type { ChannelDetector, RigDetector } from './detector.ts'
+import { GOLDEN } from './golden.ts'
+import type { LatchRule } from './latches.ts'
 import { LEVEL } from './level.ts'
+import { MULTIVARIATE } from './multivariate.ts'
+import { SPIKE } from './spike.ts'
+import { STUCK } from './stuck.ts'
+import { VARIANCE } from './variance.ts'
 
 /**
  * What a stream's alarm is for: `event` streams say that something happened and make the rig's state; `advisory` ones are
@@ -9,15 +14,61 @@ import { LEVEL } from './level.ts'
  */
 export type StreamUse = 'event' | 'advisory'
 
-export type ChannelStream = Readonly<{ detector: ChannelDetector; use: StreamUse; rule: AlarmRule }>
-export type RigStream = Readonly<{ detector: RigDetector; use: StreamUse; rule: AlarmRule }>
+/**
+ * Support: two channels beyond a score at which neither need be beyond its own limit. `name` is that of its fit, `limitMin`
+ * the least score. One odd nominal segment may blind a channel; it seldom blinds two at once.
+ */
+export type Support = Readonly<{ name: string; version: number; limitMin: number }>
+
+export type ChannelStream = Readonly<{
+  detector: ChannelDetector
+  use: StreamUse
+  rule: LatchRule
+  support: Support | null
+}>
+export type RigStream = Readonly<{ detector: RigDetector; use: StreamUse; rule: LatchRule }>
 
 /** The detectors in force, in the order of their states in a checkpoint. To add one: a file with it, and a row here. */
 export const CHANNEL_STREAMS: readonly ChannelStream[] = [
-  { detector: LEVEL, use: 'event', rule: { onRows: 1, offRows: 5, recoveredRatio: 0.1 } },
+  {
+    detector: LEVEL,
+    use: 'event',
+    rule: { onRows: 3, offRows: 5, quietScore: 2, recoveredRatio: 0.1 },
+    support: { name: 'level_support', version: 1, limitMin: 3 },
+  },
+  {
+    detector: VARIANCE,
+    use: 'advisory',
+    rule: { onRows: 5, offRows: 10, quietScore: 2, recoveredRatio: 0 },
+    support: null,
+  },
+  {
+    detector: SPIKE,
+    use: 'advisory',
+    rule: { onRows: 1, offRows: 5, quietScore: 4, recoveredRatio: 0 },
+    support: null,
+  },
+  {
+    detector: STUCK,
+    use: 'advisory',
+    rule: { onRows: 1, offRows: 5, quietScore: 1, recoveredRatio: 0 },
+    support: null,
+  },
+  {
+    detector: GOLDEN,
+    use: 'advisory',
+    rule: { onRows: 30, offRows: 60, quietScore: 2, recoveredRatio: 0 },
+    support: null,
+  },
 ]
 
-export const RIG_STREAMS: readonly RigStream[] = []
+export const RIG_STREAMS: readonly RigStream[] = [
+  {
+    detector: MULTIVARIATE,
+    use: 'event',
+    rule: { onRows: 3, offRows: 5, quietScore: 4, recoveredRatio: 0.2 },
+  },
+]
 
 /** Names of all streams; they are the grounds of findings. */
 export const STREAM_NAMES: readonly string[] = [...CHANNEL_STREAMS, ...RIG_STREAMS].map(({ detector }) => detector.name)

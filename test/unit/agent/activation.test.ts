@@ -155,9 +155,9 @@ t.test('a break-glass ends by the time of the slides, wherever it is evaluated a
   maker.say('kay', 'approve')
   const bundle = encodeBundle({ record: encodeBaseline(loose), policy: POLICY, statements: maker.said })
   const { baseline } = compileSettings(configured({ golden: bundle }).files).rigs[0]!
-  t.match(baseline, { kind: 'golden', certificate: { untilUs: loose.madeUs + 60_000_000 } })
+  t.match(baseline, { kind: 'golden', validUntilUs: loose.madeUs + 60_000_000 })
   const { kindAt } = await import('../../../agent/core/decide.ts')
-  t.same([kindAt(baseline, atUs), kindAt(baseline, loose.madeUs + 60_000_000)], ['golden', 'draft'])
+  t.same([kindAt(baseline!, atUs), kindAt(baseline!, loose.madeUs + 60_000_000)], ['golden', 'draft'])
 })
 
 type Told = { activated: number; refused: string[]; left: string[]; damaged: string[] }

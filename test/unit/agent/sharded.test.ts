@@ -40,10 +40,12 @@ ${RIGS.map(
 `,
 ).join('')}`
 // Limits alone, so that a rig can pass, fail and fall silent without a baseline.
-const LIMITS = REGISTRY.replace('drift_percent: 5', 'fail_max: 300').replaceAll(
-  'nominal_rate_hz',
-  'baseline_required: false\n    nominal_rate_hz',
-)
+const LIMITS = `${REGISTRY.replace(
+  'drift_percent: 5',
+  'fail_max: 300\n    drift_persistence_of: 40\n    calibration: { offset: 1, source: lab, date: 2026-01-01 }',
+).replaceAll('nominal_rate_hz', 'baseline_required: false\n    nominal_rate_hz')}mode_overrides:
+  test: { metrics: { flow: { fail_max: 90 } } }
+`
 const FILES = [
   { name: 'runtime.yaml', bytes: bytesOf(RUNTIME) },
   { name: 'loop.registry.yaml', bytes: bytesOf(LIMITS) },
@@ -67,7 +69,7 @@ function inputsOf(seed: number, count: number): JournalInput[] {
     // A clock that is set back for a moment.
     else if (what < 0.97) inputs.push({ kind: 'tick', nowUs: nowUs - prng.int(5_000_000) })
     else if (what < 0.98)
-      inputs.push({ kind: 'mode', nowUs, rig: RIGS[of]!, mode: 'test', reason: 'r', operator: 'o', source: 'cli' })
+      inputs.push(prng.next() < 0.5 ? modeInput(nowUs, RIGS[of]!, prng) : replaceInput(nowUs, RIGS[of]!))
     else
       inputs.push({
         kind: 'run',
@@ -83,6 +85,16 @@ function inputsOf(seed: number, count: number): JournalInput[] {
   }
   inputs.push({ kind: 'operator', nowUs, command: 'agent_stop', bootId: 'b', version: '0' })
   return inputs
+}
+
+function modeInput(nowUs: number, rig: string, prng: Prng): JournalInput {
+  const mode = prng.next() < 0.5 ? 'test' : 'nominal'
+  return { kind: 'mode', nowUs, rig, mode, reason: 'r', operator: 'o', source: 'cli' }
+}
+
+function replaceInput(nowUs: number, rig: string): JournalInput {
+  const sensor = { channel: 'flow', serial: 's', calDate: '2026-01-01', calDue: '2027-01-01' }
+  return { kind: 'channel', nowUs, rig, command: 'replace', ...sensor, operator: 'o', reason: '' }
 }
 
 function frame({ prng, nowUs, rig, seq }: { prng: Prng; nowUs: number; rig: string; seq: number }): JournalInput {

@@ -99,7 +99,13 @@ t.test('a configuration is read from its folder with exactly the bytes of every 
   t.same(loaded.files[2]?.bytes, bytesOf('opaque'))
   t.same(
     parseRuntimeFiles(loaded.files),
-    { config: loaded.config, trust: loaded.trust, registries: loaded.registries },
+    {
+      config: loaded.config,
+      trust: loaded.trust,
+      registries: loaded.registries,
+      registriesByMode: loaded.registriesByMode,
+      equivalences: loaded.equivalences,
+    },
     'the same from the journal',
   )
   t.match(

@@ -83,7 +83,7 @@ rigs:
 `
 const WRONG_REGISTRY = REGISTRY.replace('fail_max: 200', 'fail_max: 5').replace(
   '    unit: bar\n    nominal_rate_hz: 100\n',
-  '    unit: bar\n    distribution_drift: { ks_threshold: 1 }\n',
+  '    unit: bar\n    distribution_drift: { ks_threshold: 2 }\n',
 )
 
 t.test('every mistake over all files is listed at once, in order of file, line and column', (t) => {
@@ -91,7 +91,7 @@ t.test('every mistake over all files is listed at once, in order of file, line a
   t.same(places(problems), [
     'loop.registry.yaml:8:15 metrics.flow.fail_min',
     'loop.registry.yaml:11:5 metrics.pressure.nominal_rate_hz',
-    'loop.registry.yaml:12:5 metrics.pressure.distribution_drift',
+    'loop.registry.yaml:12:41 metrics.pressure.distribution_drift.ks_threshold',
     'runtime.yaml:1:1 agent',
     'runtime.yaml:1:10 version',
     'runtime.yaml:2:13 deployment',
@@ -140,7 +140,7 @@ t.test('a mistake says what was found, what was expected and what to do', (t) =>
   t.match(of('rigs[1].rig'), { found: '`water-loop` a second time' })
   t.match(of('rigs[1].lateness_ms'), { hint: /a number alone/ })
   t.match(of('rigs[1].max_future_ms'), { hint: '`5000`, without quotes or underscores' })
-  t.match(of('metrics.pressure.distribution_drift'), { hint: /leave it out/ })
+  t.match(of('metrics.pressure.distribution_drift.ks_threshold'), { expected: 'a number, above 0 up to 1' })
   t.end()
 })
 

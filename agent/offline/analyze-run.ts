@@ -1,0 +1,134 @@
+import type { LoadedOfflineRegistry } from '../../shared/config/offline-registry.ts'
+import { CONTEXT_FIELDS, selectBaseline } from '../../shared/model/baseline-selection.ts'
+import { readCode } from '../code-identity.ts'
+import type { Assertion } from '../core/offline/assertions.ts'
+import { checkAssertions, worstOf } from '../core/offline/assertions.ts'
+import { compareRuns, type RunVerdict } from '../core/offline/compare-runs.ts'
+import { coverageOf, type MissingData, weighCoverage } from '../core/offline/missing-data.ts'
+import type { RunMetric } from '../core/offline/run-metric.ts'
+import { type Canonical, canonicalMetrics } from '../core/offline/run-units.ts'
+import { type BaselineFacts, buildReport, type DriftReport } from './drift-report.ts'
+import type { RunFolder, RunMeta } from './run-folder.ts'
+import { type RunRegistry, registryFor } from './run-registry.ts'
+
+export type AnalyzeInput = Readonly<{
+  run: RunFolder
+  baseline: RunFolder | null
+  /** Null: nothing can be judged, and the verdict is never a pass. */
+  registry: LoadedOfflineRegistry | null
+  missingData?: MissingData
+  distribution?: boolean
+  assertions?: readonly Assertion[]
+  top?: number
+}>
+
+const TOP = 5
+const NO_RUN: Canonical = { metrics: new Map(), warnings: [], conversions: [] }
+
+/** Holds the run of a folder against that of another, and says all of it as a report. Writes nothing. */
+export function analyzeRun(input: AnalyzeInput): DriftReport {
+  const { run, assertions } = input
+  const registry = input.registry === null ? null : registryFor(input.registry, run.meta)
+  const facts = baselineFacts(input, registry?.hash ?? '')
+  const baseline = facts.baseline_run_id === null ? null : input.baseline
+  const current = inCanonical(run, registry)
+  const before = baseline === null ? NO_RUN : inCanonical(baseline, registry)
+  const rules = registry?.rules ?? new Map()
+  const comparison = compareRuns(current.metrics, before.metrics, { rules, distribution: input.distribution ?? true })
+  const coverage = coverageOf(current.metrics, before.metrics, rules)
+  const weighed = weighCoverage(comparison.status, coverage, input.missingData)
+  const asserts = assertions === undefined ? undefined : checkAssertions(current.metrics, assertions)
+  const verdicts: RunVerdict[] = [
+    weighed.status,
+    // Without a registry nothing was judged, so that nothing passed; what is worse stays.
+    ...(registry === null && weighed.status.startsWith('PASS') ? (['NO_TEST'] as const) : []),
+    ...(asserts ?? []).map(({ status }) => status),
+  ]
+  return buildReport({
+    comparison,
+    status: worstOf(verdicts),
+    run: {
+      runId: run.meta.run_id,
+      correlationId: orNull(run.meta.correlation_id),
+      sourceType: run.meta.source_system || 'run_folder',
+    },
+    baseline: facts,
+    current: current.metrics,
+    before: before.metrics,
+    rules,
+    coverage: weighed,
+    warnings: [
+      ...(registry === null
+        ? ['no metric registry: nothing has a rule to be judged by; name one with --registry']
+        : []),
+      ...run.warnings,
+      ...current.warnings,
+      ...[...(baseline?.warnings ?? []), ...before.warnings].map((warning) => `baseline: ${warning}`),
+      ...(facts.baseline_warning === null ? [] : [facts.baseline_warning]),
+    ],
+    conversions: current.conversions,
+    registryHash: registry?.hash ?? null,
+    version: readCode().version,
+    top: input.top ?? TOP,
+    ...(asserts === undefined ? {} : { asserts }),
+  })
+}
+
+function orNull(text: string): string | null {
+  return text === '' ? null : text
+}
+
+/** Metrics in the names and units of the registry; samples of `signals.csv` stand in where a row keeps none. */
+function inCanonical(run: RunFolder, registry: RunRegistry | null): Canonical {
+  const raw = new Map(
+    [...run.metrics].map(([name, metric]) => [name, withSignal(metric, run.signals.get(name))] as const),
+  )
+  if (registry === null) return { metrics: raw, warnings: [], conversions: [] }
+  return canonicalMetrics(raw, registry.naming)
+}
+
+function withSignal(metric: RunMetric, signal: readonly number[] | undefined): RunMetric {
+  if (signal === undefined || metric.samples.length > 0 || metric.invalidSamples > 0) return metric
+  const samples = signal.filter((value) => Number.isFinite(value))
+  return { ...metric, samples, invalidSamples: signal.length - samples.length }
+}
+
+const NO_BASELINE: BaselineFacts = {
+  baseline_run_id: null,
+  baseline_reason: 'none',
+  baseline_warning: null,
+  baseline_match_level: 'NONE',
+  baseline_match_fields: [],
+  baseline_match_score: 0,
+  baseline_match_possible: 0,
+}
+
+/** Whether the baseline that was named may be one, and how well it fits. A run is never its own. */
+function baselineFacts({ run, baseline }: AnalyzeInput, registryHash: string): BaselineFacts {
+  if (baseline === null) return NO_BASELINE
+  const { run_id: runId } = baseline.meta
+  const found = selectBaseline({
+    run: said(run.meta),
+    candidates: [{ ...said(baseline.meta), run_id: runId, status: '' }],
+    tags: [],
+    policy: { strategy: 'explicit', run_id: runId },
+    registryHash,
+  })
+  const matched = CONTEXT_FIELDS.filter((field) => run.meta[field] !== '' && run.meta[field] === baseline.meta[field])
+  const possible = CONTEXT_FIELDS.filter((field) => run.meta[field] !== '').length
+  const context = matched.length < possible ? `context mismatch: matched ${matched.length}/${possible}` : null
+  return {
+    baseline_run_id: found.usable ? found.baseline_run_id : null,
+    baseline_reason: found.reason,
+    baseline_warning: found.warning ?? context,
+    baseline_match_level: found.match.level,
+    baseline_match_fields: matched,
+    baseline_match_score: possible === 0 ? 0 : matched.length / possible,
+    baseline_match_possible: possible,
+  }
+}
+
+function said(meta: RunMeta): Partial<RunMeta> & Readonly<{ run_id: string }> {
+  const entries = Object.entries(meta).filter(([, value]) => value !== '')
+  return { ...Object.fromEntries(entries), run_id: meta.run_id }
+}

@@ -1,0 +1,39 @@
+import type { Micros } from '../shared/units.ts'
+import type { LoopOptions } from './loop.ts'
+import type { Batcher } from './pipeline/batcher.ts'
+import { CalibrationWatch } from './pipeline/calibrations.ts'
+import { ClockWatch } from './pipeline/clock-watch.ts'
+import { DamageWatch } from './pipeline/damage-watch.ts'
+import type { Evaluation } from './pipeline/evaluation.ts'
+
+/** Looks for records that cannot be read any more. */
+export function damageWatch({ storage, clock, events }: LoopOptions, batcher: Batcher): DamageWatch {
+  return new DamageWatch({
+    journal: storage.journal,
+    clock,
+    gap: (gap) => batcher.gap(gap),
+    found: ({ from, to }) => events.journalDamaged({ from_seq: from, to_seq: to }),
+    broken: (error) => events.broken('scrub', error),
+  })
+}
+
+/** Looks whether the wall clock and the time of the agent part. */
+export function clockWatch({ clock, events, recovered }: LoopOptions): ClockWatch {
+  const { clockStepped: stepped, clockTogether: together } = events
+  return new ClockWatch({ clock, evaluation: recovered.evaluation, stepped, together })
+}
+
+/** Looks whether a calibration has come due. */
+export function calibrationWatch(
+  { clock, loaded, events }: LoopOptions,
+  evaluation: Evaluation,
+  nowUs: () => Micros,
+): CalibrationWatch {
+  return new CalibrationWatch({
+    clock,
+    nowUs,
+    registries: loaded.registries,
+    replaced: (rig) => evaluation.state.rigs.find((r) => r.settings.rig === rig)?.replaced ?? new Map(),
+    overdue: events.calibrationOverdue,
+  })
+}
