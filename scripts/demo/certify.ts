@@ -33,7 +33,7 @@ export async function certifyWaterLoop(folder: DemoFolder, say: Say): Promise<vo
   const by = (name: string) => ['--book', BOOK, '--key', `${name}.pem`]
   const [proposer, reviewer, approver] = OPERATORS
   await runHb(
-    ['baseline', 'propose', `${RIG}.record.hbb`, ...by(proposer), '--quality-policy', POLICY, '--reason', 'new loop'],
+    ['baseline', 'propose', `${RIG}.record.hbb`, ...by(proposer), '--policy', POLICY, '--reason', 'new loop'],
     path,
     hb,
   )
