@@ -1,3 +1,4 @@
+import type { Latches } from './latches.ts'
 import type { StepRow, StepTable } from './steps.ts'
 
 /** What a fit found: the numbers of a baseline, or a copy that is quick to read. */
@@ -49,8 +50,8 @@ export type WatchedChannels = Readonly<{
   state: Float64Array
   /** Written by the detector. */
   scores: Float64Array
-  /** 1 while a channel is in alarm: what is abnormal must not teach the detector. */
-  held: Uint8Array
+  /** Which channels are in alarm, by `isLatched`: what is abnormal must not teach the detector. */
+  latches: Latches
 }>
 
 /**

@@ -1,5 +1,6 @@
 import { noiseOf } from '../../../shared/math/nominal.ts'
 import type { ChannelDetector, Numbers } from './detector.ts'
+import { isLatched } from './latches.ts'
 import { meansOf, type StepTable } from './steps.ts'
 
 /**
@@ -67,11 +68,11 @@ export const LEVEL: ChannelDetector = {
     state[at + REF] = numbers[REFERENCE]!
     state[at + VARIANCE] = numbers[START_VARIANCE]!
   },
-  step({ fits, state, scores, held }, { mean }) {
+  step({ fits, state, scores, latches }, { mean }) {
     for (let c = 0, at = 0; c < fits.length; c += 1, at += FIELDS) {
       const fit = fits[c]!
       if (fit === null || Number.isNaN(mean[c]!)) continue
-      scores[c] = stepLevel(fit.numbers, state, at, { mean: mean[c]!, held: held[c] === 1 })
+      scores[c] = stepLevel(fit.numbers, state, at, mean[c]!, isLatched(latches, c))
     }
   },
   skip(numbers, state, at, steps) {
@@ -93,17 +94,15 @@ export const LEVEL: ChannelDetector = {
     limit * Math.sqrt(numbers[NOISE]! / MEAN_STEPS + REFERENCE_TOLERANCE * numbers[START_VARIANCE]!),
 }
 
-type LevelStep = Readonly<{ mean: number; held: boolean }>
-
-function stepLevel(numbers: Numbers, state: Float64Array, at: number, now: LevelStep): number {
+function stepLevel(numbers: Numbers, state: Float64Array, at: number, mean: number, held: boolean): number {
   const noise = numbers[NOISE]!
   const slot = state[at + SLOT]!
   const before = state[at + FULL]!
   const full = before < MEAN_STEPS ? before + 1 : MEAN_STEPS
   const leaves = before < MEAN_STEPS ? 0 : state[at + RING + slot]!
   // In alarm the tolerance stands still with the reference: one that grew would talk the alarm out of it.
-  const variance = state[at + VARIANCE]! + (now.held ? 0 : numbers[WANDER]!)
-  const value = now.held ? now.mean : withinReach(now.mean, state[at + REF]!, variance + noise)
+  const variance = state[at + VARIANCE]! + (held ? 0 : numbers[WANDER]!)
+  const value = held ? mean : withinReach(mean, state[at + REF]!, variance + noise)
   state[at + RING + slot] = value
   state[at + FULL] = full
   state[at + SLOT] = slot === MEAN_STEPS - 1 ? 0 : slot + 1
@@ -119,7 +118,7 @@ function stepLevel(numbers: Numbers, state: Float64Array, at: number, now: Level
   state[at + VARIANCE] = variance
   state[at + DEVIATION] = deviation
   state[at + SPREAD] = spread
-  if (!now.held && variance + noise > 0) {
+  if (!held && variance + noise > 0) {
     const gain = variance / (variance + noise)
     state[at + REF] = state[at + REF]! + gain * (value - state[at + REF]!)
     state[at + VARIANCE] = variance - gain * variance

@@ -29,8 +29,6 @@ export type ChannelMonitor = Readonly<{
   /** Score of the newest step of each channel; 0 for one without a fit. */
   scores: Float64Array
   latches: Latches
-  /** Which channels are in alarm; written before it is read. */
-  held: Uint8Array
   /** Score that two channels must pass for neither to need its own limit; Infinity without support. */
   supportLimit: number
 }>
@@ -66,7 +64,6 @@ export function createMonitor(settings: MonitorSettings): Monitor {
       state,
       scores: new Float64Array(fits.length),
       latches: createLatches(fits.length),
-      held: new Uint8Array(fits.length),
       supportLimit,
     }
   })
@@ -87,9 +84,8 @@ export function stepMonitor(monitor: Monitor, row: StepRow): void {
 const LATCH: LatchStep = { over: false, score: 0, limit: 1, distance: 0 }
 
 function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void {
-  const { stream, fits, scores, latches, held, supportLimit } = of
+  const { stream, fits, scores, latches, supportLimit } = of
   const { mean } = row
-  holdChannels(of)
   stream.detector.step(of, row)
   beginLatchRow(latches)
   // The furthest channel, and how far the one behind it is: what support is about.
@@ -101,7 +97,7 @@ function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void
     const fit = fits[c]!
     if (fit === null || Number.isNaN(mean[c]!)) continue
     const score = scores[c]!
-    if (score > fit.limit || held[c] === 1 || !isLatchIdle(latches, c)) isQuiet = false
+    if (score > fit.limit || !isLatchIdle(latches, c)) isQuiet = false
     if (score > first) {
       second = first
       first = score
@@ -113,13 +109,6 @@ function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void
   // Nearly always so.
   if (isQuiet && LATCH_ROW.supported < 0) return
   latchChannels(of, row, LATCH_ROW)
-}
-
-/** Channels in alarm stand still. */
-function holdChannels({ latches, held }: ChannelMonitor): void {
-  held.fill(0)
-  if (!isActive(latches)) return
-  for (let c = 0; c < held.length; c += 1) held[c] = isLatched(latches, c) ? 1 : 0
 }
 
 type LatchRow = { mayStart: boolean; supported: number }

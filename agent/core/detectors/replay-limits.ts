@@ -1,5 +1,6 @@
 import type { DetectorFit } from '../../../shared/model/baseline.ts'
 import type { ChannelDetector } from './detector.ts'
+import { createLatches } from './latches.ts'
 import { longestKept, manyChannelsRatio, REPLAY_FIT_RATIO } from './replay.ts'
 import { fitRig } from './rig-limits.ts'
 import { cellOfSteps, createStepRow, reverseSteps, type StepRow, type StepTable, sliceSteps } from './steps.ts'
@@ -89,7 +90,7 @@ function replayScores(detector: ChannelDetector, segment: StepTable): Float64Arr
     const numbers = detector.fit([fitted], c)
     if (numbers === null) continue
     detector.begin(numbers, state, 0)
-    const watched = { fits: [{ numbers }], state, scores: new Float64Array(1), held: new Uint8Array(1) }
+    const watched = { fits: [{ numbers }], state, scores: new Float64Array(1), latches: createLatches(1) }
     for (let row = half; row < rows; row += 1) {
       const at = row * channels + c
       if (Number.isNaN(segment.mean[at]!)) continue

@@ -37,7 +37,7 @@ export const SPIKE: ChannelDetector = {
     for (let c = 0, at = 0; c < fits.length; c += 1, at += FIELDS) {
       const fit = fits[c]!
       if (fit === null || Number.isNaN(mean[c]!)) continue
-      scores[c] = scoreOf(takeStep(state, at, { mean: mean[c]!, min: min[c]!, max: max[c]! }), fit.numbers[SIGMA]!)
+      scores[c] = scoreOf(takeStep(state, at, mean[c]!, min[c]!, max[c]!), fit.numbers[SIGMA]!)
     }
   },
   skip(_numbers, state, at) {
@@ -52,11 +52,7 @@ function scoreOf(distance: number, sigma: number): number {
 }
 
 /** @returns signed distance of the further extreme from the steps before; 0 while there are too few of them. */
-function takeStep(
-  state: Float64Array,
-  at: number,
-  { mean, min, max }: Readonly<{ mean: number; min: number; max: number }>,
-): number {
+function takeStep(state: Float64Array, at: number, mean: number, min: number, max: number): number {
   const seen = state[at + SEEN]!
   const fading = state[at + FADING]!
   const above = max - fading
@@ -78,7 +74,7 @@ function fitSpike(table: StepTable, channel: number): readonly number[] | null {
     const k = row * table.channels + channel
     const mean = table.mean[k]!
     if (Number.isNaN(mean)) continue
-    sum += Math.abs(takeStep(state, 0, { mean, min: table.min[k]!, max: table.max[k]! }))
+    sum += Math.abs(takeStep(state, 0, mean, table.min[k]!, table.max[k]!))
     size += Math.abs(mean)
     steps += 1
   }
