@@ -10,6 +10,7 @@ import { DOMAIN, digestOf, toHex } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, progress, table, utc, writeNew } from '../../shared/lib/command-output.ts'
+import { spanOption } from '../../shared/lib/span.ts'
 import {
   BASELINE_KINDS,
   type BaselineContext,
@@ -18,7 +19,6 @@ import {
   type BaselineSegment,
 } from '../../shared/model/baseline.ts'
 import { checkQuality, matchContext } from '../../shared/model/baseline-gate.ts'
-import type { Micros } from '../../shared/units.ts'
 import { measureNominal, oddIn, type SegmentBounds } from '../core/certify.ts'
 import { lackOfRelation } from '../core/detectors/multivariate.ts'
 import type { StepTable } from '../core/detectors/steps.ts'
@@ -202,7 +202,7 @@ function createGathering(wanted: string | undefined): Gathering {
 
 async function gatherState(options: CreateOptions, from: string): Promise<Gathered> {
   const view = viewStorage(from)
-  const sinceUs = options.window === undefined ? null : spanUs(options.window)
+  const sinceUs = options.window === undefined ? null : spanOption(options.window, '--window')
   const gathering = createGathering(options.rig)
   const replayed = progress('replaying')
   for await (const { seq } of replay(view, gathering.closed)) {
@@ -227,16 +227,6 @@ async function gatherState(options: CreateOptions, from: string): Promise<Gather
 
 function registryOf(files: readonly Readonly<{ name: string; bytes: Uint8Array }>[], rig: RigConfig): Uint8Array {
   return files.find((file) => file.name === rig.registry_file)!.bytes
-}
-
-const UNITS_US = { s: 1_000_000, m: 60_000_000, h: 3_600_000_000, d: 86_400_000_000 } as const
-
-/** `30m`, `24h`, `7d` in µs. */
-function spanUs(text: string): Micros {
-  const match = /^(\d{1,6})([smhd])$/.exec(text)
-  if (match === null)
-    throw new HbError('USAGE', { option: '--window', found: text, expected: 'such as 30m, 24h or 7d' })
-  return Number(match[1]) * UNITS_US[match[2] as keyof typeof UNITS_US]
 }
 
 function report(options: CreateOptions, record: BaselineRecord, bytes: Uint8Array): void {
