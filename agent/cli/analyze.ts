@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { loadBaselinePolicy } from '../../shared/config/baseline-policy.ts'
 import { readBytes } from '../../shared/config/files.ts'
@@ -27,6 +28,8 @@ export type AnalyzeOptions = Readonly<{
   json?: boolean
 }>
 
+/** The registry in the current folder, where none is named: as the predecessor had it. */
+const REGISTRY = 'metric_registry.yaml'
 /** Drifts that are named first. */
 const TOP_MAX = 100
 
@@ -48,7 +51,10 @@ export function analyzeCommand(program: Command): void {
 export function reportOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--registry <file>', 'metric registry; without it nothing can pass').env('HB_METRIC_REGISTRY'),
+      new Option(
+        '--registry <file>',
+        'metric registry; by default metric_registry.yaml here; without one nothing can pass',
+      ).env('HB_METRIC_REGISTRY'),
     )
     .addOption(
       new Option('--policy <file>', 'baseline_policy.yaml: what too little data is worth').env('HB_BASELINE_POLICY'),
@@ -61,7 +67,8 @@ export function reportOptions(command: Command): Command {
 
 /** @throws HbError RUN_MISSING, RUN_INVALID, CONFIG_…, USAGE */
 export function reportOf(options: AnalyzeOptions): DriftReport {
-  const registry = options.registry === undefined ? null : loadRunRegistry(options.registry)
+  const path = options.registry ?? (existsSync(REGISTRY) ? REGISTRY : undefined)
+  const registry = path === undefined ? null : loadRunRegistry(path)
   const policy = options.policy === undefined ? null : loadBaselinePolicy(options.policy)
   const top = numberOption(options.top, '--top', { min: 0, max: TOP_MAX })
   const run = readRunFolder(options.run, options.decimal)

@@ -40,7 +40,8 @@ export function analyzeRun(input: AnalyzeInput): DriftReport {
   const asserts = assertions === undefined ? undefined : checkAssertions(current.metrics, assertions)
   const verdicts: RunVerdict[] = [
     weighed.status,
-    ...(registry === null ? (['NO_TEST'] as const) : []),
+    // Without a registry nothing was judged, so that nothing passed; what is worse stays.
+    ...(registry === null && weighed.status.startsWith('PASS') ? (['NO_TEST'] as const) : []),
     ...(asserts ?? []).map(({ status }) => status),
   ]
   return buildReport({

@@ -7,6 +7,7 @@ export type DecisionRecord = Readonly<{
   decision_id: string
   timestamp: string
   status: DriftReport['status']
+  confidence: number
   decision_confidence: number
   trigger_metrics: readonly string[]
   action_allowed: false
@@ -41,6 +42,7 @@ export function decisionRecord(
     decision_id: `d-${hexOf(text).slice(0, 24)}`,
     timestamp: about.timestamp,
     status: report.status,
+    confidence,
     decision_confidence: confidence,
     trigger_metrics: triggersOf(report),
     action_allowed: false,

@@ -14,7 +14,7 @@ import {
 } from './metrics-csv.ts'
 
 /** Longest file of a run that is read. */
-export const RUN_FILE_BYTES_MAX = 256 * 1024 * 1024
+export const RUN_FILE_BYTES_MAX = 64 * 1024 * 1024
 /** Letters, digits and `. _ : -`, none of them first but a letter or digit: it names folders and stands in evidence. */
 const RUN_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/
 /** Mistakes that are told at once. */

@@ -118,7 +118,7 @@ export const RUNTIME_ERRORS = {
     exit: 66,
     retry: false,
     summary: 'A run folder, or a file in it, cannot be read.',
-    remedy: 'Check the path: a folder with `run_meta.json` and `metrics.csv`, each file at most 256 MiB.',
+    remedy: 'Check the path: a folder with `run_meta.json` and `metrics.csv`, each file at most 64 MiB.',
   },
   RUN_REFUSED: {
     exit: 64,
