@@ -5,6 +5,8 @@ import { type AddCommand, AGENT_COMMANDS, bareProgram } from './agent-program.ts
 const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ...AGENT_COMMANDS,
   ['collector', async () => (await import('../collector/cli/program.ts')).collectorCommands],
+  // It reads databases, which needs a native part that an agent beside a rig does without.
+  ['import', async () => (await import('../agent/cli/import.ts')).importCommands],
   ['hil', async () => (await import('../hil-testbed/cli/program.ts')).hilCommands],
 ])
 
