@@ -1,5 +1,5 @@
 import type { LoadedOfflineRegistry } from '../../shared/config/offline-registry.ts'
-import { CONTEXT_FIELDS, selectBaseline } from '../../shared/model/baseline-selection.ts'
+import { CONTEXT_FIELDS, type SelectedBaseline, selectBaseline } from '../../shared/model/baseline-selection.ts'
 import { readCode } from '../code-identity.ts'
 import type { Assertion } from '../core/offline/assertions.ts'
 import { checkAssertions, worstOf } from '../core/offline/assertions.ts'
@@ -7,13 +7,18 @@ import { compareRuns, type RunVerdict } from '../core/offline/compare-runs.ts'
 import { coverageOf, type MissingData, weighCoverage } from '../core/offline/missing-data.ts'
 import type { RunMetric } from '../core/offline/run-metric.ts'
 import { type Canonical, canonicalMetrics } from '../core/offline/run-units.ts'
+import { saidOf } from './choose-baseline.ts'
 import { type BaselineFacts, buildReport, type DriftReport } from './drift-report.ts'
-import type { RunFolder, RunMeta } from './run-folder.ts'
+import type { RunFolder } from './run-folder.ts'
 import { type RunRegistry, registryFor } from './run-registry.ts'
 
 export type AnalyzeInput = Readonly<{
   run: RunFolder
   baseline: RunFolder | null
+  /** How the baseline was chosen among runs; left out where it was named outright. */
+  selected?: SelectedBaseline | null
+  /** What came up before, in words. */
+  warnings?: readonly string[]
   /** Null: nothing can be judged, and the verdict is never a pass. */
   registry: LoadedOfflineRegistry | null
   missingData?: MissingData
@@ -61,6 +66,7 @@ export function analyzeRun(input: AnalyzeInput): DriftReport {
       ...(registry === null
         ? ['no metric registry: nothing has a rule to be judged by; name one with --registry']
         : []),
+      ...(input.warnings ?? []),
       ...run.warnings,
       ...current.warnings,
       ...[...(baseline?.warnings ?? []), ...before.warnings].map((warning) => `baseline: ${warning}`),
@@ -104,12 +110,13 @@ const NO_BASELINE: BaselineFacts = {
 }
 
 /** Whether the baseline that was named may be one, and how well it fits. A run is never its own. */
-function baselineFacts({ run, baseline }: AnalyzeInput, registryHash: string): BaselineFacts {
+function baselineFacts({ run, baseline, selected = null }: AnalyzeInput, registryHash: string): BaselineFacts {
+  if (selected !== null) return factsOf(selected)
   if (baseline === null) return NO_BASELINE
   const { run_id: runId } = baseline.meta
   const found = selectBaseline({
-    run: said(run.meta),
-    candidates: [{ ...said(baseline.meta), run_id: runId, status: '' }],
+    run: saidOf(run.meta),
+    candidates: [{ ...saidOf(baseline.meta), run_id: runId, status: '' }],
     tags: [],
     policy: { strategy: 'explicit', run_id: runId },
     registryHash,
@@ -128,7 +135,14 @@ function baselineFacts({ run, baseline }: AnalyzeInput, registryHash: string): B
   }
 }
 
-function said(meta: RunMeta): Partial<RunMeta> & Readonly<{ run_id: string }> {
-  const entries = Object.entries(meta).filter(([, value]) => value !== '')
-  return { ...Object.fromEntries(entries), run_id: meta.run_id }
+function factsOf({ baseline_run_id: runId, reason, warning, match, usable }: SelectedBaseline): BaselineFacts {
+  return {
+    baseline_run_id: usable ? runId : null,
+    baseline_reason: reason,
+    baseline_warning: warning,
+    baseline_match_level: match.level,
+    baseline_match_fields: match.matched_fields,
+    baseline_match_score: match.ratio,
+    baseline_match_possible: match.possible,
+  }
 }
