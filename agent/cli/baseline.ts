@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { createBaseline } from './baseline-create.ts'
+import { decayCommand } from './baseline-decay.ts'
 import { explainCommand } from './baseline-explain.ts'
 import { lookCommands } from './baseline-look.ts'
 import { sayCommands } from './baseline-say.ts'
@@ -30,4 +31,5 @@ export function baselineCommands(program: Command): void {
   lookCommands(baseline)
   explainCommand(baseline)
   selectCommand(baseline)
+  decayCommand(baseline)
 }

@@ -72,6 +72,8 @@ function compileRig(rig: RigConfig, parsed: ParsedRuntime, files: readonly Journ
     stepUs: microsFromMillis(stepMs(rig)),
     baseline: baselineOf(rig, rig.baseline_file, sources),
     rolling: baselineOf(rig, rig.rolling_baseline_file, sources),
+    ...modeBaselines(rig, sources),
+    settleUs: microsFromMillis(rig.mode_settle_ms),
   }
 }
 
@@ -121,6 +123,19 @@ function compileMetric(m: RegistryMetric, { windowsUs, equivalences }: Compiling
       deviationLimit: m.deviation_limit,
     }),
   }
+}
+
+/** Baselines of modes other than the one at the start. */
+function modeBaselines(rig: RigConfig, sources: Sources): Pick<RigSettings, 'modeBaselines'> {
+  const files = Object.entries(rig.mode_baseline_files ?? {})
+  if (files.length === 0) return {}
+  const named = files.map(([mode, name]) => {
+    const baseline = baselineOf(rig, name, sources)!
+    if (baseline.mode !== mode)
+      throw new HbError('BASELINE_SHAPE', { found: `mode ${baseline.mode}`, expected: mode, file: name })
+    return [mode as Mode, { baseline, rolling: null }] as const
+  })
+  return { modeBaselines: new Map(named) }
 }
 
 /** Width of a detector's step: a second, or the nearest whole number of slides above it. */

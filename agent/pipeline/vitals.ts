@@ -3,7 +3,7 @@ import type { Decision, Finding } from '../../shared/model/decision.ts'
 import type { FindingJson, Vitals } from '../../shared/protocol/messages.ts'
 import { missingOf } from '../core/accept.ts'
 import { isFilled, type Judgement } from '../core/judge.ts'
-import { type MetricSettings, metricsIn } from '../core/settings.ts'
+import { baselinesIn, type MetricSettings, metricsIn } from '../core/settings.ts'
 import type { RigState } from '../core/state.ts'
 import { totalCounts } from '../core/totals.ts'
 import type { OutboxPending } from '../ports.ts'
@@ -100,7 +100,7 @@ function channelVitals(
 ): Vitals['channels'][number] {
   const windowsUs = rig.settings.windowsUs
   const newest = rig.newestUs[index]!
-  const known = rig.settings.baseline?.metrics.get(m.metric)
+  const known = baselinesIn(rig.settings, rig.mode).baseline?.metrics.get(m.metric)
   const shown = known?.windows[known.windows.length - 1]
   const reach = shown === undefined ? 0 : (m.deviationLimit ?? shown.limit) * shown.spread
   return {
@@ -115,7 +115,12 @@ function channelVitals(
     baseline:
       shown === undefined
         ? null
-        : { mean: shown.mean, low: shown.mean - reach, high: shown.mean + reach, kind: rig.settings.baseline!.kind },
+        : {
+            mean: shown.mean,
+            low: shown.mean - reach,
+            high: shown.mean + reach,
+            kind: baselinesIn(rig.settings, rig.mode).baseline!.kind,
+          },
     windows: windowsUs.map((width_us, w) => {
       const at = index * MOMENTS_FIELDS
       const rows = rig.windowRows[w]!

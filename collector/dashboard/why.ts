@@ -60,6 +60,10 @@ function groundOf(finding: FindingJson): string {
       return `cannot be judged: ${finding.window_us > 0 ? `its window of ${formatWidth(finding.window_us)}` : 'its window'} holds only ${formatCount(finding.count)} samples`
     case 'no_baseline':
       return 'has no baseline to compare with, and needs one'
+    case 'sensor_replaced':
+      return 'has another sensor than the one its baseline was made with'
+    case 'not_cleared':
+      return `${measured(finding)}: within tolerance again, not yet for long enough`
     case 'alias_collision':
       return 'is fed by two channels at once: they cannot both be it'
     default:

@@ -6,7 +6,8 @@ import t from 'tap'
 import { usualHb } from '../../scripts/demo/processes.ts'
 import { RUN_REGISTRY, writeRun } from '../support/run-directories.ts'
 
-t.test('hb analyze --runs chooses the baseline by the policy, and a drifted run is never the next one', (t) => {
+/** A folder with runs to analyse one after the other. */
+function analyses(t: { teardown(run: () => void): void }) {
   const path = mkdtempSync(join(tmpdir(), 'hb-analyze-'))
   t.teardown(() => rmSync(path, { recursive: true, force: true }))
   writeFileSync(join(path, 'registry.yaml'), RUN_REGISTRY)
@@ -32,6 +33,11 @@ t.test('hb analyze --runs chooses the baseline by the policy, and a drifted run 
       report: JSON.parse(done.stdout || '{}') as Record<string, unknown>,
     }
   }
+  return { path, run, analyze }
+}
+
+t.test('hb analyze --runs chooses the baseline by the policy, and a drifted run is never the next one', (t) => {
+  const { path, run, analyze } = analyses(t)
   run('r1', 10)
   t.match(analyze('r1'), { exit: 30, report: { status: 'NO_BASELINE', baseline_reason: 'no_runs' } })
   run('r2', 10.1)

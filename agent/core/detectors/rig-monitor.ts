@@ -1,4 +1,4 @@
-import { driverOf } from './alarm.ts'
+import { driverOf, isActive } from './alarm.ts'
 import {
   beginLatchRow,
   breakLatchRows,
@@ -72,6 +72,8 @@ export function stepRig(of: RigMonitor, row: StepRow, mayStart: boolean): void {
 }
 
 function hold({ latches, held }: RigMonitor): void {
+  held.fill(0)
+  if (!isActive(latches)) return
   for (let c = 0; c < held.length; c += 1) held[c] = isLatched(latches, c) ? 1 : 0
 }
 
