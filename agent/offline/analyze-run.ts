@@ -3,10 +3,12 @@ import { CONTEXT_FIELDS, type SelectedBaseline, selectBaseline } from '../../sha
 import { readCode } from '../code-identity.ts'
 import type { Assertion } from '../core/offline/assertions.ts'
 import { checkAssertions, worstOf } from '../core/offline/assertions.ts'
+import type { Attribution } from '../core/offline/attribution.ts'
 import { compareRuns, type RunVerdict } from '../core/offline/compare-runs.ts'
+import { correlate } from '../core/offline/correlation.ts'
 import { coverageOf, type MissingData, weighCoverage } from '../core/offline/missing-data.ts'
 import type { RunMetric } from '../core/offline/run-metric.ts'
-import { type Canonical, canonicalMetrics } from '../core/offline/run-units.ts'
+import { type Canonical, canonicalMetrics, metricOfColumn } from '../core/offline/run-units.ts'
 import { saidOf } from './choose-baseline.ts'
 import { type BaselineFacts, buildReport, type DriftReport } from './drift-report.ts'
 import type { RunFolder } from './run-folder.ts'
@@ -39,7 +41,8 @@ export function analyzeRun(input: AnalyzeInput): DriftReport {
   const current = inCanonical(run, registry)
   const before = baseline === null ? NO_RUN : inCanonical(baseline, registry)
   const rules = registry?.rules ?? new Map()
-  const comparison = compareRuns(current.metrics, before.metrics, { rules, distribution: input.distribution ?? true })
+  const compared = compareRuns(current.metrics, before.metrics, { rules, distribution: input.distribution ?? true })
+  const comparison = { ...compared, top_drivers: withCorrelations(compared.top_drivers, run, registry) }
   const coverage = coverageOf(current.metrics, before.metrics, rules)
   const weighed = weighCoverage(comparison.status, coverage, input.missingData)
   const asserts = assertions === undefined ? undefined : checkAssertions(current.metrics, assertions)
@@ -91,6 +94,20 @@ function inCanonical(run: RunFolder, registry: RunRegistry | null): Canonical {
   )
   if (registry === null) return { metrics: raw, warnings: [], conversions: [] }
   return canonicalMetrics(raw, registry.naming)
+}
+
+/** What else moved in `signals.csv` while the metrics that stand out were recorded. */
+function withCorrelations(
+  drivers: readonly Attribution[],
+  { signals }: RunFolder,
+  registry: RunRegistry | null,
+): readonly Attribution[] {
+  const naming = registry?.naming ?? new Map<string, never>()
+  const columns = new Map([...signals.keys()].map((name) => [metricOfColumn(name, naming) ?? name, name] as const))
+  return drivers.map((driver) => {
+    const own = columns.get(driver.metric_name)
+    return own === undefined ? driver : { ...driver, ...correlate(own, signals) }
+  })
 }
 
 function withSignal(metric: RunMetric, signal: readonly number[] | undefined): RunMetric {
