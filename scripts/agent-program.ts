@@ -29,6 +29,7 @@ export const AGENT_COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = ne
   ['outbox', async () => (await import('../agent/cli/outbox.ts')).outboxCommands],
   ['top', async () => (await import('../agent/cli/top.ts')).topCommand],
   ['lockstep', async () => (await import('../agent/cli/lockstep.ts')).lockstepCommand],
+  ['plan', async () => (await import('../agent/cli/plan.ts')).planCommands],
   ['doctor', async () => (await import('../agent/cli/doctor.ts')).doctorCommand],
 ])
 

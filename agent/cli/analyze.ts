@@ -1,13 +1,15 @@
 import { existsSync } from 'node:fs'
 import { type Command, Option } from 'commander'
-import { loadBaselinePolicy } from '../../shared/config/baseline-policy.ts'
+import { defaultBaselinePolicy, loadBaselinePolicy } from '../../shared/config/baseline-policy.ts'
 import { readBytes } from '../../shared/config/files.ts'
 import { policyDigest } from '../../shared/config/quality-policy.ts'
 import { YAML_BYTES_MAX } from '../../shared/config/yaml-text.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { numberOption, printResult, table, utc } from '../../shared/lib/command-output.ts'
+import { appendLineage, type LineageRow } from '../adapters/run-lineage.ts'
 import { analyzeRun } from '../offline/analyze-run.ts'
+import { chooseBaseline } from '../offline/choose-baseline.ts'
 import { decisionRecord } from '../offline/decision-record.ts'
 import type { DriftReport } from '../offline/drift-report.ts'
 import type { Decimal } from '../offline/metrics-csv.ts'
@@ -20,6 +22,7 @@ import { verdictExit } from '../offline/verdict-exit.ts'
 export type AnalyzeOptions = Readonly<{
   run: string
   baseline?: string
+  runs?: string
   registry?: string
   policy?: string
   decimal?: Decimal
@@ -39,10 +42,18 @@ export function analyzeCommand(program: Command): void {
     .command('analyze')
     .description('judge a run that is over against another, and say why; the exit code is the verdict')
     .requiredOption('--run <dir>', 'folder of the run: run_meta.json, metrics.csv')
-    .option('--baseline <dir>', 'folder of a run that was good; without it the verdict is never a pass')
+    .option(
+      '--baseline <which>',
+      'folder of a run that was good; with --runs also a tag or the id of a run. Without a baseline the verdict is never a pass',
+    )
+    .option(
+      '--runs <dir>',
+      'folder of runs to choose the baseline from, as the policy says; the verdict is noted there',
+    )
   reportOptions(command).action((options: AnalyzeOptions) => {
     const report = reportOf(options)
     if (options.out !== undefined) writeReports(options.out, filesOf(report, options))
+    if (options.runs !== undefined) appendLineage(options.runs, lineageOf(report, options))
     finish(report, options)
   })
 }
@@ -72,10 +83,17 @@ export function reportOf(options: AnalyzeOptions): DriftReport {
   const policy = options.policy === undefined ? null : loadBaselinePolicy(options.policy)
   const top = numberOption(options.top, '--top', { min: 0, max: TOP_MAX })
   const run = readRunFolder(options.run, options.decimal)
-  const baseline = options.baseline === undefined ? null : readRunFolder(options.baseline, options.decimal)
+  const chosen = chooseBaseline({
+    run,
+    named: options.baseline,
+    runs: options.runs,
+    policy: policy ?? defaultBaselinePolicy(),
+    registryHash: registry?.hash ?? '',
+    decimal: options.decimal,
+  })
   return analyzeRun({
     run,
-    baseline,
+    ...chosen,
     registry,
     ...(policy === null ? {} : { missingData: policy.missing_data, distribution: policy.distribution_drift_enabled }),
     top,
@@ -89,6 +107,22 @@ export function filesOf(report: DriftReport, { policy }: Pick<AnalyzeOptions, 'p
     'drift_report.json': jsonFile(report),
     'drift_report.html': reportHtml(report),
     'decision_record.json': jsonFile(decisionRecord(report, about)),
+  }
+}
+
+function lineageOf(report: DriftReport, { policy }: Pick<AnalyzeOptions, 'policy'>): LineageRow {
+  return {
+    run_id: report.run_id,
+    status: report.status,
+    baseline_run_id: report.baseline_run_id,
+    registry_hash: report.registry_hash,
+    policy_hash: policy === undefined ? null : hashOf(policy),
+    baseline_reason: report.baseline_reason,
+    baseline_match_level: report.baseline_match_level,
+    baseline_match_score: report.baseline_match_score,
+    baseline_match_fields: report.baseline_match_fields,
+    baseline_confidence: report.baseline_confidence,
+    created_at: utc(systemClock().nowUs()),
   }
 }
 

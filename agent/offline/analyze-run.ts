@@ -1,19 +1,26 @@
 import type { LoadedOfflineRegistry } from '../../shared/config/offline-registry.ts'
-import { CONTEXT_FIELDS, selectBaseline } from '../../shared/model/baseline-selection.ts'
+import { CONTEXT_FIELDS, type SelectedBaseline, selectBaseline } from '../../shared/model/baseline-selection.ts'
 import { readCode } from '../code-identity.ts'
 import type { Assertion } from '../core/offline/assertions.ts'
 import { checkAssertions, worstOf } from '../core/offline/assertions.ts'
+import type { Attribution } from '../core/offline/attribution.ts'
 import { compareRuns, type RunVerdict } from '../core/offline/compare-runs.ts'
+import { correlate } from '../core/offline/correlation.ts'
 import { coverageOf, type MissingData, weighCoverage } from '../core/offline/missing-data.ts'
 import type { RunMetric } from '../core/offline/run-metric.ts'
-import { type Canonical, canonicalMetrics } from '../core/offline/run-units.ts'
+import { type Canonical, canonicalMetrics, metricOfColumn } from '../core/offline/run-units.ts'
+import { saidOf } from './choose-baseline.ts'
 import { type BaselineFacts, buildReport, type DriftReport } from './drift-report.ts'
-import type { RunFolder, RunMeta } from './run-folder.ts'
+import type { RunFolder } from './run-folder.ts'
 import { type RunRegistry, registryFor } from './run-registry.ts'
 
 export type AnalyzeInput = Readonly<{
   run: RunFolder
   baseline: RunFolder | null
+  /** How the baseline was chosen among runs; left out where it was named outright. */
+  selected?: SelectedBaseline | null
+  /** What came up before, in words. */
+  warnings?: readonly string[]
   /** Null: nothing can be judged, and the verdict is never a pass. */
   registry: LoadedOfflineRegistry | null
   missingData?: MissingData
@@ -34,7 +41,8 @@ export function analyzeRun(input: AnalyzeInput): DriftReport {
   const current = inCanonical(run, registry)
   const before = baseline === null ? NO_RUN : inCanonical(baseline, registry)
   const rules = registry?.rules ?? new Map()
-  const comparison = compareRuns(current.metrics, before.metrics, { rules, distribution: input.distribution ?? true })
+  const compared = compareRuns(current.metrics, before.metrics, { rules, distribution: input.distribution ?? true })
+  const comparison = { ...compared, top_drivers: withCorrelations(compared.top_drivers, run, registry) }
   const coverage = coverageOf(current.metrics, before.metrics, rules)
   const weighed = weighCoverage(comparison.status, coverage, input.missingData)
   const asserts = assertions === undefined ? undefined : checkAssertions(current.metrics, assertions)
@@ -61,6 +69,7 @@ export function analyzeRun(input: AnalyzeInput): DriftReport {
       ...(registry === null
         ? ['no metric registry: nothing has a rule to be judged by; name one with --registry']
         : []),
+      ...(input.warnings ?? []),
       ...run.warnings,
       ...current.warnings,
       ...[...(baseline?.warnings ?? []), ...before.warnings].map((warning) => `baseline: ${warning}`),
@@ -87,6 +96,20 @@ function inCanonical(run: RunFolder, registry: RunRegistry | null): Canonical {
   return canonicalMetrics(raw, registry.naming)
 }
 
+/** What else moved in `signals.csv` while the metrics that stand out were recorded. */
+function withCorrelations(
+  drivers: readonly Attribution[],
+  { signals }: RunFolder,
+  registry: RunRegistry | null,
+): readonly Attribution[] {
+  const naming = registry?.naming ?? new Map<string, never>()
+  const columns = new Map([...signals.keys()].map((name) => [metricOfColumn(name, naming) ?? name, name] as const))
+  return drivers.map((driver) => {
+    const own = columns.get(driver.metric_name)
+    return own === undefined ? driver : { ...driver, ...correlate(own, signals) }
+  })
+}
+
 function withSignal(metric: RunMetric, signal: readonly number[] | undefined): RunMetric {
   if (signal === undefined || metric.samples.length > 0 || metric.invalidSamples > 0) return metric
   const samples = signal.filter((value) => Number.isFinite(value))
@@ -104,12 +127,13 @@ const NO_BASELINE: BaselineFacts = {
 }
 
 /** Whether the baseline that was named may be one, and how well it fits. A run is never its own. */
-function baselineFacts({ run, baseline }: AnalyzeInput, registryHash: string): BaselineFacts {
+function baselineFacts({ run, baseline, selected = null }: AnalyzeInput, registryHash: string): BaselineFacts {
+  if (selected !== null) return factsOf(selected)
   if (baseline === null) return NO_BASELINE
   const { run_id: runId } = baseline.meta
   const found = selectBaseline({
-    run: said(run.meta),
-    candidates: [{ ...said(baseline.meta), run_id: runId, status: '' }],
+    run: saidOf(run.meta),
+    candidates: [{ ...saidOf(baseline.meta), run_id: runId, status: '' }],
     tags: [],
     policy: { strategy: 'explicit', run_id: runId },
     registryHash,
@@ -128,7 +152,14 @@ function baselineFacts({ run, baseline }: AnalyzeInput, registryHash: string): B
   }
 }
 
-function said(meta: RunMeta): Partial<RunMeta> & Readonly<{ run_id: string }> {
-  const entries = Object.entries(meta).filter(([, value]) => value !== '')
-  return { ...Object.fromEntries(entries), run_id: meta.run_id }
+function factsOf({ baseline_run_id: runId, reason, warning, match, usable }: SelectedBaseline): BaselineFacts {
+  return {
+    baseline_run_id: usable ? runId : null,
+    baseline_reason: reason,
+    baseline_warning: warning,
+    baseline_match_level: match.level,
+    baseline_match_fields: match.matched_fields,
+    baseline_match_score: match.ratio,
+    baseline_match_possible: match.possible,
+  }
 }

@@ -212,8 +212,19 @@ function finite(value: number | null | undefined): number | null {
   return value !== null && value !== undefined && Number.isFinite(value) ? value : null
 }
 
-/** Every so-manieth sample: a chart of a report is looked at, not computed with. */
+/** The least and the greatest sample of every stretch, in their order: a chart must not lose the one spike there was. */
 function thinned(samples: readonly number[]): number[] {
-  const step = Math.ceil(samples.length / CHART_POINTS_MAX)
-  return step <= 1 ? [...samples] : samples.filter((_, k) => k % step === 0)
+  if (samples.length <= CHART_POINTS_MAX) return [...samples]
+  const stretch = Math.ceil((2 * samples.length) / CHART_POINTS_MAX)
+  const kept: number[] = []
+  for (let from = 0; from < samples.length; from += stretch) {
+    let [least, greatest] = [from, from]
+    for (let k = from; k < Math.min(from + stretch, samples.length); k += 1) {
+      if (samples[k]! < samples[least]!) least = k
+      if (samples[k]! > samples[greatest]!) greatest = k
+    }
+    kept.push(samples[Math.min(least, greatest)]!)
+    if (least !== greatest) kept.push(samples[Math.max(least, greatest)]!)
+  }
+  return kept
 }

@@ -123,7 +123,7 @@ function violationOf(metric: string, report: DriftReport): Html[] {
 }
 
 function correlations(driver: Attribution): Html | null {
-  const found = driver.raw_feature_correlations as readonly Readonly<{ feature: string; corr: number }>[] | null
+  const found = driver.raw_feature_correlations
   if (found === null || found.length === 0) return null
   return html`<li>moves with ${found.map(({ feature, corr }) => `${feature} (${shownNumber(Number(corr.toFixed(2)))})`).join(', ')}; that one causes the other is not said</li>`
 }

@@ -21,9 +21,9 @@ export type Attribution = Readonly<{
   /** Null when the run kept no samples. */
   onset: Onset | null
   raw_features: readonly string[]
-  /** A value of a run has no second signal to be correlated with; the predecessor correlated it with itself. */
-  raw_feature_correlations: null
-  corr_method: null
+  /** With other columns of `signals.csv`; null without one. The predecessor correlated a metric with itself. */
+  raw_feature_correlations: readonly Readonly<{ feature: string; corr: number }>[] | null
+  corr_method: 'pearson' | null
   n_points_used: number
   correlation_note: string
   evidence: readonly Readonly<{ index: number; value: number; drift_score: number }>[]

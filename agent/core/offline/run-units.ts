@@ -59,6 +59,11 @@ export function canonicalMetrics(raw: RunMetrics, registry: ReadonlyMap<string, 
   return { metrics, warnings, conversions }
 }
 
+/** The metric that a column of a run is; undefined for one that the registry does not know. */
+export function metricOfColumn(name: string, registry: ReadonlyMap<string, MetricNaming>): string | undefined {
+  return registry.has(name) ? name : ownersOf(registry).get(plainName(name))
+}
+
 /** A name without case, blanks and punctuation. */
 function plainName(name: string): string {
   const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '')

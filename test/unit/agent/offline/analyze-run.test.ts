@@ -143,6 +143,36 @@ t.test('signals stand in for samples that a row does not keep, thinned for the c
   t.equal(report.metric_details[0]!.samples_current.length, CHART_POINTS_MAX)
 })
 
+t.test('a chart keeps the one spike there was, and what moved with it is told', async (t) => {
+  const values = Array.from({ length: 50_000 }, (_, k) => (k === 31_337 ? 99 : 10))
+  const rows = values.map((value, k) => `${k},${value},${2 * value},5`).join('\n')
+  const path = folder.run('spike', {
+    'run_meta.json': metaText('spike'),
+    'metrics.csv': HEADER + GOOD.replace('10', '12'),
+    'signals.csv': `ts,Avg Task Latency (ms),queue,constant\n${rows}\n`,
+  })
+  const report = analyzeRun({ run: readRunFolder(path), baseline: run('a', GOOD), registry })
+  t.match(report.drift_attribution.top_drivers[0], {
+    metric_name: 'avg_latency_ms',
+    raw_features: ['Avg Task Latency (ms)'],
+    raw_feature_correlations: [{ feature: 'queue' }],
+    n_points_used: 50_000,
+  })
+  const detail = analyzeRun({
+    run: readRunFolder(
+      folder.run('spike-by-name', {
+        'run_meta.json': metaText('spike'),
+        'metrics.csv': HEADER + GOOD,
+        'signals.csv': `ts,avg_latency_ms\n${values.map((value, k) => `${k},${value}`).join('\n')}\n`,
+      }),
+    ),
+    baseline: run('a', GOOD),
+    registry,
+  }).metric_details[0]!
+  t.ok(detail.samples_current.length <= CHART_POINTS_MAX)
+  t.ok(detail.samples_current.includes(99))
+})
+
 t.test(
   'a decision: the same analysis again is the same, another one is not, and a larger drift is no less sure',
   async (t) => {
