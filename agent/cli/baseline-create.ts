@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { encodeBaseline } from '../../shared/codec/baseline-record.ts'
 import type { InForceForRig } from '../../shared/config/channel-chain.ts'
 import { readBytes } from '../../shared/config/files.ts'
@@ -24,6 +25,7 @@ import { lackOfRelation } from '../core/detectors/multivariate.ts'
 import type { StepTable } from '../core/detectors/steps.ts'
 import { newestSwapUs } from '../core/replaced.ts'
 import { EVALUATOR_VERSION } from '../core/settings.ts'
+import { readRunFolder } from '../offline/run-folder.ts'
 import type { OnClosed } from '../pipeline/evaluation.ts'
 import { createNominalRecorder, type NominalRecorder, nominalOf, recordSlide, segmentsOf } from '../pipeline/nominal.ts'
 import { recordCsv } from '../pipeline/nominal-csv.ts'
@@ -36,6 +38,7 @@ type CreateOptions = Readonly<{
   window?: string
   config?: string
   csv?: readonly string[]
+  run?: readonly string[]
   timeColumn?: string
   ignoreColumn?: readonly string[]
   decimal: string
@@ -61,8 +64,9 @@ export async function createBaseline(options: CreateOptions): Promise<void> {
   if (existsSync(options.out))
     throw new HbError('USAGE', { option: '--out', found: `${options.out} exists`, expected: 'a new file' })
   const kind = kindOf(options.kind)
-  if ((options.from === undefined) === (options.csv === undefined))
-    throw new HbError('USAGE', { option: '--from', expected: 'either --from DIR or --csv FILES' })
+  const given = [options.from, options.csv, options.run].filter((source) => source !== undefined)
+  if (given.length !== 1)
+    throw new HbError('USAGE', { option: '--from', expected: 'one of --from DIR, --csv FILES and --run FOLDERS' })
   const gathered = options.from === undefined ? gatherCsv(options) : await gatherState(options, options.from)
   const record = recordOf(gathered, { kind, family: options.family, policy: policyOf(options.policy) })
   if (record.metrics.length === 0)
@@ -140,9 +144,27 @@ function contextOf({ context, mode }: RigConfig): BaselineContext {
   }
 }
 
+/** Recordings to gather, and what a segment names them by: the signals of runs by their ids, files by their paths. */
+function recordingsOf({ csv = [], run = [], decimal }: CreateOptions): { path: string; source: string }[] {
+  const ofRuns = run.map((folder) => {
+    const { meta } = readRunFolder(folder, decimal === 'comma' ? 'comma' : undefined)
+    const path = join(folder, 'signals.csv')
+    if (!existsSync(path))
+      throw new HbError('RUN_MISSING', {
+        path,
+        reason: 'a baseline is made of signals over time; metrics.csv has none',
+      })
+    return { path, source: meta.run_id }
+  })
+  return [...csv.map((path) => ({ path, source: path })), ...ofRuns]
+}
+
 function gatherCsv(options: CreateOptions): Gathered {
   if (options.config === undefined)
-    throw new HbError('USAGE', { option: '--config', expected: 'with --csv the runtime configuration of the rig' })
+    throw new HbError('USAGE', {
+      option: '--config',
+      expected: 'with --csv or --run the runtime configuration of the rig',
+    })
   const loaded = loadRuntimeConfig(options.config)
   const { files } = loaded
   const rig = oneRig(loaded.config.rigs, options.rig)
@@ -153,9 +175,9 @@ function gatherCsv(options: CreateOptions): Gathered {
   }
   let recorder: NominalRecorder | null = null
   const segments: Gathered['segments'][number][] = []
-  for (const path of options.csv ?? []) {
+  for (const { path, source } of recordingsOf(options)) {
     recorder = recordCsv(path, { files, rig, columns }, recorder?.fit)
-    segments.push(...segmentsOf(recorder, path))
+    segments.push(...segmentsOf(recorder, source))
   }
   return { recorder: recorder!, segments, registry: registryOf(files, rig), inForce: inForceFor(loaded, rig.rig) }
 }

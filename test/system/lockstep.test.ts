@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import { BUNDLE, runHb } from '../../scripts/demo/processes.ts'
+import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { noiseAt } from '../../shared/lib/prng.ts'
+import type { BaselineRecord } from '../../shared/model/baseline.ts'
 import { createBenchFolder, runtimeYaml } from '../support/bench-folder.ts'
 
 const CHANNELS = ['flow', 'pressure', 'current'] as const
@@ -117,6 +119,34 @@ t.test(
     rmSync(state)
   },
 )
+
+t.test('run folders make the same baseline as their signals, and one without signals says so', async (t) => {
+  const folder = await createBenchFolder()
+  t.teardown(folder.remove)
+  folder.write('stand.registry.yaml', REGISTRY)
+  folder.write('make.yaml', config(''))
+  const rows = ['timestamp,flow,pressure,current']
+  for (let row = 0; row < 400; row += 1)
+    rows.push([new Date(row * 1000).toISOString(), ...Object.values(rowAt(row - 400, false))].join(','))
+  mkdirSync(join(folder.path, 'run-1'))
+  mkdirSync(join(folder.path, 'run-2'))
+  const meta = { schema_version: '1.0', program: 'pumps', subsystem: 'loop', test_name: 'idle' }
+  for (const id of ['run-1', 'run-2']) {
+    folder.write(`${id}/run_meta.json`, JSON.stringify({ ...meta, run_id: id }))
+    folder.write(`${id}/metrics.csv`, 'metric,value,unit,tags\nflow,10,,\n')
+  }
+  folder.write('run-1/signals.csv', `${rows.join('\n')}\n`)
+  folder.write('signals.csv', `${rows.join('\n')}\n`)
+  const create = async (out: string, ...from: string[]): Promise<BaselineRecord> => {
+    await runHb(['baseline', 'create', '--config', 'make.yaml', ...from, '--out', out], folder.path)
+    return decodeBaseline(readFileSync(join(folder.path, out)))
+  }
+  const ofRun = await create('run.hbb', '--run', 'run-1')
+  const ofFile = await create('file.hbb', '--csv', 'signals.csv')
+  t.same(ofRun.metrics, ofFile.metrics)
+  t.equal(ofRun.segments[0]!.source, 'run-1')
+  await t.rejects(create('none.hbb', '--run', 'run-2'), /RUN_MISSING[\s\S]*signals/)
+})
 
 t.test('a recording whose times go back, or without a time, makes no baseline and says which row', async (t) => {
   const folder = await createBenchFolder()
