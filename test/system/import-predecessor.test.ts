@@ -217,7 +217,7 @@ t.test('what cannot be imported ends with its code and leaves nothing behind', a
     [['--audit', 'absent.jsonl'], 66, /IMPORT_MISSING/],
     [['--reports', 'no-reports', '--hmac-key', 'absent.key'], 66, /IMPORT_MISSING/],
     [['--db', 'not.db'], 65, /IMPORT_SHAPE/],
-    [['--db', 'other.db'], 65, /IMPORT_SHAPE.*\n.*no run_id/],
+    [['--db', 'other.db'], 65, /IMPORT_SHAPE[\s\S]*no run_id/],
     [['--reports', 'no-reports'], 65, /IMPORT_SHAPE/],
     [[], 64, /USAGE/],
     [['--db', 'whole.db', '--audit', 'x'], 64, /USAGE/],
