@@ -10,6 +10,7 @@ import { createLifecycle, type Lifecycle, type StopReport } from '../shared/lib/
 import { createLogger, type Logger } from '../shared/log/logger.ts'
 import { BATCH_COUNT_MAX } from '../shared/protocol/batch.ts'
 import type { Micros } from '../shared/units.ts'
+import { createActivatedFolder } from './adapters/activated-baselines.ts'
 import { createAgentClock } from './adapters/agent-clock.ts'
 import { createControlServer } from './adapters/control-server.ts'
 import { createCsvSource } from './adapters/csv-source.ts'
@@ -22,6 +23,7 @@ import { createStdinSource } from './adapters/stdin-source.ts'
 import { createTailSource } from './adapters/tail-source.ts'
 import { createUplink, type UplinkOptions } from './adapters/ws-uplink.ts'
 import { createZmqSource } from './adapters/zmq-source.ts'
+import { BaselineActivation, readActivations } from './baseline-activation.ts'
 import { checkClock, checkNotBefore } from './clock-check.ts'
 import { type CodeIdentity, readCode } from './code-identity.ts'
 import { agentDetail, agentStatus, type StatusOptions } from './detail.ts'
@@ -105,16 +107,29 @@ export function createAgent(options: AgentOptions): Agent {
 
 /** Reads everything that can be wrong, opens the state folder and brings the evaluator to where it was. */
 async function openAgent(options: AgentOptions, events: AgentEvents, lifecycle: Lifecycle): Promise<Running> {
-  const { loaded, files = systemFiles } = options
+  const { files = systemFiles } = options
   const clock = createAgentClock(options)
-  const keys = readKeys(loaded)
-  checkClock(loaded, clock.nowUs())
+  const keys = readKeys(options.loaded)
+  checkClock(options.loaded, clock.nowUs())
   const code = readCode()
-  const storage = openStorage(options.statePath, loaded, { signer: keys.signer, nowUs: clock.nowUs(), files })
+  const storage = openStorage(options.statePath, options.loaded, { signer: keys.signer, nowUs: clock.nowUs(), files })
   lifecycle.add({ name: 'state folder', stop: () => storage.close() })
   try {
+    const folder = createActivatedFolder(files, storage.folder.path)
+    const before = readActivations(options.loaded, folder, events)
+    const loaded = { ...options.loaded, files: before.files }
     const loop = await openLoop({ loaded, clock, events, storage, signer: keys.signer, code })
-    return { loaded, clock, events, storage, keys, loop, lifecycle, recordings: new RecordingOrder() }
+    const activation = new BaselineActivation(
+      {
+        ...{ loaded: options.loaded, folder, events },
+        nowUs: () => clock.nowUs(),
+        configure: (next) => loop.configure(next),
+        durable: () => storage.journal.sync(),
+      },
+      before.files,
+      before.activated,
+    )
+    return { loaded, clock, events, storage, keys, loop, activation, lifecycle, recordings: new RecordingOrder() }
   } catch (error) {
     await storage.close()
     throw error
@@ -127,7 +142,14 @@ type Keys = Readonly<{
   uplink: Pick<UplinkOptions, 'url' | 'tls' | 'collectorKey'> | null
 }>
 type Parts = Readonly<{ loaded: LoadedRuntime; clock: AgentClock; events: AgentEvents; storage: AgentStorage }>
-type Running = Parts & Readonly<{ keys: Keys; loop: AgentLoop; lifecycle: Lifecycle; recordings: RecordingOrder }>
+type Running = Parts &
+  Readonly<{
+    keys: Keys
+    loop: AgentLoop
+    activation: BaselineActivation
+    lifecycle: Lifecycle
+    recordings: RecordingOrder
+  }>
 export type LoopParts = Parts & Readonly<{ signer: Signer; code: CodeIdentity }>
 
 /** Every file that can be wrong is read before anything is opened. */

@@ -1,7 +1,9 @@
+import { toHex } from '../shared/crypto/digest.ts'
 import { isHbError } from '../shared/errors/hb-error.ts'
 import type { Logger } from '../shared/log/logger.ts'
 import type { Loss } from '../shared/model/input.ts'
 import type { RevisedEffect } from './core/sequence.ts'
+import type { DecayTold } from './pipeline/decay-gauge.ts'
 import { OUTBOX_ALARMS_PERCENT } from './pipeline/outbox-watch.ts'
 
 /**
@@ -13,6 +15,7 @@ export type AgentEvents = ReturnType<typeof createAgentEvents>
 export function createAgentEvents(log: Logger) {
   return {
     ...createUplinkEvents(log),
+    ...createBaselineEvents(log),
     ...createSourceEvents(log),
     started: (facts: { agent: string; rigs: number; epoch: number; health: string | null; state: string }) =>
       log.info({ event: 'agent_started', ...facts }, 'agent is ready'),
@@ -200,6 +203,31 @@ function createDamageEvents(log: Logger) {
           })),
         },
         'what was kept is damaged: evaluation goes on from the last state that is certain',
+      ),
+  }
+}
+
+/** Baselines that came from the collector, and how they grow old. */
+function createBaselineEvents(log: Logger) {
+  return {
+    baselineActivated: (facts: { rig: string; role: string; number: number; baseline: string; kind: string }) =>
+      log.info({ event: 'baseline_activated', ...facts }, 'a baseline of the collector is in force'),
+    baselineRefused: (facts: { rig: string; role: string; number: number; reason: string }) =>
+      log.warn(
+        { event: 'baseline_refused', code: 'BASELINE_NOT_ACTIVATED', ...facts },
+        'a baseline of the collector was not taken; the one before stays in force',
+      ),
+    baselineFileDamaged: (facts: { file: string }) =>
+      log.error({ event: 'baseline_file_damaged', ...facts }, 'a baseline of the collector cannot be read'),
+    baselineLeftOut: (facts: { rig: string; role: string; reason: string }) =>
+      log.warn(
+        { event: 'baseline_left_out', ...facts },
+        'a baseline of the collector is not in force; the file of the configuration is',
+      ),
+    baselineDecayed: ({ rig, role, baseline, decay: { factor, reasons } }: DecayTold) =>
+      log.warn(
+        { event: 'baseline_decayed', rig, role, baseline: toHex(baseline.digest), factor, reasons: reasons.join('; ') },
+        'what is left of a baseline has changed; decisions know of it when their configuration is taken again',
       ),
   }
 }

@@ -121,6 +121,7 @@ export class AgentLoop {
       pending: () => storage.outbox.pending(),
       vitals: (vitals) => this.uplink?.sendVitals(JSON.stringify(vitals)),
       changed: ({ decided, was }) => this.verdictChanged(decided, was),
+      decayed: options.events.baselineDecayed,
     })
     this.intake = createIntake({
       journal: storage.journal,
@@ -274,6 +275,12 @@ export class AgentLoop {
   private sensorReplaced(facts: Parameters<AgentEvents['sensorReplaced']>[0]): void {
     this.options.events.sensorReplaced(facts)
     this.calibrations.look()
+  }
+
+  /** Takes another configuration from the next slide on, or says why the journal does not take it. */
+  configure(files: LoadedRuntime['files']): string | null {
+    const seq = this.intake.take({ kind: 'config', nowUs: this.nowUs(), files })
+    return seq === null ? (this.intake.refusals.last?.message ?? '') : null
   }
 
   /** Highest frame of a recording that was journaled before; −1 for none. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { LoadedRuntime } from '../shared/config/load.ts'
 import type { Micros } from '../shared/units.ts'
 import type { UplinkOptions } from './adapters/ws-uplink.ts'
+import type { BaselineActivation } from './baseline-activation.ts'
 import type { AgentEvents } from './events.ts'
 import type { AgentLoop } from './loop.ts'
 import { readSlice } from './pipeline/slice.ts'
@@ -14,6 +15,7 @@ type Around = Readonly<{
   events: AgentEvents
   storage: AgentStorage
   loop: AgentLoop
+  activation: BaselineActivation
 }>
 
 /** Samples of a span arrive a little after it. */
@@ -21,7 +23,7 @@ const SLICE_LATE_US: Micros = 10_000_000
 
 /** What the uplink asks of the agent around it, and tells it. */
 export function uplinkOptions(
-  { loaded, clock, events, storage, loop }: Around,
+  { loaded, clock, events, storage, loop, activation }: Around,
   link: Pick<UplinkOptions, 'url' | 'tls' | 'collectorKey'>,
 ): UplinkOptions {
   const { config } = loaded
@@ -62,6 +64,7 @@ export function uplinkOptions(
         ? { t: 'slice', id, ok: true, rig, channels: slice.channels }
         : { t: 'slice', id, ok: false, rig, channels: [], reason: slice.reason }
     },
+    baseline: (downlink) => activation.take(downlink),
     events: {
       connected: ({ epoch, batchSeq }) => events.uplinkConnected({ epoch, batch_seq: batchSeq }),
       lost: events.uplinkLost,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
+import type { Trust } from '../shared/config/operators.ts'
 import type { CollectorConfig } from '../shared/config/types.ts'
 import { loadSigner, readPrivateFile } from '../shared/crypto/key-file.ts'
 import { readPublicKey, type Signer } from '../shared/crypto/sign.ts'
@@ -11,11 +12,16 @@ import { createLogger, type Logger } from '../shared/log/logger.ts'
 import { signDownlink } from '../shared/protocol/downlink.ts'
 import { signReceipt } from '../shared/protocol/receipt.ts'
 import type { Millis } from '../shared/units.ts'
+import { BaselineDownlinks } from './baseline-downlinks.ts'
+import { BaselineBook } from './baselines.ts'
 import type { EnrolledAgent } from './core/chain.ts'
+import { DecayWatch } from './decay-watch.ts'
 import { type CollectorEvents, createCollectorEvents } from './events.ts'
 import { createFleet, type Fleet } from './fleet.ts'
+import { type BaselineContext, baselinesJson } from './http/baseline-views.ts'
 import { createLiveFeed, type LiveFeed } from './http/live-feed.ts'
 import { createOperators, type OperatorsOptions } from './http/operators.ts'
+import { FLEET_BASELINES } from './http/routes.ts'
 import { batchJson, decisionJson, refusalJson } from './http/views.ts'
 import { collectorMetrics } from './metrics.ts'
 import { type BatchDecision, bytesOf, type StoredBatch } from './store/batches.ts'
@@ -26,8 +32,8 @@ import { createVerifyPool, type VerifyPool } from './verify/pool.ts'
 import { type AgentsOptions, createAgentsListener } from './ws/agents.ts'
 import { createIngest, type Ingest } from './ws/ingest.ts'
 
-/** What a collector is made from: its configuration and the folder that paths in it are relative to. */
-export type CollectorSettings = Readonly<{ config: CollectorConfig; folder: string }>
+/** What a collector is made from: its configuration, the people it names, and the folder that paths in it are relative to. */
+export type CollectorSettings = Readonly<{ config: CollectorConfig; trust?: Trust; folder: string }>
 
 export type CollectorOptions = Readonly<{
   /** Logs go here; standard output when absent. */
@@ -59,6 +65,8 @@ type Parts = {
   fleet: Fleet
   feed: LiveFeed
   ingest: Ingest
+  book: BaselineBook
+  decay: DecayWatch
   enrolled: ReadonlyMap<string, EnrolledAgent>
 }
 
@@ -80,9 +88,13 @@ export function createCollector(settings: CollectorSettings, clock: Clock, optio
       lifecycle.add({ name: 'ingest', stop: () => parts.ingest.drained() })
       const watch = createStoreWatch(made)
       lifecycle.add({ name: 'store check', start: () => watch.start(), stop: () => watch.stop() })
+      lifecycle.add({ name: 'baseline decay', start: () => parts.decay.start(), stop: () => parts.decay.stop() })
       lifecycle.add({ name: 'live', stop: () => parts.feed.stop() })
       const agents = createAgentsListener(agentsOptions(made))
-      const operators = createOperators({ ...operatorsOptions(made), metrics: collectorMetrics(agents, watch) })
+      const operators = createOperators({
+        ...operatorsOptions(made),
+        metrics: collectorMetrics(agents, watch, { ...baselinesOf(parts), clock }),
+      })
       lifecycle.add({
         name: 'operators',
         start: async () => {
@@ -180,7 +192,55 @@ async function openParts({ settings, clock, options, events, signer }: Made & { 
     stored: (batch, decisions) => publishBatch(feed, batch, decisions),
     refused: refuser({ stores, feed, events, clock }),
   })
-  return { stores, pool, fleet: createFleet(clock), feed, ingest, enrolled }
+  const fleet = createFleet(clock)
+  return {
+    stores,
+    pool,
+    fleet,
+    feed,
+    ingest,
+    enrolled,
+    ...(await openBook({ settings, clock, events, stores, fleet, feed })),
+  }
+}
+
+/** Without operators nothing is believed that anybody says. */
+const NOBODY: Trust = { operators: [], approvalsRequired: 1, approvers: [] }
+
+type BookParts = Pick<Made, 'settings' | 'clock' | 'events'> & Pick<Parts, 'stores' | 'fleet' | 'feed'>
+
+/** The book of baselines, and what looks at it; pages are told of every change. */
+async function openBook(parts: BookParts): Promise<Pick<Parts, 'book' | 'decay'>> {
+  const { settings, clock, events, stores, fleet, feed } = parts
+  const store = stores.baselines
+  let tell = (): void => {}
+  let lookSoon = (): void => {}
+  const book = await BaselineBook.open({
+    ...{ store, trust: settings.trust ?? NOBODY, clock },
+    changed({ kind, digest, rig, operator, request, reason }) {
+      events.baselineSaid({ kind, baseline: digest, rig, by: operator, request, reason })
+      if (kind === 'approve' || kind === 'rollback') lookSoon()
+      tell()
+    },
+  })
+  const { damage: found } = book
+  if (found !== null) events.bookDamaged({ found })
+  const decay = new DecayWatch({
+    ...{ book, store, fleet, clock },
+    changed: events.baselineDecayed,
+    looked: () => tell(),
+    broken: (error) => events.broken('baseline decay', error),
+  })
+  lookSoon = () => decay.soon()
+  tell = () => {
+    const baselines = baselinesJson({ book, decay }, { nowUs: clock.nowUs(), limit: FLEET_BASELINES })
+    if (feed.clients > 0) feed.publish({ type: 'baselines', baselines })
+  }
+  return { book, decay }
+}
+
+function baselinesOf({ book, decay }: Parts): BaselineContext {
+  return { book, decay }
 }
 
 type Common = Made & Readonly<{ parts: Parts; files: Files }>
@@ -194,7 +254,10 @@ function operatorsOptions({
   clock,
 }: Common): Omit<OperatorsOptions, 'metrics'> {
   return {
-    context: { stores: parts.stores, fleet: parts.fleet, clock, deployment: config.deployment },
+    context: {
+      ...{ stores: parts.stores, fleet: parts.fleet, clock, deployment: config.deployment },
+      baselines: baselinesOf(parts),
+    },
     feed: parts.feed,
     events,
     listen: config.operators_listen,
@@ -204,7 +267,7 @@ function operatorsOptions({
 }
 
 function agentsOptions({ settings: { config }, events, parts, files, clock }: Common): AgentsOptions {
-  const { stores, ingest, fleet, feed, enrolled } = parts
+  const { stores, ingest, fleet, feed, enrolled, book } = parts
   return {
     listen: config.agents_listen,
     tls: files.agentsTls,
@@ -218,16 +281,24 @@ function agentsOptions({ settings: { config }, events, parts, files, clock }: Co
     refuse: refuser({ stores, feed, events, clock }),
     publish: feed.publish,
     signDownlink: (downlink) => signDownlink(downlink, files.signer),
+    baselines: new BaselineDownlinks({ book, store: stores.baselines, clock, events }),
   }
 }
 
-function createStoreWatch({ settings: { config, folder }, events, parts, files, clock }: Common): StoreWatch {
+function createStoreWatch({
+  settings: { config, trust = NOBODY, folder },
+  events,
+  parts,
+  files,
+  clock,
+}: Common): StoreWatch {
   const refuse = refuser({ stores: parts.stores, feed: parts.feed, events, clock })
   return new StoreWatch({
     folder: resolve(folder, config.data_dir),
     pool: parts.pool,
     key: readPublicKey(files.signer.spki),
     deployment: config.deployment,
+    trust,
     clock,
     found: ({ agent, epoch, batch, what }) =>
       refuse({ code: 'EVIDENCE_DAMAGED', agent, detail: what, epoch, batchSeq: batch }),

@@ -1,8 +1,10 @@
 import { isHbError } from '../shared/errors/hb-error.ts'
 import type { Logger } from '../shared/log/logger.ts'
+import type { DecayChange } from './decay-watch.ts'
 
 /** Codes that people are told of like refusals, though nobody was refused anything: what they are about is stored and receipted. */
 const NOTICES: ReadonlySet<string> = new Set([
+  'BASELINE_NOT_ACTIVATED',
   'CHAIN_RENEWED',
   'CHAIN_SKIPPED',
   'DETAIL_THINNED',
@@ -30,9 +32,20 @@ export interface CollectorEvents {
     }>,
   ): void
   unavailable(facts: Readonly<{ code: string; agent: string; detail: string }>): void
+  /** Somebody said something about a baseline, and it was taken. */
+  baselineSaid(
+    facts: Readonly<{ kind: string; baseline: string; rig: string; by: string; request: string; reason: string }>,
+  ): void
+  baselineDecayed(facts: DecayChange): void
+  /** The book cannot be read: nothing is told of baselines, and none are sent. */
+  bookDamaged(facts: Readonly<{ found: string }>): void
+  baselineSent(facts: BaselineSent): void
+  baselineAnswered(facts: BaselineSent & Readonly<{ taken: boolean; reason: string }>): void
   workerEnded(cause: unknown): void
   broken(where: string, cause: unknown): void
 }
+
+export type BaselineSent = Readonly<{ agent: string; rig: string; role: string; baseline: string }>
 
 export function createCollectorEvents(log: Logger): CollectorEvents {
   return {
@@ -46,6 +59,14 @@ export function createCollectorEvents(log: Logger): CollectorEvents {
         ? log.warn({ event: 'noticed', ...facts }, 'something about evidence that was taken')
         : log.warn({ event: 'refused', ...facts }, 'refused'),
     unavailable: (facts) => log.error({ event: 'unavailable', ...facts }, 'a batch could not be stored'),
+    baselineSaid: (facts) => log.info({ event: 'baseline_said', ...facts }, `baseline: ${facts.kind}`),
+    baselineDecayed: (facts) => log.warn({ event: 'baseline_decayed', ...facts }, 'a baseline says less than it did'),
+    bookDamaged: (facts) => log.error({ event: 'book_damaged', ...facts }, 'the book of baselines is damaged'),
+    baselineSent: (facts) => log.info({ event: 'baseline_sent', ...facts }, 'a baseline was sent to its rig'),
+    baselineAnswered: (facts) =>
+      facts.taken
+        ? log.info({ event: 'baseline_taken', ...facts }, 'an agent has activated a baseline')
+        : log.warn({ event: 'baseline_refused', ...facts }, 'an agent did not take a baseline'),
     workerEnded: (cause) => log.error({ event: 'verify_worker_ended', ...describe(cause) }, 'a verify worker ended'),
     broken: (where, cause) => log.error({ event: 'broken', where, ...describe(cause) }, 'an error nobody expected'),
   }

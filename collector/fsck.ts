@@ -1,9 +1,11 @@
+import type { Trust } from '../shared/config/operators.ts'
 import { equalBytes } from '../shared/crypto/digest.ts'
 import type { VerifyKey } from '../shared/crypto/sign.ts'
 import { isHbError } from '../shared/errors/hb-error.ts'
 import { genesisPrev } from '../shared/protocol/batch.ts'
 import { openReceipt } from '../shared/protocol/receipt.ts'
 import type { SqlReader, SqlRow, SqlValue } from '../shared/sqlite/database.ts'
+import { checkBook } from './book-check.ts'
 import { rowsFrom } from './core/decision-view.ts'
 import { recordsOf } from './store/batches.ts'
 import type { VerifyPool } from './verify/pool.ts'
@@ -15,6 +17,8 @@ export type Finding = Readonly<{ agent: string; epoch: number | null; batch: num
 export type FsckResult = Readonly<{
   batches: number
   decisions: number
+  /** Records and statements of the book of baselines. */
+  book: Readonly<{ records: number; statements: number }>
   /** The first of them; `found` counts all. */
   findings: readonly Finding[]
   found: number
@@ -26,6 +30,8 @@ export type FsckOptions = Readonly<{
   /** Key of the receipts. */
   key: VerifyKey
   deployment: string
+  /** Whose statements about baselines are believed. */
+  trust: Trust
   progress(done: number, of: number): void
   /** Asked after each page; false ends the check there. Absent: at once. */
   goesOn?(): Promise<boolean>
@@ -56,6 +62,7 @@ export async function checkStore(options: FsckOptions): Promise<FsckResult> {
   const check = new StoreCheck(options)
   await check.structure()
   await check.batches()
+  await check.baselines()
   return check.result()
 }
 
@@ -65,6 +72,7 @@ class StoreCheck {
   private readonly options: FsckOptions
   private readonly findings: Finding[] = []
   private found = 0
+  private readonly book = { records: 0, statements: 0 }
   private batchCount = 0
   private decisionCount = 0
   private before: Before = { agent: '', epoch: 0, batchSeq: 0, identity: null, nextSeq: 1 }
@@ -75,7 +83,7 @@ class StoreCheck {
 
   result(): FsckResult {
     const { findings, found } = this
-    return { batches: this.batchCount, decisions: this.decisionCount, findings, found }
+    return { batches: this.batchCount, decisions: this.decisionCount, book: this.book, findings, found }
   }
 
   async structure(): Promise<void> {
@@ -108,6 +116,16 @@ class StoreCheck {
       // Rows that stand among the decisions of no batch they name. What was stored meanwhile only makes more of the others.
       const astray = rows - this.decisionCount
       if (astray > 0) this.find({ agent: '', epoch: null, batch: null, what: `${astray} decisions are of no batch` })
+    })
+  }
+
+  /** Digests, signatures and chain of the book, and that the rows beside them are what the statements come to. */
+  async baselines(): Promise<void> {
+    await this.guarded('baselines', async () => {
+      const { db, trust } = this.options
+      const { records, statements, found } = await checkBook(db, trust)
+      Object.assign(this.book, { records, statements })
+      for (const what of found) this.find({ agent: '', epoch: null, batch: null, what: `baselines: ${what}` })
     })
   }
 

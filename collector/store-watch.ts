@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { Trust } from '../shared/config/operators.ts'
 import type { VerifyKey } from '../shared/crypto/sign.ts'
 import type { Clock } from '../shared/lib/clock.ts'
 import { openToRead } from '../shared/sqlite/database.ts'
@@ -14,6 +15,7 @@ export type StoreWatchOptions = Readonly<{
   /** Key of the receipts. */
   key: VerifyKey
   deployment: string
+  trust: Trust
   clock: Pick<Clock, 'after' | 'sleep' | 'nowUs'>
   found(finding: Finding): Promise<void>
   broken(error: unknown): void

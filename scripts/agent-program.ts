@@ -21,12 +21,15 @@ export const AGENT_COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = ne
   ['lint', async () => (await import('../agent/cli/lint.ts')).lintCommands],
   ['registry', async () => (await import('../agent/cli/registry.ts')).registryCommands],
   ['channel', async () => (await import('../agent/cli/channel.ts')).channelCommands],
+  ['analyze', async () => (await import('../agent/cli/analyze.ts')).analyzeCommand],
+  ['compare', async () => (await import('../agent/cli/compare.ts')).compareCommand],
   ['run', async () => (await import('../agent/cli/runs.ts')).runCommands],
   ['runs', async () => (await import('../agent/cli/runs.ts')).runsCommands],
   ['listen', async () => (await import('../agent/cli/listen.ts')).listenCommand],
   ['outbox', async () => (await import('../agent/cli/outbox.ts')).outboxCommands],
   ['top', async () => (await import('../agent/cli/top.ts')).topCommand],
   ['lockstep', async () => (await import('../agent/cli/lockstep.ts')).lockstepCommand],
+  ['plan', async () => (await import('../agent/cli/plan.ts')).planCommands],
   ['doctor', async () => (await import('../agent/cli/doctor.ts')).doctorCommand],
 ])
 

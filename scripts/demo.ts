@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { systemClock } from '../shared/lib/clock.ts'
 import { stopSignals } from '../shared/lib/stop-signals.ts'
 import { buildExecutableWhenStale, EXECUTABLE } from './binary/executable.ts'
+import { certifyWaterLoop, checkSlowDrift, DETECTOR_STEP_MS } from './demo/certify.ts'
 import {
   type CheckResult,
   checkBatches,
@@ -85,12 +86,8 @@ async function prepare(folder: DemoFolder, options: Options): Promise<void> {
 }
 
 async function prepareWaterLoop(folder: DemoFolder): Promise<void> {
-  const { baselineSeconds, rateHz, baselineSeed } = WATER_LOOP
-  const recording = `--csv nominal.csv --seconds ${baselineSeconds} --rate ${rateHz} --seed ${baselineSeed}`
-  await runHb(['hil', 'water-loop', ...recording.split(' ')], folder.path, folder.hb)
-  const rig = { rig: 'water-loop', registry: 'water-loop' }
-  const file = '{ name: recording, type: csv, file: nominal.csv, time_column: t_us, speed: max }'
-  await makeBaseline(folder, { rig: rig.rig, agent: 'bench-1', yaml: rigYaml({ ...rig, source: file }) })
+  await certifyWaterLoop(folder, say)
+  const rig = { rig: 'water-loop', registry: 'water-loop', detectorStepMs: DETECTOR_STEP_MS }
   const daq = `{ name: daq, type: zmq, endpoint: "tcp://127.0.0.1:${folder.ports.rig}", provenance: simulated }`
   const live = rigYaml({ ...rig, baseline: 'water-loop.hbb', source: daq })
   writeFileSync(join(folder.path, 'bench-1.yaml'), agentYaml(folder, 'bench-1', { clock: 'system', rigs: live }))
@@ -215,6 +212,7 @@ async function checkItself(
   if (flagged !== null) results.push(await checkSlice(operators, { decision: flagged.id, channel: FAULT_CHANNEL }))
   for (const agent of agents) results.push(checkLedger(agent, await statusOf(folder.ports.health[agent])))
   await halt()
+  results.push(await checkSlowDrift(folder, FAULT_CHANNEL))
   for (const agent of agents)
     results.push(await checkBatches(folder, agent, operators), await checkReplay(folder, agent))
   results.push(

@@ -8,6 +8,7 @@ import { DIGEST_BYTES, DOMAIN, digestOf, equalBytes, toHex } from '../../shared/
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { BaselineGate, BaselineRecord } from '../../shared/model/baseline.ts'
 import type { RecordFacts } from '../../shared/model/baseline-book.ts'
+import type { DecayPolicy } from '../../shared/model/baseline-decay.ts'
 import { isSameGate, type QualityPolicy, recheckGate } from '../../shared/model/baseline-gate.ts'
 import type { Bytes, Micros } from '../../shared/units.ts'
 import { type Files, replaceFile } from './files.ts'
@@ -29,6 +30,7 @@ export type BookRecord = Readonly<{
   bytes: Uint8Array
   policy: Uint8Array
   rules: QualityPolicy
+  decay: DecayPolicy
   gate: BaselineGate
   /** Whether the gate comes out as the record says. If not, it was not passed. */
   isGateSame: boolean
@@ -92,9 +94,9 @@ export function recordFrom({
   const named = toHex(record.gate.policy)
   if (given !== named)
     throw new HbError('BASELINE_GATE_DIFFERS', { path, baseline: digest, found: `policy ${given}`, expected: named })
-  const { policy: rules } = parseQualityPolicy(`${given}.yaml`, policy)
+  const { policy: rules, decay } = parseQualityPolicy(`${given}.yaml`, policy)
   const gate = recheckGate(record, rules)
-  return { record, bytes, policy, rules, gate, isGateSame: isSameGate(gate, record.gate) }
+  return { record, bytes, policy, rules, decay, gate, isGateSame: isSameGate(gate, record.gate) }
 }
 
 /** @throws HbError BASELINE_GATE_DIFFERS when the gate does not come out as the record says */

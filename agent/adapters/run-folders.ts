@@ -18,6 +18,9 @@ export type RunFolders = Readonly<{
   skipped: readonly Readonly<{ folder: string; reason: string }>[]
 }>
 
+/** The same, with the folder of each run by its id. */
+export type RunsOnDisk = RunFolders & Readonly<{ folders: ReadonlyMap<string, string> }>
+
 /** Reads the `run_meta.json` of one run. @throws HbError RUNS_MISSING, RUN_META_SHAPE */
 export function readRunMeta(path: string): BaselineCandidate {
   const meta = readJson(path)
@@ -28,7 +31,7 @@ export function readRunMeta(path: string): BaselineCandidate {
 }
 
 /** Every run of a folder of runs. @throws HbError RUNS_MISSING, RUN_META_SHAPE for its tags */
-export function readRunFolders(path: string): RunFolders {
+export function readRunFolders(path: string): RunsOnDisk {
   if (!existsSync(path) || !statSync(path).isDirectory()) throw new HbError('RUNS_MISSING', { path })
   const skipped: { folder: string; reason: string }[] = []
   const runs: { folder: string; time: string; candidate: BaselineCandidate }[] = []
@@ -45,7 +48,12 @@ export function readRunFolders(path: string): RunFolders {
     else runs.push({ folder, time: timeOfMeta('value' in meta ? meta.value : null), candidate })
   }
   runs.sort((a, b) => compare(a.time, b.time) || compare(a.folder, b.folder))
-  return { candidates: runs.map(({ candidate }) => candidate), tags: readTags(path, skipped), skipped }
+  return {
+    candidates: runs.map(({ candidate }) => candidate),
+    tags: readTags(path, skipped),
+    skipped,
+    folders: new Map(runs.map(({ folder, candidate }) => [candidate.run_id, folder])),
+  }
 }
 
 function readTags(path: string, skipped: { folder: string; reason: string }[]): readonly BaselineTag[] {

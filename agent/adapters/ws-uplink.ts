@@ -4,7 +4,6 @@ import type { VerifyKey } from '../../shared/crypto/sign.ts'
 import { createBreaker } from '../../shared/lib/circuit-breaker.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import { createRetrySchedule } from '../../shared/lib/retry-schedule.ts'
-import { type Downlink, openDownlink } from '../../shared/protocol/downlink.ts'
 import {
   type CollectorMessage,
   CREDIT_MAX,
@@ -12,7 +11,6 @@ import {
   type ReceiptMessage,
   type ResumeMessage,
   readCollectorMessage,
-  type SliceMessage,
   THINNED_VERSION,
   writeMessage,
 } from '../../shared/protocol/messages.ts'
@@ -21,6 +19,7 @@ import { nextSessionState, type SessionEvent, type SessionState } from '../../sh
 import type { Bytes, Millis } from '../../shared/units.ts'
 import { isReceiptOf } from '../pipeline/receipts.ts'
 import type { Outbox } from '../ports.ts'
+import { type DownlinkOptions, Downlinks } from './downlinks.ts'
 
 export type UplinkTls = Readonly<{ ca: string; cert: string; key: string }>
 
@@ -46,9 +45,9 @@ export type UplinkOptions = Readonly<{
   clock: Clock
   /** Uniform in [0, 1): spreads the returns of many agents. */
   random(): number
-  slice(request: Downlink): Promise<SliceMessage>
   events: UplinkEvents
-}>
+}> &
+  Pick<DownlinkOptions, 'slice' | 'baseline'>
 
 /** The way of signed batches to the collector. It never holds up the evaluation: what cannot go waits in the outbox. */
 export interface Uplink {
@@ -85,8 +84,6 @@ const MESSAGE_BYTES_MAX: Bytes = 16 * 1024 * 1024
 /** Bytes that may wait in the socket: above it batches stay on disk, and vitals are dropped. */
 const BATCH_BUFFER_MAX: Bytes = 8 * 1024 * 1024
 export const VITALS_BUFFER_MAX: Bytes = 1024 * 1024
-/** Slices that are read from the journal at once; one more is answered with `busy` and may be asked for again. */
-export const SLICES_AT_ONCE_MAX = 4
 const BATCHES_AT_ONCE = 16
 const GOODBYE_MS: Millis = 500
 const DRAIN_MS: Millis = 3000
@@ -101,6 +98,7 @@ class WsUplink implements Uplink {
   private readonly options: UplinkOptions
   private readonly retry
   private readonly breaker
+  private readonly downlinks: Downlinks
   private socket: WebSocket | null = null
   private stopped = false
   private credit = 0
@@ -109,8 +107,6 @@ class WsUplink implements Uplink {
   private pumpAgain = false
   private begunAgain = false
   private unanswered = 0
-  /** Slices that are being read. */
-  private slices = 0
   vitalsDropped = 0
   private readonly inFlight = new Map<number, Uint8Array>()
   private readonly cancels = new Map<'retry' | 'hello' | 'ping', () => void>()
@@ -119,6 +115,12 @@ class WsUplink implements Uplink {
     this.options = options
     this.retry = createRetrySchedule({ ...RETRY, random: options.random })
     this.breaker = createBreaker({ ...BREAKER, random: options.random })
+    const { collectorKey, slice, baseline, events } = options
+    this.downlinks = new Downlinks({
+      ...{ collectorKey, slice, baseline, failed: events.failed },
+      agent: () => options.hello().agent,
+      send: (answer) => this.socket?.send(writeMessage(answer)),
+    })
   }
 
   start(): void {
@@ -249,7 +251,7 @@ class WsUplink implements Uplink {
         }
         return
       case 'downlink':
-        void this.downlink(message.cose)
+        void this.downlinks.take(message.cose)
         return
     }
   }
@@ -260,23 +262,6 @@ class WsUplink implements Uplink {
     this.options.events.refused(refusal)
     this.begunAgain = await this.options.renewChain(`${refusal.code}: ${refusal.detail}`, aboveEpoch)
     socket?.close(1000, 'chain')
-  }
-
-  /** Only what the collector's key signed for this agent is done. */
-  private async downlink(cose: Uint8Array): Promise<void> {
-    const { collectorKey, hello, events, slice } = this.options
-    this.slices += 1
-    try {
-      const request = openDownlink(cose, { key: collectorKey, agent: hello().agent })
-      const { id, rig } = request
-      const busy = { t: 'slice', id, ok: false, rig, channels: [], reason: 'busy' } as const
-      const answer = this.slices > SLICES_AT_ONCE_MAX ? busy : await slice(request)
-      this.socket?.send(writeMessage(answer))
-    } catch (error) {
-      events.failed(error)
-    } finally {
-      this.slices -= 1
-    }
   }
 
   /** Everything without a receipt here is offered again: the collector gives the same receipt for what it has. */

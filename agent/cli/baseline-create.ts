@@ -1,15 +1,16 @@
 import { existsSync } from 'node:fs'
 import { encodeBaseline } from '../../shared/codec/baseline-record.ts'
+import type { InForceForRig } from '../../shared/config/channel-chain.ts'
 import { readBytes } from '../../shared/config/files.ts'
 import { loadRuntimeConfig, parseRuntimeFiles } from '../../shared/config/load.ts'
 import { defaultQualityPolicy, type LoadedPolicy, parseQualityPolicy } from '../../shared/config/quality-policy.ts'
-import type { RegistryMetric } from '../../shared/config/registry.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
 import { YAML_BYTES_MAX } from '../../shared/config/yaml-text.ts'
 import { DOMAIN, digestOf, toHex } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, progress, table, utc, writeNew } from '../../shared/lib/command-output.ts'
+import { spanOption } from '../../shared/lib/span.ts'
 import {
   BASELINE_KINDS,
   type BaselineContext,
@@ -18,15 +19,16 @@ import {
   type BaselineSegment,
 } from '../../shared/model/baseline.ts'
 import { checkQuality, matchContext } from '../../shared/model/baseline-gate.ts'
-import type { Micros } from '../../shared/units.ts'
-import { measureNominal } from '../core/certify.ts'
+import { measureNominal, oddIn, type SegmentBounds } from '../core/certify.ts'
 import { lackOfRelation } from '../core/detectors/multivariate.ts'
 import type { StepTable } from '../core/detectors/steps.ts'
+import { newestSwapUs } from '../core/replaced.ts'
 import { EVALUATOR_VERSION } from '../core/settings.ts'
 import type { OnClosed } from '../pipeline/evaluation.ts'
 import { createNominalRecorder, type NominalRecorder, nominalOf, recordSlide, segmentsOf } from '../pipeline/nominal.ts'
 import { recordCsv } from '../pipeline/nominal-csv.ts'
 import { replay } from '../pipeline/replay.ts'
+import { inForceFor, statedOf } from '../pipeline/stated.ts'
 import { viewStorage } from '../storage.ts'
 
 type CreateOptions = Readonly<{
@@ -51,7 +53,7 @@ type Gathered = Readonly<{
   recorder: NominalRecorder
   segments: readonly Readonly<{ segment: StepTable; about: BaselineSegment }>[]
   registry: Uint8Array
-  metrics: readonly RegistryMetric[]
+  inForce: InForceForRig
 }>
 
 /** @throws HbError USAGE, BASELINE_TOO_SHORT, BASELINE_GATE, RIG_UNKNOWN, STATE_MISSING */
@@ -87,19 +89,20 @@ function policyOf(path: string | undefined): LoadedPolicy {
 
 type Meant = Readonly<{ kind: BaselineKind; family: string; policy: LoadedPolicy }>
 
-function recordOf({ recorder, segments, registry, metrics }: Gathered, meant: Meant): BaselineRecord {
+/** Older segments that are odd are left out and say so; the newest gives the level, so it is the gate's to judge. */
+function withoutOdd({ recorder, segments }: Gathered, bounds: SegmentBounds): Gathered['segments'] {
+  return segments.map(({ segment, about }, k) => {
+    const odd = k === segments.length - 1 ? null : oddIn(segment, recorder.rig.settings, bounds)
+    return { segment, about: odd === null ? about : { ...about, used: false, reason: odd } }
+  })
+}
+
+function recordOf(gathered: Gathered, meant: Meant): BaselineRecord {
+  const { recorder, registry, inForce } = gathered
   const { rig, config } = recorder
-  const known = measureNominal(
-    nominalOf(
-      recorder,
-      segments.map(({ segment }) => segment),
-    ),
-    (metric) => ({
-      tolerance: metrics.find((m) => m.metric === metric)?.tolerance ?? null,
-      conversions: [],
-      calibration: null,
-    }),
-  )
+  const segments = withoutOdd(gathered, meant.policy.policy)
+  const used = segments.filter(({ about: { used } }) => used).map(({ segment }) => segment)
+  const known = measureNominal(nominalOf(recorder, used), (metric) => statedOf(rig, metric, inForce))
   const about = segments.map((s) => s.about)
   const context = contextOf(config)
   return {
@@ -140,8 +143,9 @@ function contextOf({ context, mode }: RigConfig): BaselineContext {
 function gatherCsv(options: CreateOptions): Gathered {
   if (options.config === undefined)
     throw new HbError('USAGE', { option: '--config', expected: 'with --csv the runtime configuration of the rig' })
-  const { files, config, registries } = loadRuntimeConfig(options.config)
-  const rig = oneRig(config.rigs, options.rig)
+  const loaded = loadRuntimeConfig(options.config)
+  const { files } = loaded
+  const rig = oneRig(loaded.config.rigs, options.rig)
   const columns = {
     decimalComma: options.decimal === 'comma',
     ignore: options.ignoreColumn ?? [],
@@ -153,7 +157,7 @@ function gatherCsv(options: CreateOptions): Gathered {
     recorder = recordCsv(path, { files, rig, columns }, recorder?.fit)
     segments.push(...segmentsOf(recorder, path))
   }
-  return { recorder: recorder!, segments, registry: registryOf(files, rig), metrics: registries.get(rig.rig) ?? [] }
+  return { recorder: recorder!, segments, registry: registryOf(files, rig), inForce: inForceFor(loaded, rig.rig) }
 }
 
 function oneRig(rigs: readonly RigConfig[], wanted: string | undefined): RigConfig {
@@ -165,7 +169,7 @@ function oneRig(rigs: readonly RigConfig[], wanted: string | undefined): RigConf
 type Gathering = {
   recorder: NominalRecorder | null
   registry: Uint8Array
-  metrics: readonly RegistryMetric[]
+  inForce: InForceForRig | null
   closed: OnClosed
 }
 
@@ -174,18 +178,19 @@ function createGathering(wanted: string | undefined): Gathering {
   const gathering: Gathering = {
     recorder: null,
     registry: new Uint8Array(0),
-    metrics: [],
+    inForce: null,
     closed(rig, verdict, files) {
       const { rig: name } = rig.settings
       if (wanted !== undefined && name !== wanted) return
       const { recorder } = gathering
       if (recorder !== null && recorder.rig.settings.rig !== name)
         throw new HbError('RIG_UNKNOWN', { rig: '(none given)', known: `${recorder.rig.settings.rig}, ${name}` })
-      // Another configuration judges by other windows: what was gathered before does not belong to it.
-      if (recorder === null || recorder.rig !== rig) {
+      // Another configuration judges by other windows, and another sensor is another level: what was gathered before does
+      // not belong to it.
+      if (recorder === null || recorder.rig !== rig || newestSwapUs(rig) >= recorder.fromUs) {
         const parsed = parseRuntimeFiles(files)
         const config = parsed.config.rigs.find((r) => r.rig === name)!
-        gathering.metrics = parsed.registries.get(name) ?? []
+        gathering.inForce = inForceFor(parsed, name)
         gathering.recorder = createNominalRecorder(rig, config)
         gathering.registry = registryOf(files, config)
       }
@@ -197,14 +202,14 @@ function createGathering(wanted: string | undefined): Gathering {
 
 async function gatherState(options: CreateOptions, from: string): Promise<Gathered> {
   const view = viewStorage(from)
-  const sinceUs = options.window === undefined ? null : spanUs(options.window)
+  const sinceUs = options.window === undefined ? null : spanOption(options.window, '--window')
   const gathering = createGathering(options.rig)
   const replayed = progress('replaying')
   for await (const { seq } of replay(view, gathering.closed)) {
     replayed(seq, view.journal.lastSeq)
   }
-  const { recorder, registry, metrics } = gathering
-  if (recorder === null)
+  const { recorder, registry, inForce } = gathering
+  if (recorder === null || inForce === null)
     throw new HbError('BASELINE_TOO_SHORT', {
       state: from,
       rig: options.rig ?? null,
@@ -216,22 +221,12 @@ async function gatherState(options: CreateOptions, from: string): Promise<Gather
     recorder,
     segments: segmentsOf(recorder, journal).filter((s) => s.about.fromUs >= fromUs),
     registry,
-    metrics,
+    inForce,
   }
 }
 
 function registryOf(files: readonly Readonly<{ name: string; bytes: Uint8Array }>[], rig: RigConfig): Uint8Array {
   return files.find((file) => file.name === rig.registry_file)!.bytes
-}
-
-const UNITS_US = { s: 1_000_000, m: 60_000_000, h: 3_600_000_000, d: 86_400_000_000 } as const
-
-/** `30m`, `24h`, `7d` in µs. */
-function spanUs(text: string): Micros {
-  const match = /^(\d{1,6})([smhd])$/.exec(text)
-  if (match === null)
-    throw new HbError('USAGE', { option: '--window', found: text, expected: 'such as 30m, 24h or 7d' })
-  return Number(match[1]) * UNITS_US[match[2] as keyof typeof UNITS_US]
 }
 
 function report(options: CreateOptions, record: BaselineRecord, bytes: Uint8Array): void {

@@ -20,6 +20,7 @@ import {
   type SayOptions,
   saying,
 } from './baseline-book.ts'
+import { creepInBook, creepLine } from './baseline-decay.ts'
 
 type GlassOptions = Readonly<{
   breakGlass?: boolean
@@ -32,7 +33,7 @@ type GlassOptions = Readonly<{
 export function sayCommands(baseline: Command): void {
   said(baseline.command('propose'), 'propose a record as what it is meant to be; a new or empty folder begins a book')
     .argument('<file>', 'baseline record (.hbb)')
-    .option('--quality-policy <file>', 'policy its gate was computed with; every default otherwise')
+    .option('--policy <file>', 'policy its gate was computed with; every default otherwise')
     .action(propose)
   onBaseline(baseline.command('review'), 'say that a proposed baseline was looked at; not by who proposed it').action(
     step('review'),
@@ -81,12 +82,12 @@ function onBaseline(command: Command, description: string): Command {
 }
 
 /** @throws HbError BASELINE_GATE_DIFFERS, BASELINE_REFUSED, BASELINE_SHAPE, BOOK_… */
-function propose(file: string, options: SayOptions & Readonly<{ qualityPolicy?: string }>): void {
+function propose(file: string, options: SayOptions & Readonly<{ policy?: string }>): void {
   const bytes = given(file, BASELINE_BYTES_MAX)
   if (isBundle(bytes))
     throw new HbError('BASELINE_SHAPE', { file, found: 'a baseline with its statements', expected: 'a record' })
   const record = decodeBaseline(bytes)
-  const policy = policyFor(record.gate.policy, options.qualityPolicy)
+  const policy = policyFor(record.gate.policy, options.policy)
   saying(options, (with_) => {
     const digest = with_.book.addRecord(bytes, policy)
     say(with_, [{ ...about(with_.book.records.get(digest)!, digest, 'propose'), reason: options.reason }])
@@ -106,7 +107,7 @@ function policyFor(digest: Uint8Array, file: string | undefined): Uint8Array {
   const { bytes } = defaultQualityPolicy()
   if (equalBytes(policyDigest(bytes), digest)) return bytes
   throw new HbError('USAGE', {
-    option: '--quality-policy',
+    option: '--policy',
     found: 'nothing',
     expected: `the policy with the digest ${toHex(digest)}, which the gate of this record was computed with`,
   })
@@ -141,9 +142,19 @@ function approve(text: string, options: SayOptions & GlassOptions): void {
       ...about(record, digest, 'break_glass'),
       ...{ request, reason: overrideReason, operator: overrideOperatorId, untilUs: with_.nowUs + span },
     }
+    refuseCreep(with_, digest)
     say(with_, options.breakGlass === true ? [glass, approval] : [approval])
     report(options, with_, digest)
   })
+}
+
+/** Golden alone may say that the rig is another one now. @throws HbError BASELINE_CREEP */
+function refuseCreep({ book, nowUs }: Saying, digest: string): void {
+  const { record } = book.records.get(digest)!
+  if (record.kind !== 'rolling') return
+  const crept = creepInBook(book, record, nowUs).filter(({ ground }) => ground !== null)
+  if (crept.length > 0)
+    throw new HbError('BASELINE_CREEP', { baseline: digest, found: crept.map(creepLine).join('; ') })
 }
 
 function setTag(text: string, tag: string, options: SayOptions): void {

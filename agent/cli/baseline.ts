@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import { createBaseline } from './baseline-create.ts'
+import { decayCommand } from './baseline-decay.ts'
 import { explainCommand } from './baseline-explain.ts'
 import { lookCommands } from './baseline-look.ts'
+import { pushCommand } from './baseline-push.ts'
 import { sayCommands } from './baseline-say.ts'
 import { selectCommand } from './baseline-select.ts'
 
@@ -29,5 +31,7 @@ export function baselineCommands(program: Command): void {
   sayCommands(baseline)
   lookCommands(baseline)
   explainCommand(baseline)
+  pushCommand(baseline)
   selectCommand(baseline)
+  decayCommand(baseline)
 }

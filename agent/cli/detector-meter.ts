@@ -1,7 +1,7 @@
 import { systemClock } from '../../shared/lib/clock.ts'
 import { arraysOfMonitor, createMonitor, stepMonitor } from '../core/detectors/monitor.ts'
 import { recordSteps, type StepRecorder } from '../core/detectors/replay-limits.ts'
-import type { RigState } from '../core/state.ts'
+import { monitorOf, type RigState } from '../core/state.ts'
 
 /** Rows that are kept to measure on, and for how long they are run over and over. */
 const ROWS_MAX = 1024
@@ -25,16 +25,14 @@ export function createDetectorMeter(): DetectorMeter {
     },
     measure(rig) {
       const channels = rig.settings.metrics.length
+      const watching = monitorOf(rig)
       const rows = recorder?.rows ?? []
-      if (rig.monitor === null || rows.length === 0) return { ns_per_value: 0, bytes_per_channel: 0, channels, rows: 0 }
-      const monitor = createMonitor(rig.monitor.settings)
+      if (watching === null || rows.length === 0) return { ns_per_value: 0, bytes_per_channel: 0, channels, rows: 0 }
+      const monitor = createMonitor(watching.settings)
       const bytes =
         arraysOfMonitor(monitor).reduce((sum, array) => sum + array.byteLength, 0) +
         8 *
-          [...rig.monitor.settings.channels.flat(), ...rig.monitor.settings.rig].reduce(
-            (n, fit) => n + fit.numbers.length,
-            0,
-          )
+          [...watching.settings.channels.flat(), ...watching.settings.rig].reduce((n, fit) => n + fit.numbers.length, 0)
       const clock = systemClock()
       let values = 0
       let spentUs = 0

@@ -10,7 +10,7 @@ import type { Micros } from '../../shared/units.ts'
 import { isActive } from '../core/detectors/alarm.ts'
 import { eventOf, largestRatio, type Monitor, ratioOf } from '../core/detectors/monitor.ts'
 import { largestRigRatio, rigRatioOf } from '../core/detectors/rig-monitor.ts'
-import type { RigState } from '../core/state.ts'
+import { monitorOf, type RigState } from '../core/state.ts'
 import type { Effect } from '../core/step.ts'
 import {
   CHECKPOINT_CAPS,
@@ -184,7 +184,7 @@ function said(rig: RigState, effects: readonly Effect[]): Record<string, unknown
     const core = effect.decision.values[0] as Readonly<{ event: readonly [string, number, number | null] | null }>
     confidence = core.event?.[2] ?? null
   }
-  const { monitor } = rig
+  const monitor = monitorOf(rig)
   if (monitor === null) return { state: 'warming_up', score: null, drivers: [], confidence, verdict, streams: {} }
   const event = eventOf(monitor)
   return {

@@ -1,14 +1,12 @@
 import type { Command } from 'commander'
-import { type ChannelChain, channelChain, type InForceForRig, type NoChain } from '../../shared/config/channel-chain.ts'
-import { type LoadedRuntime, loadRuntimeConfig } from '../../shared/config/load.ts'
+import { type ChannelChain, channelChain, type NoChain } from '../../shared/config/channel-chain.ts'
+import { loadRuntimeConfig } from '../../shared/config/load.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { printResult } from '../../shared/lib/command-output.ts'
 import type { ConversionStep } from '../../shared/model/conversion.ts'
+import { inForceFor } from '../pipeline/stated.ts'
 
 type ExplainOptions = Readonly<{ config: string; unit?: string; rig?: string; json?: boolean }>
-
-/** The registry's own version, as its schema fixes it. */
-const REGISTRY_VERSION = '1.0'
 
 /** Adds `hb registry explain`. */
 export function registryCommands(program: Command): void {
@@ -41,16 +39,6 @@ function explain(channel: string, options: ExplainOptions): void {
     { channel, unit: options.unit ?? null, rigs: chains.map(({ rig, chain }) => ({ rig, ...chain })) },
     chains.flatMap(({ rig, chain }) => ('problem' in chain ? problemLines(rig, chain) : chainLines(rig, chain))),
   )
-}
-
-/** What {@link channelChain} needs to know of a rig. */
-export function inForceFor({ config, registries, equivalences }: LoadedRuntime, rig: string): InForceForRig {
-  const { registry_file: file } = config.rigs.find((one) => one.rig === rig)!
-  return {
-    metrics: registries.get(rig) ?? [],
-    equivalences: equivalences.get(rig) ?? [],
-    registry: { file, version: REGISTRY_VERSION },
-  }
 }
 
 function problemLines(rig: string, { problem, hint }: NoChain): string[] {

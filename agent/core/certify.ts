@@ -1,5 +1,6 @@
 import { effectiveCount, noiseOf, quantilesOf, stepStatistic } from '../../shared/math/nominal.ts'
 import { type BaselineMetric, type DetectorFit, QUANTILE_RATIOS } from '../../shared/model/baseline.ts'
+import { outlierShare } from '../../shared/model/contamination.ts'
 import type { Micros } from '../../shared/units.ts'
 import { type BaselineFit, finishWindows } from './baseline-fit.ts'
 import { fitDetectors } from './detectors/replay-limits.ts'
@@ -38,7 +39,6 @@ export function measureNominal({ settings, segments, fit }: Nominal, stated: (me
     const detectors = [...fitted.channels[c]!].sort((a, b) => (a.detector < b.detector ? -1 : 1))
     if (windows.length === 0 && detectors.length === 0) return
     const { count, mean, m2, min, max } = fit.samples[c]!
-    const steps = joined(segments, c)
     const newest = segments.length === 0 ? new Float64Array(0) : meansOf(segments.at(-1)!, c)
     metrics.push({
       metric: m.metric,
@@ -49,7 +49,7 @@ export function measureNominal({ settings, segments, fit }: Nominal, stated: (me
       sd: count > 1 ? Math.sqrt(m2 / (count - 1)) : 0,
       min,
       max,
-      quantiles: quantilesOf(steps, QUANTILE_RATIOS),
+      quantiles: quantilesOf(newest, QUANTILE_RATIOS),
       noise: noiseOf(newest).noise,
       wander: wanderOf(detectors),
       stepStatistic: stepStatistic(newest),
@@ -85,6 +85,25 @@ export function cutSegments(
   return segments.filter(({ rows }) => rows >= SEGMENT_STEPS_MIN)
 }
 
+/** What an older segment may be and still be used. */
+export type SegmentBounds = Readonly<{ maxStepStatistic: number; maxContaminated: number }>
+
+/**
+ * Why a segment is not one of a rig at rest: a level moved within it, or samples lie apart from the rest; null when nothing
+ * is odd. Such a segment says how the rig was on its way somewhere, or was touched, and not how it is.
+ */
+export function oddIn(segment: StepTable, { metrics }: RigSettings, bounds: SegmentBounds): string | null {
+  for (let c = 0; c < metrics.length; c += 1) {
+    const steps = meansOf(segment, c)
+    const { metric } = metrics[c]!
+    if (!(stepStatistic(steps) <= bounds.maxStepStatistic)) return `the level of ${metric} moved`
+    const { noise } = noiseOf(steps)
+    const share = outlierShare({ quantiles: quantilesOf(steps, QUANTILE_RATIOS), noise, count: steps.length })
+    if (!(share <= bounds.maxContaminated)) return `samples of ${metric} lie apart from the rest`
+  }
+  return null
+}
+
 /** Growth of the level's variance a step, by the detector that measures it. */
 function wanderOf(fits: readonly DetectorFit[]): number {
   const level = fits.find((fit) => fit.detector === 'level')
@@ -99,17 +118,6 @@ function detectableShift(fits: readonly DetectorFit[]): number {
       return detector.detectableShift(fit.numbers, fit.limit)
   }
   return 0
-}
-
-function joined(segments: readonly StepTable[], c: number): Float64Array {
-  const parts = segments.map((segment) => meansOf(segment, c))
-  const whole = new Float64Array(sum(parts.map((part) => part.length)))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }
 
 function sum(values: readonly number[]): number {

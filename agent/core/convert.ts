@@ -4,7 +4,7 @@ import { type ChannelMapping, CONVERSIONS_MAX, type MetricSettings } from './set
 import type { RigState } from './state.ts'
 
 /** Why a sample cannot be turned into the unit of its metric. Its metric is INVALID then. */
-export type NoConversion = Readonly<{ reason: 'unit_mismatch' | 'channel_collision'; detail: string }>
+export type NoConversion = Readonly<{ reason: 'unit_mismatch' | 'alias_collision'; detail: string }>
 
 /** What turns the values of a channel, in the unit they are stated in, into those of its metric. Remembered per rig. */
 export function conversionFor(
@@ -39,7 +39,7 @@ export function conversionOf(
   const mapping = equivalences?.get(channel.normalize('NFC'))
   if (equivalences !== undefined && mapping === undefined) {
     const detail = `${metric} is mapped from ${[...equivalences.keys()].join(', ')}, and ${channel} arrives as well`
-    return { reason: 'channel_collision', detail }
+    return { reason: 'alias_collision', detail }
   }
   const start = fromStated(settings, unit, mapping)
   if ('reason' in start) return start

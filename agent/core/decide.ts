@@ -5,6 +5,7 @@ import type { Micros } from '../../shared/units.ts'
 import type { Judgement } from './judge.ts'
 import {
   type Baseline,
+  baselinesIn,
   EVALUATOR_VERSION,
   type EvaluatorSettings,
   FINDINGS_MAX,
@@ -101,6 +102,7 @@ export function decisionValues(
 ): DecisionValues {
   const { run } = slide
   const findings = slide.findings.slice(0, FINDINGS_MAX)
+  const { baseline, rolling } = baselinesIn(rig, slide.mode)
   const core: Canonical = {
     ...(revises === undefined ? { v: 3 } : { v: 4, revises }),
     seq,
@@ -112,10 +114,10 @@ export function decisionValues(
     run: run?.run ?? null,
     code: EVALUATOR_VERSION,
     config: settings.configDigest,
-    baseline: rig.baseline?.digest ?? null,
-    rolling: rig.rolling?.digest ?? null,
-    baseline_kind: rig.baseline === null ? null : kindAt(rig.baseline, slide.endUs),
-    baseline_confidence: rig.baseline?.confidence ?? null,
+    baseline: baseline?.digest ?? null,
+    rolling: rolling?.digest ?? null,
+    baseline_kind: baseline === null ? null : kindAt(baseline, slide.endUs),
+    baseline_confidence: baseline?.confidence ?? null,
     event: slide.event === null ? null : [slide.event.state, slide.event.score, slide.event.confidence],
     slice: slide.slice,
     drivers: findings.map((f) => [f.metric, f.verdict, f.ground, f.windowUs]),
@@ -136,7 +138,7 @@ export function decisionValues(
 }
 
 /** What a baseline counts as at a time: what was approved by break-glass ends by itself. */
-function kindAt({ kind, validUntilUs }: Baseline, atUs: Micros): BaselineKind {
+export function kindAt({ kind, validUntilUs }: Baseline, atUs: Micros): BaselineKind {
   return validUntilUs === null || atUs < validUntilUs ? kind : 'draft'
 }
 

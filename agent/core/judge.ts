@@ -7,8 +7,9 @@ import type { Voice } from './detectors/voice.ts'
 import { mismatchIn } from './mismatch.ts'
 import { departureLasts, forgetDeparture, forgetDepartures } from './persistence.ts'
 import { isReplaced } from './replaced.ts'
-import { type MetricBaseline, type MetricSettings, metricsIn, WINDOW_FILL_RATIO } from './settings.ts'
-import type { RigState } from './state.ts'
+import { baselinesIn, type MetricBaseline, type MetricSettings, metricsIn, WINDOW_FILL_RATIO } from './settings.ts'
+import { monitorOf, type RigState } from './state.ts'
+import { isSettling } from './watch.ts'
 
 /** What was found of one metric in one slide; `finding` is null only for PASS. */
 export type Judgement = { verdict: MetricVerdict; finding: Finding | null }
@@ -46,15 +47,21 @@ export function judgeMetric(rig: RigState, metric: number, endUs: number): Judge
     forgetDepartures(rig, metric)
     return find(unknown.verdict, unknown.ground, unknown.more)
   }
-  const baseline = rig.settings.baseline?.metrics.get(settings.metric)
-  if (baseline === undefined || baseline.unit !== settings.unit) {
+  const { baseline: golden } = baselinesIn(rig.settings, rig.mode)
+  const baseline = golden?.metrics.get(settings.metric)
+  if (golden === null || baseline === undefined || baseline.unit !== settings.unit) {
     return settings.baselineRequired ? find('NO_BASELINE', 'no_baseline') : { verdict: 'PASS', finding: null }
   }
-  if (isReplaced(rig, settings.metric, rig.settings.baseline!, endUs)) {
+  if (isReplaced(rig, settings.metric, { baseline: golden, endUs })) {
     forgetDepartures(rig, metric)
     return find('NO_BASELINE', 'sensor_replaced')
   }
-  const voice = rig.monitor === null ? null : voiceOf(rig.monitor, metric)
+  if (isSettling(rig, endUs)) {
+    forgetDepartures(rig, metric)
+    return settings.baselineRequired ? find('INSUFFICIENT', 'settling') : { verdict: 'PASS', finding: null }
+  }
+  const monitor = monitorOf(rig)
+  const voice = monitor === null ? null : voiceOf(monitor, metric)
   const drift = worstDeparture(rig, metric, settings, baseline)
   if (drift === 'nothing_compared' && !isWatched(rig, metric))
     return settings.baselineRequired ? find('NO_BASELINE', 'no_baseline') : { verdict: 'PASS', finding: null }
@@ -240,7 +247,8 @@ function worstDeparture(
 }
 
 /** Tells whether a detector that knows how the level wanders watches a metric. */
-function isWatched({ monitor }: RigState, metric: number): boolean {
+function isWatched(rig: RigState, metric: number): boolean {
+  const monitor = monitorOf(rig)
   if (monitor === null) return false
   return monitor.channels.some(({ stream, fits }) => stream.use === 'event' && fits[metric] !== null)
 }

@@ -2,7 +2,7 @@ import { paneOf, placeOf } from './panes.ts'
 import type { RigState } from './state.ts'
 
 /** Why samples of a metric could not be turned into its unit; a ground of INVALID. Worse ones have larger numbers. */
-export const MISMATCHES = ['unit_mismatch', 'channel_collision'] as const
+export const MISMATCHES = ['unit_mismatch', 'alias_collision'] as const
 export type Mismatch = (typeof MISMATCHES)[number]
 
 /**

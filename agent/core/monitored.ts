@@ -1,14 +1,20 @@
+import type { Mode } from '../../shared/model/verdict.ts'
+import { GOLDEN } from './detectors/golden.ts'
 import type { MonitorSettings } from './detectors/monitor-settings.ts'
-import type { Baseline, MetricSettings, RigSettings } from './settings.ts'
+import { type Baseline, baselinesIn, eventBaseline, type MetricSettings, type RigSettings } from './settings.ts'
 
 /** Rows before events are spoken of: the detectors' means must have filled. */
 const WARM_UP_ROWS = 15
 
-/** What the detectors of a rig are told: fits of the rolling baseline where there is one. Null when there is nothing to know. */
-export function monitorSettings(settings: RigSettings): MonitorSettings | null {
-  const events = settings.rolling ?? settings.baseline
+/** What the detectors of a rig are told in a mode: fits of the rolling baseline where there is one, and of the golden one for its level. Null when there is nothing to know. */
+export function monitorSettings(settings: RigSettings, mode: Mode): MonitorSettings | null {
+  const events = eventBaseline(settings, mode)
   if (events === null) return null
-  const channels = settings.metrics.map((metric) => fitsOf(events, metric))
+  const { baseline: golden } = baselinesIn(settings, mode)
+  const channels = settings.metrics.map((metric) => [
+    ...fitsOf(events, metric).filter(({ detector }) => detector !== GOLDEN.name),
+    ...(golden === null ? [] : fitsOf(golden, metric).filter(({ detector }) => detector === GOLDEN.name)),
+  ])
   if (channels.every((fits) => fits.length === 0)) return null
   return { channels, rig: isWholeRig(events, settings) ? events.rigDetectors : [], warmUpRows: WARM_UP_ROWS }
 }

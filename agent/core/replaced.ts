@@ -24,7 +24,11 @@ export function replaceChannel(rig: RigState, input: ChannelReplaced, nowUs: Mic
   for (const one of [rig, rig.slower?.rig]) {
     if (one === undefined) continue
     forgetDepartures(one, metric)
-    for (const { scores } of one.monitor?.channels ?? []) scores[metric] = 0
+    // Windows that hold samples of both sensors say nothing about either.
+    one.firstUs[metric] = nowUs
+    one.steps.counts[metric] = 0
+    one.steps.gathering.mean[metric] = 0
+    for (const { channels } of one.monitors.values()) for (const { scores } of channels) scores[metric] = 0
   }
 }
 
@@ -38,8 +42,19 @@ function dropOldest({ replaced, settings }: RigState): void {
   }
 }
 
+/** When a sensor of a rig was replaced last; −1 when none was. */
+export function newestSwapUs({ replaced }: RigState): Micros {
+  let newest = -1
+  for (const { sinceUs } of replaced.values()) newest = Math.max(newest, sinceUs)
+  return newest
+}
+
 /** Whether a sensor is a younger one than a baseline knows, at the end of a slide. Slides from before are judged as they were. */
-export function isReplaced({ replaced }: RigState, metric: string, baseline: Baseline, endUs: Micros): boolean {
+export function isReplaced(
+  { replaced }: Pick<RigState, 'replaced'>,
+  metric: string,
+  { baseline, endUs }: Readonly<{ baseline: Baseline; endUs: Micros }>,
+): boolean {
   const since = replaced.get(metric)?.sinceUs
   return since !== undefined && endUs > since && baseline.fromUs < since
 }

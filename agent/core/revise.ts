@@ -10,7 +10,7 @@ import { forgetAllDepartures, reachOfDepartures } from './persistence.ts'
 import { type Digests, everyMetric } from './settings.ts'
 import { closePanes } from './slide.ts'
 import type { RigState, Saying, Slower } from './state.ts'
-import { eventIn, takeOverSteps, watchSlide } from './watch.ts'
+import { changeMode, eventIn, takeOverSteps, watchSlide } from './watch.ts'
 import { clearWindow } from './windows.ts'
 
 /**
@@ -41,9 +41,10 @@ export function reviseClosed(rig: RigState, digests: Digests): Revision[] {
   while (slower.rig.closedUs + slideUs + reviseWithinUs <= rig.closedUs) {
     const slice = closePanes(slower.rig, digests)
     const endUs = slower.rig.closedUs
-    watchSlide(slower.rig)
     // Judged by the limits of the mode that the slide was in, so the first saying comes first.
-    slower.rig.mode = slower.first[0]?.endUs === endUs ? slower.first[0].saying.mode : rig.mode
+    changeMode(slower.rig, slower.first[0]?.endUs === endUs ? slower.first[0].saying.mode : rig.mode, endUs)
+    if (slower.rig.mode === rig.mode) slower.rig.settles[0] = rig.settles[0]!
+    watchSlide(slower.rig)
     const judgements = rig.settings.metrics.map((_, m) => judgeMetric(slower.rig, m, endUs))
     const found = { verdict: overallVerdict(slower.rig, judgements), findings: rankFindings(judgements) }
     // Slides before the first decision have none to correct.

@@ -15,7 +15,7 @@ import type { Digests } from './settings.ts'
 import { closePanes } from './slide.ts'
 import type { RigState } from './state.ts'
 import type { EvaluatorInput } from './step.ts'
-import { eventIn, skipSteps, watchSlide } from './watch.ts'
+import { changeMode, eventIn, skipSteps, watchSlide } from './watch.ts'
 import { clearWindow } from './windows.ts'
 
 /** When an input is: its time, what is wrong with the time since the one before, and whether it may start a rig. */
@@ -44,7 +44,7 @@ export function takeOnRig(rig: RigState, input: RigInput, nowUs: Micros, outcome
   if (input.kind === 'frame') {
     for (const result of input.results) if (rigOf(result) === id) takeFrame(rig, result, nowUs)
     outcomes.push(...takeLate(rig))
-  } else if (input.kind === 'mode' && input.rig === id) rig.mode = input.mode
+  } else if (input.kind === 'mode' && input.rig === id) changeMode(rig, input.mode, nowUs)
   else if (input.kind === 'run' && input.rig === id) changeRun(rig, input)
   else if (input.kind === 'channel' && input.rig === id) replaceChannel(rig, input, nowUs)
 }

@@ -1,7 +1,15 @@
-import type { BaselineKind, BaselineMetric, BaselineWindow, DetectorFit } from '../../shared/model/baseline.ts'
+import type {
+  BaselineGate,
+  BaselineKind,
+  BaselineMetric,
+  BaselineWindow,
+  DetectorFit,
+} from '../../shared/model/baseline.ts'
+import type { DecayPolicy } from '../../shared/model/baseline-decay.ts'
 import type { Affine } from '../../shared/model/units.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
+import type { RigState } from './state.ts'
 
 /**
  * Version of the evaluator: what a decision's `code` names (decisions 5). Raised whenever the same journal would give
@@ -108,6 +116,13 @@ export type Baseline = Readonly<{
   /** Detectors of the whole rig; their channels are the metrics of the record, in its order. */
   rigDetectors: readonly DetectorFit[]
   rigMaxima: readonly number[]
+  /** For people alone, nothing is decided from it: terms of the confidence, and what tells how old it has grown. */
+  about?: Readonly<{
+    inputs: BaselineGate['inputs']
+    metrics: readonly BaselineMetric[]
+    stepUs: Micros
+    policy: DecayPolicy
+  }>
 }>
 
 export type RigSettings = Readonly<{
@@ -130,7 +145,28 @@ export type RigSettings = Readonly<{
   baseline: Baseline | null
   /** A younger one for events; null: `baseline` serves for both. */
   rolling: Baseline | null
+  /** Baselines of other modes; absent: none. */
+  modeBaselines?: ReadonlyMap<Mode, ModeBaselines>
+  /** How long a rig settles after a change of mode: until then nothing is compared with a baseline. */
+  settleUs: Micros
 }>
+
+/** The baselines that hold in one mode. */
+export type ModeBaselines = Readonly<{ baseline: Baseline | null; rolling: Baseline | null }>
+
+/** The baselines of a mode. One made in another mode says nothing of it, whatever else is alike (predecessor 3.3, 1.3). */
+export function baselinesIn(settings: RigSettings, mode: Mode): ModeBaselines {
+  const own = settings.modeBaselines?.get(mode)
+  if (own !== undefined) return own
+  const inMode = (baseline: Baseline | null) => (baseline?.mode === mode ? baseline : null)
+  return { baseline: inMode(settings.baseline), rolling: inMode(settings.rolling) }
+}
+
+/** What events are told by in a mode: the younger baseline where there is one. */
+export function eventBaseline(settings: RigSettings, mode: Mode): Baseline | null {
+  const { baseline, rolling } = baselinesIn(settings, mode)
+  return rolling ?? baseline
+}
 
 /** The metrics of a rig with the limits and tolerances of a mode. What channels they have is the same in all. */
 export function metricsIn(settings: RigSettings, mode: Mode): readonly MetricSettings[] {
@@ -159,5 +195,5 @@ export type Digests = Readonly<{
   bytes(domain: 'slide' | 'node' | 'slice' | 'chain', ...parts: Uint8Array[]): Uint8Array
   /** The one encoding of a value. */
   encode(value: import('../../shared/model/decision.ts').Canonical): Uint8Array
-  closed?(rig: import('./state.ts').RigState, verdict: import('../../shared/model/verdict.ts').OverallVerdict): void
+  closed?(rig: RigState, verdict: import('../../shared/model/verdict.ts').OverallVerdict): void
 }>

@@ -1,5 +1,5 @@
 import type { Canonical, RunContext } from '../../shared/model/decision.ts'
-import type { Mode, OverallVerdict } from '../../shared/model/verdict.ts'
+import { MODES, type Mode, type OverallVerdict } from '../../shared/model/verdict.ts'
 import { restoreWindows, snapshotWindows, type WindowsSnapshot } from './snapshot-windows.ts'
 import type { RigState, Saying, Slower } from './state.ts'
 
@@ -51,7 +51,7 @@ export function restoreSlower({ slower, sources, replaced }: RigState, value: Ca
       run: run === null ? null : (Object.fromEntries(run) as unknown as RunContext),
     }),
   )
-  Object.assign(slower.rig, { closedUs, originUs, sources, replaced })
+  Object.assign(slower.rig, { closedUs, originUs, sources, replaced, mode: MODES[slower.rig.settles[1]!] })
   slower.first = first.map(([endUs, k]) => ({ endUs, saying: restored[k]! }))
   slower.shedUs = shedUs
   const [samplesTaken, revised, confirmed, unknown] = counted

@@ -50,10 +50,11 @@ function ownArrays(rig: RigState): ArrayBufferView[] {
     rig.invalidPane,
     rig.departures,
     rig.firstUs,
+    rig.settles,
     ...arraysOfPersistence(rig.persistence),
     ...arraysOfMismatches(rig.mismatches),
     ...arraysOfSteps(rig.steps),
-    ...(rig.monitor === null ? [] : arraysOfMonitor(rig.monitor)),
+    ...[...rig.monitors.values()].flatMap(arraysOfMonitor),
   ]
 }
 

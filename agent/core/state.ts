@@ -1,7 +1,7 @@
 import type { RunContext } from '../../shared/model/decision.ts'
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
 import type { Affine } from '../../shared/model/units.ts'
-import type { Mode, OverallVerdict } from '../../shared/model/verdict.ts'
+import { MODES, type Mode, type OverallVerdict } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { NoConversion } from './convert.ts'
 import { createMonitor, type Monitor } from './detectors/monitor.ts'
@@ -53,8 +53,10 @@ export type RigState = {
   replaced: Map<string, Replaced>
   /** Makes steps of closed panes. */
   readonly steps: StepFeed
-  /** The detectors; null without a baseline that any of them knows. */
-  readonly monitor: Monitor | null
+  /** The detectors of every mode that has a baseline any of them knows, in the order of the modes. */
+  readonly monitors: ReadonlyMap<Mode, Monitor>
+  /** Until when the rig settles after a change of mode (−1: it does not), and the index of the mode it was changed to. */
+  readonly settles: Float64Array
   sources: Sources
   ledger: Ledger
   /** What became of samples under earlier configurations. */
@@ -156,7 +158,6 @@ export function createRigState(settings: RigSettings): RigState {
     for (const channel of m.channels) channelIndex.set(channel.normalize('NFC'), index)
   })
   const windows = settings.windowsUs.map((us) => createWindow(metrics, Math.floor(us / settings.slideUs)))
-  const monitored = monitorSettings(settings)
   return {
     settings,
     channelIndex,
@@ -177,7 +178,8 @@ export function createRigState(settings: RigSettings): RigState {
     mismatches: createMismatches(metrics, openPanes),
     replaced: new Map(),
     steps: createStepFeed({ stepUs: settings.stepUs, ratesHz: settings.metrics.map((m) => m.nominalRateHz) }),
-    monitor: monitored === null ? null : createMonitor(monitored),
+    monitors: createMonitors(settings),
+    settles: Float64Array.of(-1, MODES.indexOf(settings.mode)),
     sources: createSources(),
     ledger: createLedger(metrics),
     settled: { received: 0, evaluated: 0, late: 0, duplicate: 0, rejected: 0, shed: 0, pending: 0 },
@@ -196,4 +198,18 @@ function createSlower(settings: RigSettings): Slower {
     shedUs: -1,
     counts: { samples: 0, revised: 0, confirmed: 0, unknown: 0 },
   }
+}
+
+function createMonitors(settings: RigSettings): Map<Mode, Monitor> {
+  const monitors = new Map<Mode, Monitor>()
+  for (const mode of MODES) {
+    const monitored = monitorSettings(settings, mode)
+    if (monitored !== null) monitors.set(mode, createMonitor(monitored))
+  }
+  return monitors
+}
+
+/** The detectors of the mode a rig is in; null when no baseline of that mode is known to any. */
+export function monitorOf({ monitors, mode }: RigState): Monitor | null {
+  return monitors.get(mode) ?? null
 }

@@ -5,6 +5,7 @@ import type { Judgement } from './judge.ts'
 import type { LateEffect } from './late.ts'
 import { book } from './ledger.ts'
 import { emptyAll } from './panes.ts'
+import { differInBaselinesAlone, rebased } from './rebase.ts'
 import { closeRange } from './record.ts'
 import { restartSlower } from './revise.ts'
 import {
@@ -117,8 +118,10 @@ function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Tim
   state.records = settings.rigs.map(noRecord)
   state.firsts = settings.rigs.map(() => [])
   state.rigs = settings.rigs.map((rigSettings) => {
-    const rig = createRigState(rigSettings)
     const old = before.get(rigSettings.rig)
+    if (old !== undefined && time.gap === null && differInBaselinesAlone(old.settings, rigSettings))
+      return rebased(old, rigSettings)
+    const rig = createRigState(rigSettings)
     if (old === undefined) return rig
     // What was open or joined belongs to the settings it was made under. What the rig is doing, and which frames it
     // had, do not; nor does what became of its samples so far.

@@ -2,6 +2,7 @@ import type { RuntimeConfig } from '../../shared/config/types.ts'
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
 import { missingOf } from '../core/accept.ts'
 import { addCounts } from '../core/ledger.ts'
+import { baselinesIn } from '../core/settings.ts'
 import { totalCounts } from '../core/totals.ts'
 import type { BatchContext } from './batcher.ts'
 import type { Evaluation } from './evaluation.ts'
@@ -22,7 +23,7 @@ export function batchContext({ state, journalSeq }: Evaluation, config: RuntimeC
       watermarkUs,
     },
     config: state.settings?.configDigest ?? new Uint8Array(32),
-    baselines: state.rigs.flatMap((rig) => rig.settings.baseline?.digest ?? []),
+    baselines: state.rigs.flatMap((rig) => baselinesIn(rig.settings, rig.mode).baseline?.digest ?? []),
     counters: { ...settled, missing: state.rigs.reduce((sum, rig) => sum + missingOf(rig), 0) },
     flags: {
       breakGlass: false,

@@ -1,14 +1,16 @@
-import { type OpenedBaseline, openBundle } from '../../shared/codec/baseline-bundle.ts'
+import { isBundle, type OpenedBaseline, openBundle, readBundle } from '../../shared/codec/baseline-bundle.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import type { JournalFile } from '../../shared/codec/journal-input.ts'
 import type { Equivalence } from '../../shared/config/equivalence.ts'
 import { type ParsedRuntime, parseRuntimeFiles } from '../../shared/config/load.ts'
 import type { Trust } from '../../shared/config/operators.ts'
+import { defaultQualityPolicy, parseQualityPolicy } from '../../shared/config/quality-policy.ts'
 import type { RegistryMetric } from '../../shared/config/registry.ts'
 import { calibrationOffset } from '../../shared/config/registry-units.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
 import { DOMAIN, digestOf } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
+import type { DecayPolicy } from '../../shared/model/baseline-decay.ts'
 import { parseUnit } from '../../shared/model/units.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import { microsFromMillis } from '../../shared/units.ts'
@@ -27,7 +29,7 @@ const STEP_MS = 1000
  * The evaluator's settings from the exact bytes of the configuration files: the journal holds these bytes, so a replay
  * years later gets the same settings from them.
  *
- * @throws HbError CONFIG_INVALID, BASELINE_SHAPE, CBOR_REFUSED.
+ * @throws HbError CONFIG_INVALID, BASELINE_SHAPE, BASELINE_BUNDLE, BATCH_SIGNATURE, COSE_SHAPE, CBOR_REFUSED.
  */
 export function compileSettings(files: readonly JournalFile[]): EvaluatorSettings {
   const parsed = parseRuntimeFiles(files)
@@ -72,6 +74,8 @@ function compileRig(rig: RigConfig, parsed: ParsedRuntime, files: readonly Journ
     stepUs: microsFromMillis(stepMs(rig)),
     baseline: baselineOf(rig, rig.baseline_file, sources),
     rolling: baselineOf(rig, rig.rolling_baseline_file, sources),
+    ...modeBaselines(rig, sources),
+    settleUs: microsFromMillis(rig.mode_settle_ms),
   }
 }
 
@@ -121,6 +125,19 @@ function compileMetric(m: RegistryMetric, { windowsUs, equivalences }: Compiling
       deviationLimit: m.deviation_limit,
     }),
   }
+}
+
+/** Baselines of modes other than the one at the start. */
+function modeBaselines(rig: RigConfig, sources: Sources): Pick<RigSettings, 'modeBaselines'> {
+  const files = Object.entries(rig.mode_baseline_files ?? {})
+  if (files.length === 0) return {}
+  const named = files.map(([mode, name]) => {
+    const baseline = baselineOf(rig, name, sources)!
+    if (baseline.mode !== mode)
+      throw new HbError('BASELINE_SHAPE', { found: `mode ${baseline.mode}`, expected: mode, file: name })
+    return [mode as Mode, { baseline, rolling: null }] as const
+  })
+  return { modeBaselines: new Map(named) }
 }
 
 /** Width of a detector's step: a second, or the nearest whole number of slides above it. */
@@ -173,7 +190,14 @@ function baselineOf(rig: RigConfig, name: string | undefined, { named, files, tr
       file: file.name,
     })
   }
-  return baselineFrom({ ...opened, record: portBaseline(record, named) })
+  const { metrics, stepUs, gate } = record
+  const about = { inputs: gate.inputs, metrics, stepUs, policy: decayPolicy(file.bytes) }
+  return { ...baselineFrom({ ...opened, record: portBaseline(record, named) }), about }
+}
+
+/** The policy beside the record; a bare one has none, and grows old by the defaults. */
+function decayPolicy(bytes: Uint8Array): DecayPolicy {
+  return isBundle(bytes) ? parseQualityPolicy('policy', readBundle(bytes).policy).decay : defaultQualityPolicy().decay
 }
 
 /** A baseline as the evaluator uses it. Without the statements of those who approved it, it counts as a draft. */

@@ -5,6 +5,7 @@ import type { EvaluatorState } from '../core/state.ts'
 import type { Effect } from '../core/step.ts'
 import { totalCounts } from '../core/totals.ts'
 import type { OutboxPending } from '../ports.ts'
+import { DecayGauge, type DecayTold } from './decay-gauge.ts'
 import { vitalsOf } from './vitals.ts'
 
 /** Twice a second of the clock that people look by. */
@@ -21,6 +22,8 @@ export type LiveViewOptions = Readonly<{
   pending(): OutboxPending
   vitals(vitals: Vitals): void
   changed(change: VerdictChange): void
+  /** A baseline says less of its rig than before, or more again. */
+  decayed(what: DecayTold): void
 }>
 
 /** What people see of the agent: vitals of every rig, and every change of verdict. It has no way back to the evaluation. */
@@ -36,6 +39,7 @@ export interface LiveView {
 export function createLiveView(options: LiveViewOptions): LiveView {
   const rigs = new Map<string, { verdict: OverallVerdict; sentUs: Micros; received: number; vitals: Vitals | null }>()
   const counts = new Map<string, number>()
+  const gauge = new DecayGauge(options.decayed)
   return {
     counts,
     verdictOf: (rig) => rigs.get(rig)?.verdict ?? null,
@@ -53,6 +57,7 @@ export function createLiveView(options: LiveViewOptions): LiveView {
       const wallUs = options.nowUs()
       if (judgements === null || (!changed && wallUs - known.sentUs < VITALS_EVERY_US)) return
       const rig = state.rigs.find((r) => r.settings.rig === decision.rig)!
+      gauge.look(rig, decision.timeUs, decision.verdict)
       const received = totalCounts(rig).received
       const spanUs = wallUs - known.sentUs
       const samplesPerS = known.sentUs === 0 || spanUs <= 0 ? 0 : ((received - known.received) * 1_000_000) / spanUs
@@ -65,6 +70,7 @@ export function createLiveView(options: LiveViewOptions): LiveView {
         simulation: options.simulation(decision.rig),
         samplesPerS,
         outbox: options.pending(),
+        decay: (role) => gauge.of(decision.rig, role),
       })
       options.vitals(known.vitals)
     },

@@ -15,7 +15,10 @@ export const NOMINAL_STEPS_MAX = 40 * SEGMENT_STEPS
 /** A longer silence ends a segment. */
 export const SEGMENT_GAP_US: Micros = 10_000_000
 
-/** Verdicts that say that something was wrong. Having nothing to compare with is no alert. */
+/**
+ * Verdicts that say that something was wrong. Having nothing to compare with is no alert; nothing being known is one, but
+ * not while windows fill for the first time.
+ */
 const ALERTS: ReadonlySet<OverallVerdict> = new Set(['FAIL', 'NO_TEST', 'PASS_WITH_DRIFT'])
 
 /** What is gathered of one rig, slide by slide, while its inputs are evaluated again. */
@@ -25,6 +28,8 @@ export type NominalRecorder = {
   readonly fit: BaselineFit
   readonly steps: StepRecorder
   readonly alertsUs: Micros[]
+  /** Whether anything was known of the rig yet. */
+  known: boolean
   fromUs: Micros
   toUs: Micros
 }
@@ -37,6 +42,7 @@ export function createNominalRecorder(rig: RigState, config: RigConfig, fit?: Ba
     fit: fit ?? createBaselineFit(metrics, rig.settings.windowsUs.length),
     steps: { channels: metrics, rows: [] },
     alertsUs: [],
+    known: false,
     fromUs: rig.closedUs,
     toUs: rig.closedUs,
   }
@@ -47,7 +53,8 @@ export function recordSlide(recorder: NominalRecorder, verdict: OverallVerdict):
   const { rig, fit, steps } = recorder
   recorder.toUs = rig.closedUs
   fitSlide(fit, rig, leafRows(rig.tree, paneOf(rig.closedUs, rig.settings.slideUs) - 1))
-  if (ALERTS.has(verdict)) recorder.alertsUs.push(rig.closedUs)
+  recorder.known ||= verdict !== 'NO_TEST'
+  if (recorder.known && ALERTS.has(verdict)) recorder.alertsUs.push(rig.closedUs)
   if (rig.steps.row.mean.every(Number.isNaN)) return
   recordSteps(steps, rig.closedUs, rig.steps.row)
   if (steps.rows.length > 2 * NOMINAL_STEPS_MAX) steps.rows.splice(0, steps.rows.length - NOMINAL_STEPS_MAX)

@@ -2,6 +2,7 @@ import { decodeJournalInput } from '../../shared/codec/journal-input.ts'
 import { decodeSigned } from '../../shared/codec/signed-cbor.ts'
 import type { Canonical } from '../../shared/model/decision.ts'
 import type { OverallVerdict } from '../../shared/model/verdict.ts'
+import { arraysOfMonitor } from '../core/detectors/monitor.ts'
 import type { Judgement } from '../core/judge.ts'
 import { advanceRig, completeRig, type RigOutcome, type Time, takeOnRig } from '../core/rig-step.ts'
 import type { RigSettings } from '../core/settings.ts'
@@ -30,6 +31,8 @@ export type Shown = Readonly<{
   judgements: readonly Judgement[]
   windowRows: readonly Float64Array[]
   newestUs: Float64Array
+  /** What the detectors remember, in the order of `arraysOfMonitor`. */
+  monitors: readonly Float64Array[]
 }>
 
 /** What time brought about on each rig, then what the input said, then what was complete by it. */
@@ -136,5 +139,10 @@ export class Shard {
 }
 
 function shownOf({ rig, judgements }: ShardedRig): Shown {
-  return { judgements, windowRows: rig.windowRows.map((rows) => rows.slice()), newestUs: rig.newestUs.slice() }
+  return {
+    judgements,
+    windowRows: rig.windowRows.map((rows) => rows.slice()),
+    newestUs: rig.newestUs.slice(),
+    monitors: [...rig.monitors.values()].flatMap(arraysOfMonitor).map((array) => array.slice()),
+  }
 }

@@ -3,6 +3,7 @@ import type { JournalInput } from '../../shared/codec/journal-input.ts'
 import { invariant } from '../../shared/lib/assert.ts'
 import type { Canonical } from '../../shared/model/decision.ts'
 import type { Micros, Millis } from '../../shared/units.ts'
+import { arraysOfMonitor } from '../core/detectors/monitor.ts'
 import { replaceChannel } from '../core/replaced.ts'
 import { changeRun, type Time } from '../core/rig-step.ts'
 import { sequenceOutcome } from '../core/sequence.ts'
@@ -238,6 +239,8 @@ class ShardedEvaluator implements Evaluator {
     if (shown === null || outcome.kind !== 'slide') return sequenceOutcome(state, index, outcome, evaluatorDigests)
     for (const [w, rows] of shown.windowRows.entries()) rig.windowRows[w]!.set(rows)
     rig.newestUs.set(shown.newestUs)
+    const arrays = [...rig.monitors.values()].flatMap(arraysOfMonitor)
+    for (const [k, array] of arrays.entries()) array.set(shown.monitors[k]!)
     return sequenceOutcome(state, index, { ...outcome, judgements: shown.judgements }, evaluatorDigests)
   }
 

@@ -1,11 +1,18 @@
+import { toHex } from '../../shared/crypto/digest.ts'
 import { FIELD, MOMENTS_FIELDS } from '../../shared/math/moments.ts'
+import type { Decay } from '../../shared/model/baseline-decay.ts'
 import type { Decision, Finding } from '../../shared/model/decision.ts'
-import type { FindingJson, Vitals } from '../../shared/protocol/messages.ts'
+import type { BaselineRole } from '../../shared/protocol/downlink.ts'
+import type { BandVitals, BaselineVitals, FindingJson, Vitals } from '../../shared/protocol/messages.ts'
 import { missingOf } from '../core/accept.ts'
+import { kindAt } from '../core/decide.ts'
+import { bandOf } from '../core/detectors/bands.ts'
+import { eventOf } from '../core/detectors/monitor.ts'
 import { isFilled, type Judgement } from '../core/judge.ts'
-import { type MetricSettings, metricsIn } from '../core/settings.ts'
-import type { RigState } from '../core/state.ts'
+import { type Baseline, baselinesIn, type MetricSettings, metricsIn } from '../core/settings.ts'
+import { monitorOf, type RigState } from '../core/state.ts'
 import { totalCounts } from '../core/totals.ts'
+import { eventIn } from '../core/watch.ts'
 import type { OutboxPending } from '../ports.ts'
 
 /** Findings that travel with vitals; the decision itself has them all. */
@@ -18,6 +25,8 @@ export type VitalsContext = Readonly<{
   simulation: boolean
   samplesPerS: number
   outbox: OutboxPending
+  /** What is left of a baseline of the rig. */
+  decay(role: BaselineRole): Decay
 }>
 
 /**
@@ -31,6 +40,7 @@ export function vitalsOf(
   context: VitalsContext,
 ): Vitals {
   const { settings } = rig
+  const { baseline, rolling } = baselinesIn(settings, rig.mode)
   return {
     v: 1,
     type: 'vitals',
@@ -60,7 +70,34 @@ export function vitalsOf(
     channels: metricsIn(settings, decision.mode).map((m, index) =>
       channelVitals(rig, m, index, judgements[index]!, decision.timeUs),
     ),
+    baselines: {
+      mode: rig.mode,
+      golden: baselineVitals(baseline, decision.timeUs, context.decay('golden')),
+      rolling: baselineVitals(rolling, decision.timeUs, context.decay('rolling')),
+    },
+    event: eventVitals(rig),
   }
+}
+
+function baselineVitals(baseline: Baseline | null, timeUs: number, decay: Decay): BaselineVitals | null {
+  if (baseline === null) return null
+  return {
+    digest: toHex(baseline.digest),
+    kind: kindAt(baseline, timeUs),
+    confidence: baseline.confidence,
+    decay: decay.factor,
+    decay_reasons: decay.reasons,
+    age_us: Math.max(0, timeUs - baseline.toUs),
+    inputs: baseline.about?.inputs ?? [],
+  }
+}
+
+function eventVitals(rig: RigState): Vitals['event'] {
+  const monitor = monitorOf(rig)
+  if (monitor === null) return null
+  const { state, score, stream, channel } = eventOf(monitor)
+  const driver = rig.settings.metrics[channel]?.channels[0] ?? null
+  return { state, score, confidence: eventIn(rig)?.confidence ?? null, stream, channel: driver }
 }
 
 /** The loss ledger of a rig as it stands in headers and on pages; `missing` counts frames, the others samples. */
@@ -100,9 +137,8 @@ function channelVitals(
 ): Vitals['channels'][number] {
   const windowsUs = rig.settings.windowsUs
   const newest = rig.newestUs[index]!
-  const known = rig.settings.baseline?.metrics.get(m.metric)
-  const shown = known?.windows[known.windows.length - 1]
-  const reach = shown === undefined ? 0 : (m.deviationLimit ?? shown.limit) * shown.spread
+  const { baseline, rolling } = baselinesIn(rig.settings, rig.mode)
+  const known = baseline?.metrics.get(m.metric)
   return {
     metric: m.metric,
     channel: m.channels[0]!,
@@ -112,10 +148,9 @@ function channelVitals(
     age_us: newest < 0 ? null : endUs - newest,
     limit_min: m.invariantMin ?? m.failMin ?? m.invariantEq ?? null,
     limit_max: m.invariantMax ?? m.failMax ?? m.invariantEq ?? null,
-    baseline:
-      shown === undefined
-        ? null
-        : { mean: shown.mean, low: shown.mean - reach, high: shown.mean + reach, kind: rig.settings.baseline!.kind },
+    baseline: windowBand(baseline, m, endUs),
+    rolling: windowBand(rolling, m, endUs),
+    level: levelBand(rig, index),
     windows: windowsUs.map((width_us, w) => {
       const at = index * MOMENTS_FIELDS
       const rows = rig.windowRows[w]!
@@ -139,6 +174,22 @@ function channelVitals(
       }
     }),
   }
+}
+
+/** Level of the widest window of a baseline, and how far from it is tolerated. */
+function windowBand(baseline: Baseline | null, m: MetricSettings, timeUs: number): BandVitals | null {
+  const shown = baseline?.metrics.get(m.metric)?.windows.at(-1)
+  if (baseline === null || shown === undefined) return null
+  const reach = (m.deviationLimit ?? shown.limit) * shown.spread
+  return { mean: shown.mean, low: shown.mean - reach, high: shown.mean + reach, kind: kindAt(baseline, timeUs) }
+}
+
+/** Where the detector expects the channel now: it moves with the rig, unlike the baseline it began from. */
+function levelBand(rig: RigState, index: number): BandVitals | null {
+  const monitor = monitorOf(rig)
+  const band = monitor === null ? null : bandOf(monitor, index)
+  if (band === null) return null
+  return { mean: band.level, low: band.level - band.reach, high: band.level + band.reach, kind: band.stream }
 }
 
 /** The newest evaluated value: the last one of the narrowest window that holds any. */

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { loadCollectorConfig } from '../../shared/config/load.ts'
+import type { Trust } from '../../shared/config/operators.ts'
 import { loadSigner } from '../../shared/crypto/key-file.ts'
 import { readPublicKey } from '../../shared/crypto/sign.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
@@ -16,13 +17,13 @@ const DAMAGED_EXIT = 65
 
 /** `hb collector fsck`: may run beside the collector. */
 export async function runFsck(options: Readonly<{ config: string; json?: boolean }>): Promise<number> {
-  const { config, folder } = loadCollectorConfig(options.config)
+  const { config, trust, folder } = loadCollectorConfig(options.config)
   const path = join(resolve(folder, config.data_dir), DATABASE_FILE)
   if (!existsSync(path)) throw new HbError('CONFIG_MISSING', { path, expected: 'the database of a collector' })
   const { spki } = loadSigner(resolve(folder, config.signing_key_file))
   const pool = createVerifyPool({ workers: availableParallelism(), failed: () => undefined })
   try {
-    const result = await checked({ path, pool, spki, deployment: config.deployment })
+    const result = await checked({ path, pool, spki, trust, deployment: config.deployment })
     print(options.json, result)
     return result.found === 0 ? 0 : DAMAGED_EXIT
   } finally {
@@ -34,29 +35,31 @@ type Checked = Readonly<{
   path: string
   pool: ReturnType<typeof createVerifyPool>
   spki: Uint8Array
+  trust: Trust
   deployment: string
 }>
 
 /** A file that is no database any more is a finding, not a failure of the check. */
-async function checked({ path, pool, spki, deployment }: Checked): Promise<FsckResult> {
+async function checked({ path, pool, spki, ...around }: Checked): Promise<FsckResult> {
   try {
     const db = await openToRead(path)
     try {
-      return await checkStore({ db, pool, key: readPublicKey(spki), deployment, progress: progress('checking') })
+      return await checkStore({ db, pool, key: readPublicKey(spki), ...around, progress: progress('checking') })
     } finally {
       await db.close()
     }
   } catch (error) {
     if (!isHbError(error) || error.code !== 'DATABASE_DAMAGED') throw error
     const finding: Finding = { agent: '', epoch: null, batch: null, what: error.message }
-    return { batches: 0, decisions: 0, findings: [finding], found: 1 }
+    return { batches: 0, decisions: 0, book: { records: 0, statements: 0 }, findings: [finding], found: 1 }
   }
 }
 
-function print(json: boolean | undefined, { batches, decisions, findings, found }: FsckResult): void {
+function print(json: boolean | undefined, { batches, decisions, book, findings, found }: FsckResult): void {
   const ok = found === 0
-  printResult(json, { ok, batches, decisions, found, findings }, [
+  printResult(json, { ok, batches, decisions, book, found, findings }, [
     `${batches} batches with ${decisions} rows of decisions were verified`,
+    `${book.records} baselines with ${book.statements} statements were verified`,
     ...findings.map(({ agent, epoch, batch, what }) =>
       batch === null ? `DAMAGE  ${what}` : `DAMAGE  ${agent} ${epoch}/${batch}: ${what}`,
     ),

@@ -1,8 +1,9 @@
+import { BandSwatch } from './baseline-badge.tsx'
 import { Chip } from './glyph.tsx'
 import { metricLook } from './look.ts'
 import { channelRatio } from './margin.ts'
 import { formatAge, formatSigma, formatValue, formatWidth, NO_NUMBER } from './quantities.ts'
-import type { ChannelVitals, Vitals, WindowVitals } from './wire-types.ts'
+import type { BaselineBand, ChannelVitals, Vitals, WindowVitals } from './wire-types.ts'
 
 /** Every channel with value, age, limits, baseline band and windows; the worst first, so that a long table needs no search. */
 export function ChannelTable({ vitals }: { vitals: Vitals }) {
@@ -23,7 +24,10 @@ export function ChannelTable({ vitals }: { vitals: Vitals }) {
           <th scope="col" class="right">
             age
           </th>
-          <th scope="col">within limits and baseline band</th>
+          <th scope="col">
+            within limits
+            <Legend channels={channels} />
+          </th>
           {widths.map((width) => (
             <th scope="col" class="right" key={width}>
               mean of {formatWidth(width)}
@@ -37,6 +41,29 @@ export function ChannelTable({ vitals }: { vitals: Vitals }) {
         ))}
       </tbody>
     </table>
+  )
+}
+
+/** Which drawing is which band, of those that are there: told apart by their form. */
+function Legend({ channels }: { channels: readonly ChannelVitals[] }) {
+  return (
+    <span class="bands">
+      {channels.some(({ baseline }) => baseline !== null) && (
+        <span>
+          <BandSwatch form="golden" /> golden
+        </span>
+      )}
+      {channels.some(({ rolling }) => rolling !== null) && (
+        <span>
+          <BandSwatch form="rolling" /> rolling
+        </span>
+      )}
+      {channels.some(({ level }) => level !== null) && (
+        <span title="where the detector expects the channel now, and how far one limit is from it">
+          <BandSwatch form="level" /> expected now
+        </span>
+      )}
+    </span>
   )
 }
 
@@ -103,17 +130,24 @@ function isOut({ value, limit_min: min, limit_max: max }: ChannelVitals): boolea
   return value !== null && ((min !== null && value < min) || (max !== null && value > max))
 }
 
-/** The newest value between its limits (heavy ends), over the band its baseline allows (filled). What is not declared is not drawn. */
+/**
+ * The newest value between its limits (heavy ends), over the bands that it is compared with: golden filled, rolling hollow,
+ * and in brackets where the detector expects it. What is not declared is not drawn.
+ */
 function LimitBar({ channel }: { channel: ChannelVitals }) {
-  const { value, limit_min: min, limit_max: max, baseline } = channel
-  const known = [min, max, baseline?.low ?? null, baseline?.high ?? null, value].filter(
-    (v): v is number => v !== null && Number.isFinite(v),
-  )
+  const { value, limit_min: min, limit_max: max, baseline, rolling, level } = channel
+  const ends = [baseline, rolling, level].flatMap((band) => (band === null ? [] : [band.low, band.high]))
+  const known = [min, max, value, ...ends].filter((v): v is number => v !== null && Number.isFinite(v))
   if (known.length < 2) return <span class="quiet">{NO_NUMBER}</span>
   const low = Math.min(...known)
   const span = Math.max(...known) - low || 1
   const x = (v: number): number => 4 + ((v - low) / span) * (WIDTH - 8)
-  const text = `limits ${formatValue(min)} to ${formatValue(max)}; baseline ${baseline === null ? NO_NUMBER : `${formatValue(baseline.low)} to ${formatValue(baseline.high)} (${baseline.kind})`}`
+  const text = [
+    `limits ${formatValue(min)} to ${formatValue(max)}`,
+    `golden ${bandText(baseline)}`,
+    ...(rolling === null ? [] : [`rolling ${bandText(rolling)}`]),
+    ...(level === null ? [] : [`expected now ${formatValue(level.mean)}, ${bandText(level)}`]),
+  ].join('; ')
   return (
     <svg class="limit-bar" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={text}>
       <title>{text}</title>
@@ -127,9 +161,29 @@ function LimitBar({ channel }: { channel: ChannelVitals }) {
           height={HEIGHT - 8}
         />
       )}
+      {rolling !== null && (
+        <rect
+          class="bar-rolling"
+          x={x(rolling.low)}
+          width={Math.max(1, x(rolling.high) - x(rolling.low))}
+          y={2}
+          height={HEIGHT - 4}
+        />
+      )}
+      {level !== null && <path class="bar-level" d={bracketsOf(x(level.low), x(level.high), x(level.mean))} />}
       {min !== null && <line class="bar-limit" x1={x(min)} x2={x(min)} y1={1} y2={HEIGHT - 1} />}
       {max !== null && <line class="bar-limit" x1={x(max)} x2={x(max)} y1={1} y2={HEIGHT - 1} />}
       {value !== null && <path class={isOut(channel) ? 'bar-out' : 'bar-value'} d={`M${x(value)} 2l4 7-4 7-4-7z`} />}
     </svg>
   )
+}
+
+/** Square brackets around what is expected, and a tick where. */
+function bracketsOf(low: number, high: number, mean: number): string {
+  const [top, bottom] = [1, HEIGHT - 1]
+  return `M${low + 3} ${top}H${low}V${bottom}H${low + 3}M${high - 3} ${top}H${high}V${bottom}H${high - 3}M${mean} 6V${HEIGHT - 6}`
+}
+
+function bandText(band: BaselineBand | null): string {
+  return band === null ? NO_NUMBER : `${formatValue(band.low)} to ${formatValue(band.high)} (${band.kind})`
 }

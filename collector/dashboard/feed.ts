@@ -1,3 +1,4 @@
+import { parseBook } from './baselines.ts'
 import {
   type AgentRow,
   absorbAgent,
@@ -62,6 +63,9 @@ export function absorb(model: PageModel, message: unknown, nowMs: number): boole
       absorbRefusal(model, refusal)
       return true
     }
+    case 'baselines':
+      model.book = parseBook(fields['baselines']) ?? model.book
+      return true
     case 'agent':
       absorbAgent(model, parseAgent(fieldsOf(fields['agent']) ?? fields, nowMs))
       return true
@@ -73,6 +77,7 @@ export function absorb(model: PageModel, message: unknown, nowMs: number): boole
 /** The whole fleet: sent when a page connects, and again by GET /api/fleet. */
 function absorbFleet(model: PageModel, fields: Readonly<Record<string, unknown>>, nowMs: number): boolean {
   model.label = textOf(fields['label']) || model.label
+  model.book = parseBook(fields['baselines']) ?? model.book
   for (const entry of listOf(fields['agents'], LIST_MAX)) {
     const agent = fieldsOf(entry)
     if (agent !== undefined) absorbAgent(model, parseAgent(agent, nowMs))

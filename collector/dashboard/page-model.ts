@@ -1,3 +1,4 @@
+import type { BookJson } from './baselines.ts'
 import { RIG_LOST_MS, RIG_STATES, type RigState } from './look.ts'
 import { worstRatio } from './margin.ts'
 import type { DecisionJson, RefusalJson, Vitals } from './wire-types.ts'
@@ -60,6 +61,8 @@ export type PageModel = {
   readonly revisions: Map<string, DecisionJson>
   readonly batches: Map<string, BatchRow>
   readonly refusals: RefusalJson[]
+  /** The collector's book of baselines; null from a collector that has none. */
+  book: BookJson | null
   /** Messages of the collector that this page did not understand. */
   notUnderstood: number
 }
@@ -75,6 +78,7 @@ export function createPageModel(): PageModel {
     revisions: new Map(),
     batches: new Map(),
     refusals: [],
+    book: null,
     notUnderstood: 0,
   }
 }

@@ -1,4 +1,6 @@
 import { useEffect } from 'preact/hooks'
+import { BaselineBadges } from './baseline-badge.tsx'
+import { BaselinePanel } from './baseline-panel.tsx'
 import { ChannelTable } from './channel-table.tsx'
 import { ModeMark } from './fleet-wall.tsx'
 import { changesOf, DecisionList } from './foot.tsx'
@@ -57,6 +59,7 @@ function Known({ row, view, route, clock, onChange, changes, chosen }: KnownProp
   return (
     <article class="rig">
       <Head row={row} view={view} />
+      {row.vitals !== null && <BaselineBadges vitals={row.vitals} />}
       <section class="panel" aria-label="channels">
         <h2>Channels</h2>
         {row.vitals === null ? <p class="quiet">No values yet.</p> : <ChannelTable vitals={row.vitals} />}
@@ -91,6 +94,7 @@ function Known({ row, view, route, clock, onChange, changes, chosen }: KnownProp
         <h2>Changes of this rig</h2>
         <DecisionList model={view.model} decisions={changes.slice(0, DECISIONS_SHOWN)} />
       </section>
+      <BaselinePanel book={view.model.book} row={row} />
       <Revisions model={view.model} row={row} />
     </article>
   )

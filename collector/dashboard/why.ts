@@ -50,6 +50,18 @@ function groundOf(finding: FindingJson): string {
       return `${measured(finding)}: ${awayFrom(finding)}; it may move by ${limit}`
     case 'drift_percent':
       return `${measured(finding)}: ${awayFrom(finding)}; it may move by ${limit}`
+    case 'level':
+      return streamAway(finding, 'that it has been at lately')
+    case 'golden':
+      return streamAway(finding, 'of its golden baseline, whatever it has been at lately')
+    case 'variance':
+      return `is noisier or quieter than in its baseline${scoreOf(finding)}`
+    case 'spike':
+      return `had single samples far outside of what its baseline has seen${reachedOf(finding)}`
+    case 'stuck':
+      return `shows the same value for longer than it ever did in its baseline${finding.mean === null ? '' : `: ${withUnit(finding.mean, finding.unit)}`}`
+    case 'multivariate':
+      return `contributes most to a departure of all channels together: they no longer move as they did in the baseline${scoreOf(finding)}`
     case 'silent':
       return `is silent: its newest sample is ${formatAge(finding.age_us === null ? null : finding.age_us / 1000)} old${finding.limit === null ? '' : `, ${formatAge(finding.limit / 1000)} are allowed`}`
     case 'invalid_samples':
@@ -60,6 +72,10 @@ function groundOf(finding: FindingJson): string {
       return `cannot be judged: ${finding.window_us > 0 ? `its window of ${formatWidth(finding.window_us)}` : 'its window'} holds only ${formatCount(finding.count)} samples`
     case 'no_baseline':
       return 'has no baseline to compare with, and needs one'
+    case 'sensor_replaced':
+      return 'has another sensor than the one its baseline was made with'
+    case 'not_cleared':
+      return `${measured(finding)}: within tolerance again, not yet for long enough`
     case 'alias_collision':
       return 'is fed by two channels at once: they cannot both be it'
     default:
@@ -75,6 +91,24 @@ function awayFrom(finding: FindingJson): string {
   const spread = finding.baseline_spread === null ? '' : ` ± ${formatValue(finding.baseline_spread)}`
   const sigma = finding.deviation === null ? '' : ` (${formatSigma(finding.deviation)})`
   return `${distance}${sigma} its baseline of ${formatValue(finding.baseline_mean)}${spread}${unitOf(finding.unit)}`
+}
+
+/** As a detector says it: how far the mean of its steps is from what it expects, and how far it lets it go. */
+function streamAway(finding: FindingJson, whence: string): string {
+  const over = finding.window_us > 0 ? ` over ${formatWidth(finding.window_us)}` : ''
+  const { mean, baseline_mean: expected, limit, unit } = finding
+  if (mean === null || expected === null) return `is away from the level ${whence}`
+  const side = mean >= expected ? 'above' : 'below'
+  const tolerated = limit === null ? '' : `; ${withUnit(limit, unit)} is tolerated`
+  return `has a mean of ${withUnit(mean, unit)}${over}: ${withUnit(Math.abs(mean - expected), unit)} ${side} the ${withUnit(expected, unit)} ${whence}${tolerated}`
+}
+
+function scoreOf(finding: FindingJson): string {
+  return finding.window_us > 0 ? ` over ${formatWidth(finding.window_us)}` : ''
+}
+
+function reachedOf({ min, max, unit }: FindingJson): string {
+  return min === null || max === null ? '' : `: between ${withUnit(min, unit)} and ${withUnit(max, unit)}`
 }
 
 function beyond(finding: FindingJson, reached: number | null, side: 'above' | 'below'): string {

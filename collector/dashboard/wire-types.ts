@@ -1,10 +1,12 @@
 import type { Mode, OverallVerdict } from '../../shared/model/verdict.ts'
-import type { ChannelVitals, FindingJson, Vitals as SentVitals } from '../../shared/protocol/messages.ts'
+import type { BandVitals, ChannelVitals, FindingJson, Vitals as SentVitals } from '../../shared/protocol/messages.ts'
 
-export type { ChannelVitals, FindingJson } from '../../shared/protocol/messages.ts'
+export type { BaselineVitals, ChannelVitals, FindingJson } from '../../shared/protocol/messages.ts'
 
 export type WindowVitals = ChannelVitals['windows'][number]
-export type BaselineBand = NonNullable<ChannelVitals['baseline']>
+export type BaselineBand = BandVitals
+/** A term of a confidence. */
+export type GateInput = Readonly<{ name: string; value: number; bound: number; score: number }>
 export type LossCounts = SentVitals['counters']
 
 /** The state of one rig, twice a second, unsigned, with the agent it came from: for looking, never for deciding. */

@@ -1,8 +1,10 @@
 import type {
   BaselineBand,
+  BaselineVitals,
   ChannelVitals,
   DecisionJson,
   FindingJson,
+  GateInput,
   LossCounts,
   RefusalJson,
   SliceJson,
@@ -14,6 +16,7 @@ import type {
 const CHANNELS_MAX = 512
 const FINDINGS_MAX = 64
 const WINDOWS_MAX = 16
+const INPUTS_MAX = 64
 const TEXT_MAX = 256
 const SLICE_SAMPLES_MAX = 200_000
 
@@ -72,6 +75,51 @@ export function parseVitals(value: unknown): Vitals | undefined {
       oldest_us: numberOf(outbox['oldest_us']),
     },
     channels: listOf(fields['channels'], CHANNELS_MAX).flatMap(parseChannel),
+    baselines: parseBaselines(fields['baselines']),
+    event: parseEvent(fields['event']),
+  }
+}
+
+function parseBaselines(value: unknown): Vitals['baselines'] {
+  const fields = fieldsOf(value)
+  const mode = (textOf(fields?.['mode']) || '?') as Vitals['mode']
+  return { mode, golden: parseBaselineVitals(fields?.['golden']), rolling: parseBaselineVitals(fields?.['rolling']) }
+}
+
+function parseBaselineVitals(value: unknown): BaselineVitals | null {
+  const fields = fieldsOf(value)
+  const digest = textOf(fields?.['digest'])
+  if (fields === undefined || digest === '') return null
+  return {
+    digest,
+    // What does not say that it is certified is not.
+    kind: textOf(fields['kind']) || 'draft',
+    confidence: numberOf(fields['confidence']) ?? 0,
+    decay: numberOf(fields['decay']) ?? 0,
+    decay_reasons: listOf(fields['decay_reasons'], WINDOWS_MAX).map(textOf),
+    age_us: numberOf(fields['age_us']) ?? 0,
+    inputs: parseInputs(fields['inputs']),
+  }
+}
+
+export function parseInputs(value: unknown): GateInput[] {
+  return listOf(value, INPUTS_MAX).flatMap((entry) => {
+    const fields = fieldsOf(entry)
+    const [number, bound, score] = ['value', 'bound', 'score'].map((key) => numberOf(fields?.[key]))
+    if (number == null || bound == null || score == null) return []
+    return [{ name: textOf(fields?.['name']), value: number, bound, score }]
+  })
+}
+
+function parseEvent(value: unknown): Vitals['event'] {
+  const fields = fieldsOf(value)
+  if (fields === undefined) return null
+  return {
+    state: textOf(fields['state']) || '?',
+    score: numberOf(fields['score']) ?? 0,
+    confidence: numberOf(fields['confidence']),
+    stream: textOf(fields['stream']) || null,
+    channel: textOf(fields['channel']) || null,
   }
 }
 
@@ -138,13 +186,15 @@ function parseChannel(value: unknown): ChannelVitals[] {
       age_us: numberOf(fields['age_us']),
       limit_min: numberOf(fields['limit_min']),
       limit_max: numberOf(fields['limit_max']),
-      baseline: parseBaseline(fields['baseline']),
+      baseline: parseBand(fields['baseline']),
+      rolling: parseBand(fields['rolling']),
+      level: parseBand(fields['level']),
       windows: listOf(fields['windows'], WINDOWS_MAX).flatMap(parseWindow),
     },
   ]
 }
 
-function parseBaseline(value: unknown): BaselineBand | null {
+function parseBand(value: unknown): BaselineBand | null {
   const fields = fieldsOf(value)
   const mean = numberOf(fields?.['mean'])
   const low = numberOf(fields?.['low'])

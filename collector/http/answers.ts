@@ -1,6 +1,7 @@
 import { type TSchema, Type } from 'typebox'
 import { ID_PATTERN } from '../../shared/model/ids.ts'
 import { METRIC_VERDICTS, OVERALL_VERDICTS } from '../../shared/model/verdict.ts'
+import { BaselineList } from './baseline-answers.ts'
 
 /**
  * Shapes of what the routes answer, for `/openapi.json` and for whoever reads it. They describe and do not filter: what is
@@ -161,6 +162,7 @@ const Fleet = closed({
   revisions: Type.Array(Decision),
   batches: Type.Array(Batch),
   refusals: Type.Array(Refusal),
+  baselines: BaselineList,
 })
 
 const Slice = closed({

@@ -8,7 +8,9 @@ const API_VERSION = '1'
 const OPENAPI_VERSION = '3.1.0'
 
 /** What a route says of itself beside its schema. */
-export type RouteFacts = Readonly<{ url: string; summary: string; permission: string | null } & RouteSchemas>
+export type RouteFacts = Readonly<
+  { url: string; method: 'get' | 'post'; summary: string; permission: string | null } & RouteSchemas
+>
 type RouteSchemas = Readonly<{
   params: ObjectSchema | null
   query: ObjectSchema | null
@@ -20,13 +22,15 @@ type Json = Readonly<Record<string, unknown>>
 /** Facts of a route as it is registered; null for the files of the page, which are no interface, and for HEAD. */
 export function routeFacts({ method, url, schema, config, websocket }: RouteOptions): RouteFacts | null {
   if (url.includes('*') || config?.page === true || method === 'HEAD') return null
-  invariant(method === 'GET', `${url}: only reading is served here`)
+  const writes = method === 'POST' && config?.permission === 'baseline:say'
+  invariant(method === 'GET' || writes, `${url}: only signed words about baselines are taken here`)
   const summary = schema?.summary
   invariant(summary !== undefined, `${url} does not say what it is`)
   const answers = config?.answers ?? {}
   invariant(websocket === true || Object.keys(answers).length > 0, `${url} does not say what it answers`)
   return {
     url,
+    method: writes ? 'post' : 'get',
     summary,
     permission: config?.permission ?? null,
     params: (schema?.params as ObjectSchema | undefined) ?? null,
@@ -44,15 +48,24 @@ export function openApiDocument(routes: readonly RouteFacts[]): Json {
       title: 'Harmony Bridge collector',
       version: API_VERSION,
       description:
-        'Reading what a collector knows. Served on loopback only; times are whole microseconds since 1970, UTC. The files of the page are not part of it.',
+        'Reading what a collector knows, and handing in what operators have signed about baselines. Served on loopback only; times are whole microseconds since 1970, UTC. The files of the page are not part of it.',
       license: { name: 'Apache-2.0' },
     },
-    paths: Object.fromEntries(sorted.map((route) => [pathOf(route.url), { get: operationOf(route) }])),
+    paths: pathsOf(sorted),
     components: { schemas: { Refused: plain(Refused) } },
   }
 }
 
-function operationOf({ url, summary, permission, params, query, answers }: RouteFacts): Json {
+function pathsOf(routes: readonly RouteFacts[]): Json {
+  const paths: Record<string, Record<string, Json>> = {}
+  for (const route of routes) {
+    const path = pathOf(route.url)
+    paths[path] = { ...paths[path], [route.method]: operationOf(route) }
+  }
+  return paths
+}
+
+function operationOf({ url, method, summary, permission, params, query, answers }: RouteFacts): Json {
   const refused = { description: 'Refused, with the reason', content: jsonOf({ $ref: '#/components/schemas/Refused' }) }
   const given = Object.entries(answers).map(([status, schema]) => [
     status,
@@ -60,15 +73,22 @@ function operationOf({ url, summary, permission, params, query, answers }: Route
   ])
   const live = { '101': { description: 'A WebSocket: JSON messages, the fleet first' } }
   return {
-    operationId: pathOf(url)
+    operationId: `${method === 'post' ? 'say ' : ''}${pathOf(url)}`
       .replace(/[^A-Za-z]+/g, ' ')
       .trim()
       .replaceAll(' ', '_'),
     summary,
     ...(permission === null ? {} : { 'x-permission': permission }),
     parameters: [...parametersOf(params, 'path'), ...parametersOf(query, 'query')],
+    ...(method === 'post' ? { requestBody: SIGNED_BODY } : {}),
     responses: { ...(given.length === 0 ? live : Object.fromEntries(given)), default: refused },
   }
+}
+
+/** Signed bytes as they are. */
+const SIGNED_BODY = {
+  required: true,
+  content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
 }
 
 function parametersOf(schema: ObjectSchema | null, place: 'path' | 'query'): Json[] {
@@ -82,7 +102,8 @@ function parametersOf(schema: ObjectSchema | null, place: 'path' | 'query'): Jso
 
 /** What is text is served as text; everything else is JSON. */
 function contentOf(schema: TSchema): Json {
-  const { type } = schema as { type?: string }
+  const { type, format } = schema as { type?: string; format?: string }
+  if (format === 'binary') return { 'application/octet-stream': { schema: plain(schema) } }
   return type === 'string' ? { 'text/plain': { schema: plain(schema) } } : jsonOf(plain(schema))
 }
 

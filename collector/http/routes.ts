@@ -8,6 +8,8 @@ import { sliceFor } from '../slices.ts'
 import type { StoredDecision } from '../store/decisions.ts'
 import type { Stores } from '../store/open.ts'
 import { ANSWERS } from './answers.ts'
+import { baselineRoutes } from './baseline-routes.ts'
+import { type BaselineContext, baselinesJson } from './baseline-views.ts'
 import { BatchParams, DecisionParams, DecisionsQuery, LimitQuery, limitOf, NoQuery } from './queries.ts'
 import {
   agentJson,
@@ -20,12 +22,18 @@ import {
   sliceJson,
 } from './views.ts'
 
-export type RouteContext = Readonly<{ stores: Stores; fleet: Fleet; clock: Pick<Clock, 'nowUs'>; deployment: string }>
+export type RouteContext = Readonly<{
+  stores: Stores
+  fleet: Fleet
+  baselines: BaselineContext
+  clock: Pick<Clock, 'nowUs'>
+  deployment: string
+}>
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a person must be permitted to do; a route that does not say is a mistake and is not served. */
-    permission?: 'fleet:read' | 'evidence:read'
+    permission?: 'fleet:read' | 'evidence:read' | 'baseline:read' | 'baseline:say'
     /** A file of the page: no interface, and not described as one. */
     page?: true
     /** What it answers, by status. */
@@ -40,12 +48,20 @@ declare module 'fastify' {
 const FLEET_DECISIONS = 100
 const FLEET_BATCHES = 100
 const FLEET_REFUSALS = 50
+/** Those in force and those that wait come first; more are a request of the page. */
+export const FLEET_BASELINES = 200
 
 const FLEET_READ = { permission: 'fleet:read' } as const
 const EVIDENCE_READ = { permission: 'evidence:read' } as const
 
 /** The whole fleet as one message: what a page starts from. */
-export async function fleetJson({ stores, fleet, clock, deployment }: RouteContext): Promise<Record<string, unknown>> {
+export async function fleetJson({
+  stores,
+  fleet,
+  baselines,
+  clock,
+  deployment,
+}: RouteContext): Promise<Record<string, unknown>> {
   const [agents, decisions, revisions, batches, refusals] = await Promise.all([
     stores.agents.all(),
     stores.decisions.list({ changes: true, limit: FLEET_DECISIONS }),
@@ -63,10 +79,11 @@ export async function fleetJson({ stores, fleet, clock, deployment }: RouteConte
     revisions: revisions.map(decisionJson),
     batches: batches.map(batchJson),
     refusals: refusals.map(refusalJson),
+    baselines: baselinesJson(baselines, { nowUs: clock.nowUs(), limit: FLEET_BASELINES }),
   }
 }
 
-/** Reading what the collector knows. There is nothing to write: operators have no identity yet (decisions 24). */
+/** What the collector knows, to be read; and the book of baselines, which takes what operators have signed (decisions 24). */
 export function apiRoutes(context: RouteContext): (app: FastifyInstance) => Promise<void> {
   return async (app) => {
     app.addHook('onRoute', (route) => {
@@ -79,6 +96,7 @@ export function apiRoutes(context: RouteContext): (app: FastifyInstance) => Prom
     fleetRoutes(app, context)
     decisionRoutes(app, context)
     evidenceRoutes(app, context)
+    baselineRoutes(app, context)
   }
 }
 

@@ -60,4 +60,37 @@ CREATE INDEX revisions_by_revised ON decisions (agent, revises) WHERE kind = 're
 CREATE INDEX revisions_by_time ON decisions (time_us DESC, agent, seq) WHERE kind = 'revision';
 `,
   },
+  {
+    number: 3,
+    name: 'baselines',
+    sql: `
+CREATE TABLE baseline_book (
+  one INTEGER PRIMARY KEY CHECK (one = 1), book TEXT NOT NULL, trust TEXT NOT NULL, made_us INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE baseline_policies (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+
+CREATE TABLE baseline_records (
+  digest TEXT PRIMARY KEY, policy TEXT NOT NULL REFERENCES baseline_policies(digest), stored_us INTEGER NOT NULL, bytes BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE baseline_statements (
+  seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, digest TEXT NOT NULL REFERENCES baseline_records(digest),
+  recv_us INTEGER NOT NULL, bytes BLOB NOT NULL
+) STRICT;
+CREATE INDEX baseline_statements_about ON baseline_statements (digest, seq);
+
+CREATE TABLE baseline_state (
+  kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE baseline_decay (
+  digest TEXT PRIMARY KEY REFERENCES baseline_records(digest), checked_us INTEGER NOT NULL, body TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE baseline_downlinks (
+  agent TEXT PRIMARY KEY REFERENCES agents(agent), number INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`,
+  },
 ]

@@ -22,7 +22,7 @@ export type AgentsOptions = Readonly<{
   events: CollectorEvents
   refuse: SessionOptions['refuse'] & DoorOptions['refuse']
 }> &
-  Pick<SessionOptions, 'stores' | 'ingest' | 'fleet' | 'publish' | 'signDownlink'>
+  Pick<SessionOptions, 'stores' | 'ingest' | 'fleet' | 'publish' | 'signDownlink' | 'baselines'>
 
 /** The listener of agents: TLS 1.3 with a client certificate, WebSocket at `/agent`. */
 export interface AgentsListener {

@@ -3,12 +3,14 @@ import type { Clock } from '../../shared/lib/clock.ts'
 import type { Downlink } from '../../shared/protocol/downlink.ts'
 import {
   type AgentMessage,
+  type BaselineAnswerMessage,
   type CollectorMessage,
   type HelloMessage,
   readAgentMessage,
   type SliceMessage,
   writeMessage,
 } from '../../shared/protocol/messages.ts'
+import type { BaselineDownlinks, SentBaselines } from '../baseline-downlinks.ts'
 import { type EnrolledAgent, judgeSession } from '../core/chain.ts'
 import type { CollectorEvents } from '../events.ts'
 import type { Fleet, RigVitals } from '../fleet.ts'
@@ -50,6 +52,7 @@ export type SessionOptions = Readonly<{
   publish(message: Readonly<Record<string, unknown>>): void
   /** Signs a request to this agent with the collector's key. */
   signDownlink(downlink: Downlink): Uint8Array
+  baselines: Pick<BaselineDownlinks, 'session'>
   /** The hello was good: this session is now the one of its agent. */
   opened(): Promise<void>
 }>
@@ -77,11 +80,21 @@ const VITALS_CHARS_MAX = 512 * 1024
 /** WebSocket close codes: policy, try again later, going away, and ours for a session that another one replaced. */
 const CLOSE = { refused: 1008, later: 1013, stopping: 1001, replaced: 4001 } as const
 
-type State = { hello: HelloMessage | null; offerer: Offerer | null; credit: number; inHandBytes: number; over: boolean }
+type State = {
+  hello: HelloMessage | null
+  offerer: Offerer | null
+  baselines: SentBaselines
+  credit: number
+  inHandBytes: number
+  over: boolean
+}
 
 /** hello → resume → batches within credit → receipts; vitals and slices beside them (decisions 19, 20). */
 export function createSession(options: SessionOptions): AgentSession {
-  const state: State = { hello: null, offerer: null, credit: 0, inHandBytes: 0, over: false }
+  const baselines = options.baselines.session(options.certified, (downlink) =>
+    send(options, state, { t: 'downlink', cose: options.signDownlink(downlink) }),
+  )
+  const state: State = { hello: null, offerer: null, baselines, credit: 0, inHandBytes: 0, over: false }
   let queue: Promise<void> = Promise.resolve()
   const cancelHello = options.clock.after(HELLO_WITHIN_MS, () => {
     if (state.hello === null)
@@ -202,6 +215,9 @@ async function serve(
     case 'slice':
       await answered(options, state, message)
       return
+    case 'baseline_answer':
+      await baselineAnswered(options, state, message)
+      return
   }
 }
 
@@ -263,6 +279,26 @@ function heard(options: SessionOptions, state: State, text: string): void {
   const mine: RigVitals = { ...vitals, rig: declared.rig, agent: options.certified, program: declared.program }
   options.fleet.heard(mine)
   options.publish({ type: 'vitals', vitals: mine })
+  state.baselines.heard({ rig: declared.rig, program: declared.program, vitals: mine })
+}
+
+/** A refusal is for people to see: the rig goes on with what it has. */
+async function baselineAnswered(options: SessionOptions, state: State, message: BaselineAnswerMessage): Promise<void> {
+  if (!state.baselines.answered(message)) {
+    await refuse(options, state, { code: 'SESSION_PROTOCOL', detail: 'an answer to a baseline nobody sent' })
+    return
+  }
+  const { taken, rig, role, reason } = message
+  if (taken) return
+  const detail = `${rig} ${role}: ${reason}`
+  const refusal = {
+    code: 'BASELINE_NOT_ACTIVATED',
+    agent: options.certified,
+    detail,
+    epoch: null,
+    batchSeq: null,
+  } as const
+  await options.refuse(refusal)
 }
 
 async function answered(options: SessionOptions, state: State, message: SliceMessage): Promise<void> {

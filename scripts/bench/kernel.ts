@@ -128,5 +128,6 @@ function settingsOf(slideUs: number): RigSettings {
     baseline: null,
     rolling: null,
     stepUs: 1_000_000,
+    settleUs: 0,
   }
 }

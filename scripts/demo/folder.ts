@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
 import { generateSigner } from '../../shared/crypto/sign.ts'
 import { ROOT } from '../sources.ts'
+import { writeOperators } from './operators.ts'
 import type { Hb } from './processes.ts'
 
 const DEPLOYMENT = 'demo'
@@ -16,6 +17,8 @@ export type DemoFolder = Readonly<{
   path: string
   /** What the programs of the demo are started as. */
   hb: Hb
+  /** The operators that the agent of the water loop trusts, as its configuration says it. */
+  trusted: string
   ports: Readonly<{ agents: number; operators: number; rig: number; health: Readonly<Record<DemoAgent, number>> }>
 }>
 
@@ -28,6 +31,7 @@ export async function makeFolder(enrolled: readonly DemoAgent[], hb: Hb): Promis
   const folder = {
     path,
     hb,
+    trusted: writeOperators(path),
     ports: {
       agents: agents!,
       operators: operators!,
@@ -84,7 +88,7 @@ ${agents.map((a) => `  - { agent: ${a}, public_key_file: ${a}.sign.pub.pem, prog
 
 /** Configuration of an agent of the demo; `clock` and rigs are all that differs. */
 export function agentYaml(
-  { ports }: DemoFolder,
+  { ports, trusted }: DemoFolder,
   agent: DemoAgent,
   { clock, rigs, uplink = true }: { clock: 'system' | 'recording'; rigs: string; uplink?: boolean },
 ): string {
@@ -101,7 +105,7 @@ deployment: ${DEPLOYMENT}
 agent: ${agent}
 clock: ${clock}
 signing_key_file: ${agent}.sign.pem
-${uplink ? collector : ''}decisions: { batch_ms: 500 }
+${uplink ? collector : ''}${agent === 'bench-1' ? trusted : ''}decisions: { batch_ms: 500 }
 rigs:
 ${rigs}`
 }
@@ -112,16 +116,18 @@ export type RigLines = Readonly<{
   source: string
   baseline?: string
   slideMs?: number
+  detectorStepMs?: number
   windowsMs?: string
 }>
 
-export function rigYaml({ rig, registry, source, baseline, slideMs, windowsMs }: RigLines): string {
+export function rigYaml({ rig, registry, source, baseline, slideMs, detectorStepMs, windowsMs }: RigLines): string {
   const lines = [
     `  - rig: ${rig}`,
     '    program: demo',
     `    registry_file: ${registry}.registry.yaml`,
     ...(baseline === undefined ? [] : [`    baseline_file: ${baseline}`]),
     ...(slideMs === undefined ? [] : [`    slide_ms: ${slideMs}`]),
+    ...(detectorStepMs === undefined ? [] : [`    detector_step_ms: ${detectorStepMs}`]),
     ...(windowsMs === undefined ? [] : [`    windows_ms: ${windowsMs}`]),
     '    sources:',
     `      - ${source}`,
@@ -135,7 +141,8 @@ export const WATER_LOOP = {
   /** The recording and the live loop have other noise: a baseline must hold for what it has not seen. */
   baselineSeed: 11,
   liveSeed: 12,
-  baselineSeconds: 120,
+  /** Twenty segments of four hundred detector steps: enough to be as sure as a shutdown needs. */
+  baselineSeconds: 2000,
 } as const
 
 /** The usual ports where they are free, others where they are not. */

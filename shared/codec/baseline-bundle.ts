@@ -141,7 +141,8 @@ function bareRecord(bytes: Uint8Array): OpenedBaseline {
   }
 }
 
-function readBundle(bytes: Uint8Array): BaselineBundle {
+/** Parts of a bundle, none of them verified yet. @throws HbError CBOR_REFUSED, BASELINE_BUNDLE */
+export function readBundle(bytes: Uint8Array): BaselineBundle {
   const map = decodeSigned(bytes, BUNDLE_CAPS) as unknown
   if (!(map instanceof Map) || map.get('v') !== BUNDLE_VERSION)
     throw new HbError('BASELINE_BUNDLE', { found: 'another version of the bundle' })

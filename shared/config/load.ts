@@ -136,14 +136,22 @@ function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
         equivalences.set(rig.rig, deepFreeze(found.equivalences))
       }
     }
-    for (const key of ['baseline_file', 'rolling_baseline_file'] as const) {
-      const name = rig?.[key]
-      if (name === undefined) continue
+    for (const [path, name] of baselinesOf(rig)) {
       const baseline = read(name, BASELINE_BYTES_MAX)
-      if (!(baseline instanceof Uint8Array)) missing(['rigs', k, key], name, baseline)
+      if (!(baseline instanceof Uint8Array)) missing(['rigs', k, ...path], name, baseline)
     }
   })
   return { main, trust, problems, registries, registriesByMode, equivalences }
+}
+
+/** Files of baselines that a rig names, and the keys that name them. */
+function baselinesOf(rig: Loose<RigConfig> | undefined): [Path, string][] {
+  const own = (['baseline_file', 'rolling_baseline_file'] as const).map((key): [Path, unknown] => [[key], rig?.[key]])
+  const ofModes = Object.entries(rig?.mode_baseline_files ?? {}).map(([mode, name]): [Path, unknown] => [
+    ['mode_baseline_files', mode],
+    name,
+  ])
+  return [...own, ...ofModes].filter((named): named is [Path, string] => typeof named[1] === 'string')
 }
 
 /** The metrics of a rig in every mode; empty where no mode changes any. */

@@ -1,5 +1,6 @@
 import type { Static } from 'typebox'
 import { DOMAIN, digestOf } from '../crypto/digest.ts'
+import type { DecayPolicy } from '../model/baseline-decay.ts'
 import type { QualityPolicy } from '../model/baseline-gate.ts'
 import { checkYaml } from './document.ts'
 import { ConfigError, type Problem } from './problems.ts'
@@ -7,7 +8,12 @@ import { QualityPolicySchema } from './quality-schema.ts'
 import type { Schema } from './schema-terms.ts'
 
 /** A policy, and exactly the bytes it was read from: a gate names their digest. */
-export type LoadedPolicy = Readonly<{ policy: QualityPolicy; bytes: Uint8Array; digest: Uint8Array }>
+export type LoadedPolicy = Readonly<{
+  policy: QualityPolicy
+  decay: DecayPolicy
+  bytes: Uint8Array
+  digest: Uint8Array
+}>
 
 const DEFAULT_TEXT = 'version: 1\n'
 
@@ -35,7 +41,10 @@ export function parseQualityPolicy(name: string, bytes: Uint8Array): LoadedPolic
       expected: `at least \`min_segments\` (${few})`,
     })
   if (problems.length > 0) throw new ConfigError(problems)
-  return { policy: policyOf(file.value as Static<typeof QualityPolicySchema>), bytes, digest: policyDigest(bytes) }
+  const whole = file.value as Static<typeof QualityPolicySchema>
+  const { max_age_s: maxAgeS, max_drift_spreads: maxDriftSpreads, min_common_ratio: minCommonRatio } = whole.decay
+  const decay = { maxAgeS, maxDriftSpreads, minCommonRatio }
+  return { policy: policyOf(whole), decay, bytes, digest: policyDigest(bytes) }
 }
 
 /** The policy of a place without a file: every default. */

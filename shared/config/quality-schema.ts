@@ -89,6 +89,24 @@ export const QualityPolicySchema = closed({
     },
     'What is computed from the data.',
   ),
+  decay: closed(
+    {
+      max_age_s: Type.Number({
+        minimum: 1,
+        maximum: 3660 * DAY_S,
+        default: 7 * DAY_S,
+        description: 'Age at which nothing is left of the confidence; it begins to fall at half of it.',
+      }),
+      max_drift_spreads: Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 1e6,
+        default: 3,
+        description: 'Distance at which a metric without a stated tolerance has moved.',
+      }),
+      min_common_ratio: share('Share of its metrics that the rig must still have.', 0.5),
+    },
+    'How a baseline loses its confidence.',
+  ),
   confidence_weights: closed(
     {
       sample_size: weight('samples'),

@@ -1,6 +1,7 @@
 import { BaselinePolicySchema } from './baseline-policy-schema.ts'
 import { EquivalenceSchema } from './equivalence.ts'
 import { BookOperatorsSchema } from './operator-schema.ts'
+import { AssertsSchema, PlanSchema } from './plan-schema.ts'
 import { QualityPolicySchema } from './quality-schema.ts'
 import { CollectorSchema, RegistrySchema, RuntimeSchema } from './schema.ts'
 import { rangeOf, type Schema, typeOf } from './schema-terms.ts'
@@ -30,6 +31,8 @@ export const CONFIG_FILES: readonly (readonly [title: string, text: string, sche
     'Which baseline a run is compared with: `hb baseline select --policy FILE`. Keys of the predecessor keep their names.',
     BaselinePolicySchema,
   ],
+  ['Plan', 'Scenarios and the requirements that they show: `hb plan run FILE --out DIR`.', PlanSchema],
+  ['Assertions', 'Named by `asserts` of a scenario of a plan: what values of its run must be.', AssertsSchema],
   [
     'operators.yaml',
     'People who are trusted, in the folder of a book of baselines without a collector.',

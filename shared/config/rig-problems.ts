@@ -1,5 +1,6 @@
+import { MODES } from '../model/verdict.ts'
 import type { CheckedFile, Path } from './document.ts'
-import type { Problem } from './problems.ts'
+import { didYouMean, type Problem } from './problems.ts'
 import type { RegistryMetric } from './registry.ts'
 import type { LineSourceConfig, RigConfig, RuntimeConfig, SourceConfig } from './types.ts'
 
@@ -41,6 +42,7 @@ export function runtimeProblems(file: CheckedFile): Problem[] {
       windowProblems(rig as RigConfig, k, add)
     reviseProblems(file, rig as RigConfig, k, add)
     stepProblems(file, rig as RigConfig, k, add)
+    if (rig !== undefined) modeBaselineProblems(file, rig, k, add)
     const names = new Set<string>()
     rig?.sources?.forEach((source, s) => {
       const path = ['rigs', k, 'sources', s]
@@ -64,6 +66,17 @@ function windowProblems(rig: RigConfig, k: number, add: Add): void {
     }
     if (rig.windows_ms.indexOf(widthMs) !== w) add(path, `${widthMs} a second time`, 'every width once')
   })
+}
+
+/** Baselines by mode: of a mode there is, and not of the one at the start, which has keys of its own. */
+function modeBaselineProblems(file: CheckedFile, rig: Loose<RigConfig>, k: number, add: Add): void {
+  for (const mode of Object.keys(rig.mode_baseline_files ?? {})) {
+    const path = ['rigs', k, 'mode_baseline_files', mode]
+    if (!MODES.some((one) => one === mode))
+      add(path, `\`${mode}\``, `one of ${MODES.join(', ')}`, didYouMean(mode, MODES))
+    else if (mode === rig.mode && file.has(['rigs', k, 'baseline_file']))
+      add(path, `\`${mode}\`, the mode at the start`, 'another mode, or no `baseline_file`')
+  }
 }
 
 /** A step of the detectors is made of whole slides. */

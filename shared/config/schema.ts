@@ -43,6 +43,20 @@ export const RigSchema = closed({
     file('Baseline (`.hbb`) to compare with: hard gates, slow creep, and events too unless there is a rolling one.'),
   ),
   rolling_baseline_file: Type.Optional(file('Younger baseline (`.hbb`) that events are told by.')),
+  mode_baseline_files: Type.Optional(
+    Type.Record(Type.String(), file('Baseline (`.hbb`) that was made in this mode.'), {
+      description:
+        'Baselines of other modes, by mode. A baseline says nothing of a mode it was not made in: without one the rig is NO_BASELINE there.',
+    }),
+  ),
+  mode_settle_ms: ms(
+    'After a change of mode, how long the rig may settle; until then nothing is compared with a baseline.',
+    {
+      minimum: 0,
+      maximum: HOUR_MS,
+      default: 10_000,
+    },
+  ),
   detector_step_ms: Type.Optional(
     ms('Width of the step that detectors take: one mean a step of every channel. By default a second.', {
       minimum: 10,

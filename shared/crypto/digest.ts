@@ -20,6 +20,7 @@ export const DOMAIN = {
   evaluator: 'hb/evaluator-sources/1',
   stick: 'hb/stick/1',
   book: 'hb/baseline-book/1',
+  activated: 'hb/activated-baseline/1',
 } as const
 
 export type DomainName = keyof typeof DOMAIN

@@ -72,6 +72,13 @@ export const EVIDENCE_ERRORS = {
     remedy:
       'Compare the policy file with the one it was made under. If it is the same, the record was made or changed by another program: make it again with `hb baseline create`.',
   },
+  BASELINE_CREEP: {
+    exit: 65,
+    retry: false,
+    summary: 'A rolling baseline has crept away from the golden one.',
+    remedy:
+      'Look at the rig: a slow fault would become nominal. If it is right as it is, make a new golden baseline and get it approved.',
+  },
   BASELINE_REFUSED: {
     exit: 77,
     retry: false,

@@ -15,6 +15,13 @@ export const RUN_ERRORS = {
     summary: 'A run_meta.json is not what the run contract says.',
     remedy: 'Correct the key that is named. The id of a run names its folder, so it cannot be a path.',
   },
+  PLAN_STATE_SHAPE: {
+    exit: 65,
+    retry: false,
+    summary: 'What a folder of plan results remembers of earlier plans cannot be read.',
+    remedy:
+      'Keep the folder and restore `baselines.json` or `plan_history.jsonl` from a copy, or give another folder with --out: it begins without known good runs.',
+  },
   IMPORT_MISSING: {
     exit: 66,
     retry: false,

@@ -101,6 +101,25 @@ export const RUNTIME_ERRORS = {
     remedy:
       'Calibrate the sensor and set `calibration` of its metric in the registry, or tell the agent of another one with `hb channel replace`.',
   },
+  REPORT_UNWRITABLE: {
+    exit: 77,
+    retry: false,
+    summary: 'A report cannot be written.',
+    remedy: 'Name a folder with --out that this user may write to, on a disk with room.',
+  },
+  RUN_INVALID: {
+    exit: 65,
+    retry: false,
+    summary: 'A run folder does not keep the run contract.',
+    remedy:
+      'Correct what each mistake names, in the file and line it names, then run the command again. Nothing was judged.',
+  },
+  RUN_MISSING: {
+    exit: 66,
+    retry: false,
+    summary: 'A run folder, or a file in it, cannot be read.',
+    remedy: 'Check the path: a folder with `run_meta.json` and `metrics.csv`, each file at most 64 MiB.',
+  },
   RUN_REFUSED: {
     exit: 64,
     retry: false,

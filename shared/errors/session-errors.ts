@@ -169,6 +169,13 @@ export const SESSION_ERRORS = {
     summary: 'A batch could not be verified because the verifier itself failed.',
     remedy: 'The agent sends it again. If it stays, keep the batch and report it as a defect.',
   },
+  BASELINE_NOT_ACTIVATED: {
+    exit: 65,
+    retry: true,
+    summary: 'An agent did not take a baseline that the collector sent; the one before stays in force.',
+    remedy:
+      'See the reason. The agent believes the `operators` of its own runtime.yaml: compare their keys, program, rig and mode.',
+  },
   DECISION_UNKNOWN: {
     exit: 66,
     retry: false,

@@ -40,7 +40,7 @@ export type BaselineMetric = Readonly<{
   sd: number
   min: number
   max: number
-  /** Values at the ranks of `QUANTILE_RATIOS`, rising. */
+  /** Steps at the ranks of `QUANTILE_RATIOS`, rising, of the newest segment. */
   quantiles: readonly number[]
   /** Variance of a step's noise and growth of the level's variance a step, both squared units. */
   noise: number

@@ -15,7 +15,7 @@ const [LOWER, MEDIAN, UPPER] = [0.25, 0.5, 0.75].map((r) => (QUANTILE_RATIOS as 
  * the middle half, or the noise where that is more. Read off the quantiles, straight between two of them; beyond the
  * outermost but one only a single sample is certain. 0 without quantiles.
  */
-export function outlierShare(m: BaselineMetric): number {
+export function outlierShare(m: Pick<BaselineMetric, 'quantiles' | 'noise' | 'count'>): number {
   if (m.quantiles.length !== QUANTILE_RATIOS.length) return 0
   const spread = Math.max((m.quantiles[UPPER]! - m.quantiles[LOWER]!) / QUARTILES_OF_NORMAL, Math.sqrt(m.noise))
   const reach = FENCE_SPREADS * spread

@@ -31,7 +31,8 @@ export type Finding = Readonly<{
   /** Width of the window that shows it; 0 when no window does (STALE, NO_BASELINE). */
   windowUs: Micros
   /** Machine-readable ground: `invariant_max`, `invariant_min`, `invariant_eq`, `fail_max`, `fail_min`, `deviation`, `drift_threshold`,
-   * `drift_percent`, `silent`, `invalid_samples`, `unit_mismatch`, `window_not_filled`, `no_baseline`, `alias_collision`. */
+   * `drift_percent`, `silent`, `invalid_samples`, `unit_mismatch`, `window_not_filled`, `no_baseline`, `alias_collision`,
+   * `sensor_replaced`, `not_cleared`. */
   ground: string
   unit: string
   count: number

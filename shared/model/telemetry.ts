@@ -56,7 +56,7 @@ export const SAMPLE_REFUSALS = [
   'future',
   'unknown_channel',
   'unit_mismatch',
-  'channel_collision',
+  'alias_collision',
   'bad_time',
   'suspect_ms',
   'suspect_s',

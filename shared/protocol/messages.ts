@@ -16,7 +16,7 @@ export const CREDIT_MAX = 4096
 export const SLICE_CHANNELS_MAX = 4096
 export const SLICE_SAMPLES_MAX = 20_000
 /** Longest text in a message, except vitals. */
-const TEXT_MAX = 512
+export const TEXT_MAX = 512
 const VITALS_TEXT_MAX = 512 * 1024
 
 export type RigName = Readonly<{ rig: string; program: string }>
@@ -66,7 +66,25 @@ export type SliceMessage = Readonly<{
   channels: readonly SliceChannelMessage[]
   reason?: string
 }>
-export type AgentMessage = HelloMessage | BatchMessage | BatchThinnedMessage | VitalsMessage | SliceMessage
+/** Version of {@link BaselineAnswerMessage}. */
+export const BASELINE_ANSWER_VERSION = 1
+/** What became of a baseline that the collector sent; `reason` is empty when it is in force. */
+export type BaselineAnswerMessage = Readonly<{
+  t: 'baseline_answer'
+  v: typeof BASELINE_ANSWER_VERSION
+  id: string
+  rig: string
+  role: string
+  taken: boolean
+  reason: string
+}>
+export type AgentMessage =
+  | HelloMessage
+  | BatchMessage
+  | BatchThinnedMessage
+  | VitalsMessage
+  | SliceMessage
+  | BaselineAnswerMessage
 
 /** Where to go on: the last batch receipted, 0 for none, and how many may be on the way. */
 export type ResumeMessage = Readonly<{ t: 'resume'; epoch: number; batch_seq: number; credit: number }>
@@ -146,6 +164,14 @@ const AGENT_SHAPES: Readonly<Record<string, Shape>> = {
     ),
     reason: optional(isText),
   },
+  baseline_answer: {
+    v: (value) => value === BASELINE_ANSWER_VERSION,
+    id: isText,
+    rig: isName,
+    role: isText,
+    taken: isFlag,
+    reason: isText,
+  },
 }
 
 const COLLECTOR_SHAPES: Readonly<Record<string, Shape>> = {
@@ -203,6 +229,22 @@ export type FindingJson = Readonly<{
   age_us: Micros | null
 }>
 
+/** What is expected and how far from it is one limit, in the unit of the metric. */
+export type BandVitals = Readonly<{ mean: number; low: number; high: number; kind: string }>
+
+/** A baseline in force on an agent: what it counts as, and what its confidence is the product of. */
+export type BaselineVitals = Readonly<{
+  digest: string
+  kind: string
+  /** Confidence that decisions carry: that of the gate, less what had decayed when the configuration was taken. */
+  confidence: number
+  /** What the agent computes to be left of it now, from its age and where the rig is; decisions do not know of it. */
+  decay: number
+  decay_reasons: readonly string[]
+  age_us: Micros
+  inputs: readonly Readonly<{ name: string; value: number; bound: number; score: number }>[]
+}>
+
 export type ChannelVitals = Readonly<{
   metric: string
   channel: string
@@ -212,7 +254,12 @@ export type ChannelVitals = Readonly<{
   age_us: Micros | null
   limit_min: number | null
   limit_max: number | null
-  baseline: Readonly<{ mean: number; low: number; high: number; kind: string }> | null
+  /** Of the widest window of the golden baseline. */
+  baseline: BandVitals | null
+  /** The same of the rolling one. */
+  rolling: BandVitals | null
+  /** Where a detector expects the channel, and how far it lets it go; `kind` is its name. */
+  level: BandVitals | null
   windows: readonly Readonly<{
     width_us: Micros
     /** `na`: the nominal rate cannot fill it, or it is not judged for this metric. */
@@ -254,4 +301,14 @@ export type Vitals = Readonly<{
   }>
   outbox: Readonly<{ batches: number; bytes: Bytes; oldest_us: Micros | null }>
   channels: readonly ChannelVitals[]
+  /** `mode` is the one of the configuration: baselines of another are not for this rig. */
+  baselines: Readonly<{ mode: Mode; golden: BaselineVitals | null; rolling: BaselineVitals | null }>
+  /** What the detectors say of the rig; null while none watches. Score in limits. */
+  event: Readonly<{
+    state: string
+    score: number
+    confidence: number | null
+    stream: string | null
+    channel: string | null
+  }> | null
 }>

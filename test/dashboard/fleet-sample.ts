@@ -83,6 +83,8 @@ function channelOf(sample: ChannelSample): ChannelVitals {
     limit_min: null,
     limit_max: null,
     baseline,
+    rolling: null,
+    level: null,
     windows: WIDTHS_US.map((width_us, at) => ({
       width_us,
       state: at === 0 ? 'na' : at === 3 ? 'filling' : 'judged',
@@ -127,6 +129,8 @@ const WATER_CHANNELS: readonly ChannelVitals[] = [
     limit_min: 26,
     limit_max: 40,
     baseline: bandOf(32.1, 2),
+    rolling: { ...bandOf(31.2, 2.6)!, kind: 'rolling' },
+    level: { mean: 29.4, low: 27.9, high: 30.9, kind: 'level' },
   }),
   channelOf({
     metric: 'pressure',
@@ -145,6 +149,8 @@ const WATER_CHANNELS: readonly ChannelVitals[] = [
     value: 71.32,
     limit_max: 90,
     baseline: bandOf(71.4, 1.2),
+    rolling: { ...bandOf(71.9, 1.5)!, kind: 'rolling' },
+    level: { mean: 71.3, low: 70.9, high: 71.7, kind: 'level' },
   }),
   channelOf({
     metric: 'voltage',
@@ -158,6 +164,91 @@ const WATER_CHANNELS: readonly ChannelVitals[] = [
     baseline: bandOf(229, 9),
   }),
 ]
+
+export const GOLDEN_DIGEST = '4be1'.repeat(16)
+export const ROLLING_DIGEST = '0c77'.repeat(16)
+const DAY_US = 86_400_000_000
+
+const INPUTS = [
+  { name: 'sample_size', value: 36_000, bound: 1000, score: 1 },
+  { name: 'environment_match', value: 0.9, bound: 0.7, score: 0.9 },
+  { name: 'step_statistic', value: 4.2, bound: 20, score: 1 },
+  { name: 'segments', value: 20, bound: 5, score: 0.952_381 },
+]
+
+/** A rig compared with a certified golden baseline and a rolling one that has decayed, and whose detector speaks. */
+export const WATER_BASELINES = {
+  mode: 'test',
+  golden: {
+    digest: GOLDEN_DIGEST,
+    kind: 'golden',
+    confidence: 0.857,
+    decay: 1,
+    decay_reasons: [],
+    age_us: 2.4 * DAY_US,
+    inputs: INPUTS,
+  },
+  rolling: {
+    digest: ROLLING_DIGEST,
+    kind: 'draft',
+    confidence: 0.71,
+    decay: 0.42,
+    decay_reasons: ['age_sec 5.1e+5 of 6.05e+5', 'drifted_metrics 1 of 6: flow'],
+    age_us: 5.9 * DAY_US,
+    inputs: INPUTS,
+  },
+} as const
+
+export const WATER_EVENT = {
+  state: 'alarm',
+  score: 3.42,
+  confidence: 0.952,
+  stream: 'level',
+  channel: 'Volume Flow RateRMS',
+}
+
+const PERSON = (name: string) => ({ key: `${name.length}a`.repeat(8), name })
+
+/** The book of a collector: golden in force, rolling waiting for an approval with its gate not passed, and one of somebody else. */
+export function bookOf(nowUs: number): Record<string, unknown> {
+  const golden = {
+    digest: GOLDEN_DIGEST,
+    ...{ program: 'demo', rig: 'water-loop', family: '', mode: 'test', kind: 'golden', counts_as: 'golden' },
+    ...{ in_force: ['golden'], tags: ['flight-7'], confidence: 0.857 },
+    gate: { passed: true, reasons: [], confidence: 0.857, inputs: INPUTS, policy: 'ab'.repeat(32) },
+    decay: { factor: 1, reasons: [], age_us: 2.4 * DAY_US, checked_us: nowUs },
+    segments: { replayed: 20, min: 5, hard: 20 },
+    request: {
+      ...{ request: '11'.repeat(32), digest: GOLDEN_DIGEST, as: 'golden', status: 'approved', gate_passed: true },
+      ...{ waits_for: null, approvals_missing: 0, proposer: PERSON('ada'), reviewer: PERSON('grace') },
+      ...{
+        approvers: [PERSON('kay')],
+        proposed_us: nowUs - DAY_US,
+        changed_us: nowUs - DAY_US / 2,
+        reason: 'as built',
+      },
+      break_glass: null,
+    },
+  }
+  const reasons = ['baseline too loose to protect flow: detectable_shift 2.6 > 1.5 L/min']
+  const rolling = {
+    ...golden,
+    ...{ digest: ROLLING_DIGEST, kind: 'rolling', counts_as: 'draft', in_force: [], tags: [], confidence: 0.298 },
+    gate: { ...golden.gate, passed: false, reasons, confidence: 0.71 },
+    decay: { factor: 0.42, reasons: WATER_BASELINES.rolling.decay_reasons, age_us: 5.9 * DAY_US, checked_us: nowUs },
+    request: {
+      ...golden.request,
+      ...{ digest: ROLLING_DIGEST, as: 'rolling', status: 'reviewed', waits_for: 'approval', approvals_missing: 1 },
+      ...{ approvers: [], reason: HOSTILE, gate_passed: false },
+    },
+  }
+  const other = { ...golden, digest: '99'.repeat(32), rig: 'skab-valve' }
+  return {
+    ...{ book: '0b'.repeat(16), seq: 9, prev: '22'.repeat(32), at_us: nowUs, statements: 9, approvals_required: 1 },
+    ...{ operators: [], damage: null, note: 'keys distinct, persons unproven', count: 3 },
+    baselines: [golden, rolling, other],
+  }
+}
 
 /** Vitals of a rig that is well, with `change` over them. */
 export function vitalsOf(rig: string, nowUs: number, change: Partial<Vitals> & { heard_age_ms?: number } = {}): Vitals {
@@ -181,6 +272,8 @@ export function vitalsOf(rig: string, nowUs: number, change: Partial<Vitals> & {
     counters: { received: 48_213, evaluated: 48_190, late: 0, duplicate: 2, rejected: 0, shed: 0, missing: 0 },
     outbox: { batches: 1, bytes: 18_400, oldest_us: nowUs - 900_000 },
     channels: [channelOf({ metric: 'load', unit: '1', value: 0.42, limit_max: 8 })],
+    baselines: { mode: 'nominal', golden: null, rolling: null },
+    event: null,
     ...change,
   }
 }
@@ -198,6 +291,8 @@ export function fleetVitals(nowUs: number): readonly Vitals[] {
       counters,
       findings: [FLOW_FINDING, DRIFT_FINDING],
       channels: WATER_CHANNELS,
+      baselines: WATER_BASELINES,
+      event: WATER_EVENT,
     }),
     vitalsOf('host', nowUs, { agent: 'rack-1', limits_only: true }),
     vitalsOf('skab-valve', nowUs, {

@@ -1,5 +1,6 @@
 import { type ConnectionOptions, connect } from 'node:tls'
 import { WebSocket } from 'ws'
+import type { UplinkOptions } from '../../agent/adapters/ws-uplink.ts'
 import type { Signer } from '../../shared/crypto/sign.ts'
 import type { Canonical, DecisionItem } from '../../shared/model/decision.ts'
 import type { BatchHeader } from '../../shared/protocol/batch.ts'
@@ -196,3 +197,10 @@ export function handshake(port: number, tls: LinkTls): Promise<string> {
     socket.on('close', () => fail(new Error('closed')))
   })
 }
+
+/** An agent that takes no baseline from anybody. */
+export const noBaseline: UplinkOptions['baseline'] = async ({ id, rig, role }) => ({
+  ...{ t: 'baseline_answer', v: 1, id, rig, role },
+  taken: false,
+  reason: 'none',
+})

@@ -15,8 +15,8 @@ export type BenchFolder = Readonly<{
   remove(): void
 }>
 
-/** `address`: where the collector listens for agents. */
-export async function createBenchFolder({ address = '127.0.0.1' } = {}): Promise<BenchFolder> {
+/** `address`: where the collector listens for agents; `operators`: lines of people it trusts. */
+export async function createBenchFolder({ address = '127.0.0.1', operators = '' } = {}): Promise<BenchFolder> {
   const path = mkdtempSync(join(tmpdir(), 'hb-bench-'))
   const write = (name: string, text: string, mode = 0o600): void => writeFileSync(join(path, name), text, { mode })
   const ports = { agents: await freePort(), operators: await freePort(), health: await freePort() }
@@ -44,7 +44,7 @@ export async function createBenchFolder({ address = '127.0.0.1' } = {}): Promise
   write('agent.key', client.keyPem)
   write('sign.pem', signing.privatePem)
   write('sign.pub.pem', signing.publicPem)
-  write('collector.yaml', collectorYaml(ports, address))
+  write('collector.yaml', `${collectorYaml(ports, address)}${operators}`)
   return { path, ports, write, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 

@@ -54,6 +54,7 @@ export function rigSettings(metrics: readonly MetricSettings[], more: Partial<Ri
     baseline: null,
     rolling: null,
     stepUs: 1_000_000,
+    settleUs: 0,
     ...more,
   }
 }

@@ -5,11 +5,14 @@ import t from 'tap'
 import { type FakeCollector, startFakeCollector } from '../dashboard/fake-collector.ts'
 import {
   batchOf,
+  bookOf,
   decisionOf,
   FLOW_FINDING,
   fleetVitals,
+  GOLDEN_DIGEST,
   HOSTILE,
   HOSTILE_RIG,
+  ROLLING_DIGEST,
   refusalOf,
   sliceOf,
   vitalsOf,
@@ -47,6 +50,7 @@ const fakeOptions = {
     revisions: [REVISION],
     batches: [batchOf(4, FAILED_AT_US, FAILED_AT_US + 200_000), batchOf(3, FAILED_AT_US - 10_000_000, FAILED_AT_US)],
     refusals: [refusalOf('BATCH_GAP', `expected 9, got 11 ${HOSTILE}`, FAILED_AT_US)],
+    baselines: bookOf(nowUs()),
   }),
   pulse: () =>
     fleetVitals(nowUs())
@@ -178,7 +182,10 @@ async function rigStage(t: Tap, page: Page, fake: FakeCollector): Promise<void> 
   for (const word of ['Volume Flow RateRMS', 'FAIL', '23.90', 'L/min', '0.1 s', 'n/a', 'filling', 'σ'])
     t.match(flow, word)
   const bar = await channels.first().locator('.limit-bar').getAttribute('aria-label')
-  t.equal(bar, 'limits 26.00 to 40.00; baseline 30.10 to 34.10 (draft)')
+  t.equal(
+    bar,
+    'limits 26.00 to 40.00; golden 30.10 to 34.10 (draft); rolling 28.60 to 33.80 (rolling); expected now 29.40, 27.90 to 30.90 (level)',
+  )
   t.equal(await channels.first().locator('.bar-limit').count(), 2)
   t.equal(await channels.first().locator('.bar-band').count(), 1)
   t.equal(await chipOf(page.locator('[data-metric=voltage]')), '⧖ STALE')
@@ -216,6 +223,58 @@ async function rigStage(t: Tap, page: Page, fake: FakeCollector): Promise<void> 
   fake.publish({ type: 'revision', revision: heard })
   await page.getByText(`Late samples revised this by decision ${heard.id}: NO_TEST.`).waitFor()
   t.equal(fake.asked(REFUSED.id), 1, 'what is refused is not asked for again')
+  await page.keyboard.press('Escape')
+  await page.locator('.wall').waitFor()
+}
+
+async function baselineStage(t: Tap, page: Page, fake: FakeCollector): Promise<void> {
+  await page.goto(`${fake.url}/#/rig/demo/water-loop`)
+  await page.locator('table.channels').waitFor()
+  const flow = page.locator('[data-metric=flow]')
+  for (const form of ['bar-band', 'bar-rolling', 'bar-level'])
+    t.equal(await flow.locator(`.${form}`).count(), 1, `${form}: told apart by form, not by colour`)
+  t.match(await page.locator('.bands').innerText(), /golden\s+rolling\s+expected now/)
+  const golden = page.locator('.baseline-badge[data-role=golden]')
+  t.match(await golden.innerText(), /GOLDEN confidence 0\.8570\s+2\.4 d/)
+  const rolling = page.locator('.baseline-badge[data-role=rolling]')
+  t.match(await rolling.innerText(), /DRAFT as rolling confidence 0\.71\d*\s+5\.9 d · 42 % left/, 'the decay is said')
+  t.match(await golden.locator('summary').getAttribute('title'), 'environment_match: 0.9', 'and the inputs on hover')
+  await golden.locator('summary').focus()
+  await page.keyboard.press('Enter')
+  await golden.locator('table.inputs').waitFor()
+  t.match((await golden.locator('table.inputs').innerText()).replaceAll(/\s+/g, ' '), /segments 20\.00 5\.000 × 0\.952/)
+  t.match(
+    (await page.locator('.event').innerText()).replaceAll(/\s+/g, ' '),
+    /ALARM score 3\.42\d? limit 1 · level of Volume/,
+  )
+  const panel = page.getByLabel('baselines', { exact: true })
+  t.equal(await panel.locator('.baseline').count(), 2, 'of this rig only')
+  const first = panel.locator(`[data-digest="${GOLDEN_DIGEST}"]`)
+  for (const word of [
+    'GOLDEN',
+    'flight-7',
+    'ada proposed it',
+    'grace reviewed it',
+    'kay approved it',
+    'is compared with it',
+  ])
+    t.match(await first.innerText(), word)
+  const second = panel.locator(`[data-digest="${ROLLING_DIGEST}"]`)
+  for (const word of ['proposed as rolling', '1 of 1 approvals are missing', 'quality gate NOT passed', HOSTILE])
+    t.match(await second.innerText(), word)
+  await second.locator('.gate > summary').click()
+  await second.getByText('baseline too loose to protect flow').waitFor()
+  t.match(await panel.innerText(), 'keys distinct, persons unproven')
+  t.equal(await panel.locator('button, input, form').count(), 0, 'nothing can be approved here')
+  await page.evaluate('scrollTo(0, 0)')
+  await picture(page, 'baselines')
+  await page.setViewportSize({ width: 900, height: 1000 })
+  const spills = 'document.documentElement.scrollWidth <= document.documentElement.clientWidth'
+  t.equal(await page.evaluate(spills), true, 'nothing spills out of a narrow window')
+  await picture(page, 'baselines-narrow')
+  await page.setViewportSize({ width: 1600, height: 1000 })
+  fake.publish({ type: 'baselines', baselines: { ...bookOf(nowUs()), damage: 'statement 3', baselines: [] } })
+  await panel.getByText('The book of baselines is damaged: statement 3').waitFor()
   await page.keyboard.press('Escape')
   await page.locator('.wall').waitFor()
 }
@@ -316,6 +375,9 @@ t.test('the page in a browser', async (t) => {
     fleetStage(t, page, fake),
   )
   await t.test('a click leads to channels, to why, and to the raw samples', (t) => rigStage(t, page, fake))
+  await t.test('what a rig is compared with, how far that is to be believed, and who said so', (t) =>
+    baselineStage(t, page, fake),
+  )
   await t.test('what comes from outside is text and unknown is never good', (t) => hostileStage(t, page, fake))
   await t.test('a lost connection is loud and ends by itself', async (t) => {
     fake = await lostStage(t, page, fake)

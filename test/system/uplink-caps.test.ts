@@ -4,9 +4,10 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { SLICES_AT_ONCE_MAX } from '../../agent/adapters/downlinks.ts'
 import { FileOutbox } from '../../agent/adapters/file-outbox.ts'
 import { systemFiles } from '../../agent/adapters/files.ts'
-import { createUplink, SLICES_AT_ONCE_MAX, type Uplink, VITALS_BUFFER_MAX } from '../../agent/adapters/ws-uplink.ts'
+import { createUplink, type Uplink, VITALS_BUFFER_MAX } from '../../agent/adapters/ws-uplink.ts'
 import { readPublicKey } from '../../shared/crypto/sign.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { signDownlink } from '../../shared/protocol/downlink.ts'
@@ -17,7 +18,7 @@ import {
   readAgentMessage,
   writeMessage,
 } from '../../shared/protocol/messages.ts'
-import { createBatchMaker } from '../support/agent-double.ts'
+import { createBatchMaker, noBaseline } from '../support/agent-double.ts'
 import { createCollectorFolder } from '../support/collector-folder.ts'
 import { serverCertificate } from '../support/server-certificate.ts'
 
@@ -108,6 +109,7 @@ async function farEnd(
     outbox,
     clock,
     random: Math.random,
+    baseline: noBaseline,
     slice: ({ id, rig }) =>
       new Promise((done) => slices.push(() => done({ t: 'slice', id, ok: true, rig, channels: [] }))),
     events: {

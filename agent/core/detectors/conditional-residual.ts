@@ -136,6 +136,31 @@ export function completeRows(segments: readonly StepTable[]): CompleteRows {
   return { rows, keptRows, mean }
 }
 
+/**
+ * Channels in an order that what they are called has no part in: by their values, row by row. Sums over channels run in it,
+ * so that their last bits are the same whatever the rig's metrics are named. Only two that never differed keep their order.
+ */
+export function orderOf({ rows, mean }: CompleteRows): number[] {
+  const d = mean.length
+  return Array.from(mean, (_, c) => c).sort((a, b) => {
+    for (let row = 0; row < rows.length; row += d) {
+      const apart = rows[row + a]! - rows[row + b]!
+      if (apart !== 0) return apart
+    }
+    return 0
+  })
+}
+
+/** The same rows with column `channelAt[k]` in the place of column k. */
+export function reordered({ rows, keptRows, mean }: CompleteRows, channelAt: readonly number[]): CompleteRows {
+  const d = channelAt.length
+  const moved = new Float64Array(rows.length)
+  for (let row = 0; row < rows.length; row += d)
+    for (let k = 0; k < d; k += 1) moved[row + k] = rows[row + channelAt[k]!]!
+  const pick = (values: Float64Array) => Float64Array.from(channelAt, (c) => values[c]!)
+  return { rows: moved, keptRows: pick(keptRows), mean: pick(mean) }
+}
+
 function completeSegment({ channels, rows, mean: steps }: StepTable): CompleteRows {
   const filled = new Float64Array(rows * channels)
   const keptRows = new Float64Array(channels)

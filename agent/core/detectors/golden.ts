@@ -1,5 +1,5 @@
 import { noiseOf } from '../../../shared/math/nominal.ts'
-import type { ChannelDetector, ChannelStep, Numbers } from './detector.ts'
+import type { ChannelDetector, Numbers } from './detector.ts'
 import { meansOf, type StepTable } from './steps.ts'
 
 /**
@@ -28,18 +28,25 @@ const FADING = 0
 const SEEN = 1
 const AGE = 2
 const SPREAD = 3
+const FIELDS = 4
 
 export const GOLDEN: ChannelDetector = {
   name: 'golden',
   version: 1,
-  fields: 4,
+  fields: FIELDS,
   meanSteps: FADING_STEPS,
   limitMin: 4,
   fit: fitGolden,
   begin(_numbers, state, at) {
-    state.fill(0, at, at + 4)
+    state.fill(0, at, at + FIELDS)
   },
-  step: stepGolden,
+  step({ fits, state, scores }, { mean }) {
+    for (let c = 0, at = 0; c < fits.length; c += 1, at += FIELDS) {
+      const fit = fits[c]!
+      if (fit === null || Number.isNaN(mean[c]!)) continue
+      scores[c] = stepGolden(fit.numbers, state, at, mean[c]!)
+    }
+  },
   skip(_numbers, state, at, steps) {
     state[at + SEEN] = 0
     state[at + AGE] = state[at + AGE]! + steps
@@ -49,10 +56,10 @@ export const GOLDEN: ChannelDetector = {
   detectableShift: (numbers, limit) => limit * Math.sqrt(numbers[VARIANCE]!),
 }
 
-function stepGolden(numbers: Numbers, state: Float64Array, at: number, now: ChannelStep): number {
+function stepGolden(numbers: Numbers, state: Float64Array, at: number, mean: number): number {
   const seen = state[at + SEEN]! + 1
   const fading =
-    state[at + FADING]! + (now.mean - state[at + FADING]!) * (seen < FADING_STEPS ? 1 / seen : 1 / FADING_STEPS)
+    state[at + FADING]! + (mean - state[at + FADING]!) * (seen < FADING_STEPS ? 1 / seen : 1 / FADING_STEPS)
   const age = state[at + AGE]! + 1
   const spread = Math.sqrt(numbers[VARIANCE]! + numbers[WANDER]! * age)
   state[at + FADING] = fading

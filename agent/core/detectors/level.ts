@@ -1,5 +1,6 @@
 import { noiseOf } from '../../../shared/math/nominal.ts'
-import type { ChannelDetector, ChannelStep, Numbers } from './detector.ts'
+import type { ChannelDetector, Numbers } from './detector.ts'
+import { isLatched } from './latches.ts'
 import { meansOf, type StepTable } from './steps.ts'
 
 /**
@@ -24,6 +25,13 @@ const WANDER_SHARE_OF_NOISE = 0.00003
  * the wander so that it follows slowly, and is therefore surer of itself than it should be.
  */
 const REFERENCE_TOLERANCE = 2.5
+/**
+ * Standard deviations of a step beyond which it counts as so far: one sample that is nonsense is a matter for the spike
+ * detector, and must move neither the mean of fifteen beyond its limit nor the reference.
+ */
+const STEP_SIGMAS_MAX = 6
+/** A gap of so many steps makes the reference half as old as it is long. */
+const LONG_GAP_STEPS = 400
 /** Weight of what other segments say of the wander rate, when there are many. */
 const POOLED_SHARE = 0.5
 /** Steps below which nothing is known of a channel. */
@@ -37,32 +45,43 @@ const NOISE = 1
 const WANDER = 2
 const START_VARIANCE = 3
 
-/** Order of a channel's state: reference, its variance, deviation, spread, steps seen, sum of the ring, ring of means. */
+/** Order of a channel's state: reference, its variance, deviation, spread, steps in the ring, where the next goes, sum, ring. */
 const REF = 0
 const VARIANCE = 1
 const DEVIATION = 2
 const SPREAD = 3
-const SEEN = 4
-const SUM = 5
-const RING = 6
+const FULL = 4
+const SLOT = 5
+const SUM = 6
+const RING = 7
+const FIELDS = RING + MEAN_STEPS
 
 export const LEVEL: ChannelDetector = {
   name: 'level',
   version: 2,
-  fields: RING + MEAN_STEPS,
+  fields: FIELDS,
   meanSteps: MEAN_STEPS,
   limitMin: 3,
   fit: fitLevel,
   begin(numbers, state, at) {
-    state.fill(0, at, at + RING + MEAN_STEPS)
+    state.fill(0, at, at + FIELDS)
     state[at + REF] = numbers[REFERENCE]!
     state[at + VARIANCE] = numbers[START_VARIANCE]!
   },
-  step: stepLevel,
+  step({ fits, state, scores, latches }, { mean }) {
+    for (let c = 0, at = 0; c < fits.length; c += 1, at += FIELDS) {
+      const fit = fits[c]!
+      if (fit === null || Number.isNaN(mean[c]!)) continue
+      scores[c] = stepLevel(fit.numbers, state, at, mean[c]!, isLatched(latches, c))
+    }
+  },
   skip(numbers, state, at, steps) {
-    // The reference grows old in the meantime, and the mean of before says nothing about now.
-    state[at + VARIANCE] = state[at + VARIANCE]! + numbers[WANDER]! * steps
-    state[at + SEEN] = 0
+    // The reference grows old in the meantime, and the mean of before says nothing about now. But faults begin in gaps
+    // too: one that is short beside what the baseline saw in one piece excuses next to nothing.
+    const aged = steps * (steps / (steps + LONG_GAP_STEPS))
+    state[at + VARIANCE] = state[at + VARIANCE]! + numbers[WANDER]! * aged
+    state[at + FULL] = 0
+    state[at + SLOT] = 0
     state[at + SUM] = 0
   },
   deviation: (_numbers, state, at) => state[at + DEVIATION]!,
@@ -75,15 +94,19 @@ export const LEVEL: ChannelDetector = {
     limit * Math.sqrt(numbers[NOISE]! / MEAN_STEPS + REFERENCE_TOLERANCE * numbers[START_VARIANCE]!),
 }
 
-function stepLevel(numbers: Numbers, state: Float64Array, at: number, now: ChannelStep): number {
+function stepLevel(numbers: Numbers, state: Float64Array, at: number, mean: number, held: boolean): number {
   const noise = numbers[NOISE]!
-  const seen = state[at + SEEN]!
-  const slot = seen % MEAN_STEPS
-  const full = Math.min(seen + 1, MEAN_STEPS)
-  const leaves = seen < MEAN_STEPS ? 0 : state[at + RING + slot]!
-  state[at + RING + slot] = now.mean
-  state[at + SEEN] = seen + 1
-  let sum = state[at + SUM]! + (now.mean - leaves)
+  const slot = state[at + SLOT]!
+  const before = state[at + FULL]!
+  const full = before < MEAN_STEPS ? before + 1 : MEAN_STEPS
+  const leaves = before < MEAN_STEPS ? 0 : state[at + RING + slot]!
+  // In alarm the tolerance stands still with the reference: one that grew would talk the alarm out of it.
+  const variance = state[at + VARIANCE]! + (held ? 0 : numbers[WANDER]!)
+  const value = held ? mean : withinReach(mean, state[at + REF]!, variance + noise)
+  state[at + RING + slot] = value
+  state[at + FULL] = full
+  state[at + SLOT] = slot === MEAN_STEPS - 1 ? 0 : slot + 1
+  let sum = state[at + SUM]! + (value - leaves)
   if (slot === MEAN_STEPS - 1) {
     // Summed anew once round, in the order of the ring: a sum that is only corrected gathers rounding errors for ever.
     sum = 0
@@ -91,18 +114,23 @@ function stepLevel(numbers: Numbers, state: Float64Array, at: number, now: Chann
   }
   state[at + SUM] = sum
   const deviation = sum / full - state[at + REF]!
-  // In alarm the tolerance stands still with the reference: one that grew would talk the alarm out of it.
-  const variance = state[at + VARIANCE]! + (now.held ? 0 : numbers[WANDER]!)
   const spread = Math.sqrt(noise / full + REFERENCE_TOLERANCE * variance)
   state[at + VARIANCE] = variance
   state[at + DEVIATION] = deviation
   state[at + SPREAD] = spread
-  if (!now.held && variance + noise > 0) {
+  if (!held && variance + noise > 0) {
     const gain = variance / (variance + noise)
-    state[at + REF] = state[at + REF]! + gain * (now.mean - state[at + REF]!)
+    state[at + REF] = state[at + REF]! + gain * (value - state[at + REF]!)
     state[at + VARIANCE] = variance - gain * variance
   }
   return scoreOf(Math.abs(deviation), spread)
+}
+
+function withinReach(value: number, reference: number, variance: number): number {
+  const apart = value - reference
+  const most = STEP_SIGMAS_MAX * STEP_SIGMAS_MAX * variance
+  if (!(most > 0 && apart * apart > most)) return value
+  return reference + (apart < 0 ? -Math.sqrt(most) : Math.sqrt(most))
 }
 
 /** A channel without any spread tolerates nothing; the score is cut so that it stays a number. */

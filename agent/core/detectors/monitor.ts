@@ -1,5 +1,4 @@
 import { type AlarmState, driverOf, isActive } from './alarm.ts'
-import type { ChannelStep } from './detector.ts'
 import {
   beginLatchRow,
   breakLatchRows,
@@ -16,7 +15,7 @@ import {
 import { fitOf, type MonitorSettings } from './monitor-settings.ts'
 import { createRigMonitors, eventScoreOf, type RigMonitor, skipRig, stepRig, voiceOfRig } from './rig-monitor.ts'
 import type { StepRow } from './steps.ts'
-import { CHANNEL_STREAMS, type ChannelStream } from './streams.ts'
+import { CHANNEL_STREAMS, type ChannelStream, type StreamUse } from './streams.ts'
 import type { Voice } from './voice.ts'
 
 /** A fit of the baseline, its numbers as doubles in a row. */
@@ -39,7 +38,7 @@ export type Monitor = {
   readonly settings: MonitorSettings
   readonly channels: readonly ChannelMonitor[]
   readonly rig: readonly RigMonitor[]
-  /** Rows taken since it began or since a gap, and rows for which events are held back yet while the rig settles. */
+  /** Rows taken since it began, and rows for which events are held back yet while the rig settles. */
   readonly progress: Float64Array
 }
 
@@ -82,30 +81,22 @@ export function stepMonitor(monitor: Monitor, row: StepRow): void {
   for (const of of monitor.rig) stepRig(of, row, mayStart)
 }
 
-const STEP: ChannelStep = { mean: 0, min: 0, max: 0, first: 0, last: 0, held: false }
 const LATCH: LatchStep = { over: false, score: 0, limit: 1, distance: 0 }
 
 function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void {
-  const { stream, fits, state, scores, latches, supportLimit } = of
-  const { detector } = stream
+  const { stream, fits, scores, latches, supportLimit } = of
+  const { mean } = row
+  stream.detector.step(of, row)
+  beginLatchRow(latches)
   // The furthest channel, and how far the one behind it is: what support is about.
   let furthest = -1
   let first = 0
   let second = 0
   let isQuiet = true
-  beginLatchRow(latches)
   for (let c = 0; c < fits.length; c += 1) {
     const fit = fits[c]!
-    const mean = row.mean[c]!
-    if (fit === null || Number.isNaN(mean)) continue
-    STEP.mean = mean
-    STEP.min = row.min[c]!
-    STEP.max = row.max[c]!
-    STEP.first = row.first[c]!
-    STEP.last = row.last[c]!
-    STEP.held = isLatched(latches, c)
-    const score = detector.step(fit.numbers, state, c * detector.fields, STEP)
-    scores[c] = score
+    if (fit === null || Number.isNaN(mean[c]!)) continue
+    const score = scores[c]!
     if (score > fit.limit || !isLatchIdle(latches, c)) isQuiet = false
     if (score > first) {
       second = first
@@ -148,9 +139,11 @@ function latchChannels(of: ChannelMonitor, row: StepRow, { mayStart, supported }
   endLatchRow(latches)
 }
 
-/** Steps that nobody saw went by: a gap in time. */
+/**
+ * Steps that nobody saw went by: a gap in time. No new warm-up: references would follow what happened in the gap before
+ * anybody may speak of it.
+ */
 export function skipMonitor(monitor: Monitor, steps: number): void {
-  monitor.progress[ROWS] = 0
   for (const { stream, fits, state, latches } of monitor.channels) {
     const { detector } = stream
     breakLatchRows(latches)
@@ -162,30 +155,37 @@ export function skipMonitor(monitor: Monitor, steps: number): void {
   for (const of of monitor.rig) skipRig(of, steps)
 }
 
-/** The stream that speaks loudest about a channel; null while none does. */
+/** The stream that speaks loudest about a channel, one that makes events before one that advises; null while none does. */
 export function voiceOf(monitor: Monitor, channel: number): Voice | null {
   let loudest: Voice | null = null
-  for (const { stream, fits, state, scores, latches } of monitor.channels) {
+  let isEvent = false
+  const hear = (voice: Voice, use: StreamUse) => {
+    const outdoes = (use === 'event') === isEvent ? !(loudest !== null && loudest.ratio >= voice.ratio) : !isEvent
+    if (!outdoes) return
+    loudest = voice
+    isEvent = use === 'event'
+  }
+  for (const of of monitor.channels) {
+    const { stream, fits, state, latches } = of
     const fit = fits[channel]
     if (fit == null || !isLatched(latches, channel)) continue
-    const ratio = scores[channel]! / fit.limit
-    if (loudest !== null && !(ratio > loudest.ratio)) continue
     const { detector } = stream
     const at = channel * detector.fields
     const band = detector.band?.(fit.numbers, state, at) ?? null
-    loudest = {
+    const voice = {
       stream: detector.name,
-      ratio,
+      ratio: ratioOf(of, channel),
       level: band?.level ?? null,
       perScore: band?.perScore ?? null,
       limit: fit.limit,
       distance: detector.deviation?.(fit.numbers, state, at) ?? null,
       steps: detector.meanSteps,
     }
+    hear(voice, stream.use)
   }
   for (const of of monitor.rig) {
     const voice = voiceOfRig(of, channel)
-    if (voice !== null && !(loudest !== null && loudest.ratio >= voice.ratio)) loudest = voice
+    if (voice !== null) hear(voice, of.stream.use)
   }
   return loudest
 }

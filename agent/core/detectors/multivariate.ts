@@ -4,7 +4,9 @@ import {
   type CrossSums,
   completeRows,
   crossSumsOf,
+  orderOf,
   relationOf,
+  reordered,
   residualColumns,
   unitsOf,
 } from './conditional-residual.ts'
@@ -53,19 +55,19 @@ const VARIANCE_MIN = 1e-100
  */
 const REFERENCE_TOLERANCE = 2.5
 
-/** Numbers of a fit: these, then those of each channel, then the inverse of the correlations. */
+/** Numbers of a fit: these, then those of each channel, then the inverse of the correlations by position. */
 const CHANNELS = 0
 const UNREST = 1
 const ROWS = 2
 const OF_FIT = 3
 /** Of a channel; one that takes no part has 0 deviations a unit. */
-const OF_CHANNEL = 6
+const OF_CHANNEL = 5
 const MEAN = 0
 const PER_UNIT = 1
-const TO_UNIT = 2
-const KEPT = 3
-const NOISE = 4
-const WANDER = 5
+/** Position in the order of {@link orderOf}, and the rows it is kept for: in one number, for the room of it. */
+const PLACE = 2
+const NOISE = 3
+const WANDER = 4
 
 /** State of each channel: reference, its variance, two means, rows in them, last value and rows since. */
 const FIELDS = 7
@@ -98,21 +100,21 @@ export const MULTIVARIATE: RigDetector = {
   version: 1,
   meanSteps: (2 - LONG) / LONG,
   limitMin: 4,
-  fields: (numbers) => numbers[CHANNELS]! * FIELDS,
+  fields: (numbers) => channelsOf(numbers) * FIELDS,
   fit: fitMultivariate,
   begin(numbers, state) {
     state.fill(0)
-    for (let c = 0; c < numbers[CHANNELS]!; c += 1) {
+    for (let c = 0, order = channelsOf(numbers); c < order; c += 1) {
       const of = OF_FIT + c * OF_CHANNEL
       const rows = numbers[ROWS]!
       state[c * FIELDS + VARIANCE] = numbers[of + NOISE]! / rows + (numbers[of + WANDER]! * rows) / 3
       // Nothing was said yet, so that nothing is kept.
-      state[c * FIELDS + AGE] = numbers[of + KEPT]!
+      state[c * FIELDS + AGE] = keptRowsOf(numbers, of)
     }
   },
   step: stepMultivariate,
   skip(numbers, state, { steps, held }) {
-    for (let c = 0; c < numbers[CHANNELS]!; c += 1) {
+    for (let c = 0, order = channelsOf(numbers); c < order; c += 1) {
       const at = c * FIELDS
       state[at + AGE] = state[at + AGE]! + steps
       // In alarm the reference stands still, and the mean of before is still what is known of the fault.
@@ -121,8 +123,12 @@ export const MULTIVARIATE: RigDetector = {
       forgetMeans(state, at)
     }
   },
-  deviation: (numbers, state, channel) =>
-    deviationAt(state, channel * FIELDS) * numbers[OF_FIT + channel * OF_CHANNEL + TO_UNIT]!,
+  deviation(numbers, state, channel) {
+    const of = OF_FIT + channel * OF_CHANNEL
+    const perUnit = numbers[of + PER_UNIT]!
+    if (perUnit === 0) return 0
+    return deviationAt(state, channel * FIELDS) / (perUnit * diagonalOf(matrixOf(numbers), positionOf(numbers, of)))
+  },
   release(_numbers, state, channel) {
     const at = channel * FIELDS
     const deviation = deviationAt(state, at)
@@ -130,6 +136,27 @@ export const MULTIVARIATE: RigDetector = {
   },
   // A relation that moved by itself from one part of the nominal rows to the next is no proof of a fault when it moves.
   eventRatio: (numbers) => Math.max(1, Math.sqrt(numbers[UNREST]!)),
+}
+
+/** As a whole number: with one that might have a fraction every index of the product is calculated as a double, at twice the time. */
+function channelsOf(numbers: Numbers): number {
+  return numbers[CHANNELS]! | 0
+}
+
+const POSITION_BITS = 7
+const KEPT_MAX = 1_000_000
+
+function placeOf(position: number, keptRows: number): number {
+  return position + Math.min(keptRows, KEPT_MAX) * MULTIVARIATE_CHANNELS_MAX
+}
+
+function positionOf(numbers: Numbers, of: number): number {
+  return numbers[of + PLACE]! & (MULTIVARIATE_CHANNELS_MAX - 1)
+}
+
+/** Rows for which a channel that is silent still says what it said last. */
+function keptRowsOf(numbers: Numbers, of: number): number {
+  return numbers[of + PLACE]! >> POSITION_BITS
 }
 
 function forgetMeans(state: Float64Array, at: number): void {
@@ -143,34 +170,74 @@ function deviationAt(state: Float64Array, at: number): number {
 }
 
 function stepMultivariate(numbers: Numbers, state: Float64Array, row: StepRow, { held, scores }: RigScores): void {
-  const order = numbers[CHANNELS]!
+  const order = channelsOf(numbers)
   const missing = standardise(numbers, state, row)
-  const matrix: PackedMatrix = { numbers, at: OF_FIT + order * OF_CHANNEL, order }
   // What a few channels say is no account of what all the others should be.
   const isTold = 2 * missing.length <= order
-  if (isTold) {
-    complete(matrix, missing)
-    multiply(matrix, z, g)
-  }
+  if (isTold) conclude(matrixOf(numbers), missing, furthestOf(numbers, state, held))
   for (let c = 0; c < order; c += 1) {
     const of = OF_FIT + c * OF_CHANNEL
     const at = c * FIELDS
     state[at + VARIANCE] = state[at + VARIANCE]! + numbers[of + WANDER]!
-    const isJudged = isTold && numbers[of + PER_UNIT]! > 0 && state[at + AGE]! <= numbers[of + KEPT]!
+    const isJudged = isTold && numbers[of + PER_UNIT]! > 0 && state[at + AGE]! <= keptRowsOf(numbers, of)
     if (!isJudged) scores[c] = 0
     else {
-      scores[c] = scoreOf(state, at, g[c]!, numbers[of + NOISE]!)
-      if (held[c] === 0) follow(state, at, g[c]!, numbers[of + NOISE]!)
+      const residual = g[positionOf(numbers, of)]!
+      scores[c] = scoreOf(state, at, residual, numbers[of + NOISE]!)
+      if (held[c] === 0) follow(state, at, residual, numbers[of + NOISE]!)
     }
   }
 }
 
+function matrixOf(numbers: Numbers): PackedMatrix {
+  const order = channelsOf(numbers)
+  return { numbers, at: OF_FIT + order * OF_CHANNEL, order }
+}
+
+function diagonalOf({ numbers, at }: PackedMatrix, position: number): number {
+  return numbers[at + packedLength(position) + position]!
+}
+
+/** Position of the channel in alarm that is furthest, and not silent; −1 for none. */
+function furthestOf(numbers: Numbers, state: Float64Array, held: Uint8Array): number {
+  let furthest = -1
+  let most = -1
+  for (let c = 0; c < held.length; c += 1) {
+    const of = OF_FIT + c * OF_CHANNEL
+    if (held[c] === 0 || !(state[c * FIELDS + AGE]! <= keptRowsOf(numbers, of))) continue
+    const deviation = deviationAt(state, c * FIELDS)
+    const far = (deviation * deviation) / (numbers[of + NOISE]! + VARIANCE_MIN)
+    const position = positionOf(numbers, of)
+    if (!(far > most || (far === most && position < furthest))) continue
+    most = far
+    furthest = position
+  }
+  return furthest
+}
+
+/**
+ * Writes the residuals of `z` to `g`. The others are not held against what the furthest channel in alarm says: a slope that
+ * chance made a twentieth puts a whole deviation on a channel that is well when another one is twenty off, and its reference
+ * would follow until the fault is over and then be wrong.
+ */
+function conclude(matrix: PackedMatrix, missing: readonly number[], furthest: number): void {
+  if (furthest < 0) {
+    complete(matrix, missing)
+    multiply(matrix, z, g)
+    return
+  }
+  const said = z[furthest]!
+  complete(matrix, [...missing, furthest])
+  multiply(matrix, z, g)
+  g[furthest] = g[furthest]! + diagonalOf(matrix, furthest) * (said - z[furthest]!)
+}
+
 const NONE: readonly number[] = []
 
-/** Writes the row in deviations to `z`. @returns channels that said nothing for longer than they ever did. */
+/** Writes the row in deviations to `z`. @returns positions of channels that said nothing for longer than they ever did. */
 function standardise(numbers: Numbers, state: Float64Array, { mean: means }: StepRow): readonly number[] {
   let missing: number[] | null = null
-  const order = numbers[CHANNELS]!
+  const order = channelsOf(numbers)
   for (let c = 0, of = OF_FIT, at = 0; c < order; c += 1, of += OF_CHANNEL, at += FIELDS) {
     const perUnit = numbers[of + PER_UNIT]!
     const mean = means[c]!
@@ -180,14 +247,16 @@ function standardise(numbers: Numbers, state: Float64Array, { mean: means }: Ste
       state[at + LAST] = value > VALUE_MAX ? VALUE_MAX : value < -VALUE_MAX ? -VALUE_MAX : value
       state[at + AGE] = 0
     }
-    const isKnown = state[at + AGE]! <= numbers[of + KEPT]!
-    z[c] = isKnown ? state[at + LAST]! : 0
+    const isKnown = state[at + AGE]! <= keptRowsOf(numbers, of)
+    const position = positionOf(numbers, of)
+    z[position] = isKnown ? state[at + LAST]! : 0
     if (!isKnown && perUnit > 0) {
       missing ??= []
-      missing.push(c)
+      missing.push(position)
     }
   }
-  return missing ?? NONE
+  // In the order of positions: what is completed first is used for the next.
+  return missing?.sort((a, b) => a - b) ?? NONE
 }
 
 /**
@@ -196,7 +265,7 @@ function standardise(numbers: Numbers, state: Float64Array, { mean: means }: Ste
  */
 function complete(matrix: PackedMatrix, missing: readonly number[]): void {
   for (let sweep = 0; sweep < MISSING_SWEEPS; sweep += 1) {
-    for (const c of missing) z[c] = -rowProduct(matrix, c, z) / matrix.numbers[matrix.at + packedLength(c) + c]!
+    for (const k of missing) z[k] = -rowProduct(matrix, k, z) / diagonalOf(matrix, k)
   }
 }
 
@@ -232,7 +301,9 @@ function fitMultivariate(segments: readonly StepTable[]): readonly number[] | nu
   const newest = newestOf(segments, Math.max(ROWS_MIN, ROWS_A_CHANNEL * channels))
   const rows = newest.reduce((sum, segment) => sum + segment.rows, 0)
   if (lackOfRelation(channels, rows) !== null) return null
-  const complete = completeRows(newest)
+  const inOrder = completeRows(newest)
+  const channelAt = orderOf(inOrder)
+  const complete = reordered(inOrder, channelAt)
   const parts = Array.from({ length: PARTS }, (_, k): readonly [number, number] => [
     Math.floor((k * rows) / PARTS),
     Math.floor(((k + 1) * rows) / PARTS),
@@ -241,19 +312,24 @@ function fitMultivariate(segments: readonly StepTable[]): readonly number[] | nu
   const relation = relationOf(sums, complete.mean)
   if (relation === null) return null
   const fitted = residualColumns(complete.rows, relation, [0, rows])
-  const toUnit = unitsOf(relation)
-  const unseen = unseenResiduals({ complete, sums, parts, toUnit })
+  const unseen = unseenResiduals({ complete, sums, parts, toUnit: unitsOf(relation) })
   if (unseen === null) return null
-  const ofChannels: number[] = []
+  const ofChannels: number[][] = []
   let unrest = 0
-  for (let c = 0; c < channels; c += 1) {
-    const { noise: seen, wander } = fitLocalLevel(fitted[c]!)
-    const noise = Math.max(seen, fitLocalLevel(unseen[c]!).noise)
-    const scale = relation.scale[c]!
-    ofChannels.push(relation.mean[c]!, scale > 0 ? 1 / scale : 0, toUnit[c]!, complete.keptRows[c]!, noise, wander)
-    unrest += unrestOf(unseen[c]!, noise, parts) / channels
-  }
-  return [channels, unrest, rows, ...ofChannels, ...relation.inverse]
+  channelAt.forEach((channel, k) => {
+    const { noise: seen, wander } = fitLocalLevel(fitted[k]!)
+    const noise = Math.max(seen, fitLocalLevel(unseen[k]!).noise)
+    const scale = relation.scale[k]!
+    ofChannels[channel] = [
+      relation.mean[k]!,
+      scale > 0 ? 1 / scale : 0,
+      placeOf(k, complete.keptRows[k]!),
+      noise,
+      wander,
+    ]
+    unrest += unrestOf(unseen[k]!, noise, parts) / channels
+  })
+  return [channels, unrest, rows, ...ofChannels.flat(), ...relation.inverse]
 }
 
 /** Mean over parts of how many times further their means are from 0 than noise makes them, in squares; 1 is at rest. */

@@ -1,8 +1,9 @@
 import type { DetectorFit } from '../../../shared/model/baseline.ts'
-import type { ChannelDetector, ChannelStep } from './detector.ts'
+import type { ChannelDetector } from './detector.ts'
+import { createLatches } from './latches.ts'
 import { longestKept, manyChannelsRatio, REPLAY_FIT_RATIO } from './replay.ts'
 import { fitRig } from './rig-limits.ts'
-import { createStepRow, reverseSteps, type StepRow, type StepTable, sliceSteps } from './steps.ts'
+import { cellOfSteps, createStepRow, reverseSteps, type StepRow, type StepTable, sliceSteps } from './steps.ts'
 import { CHANNEL_STREAMS, type ChannelStream, type Support } from './streams.ts'
 
 /** What detectors found in nominal segments. */
@@ -23,7 +24,7 @@ export type Fitted = Readonly<{
  */
 export function fitDetectors(segments: readonly StepTable[], channels: number): Fitted {
   const fits: DetectorFit[][] = Array.from({ length: channels }, () => [])
-  const { rig, inEvents } = fitRig(segments, fits)
+  const rig: DetectorFit[] = []
   let rigMaxima: number[] = []
   for (const stream of CHANNEL_STREAMS) {
     const { detector, use, support } = stream
@@ -43,8 +44,10 @@ export function fitDetectors(segments: readonly StepTable[], channels: number): 
     if (use === 'event' && rigMaxima.length === 0) rigMaxima = inLimits
     if (support !== null && replays.length > 0) rig.push(fitSupport(support, replays, channels))
   }
+  const together = fitRig(segments, fits)
+  rig.push(...together.rig)
   rig.sort((a, b) => (a.detector < b.detector ? -1 : 1))
-  return { channels: fits, rig, rigMaxima: rigMaxima.map((max, k) => Math.max(max, inEvents[k]!)) }
+  return { channels: fits, rig, rigMaxima: rigMaxima.map((max, k) => Math.max(max, together.inEvents[k]!)) }
 }
 
 /**
@@ -87,9 +90,12 @@ function replayScores(detector: ChannelDetector, segment: StepTable): Float64Arr
     const numbers = detector.fit([fitted], c)
     if (numbers === null) continue
     detector.begin(numbers, state, 0)
+    const watched = { fits: [{ numbers }], state, scores: new Float64Array(1), latches: createLatches(1) }
     for (let row = half; row < rows; row += 1) {
-      const step = channelStep(segment, row, c)
-      if (step !== null) scores[(row - half) * channels + c] = detector.step(numbers, state, 0, step)
+      const at = row * channels + c
+      if (Number.isNaN(segment.mean[at]!)) continue
+      detector.step(watched, cellOfSteps(segment, at))
+      scores[(row - half) * channels + c] = watched.scores[0]!
     }
   }
   return scores
@@ -130,13 +136,6 @@ function secondLargest(scores: Float64Array, from: number, count: number): numbe
     } else if (score > second) second = score
   }
   return second
-}
-
-function channelStep(table: StepTable, row: number, c: number): ChannelStep | null {
-  const at = row * table.channels + c
-  const mean = table.mean[at]!
-  if (Number.isNaN(mean)) return null
-  return { mean, min: table.min[at]!, max: table.max[at]!, first: table.first[at]!, last: table.last[at]!, held: false }
 }
 
 /** Gathers rows for a table. */

@@ -13,6 +13,8 @@ export function fitRig(
   fits: readonly DetectorFit[][],
 ): { rig: DetectorFit[]; inEvents: number[] } {
   const inEvents = segments.map(() => 0)
+  // A channel that nothing is known of has no part in a relation, and all the others would have none without it.
+  if (fits.some((of) => of.length === 0)) return { rig: [], inEvents }
   const rig = RIG_STREAMS.flatMap((stream): DetectorFit[] => {
     const { name, version, limitMin, fit, eventRatio } = stream.detector
     const numbers = fit(segments)

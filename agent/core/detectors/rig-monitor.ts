@@ -1,4 +1,4 @@
-import { driverOf } from './alarm.ts'
+import { driverOf, isActive } from './alarm.ts'
 import {
   beginLatchRow,
   breakLatchRows,
@@ -72,7 +72,8 @@ export function stepRig(of: RigMonitor, row: StepRow, mayStart: boolean): void {
 }
 
 function hold({ latches, held }: RigMonitor): void {
-  for (let c = 0; c < held.length; c += 1) held[c] = isLatched(latches, c) ? 1 : 0
+  const isAny = isActive(latches)
+  for (let c = 0; c < held.length; c += 1) held[c] = isAny && isLatched(latches, c) ? 1 : 0
 }
 
 function latchRig({ stream, numbers, limits, state, scores, latches }: RigMonitor, mayStart: boolean): void {

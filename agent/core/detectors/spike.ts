@@ -1,4 +1,4 @@
-import type { ChannelDetector, ChannelStep } from './detector.ts'
+import type { ChannelDetector } from './detector.ts'
 import type { StepTable } from './steps.ts'
 
 /**
@@ -18,11 +18,12 @@ const SIGMA = 0
 const FADING = 0
 const SEEN = 1
 const DISTANCE = 2
+const FIELDS = 3
 
 export const SPIKE: ChannelDetector = {
   name: 'spike',
   version: 1,
-  fields: 3,
+  fields: FIELDS,
   meanSteps: 1,
   limitMin: 8,
   fit(segments, channel) {
@@ -30,13 +31,14 @@ export const SPIKE: ChannelDetector = {
     return newest === undefined ? null : fitSpike(newest, channel)
   },
   begin(_numbers, state, at) {
-    state.fill(0, at, at + 3)
+    state.fill(0, at, at + FIELDS)
   },
-  step(numbers, state, at, now) {
-    const distance = takeStep(state, at, now)
-    if (distance === 0) return 0
-    const sigma = numbers[SIGMA]!
-    return sigma > 0 ? Math.min(Math.abs(distance) / sigma, SCORE_MAX) : SCORE_MAX
+  step({ fits, state, scores }, { mean, min, max }) {
+    for (let c = 0, at = 0; c < fits.length; c += 1, at += FIELDS) {
+      const fit = fits[c]!
+      if (fit === null || Number.isNaN(mean[c]!)) continue
+      scores[c] = scoreOf(takeStep(state, at, mean[c]!, min[c]!, max[c]!), fit.numbers[SIGMA]!)
+    }
   },
   skip(_numbers, state, at) {
     state[at + SEEN] = 0
@@ -44,12 +46,13 @@ export const SPIKE: ChannelDetector = {
   deviation: (_numbers, state, at) => state[at + DISTANCE]!,
 }
 
+function scoreOf(distance: number, sigma: number): number {
+  if (distance === 0) return 0
+  return sigma > 0 ? Math.min(Math.abs(distance) / sigma, SCORE_MAX) : SCORE_MAX
+}
+
 /** @returns signed distance of the further extreme from the steps before; 0 while there are too few of them. */
-function takeStep(
-  state: Float64Array,
-  at: number,
-  { mean, min, max }: Pick<ChannelStep, 'mean' | 'min' | 'max'>,
-): number {
+function takeStep(state: Float64Array, at: number, mean: number, min: number, max: number): number {
   const seen = state[at + SEEN]!
   const fading = state[at + FADING]!
   const above = max - fading
@@ -71,7 +74,7 @@ function fitSpike(table: StepTable, channel: number): readonly number[] | null {
     const k = row * table.channels + channel
     const mean = table.mean[k]!
     if (Number.isNaN(mean)) continue
-    sum += Math.abs(takeStep(state, 0, { mean, min: table.min[k]!, max: table.max[k]! }))
+    sum += Math.abs(takeStep(state, 0, mean, table.min[k]!, table.max[k]!))
     size += Math.abs(mean)
     steps += 1
   }

@@ -70,6 +70,18 @@ export function rowOfSteps(table: StepTable, row: number): StepRow {
   }
 }
 
+/** One step of one channel as a row of its own, without copying. */
+export function cellOfSteps(table: StepTable, at: number): StepRow {
+  const cut = (column: Float64Array) => column.subarray(at, at + 1)
+  return {
+    mean: cut(table.mean),
+    min: cut(table.min),
+    max: cut(table.max),
+    first: cut(table.first),
+    last: cut(table.last),
+  }
+}
+
 /** Means of one channel, oldest first, without the rows in which it has none. */
 export function meansOf(table: StepTable, channel: number): Float64Array {
   const means = new Float64Array(table.rows)

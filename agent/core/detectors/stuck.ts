@@ -1,4 +1,4 @@
-import type { ChannelDetector, ChannelStep } from './detector.ts'
+import type { ChannelDetector } from './detector.ts'
 import type { StepTable } from './steps.ts'
 
 /**
@@ -13,11 +13,12 @@ const LONGEST = 0
 const LAST = 0
 const RUN = 1
 const SEEN = 2
+const FIELDS = 3
 
 export const STUCK: ChannelDetector = {
   name: 'stuck',
   version: 1,
-  fields: 3,
+  fields: FIELDS,
   meanSteps: 1,
   limitMin: 3,
   /** Nothing for a channel that never changes: that it stays the same is no news. */
@@ -34,10 +35,14 @@ export const STUCK: ChannelDetector = {
     return steps < FIT_STEPS_MIN || changes === 0 ? null : [Math.max(longest, RUN_MIN_STEPS)]
   },
   begin(_numbers, state, at) {
-    state.fill(0, at, at + 3)
+    state.fill(0, at, at + FIELDS)
   },
-  step(numbers, state, at, now) {
-    return takeStep(state, at, now) / numbers[LONGEST]!
+  step({ fits, state, scores }, { mean, min, max, last }) {
+    for (let c = 0, at = 0; c < fits.length; c += 1, at += FIELDS) {
+      const fit = fits[c]!
+      if (fit === null || Number.isNaN(mean[c]!)) continue
+      scores[c] = takeStep(state, at, min[c]!, max[c]!, last[c]!) / fit.numbers[LONGEST]!
+    }
   },
   skip(_numbers, state, at) {
     state[at + SEEN] = 0
@@ -46,11 +51,11 @@ export const STUCK: ChannelDetector = {
 }
 
 /** @returns steps in a row in which the value has been the same as before. */
-function takeStep(state: Float64Array, at: number, now: Pick<ChannelStep, 'min' | 'max' | 'last'>): number {
-  const isSame = state[at + SEEN]! > 0 && now.min === now.max && now.max === state[at + LAST]!
+function takeStep(state: Float64Array, at: number, min: number, max: number, last: number): number {
+  const isSame = state[at + SEEN]! > 0 && min === max && max === state[at + LAST]!
   const run = isSame ? state[at + RUN]! + 1 : 0
   state[at + RUN] = run
-  state[at + LAST] = now.last
+  state[at + LAST] = last
   state[at + SEEN] = 1
   return run
 }
@@ -61,7 +66,7 @@ function runsOf(table: StepTable, channel: number): { longest: number; steps: nu
   for (let row = 0; row < table.rows; row += 1) {
     const k = row * table.channels + channel
     if (Number.isNaN(table.mean[k]!)) continue
-    const run = takeStep(state, 0, { min: table.min[k]!, max: table.max[k]!, last: table.last[k]! })
+    const run = takeStep(state, 0, table.min[k]!, table.max[k]!, table.last[k]!)
     if (run === 0 && seen.steps > 0) seen.changes += 1
     seen.longest = Math.max(seen.longest, run)
     seen.steps += 1

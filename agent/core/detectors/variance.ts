@@ -1,4 +1,4 @@
-import type { ChannelDetector, ChannelStep, Numbers } from './detector.ts'
+import type { ChannelDetector, Numbers } from './detector.ts'
 import { meansOf, type StepTable } from './steps.ts'
 
 /**
@@ -22,11 +22,12 @@ const SPREAD = 1
 const FADING = 0
 const BEFORE = 1
 const SEEN = 2
+const FIELDS = 3
 
 export const VARIANCE: ChannelDetector = {
   name: 'variance',
   version: 1,
-  fields: 3,
+  fields: FIELDS,
   meanSteps: FADING_STEPS,
   limitMin: 5,
   fit(segments, channel) {
@@ -34,22 +35,28 @@ export const VARIANCE: ChannelDetector = {
     return newest === undefined ? null : fitVariance(newest, channel)
   },
   begin(_numbers, state, at) {
-    state.fill(0, at, at + 3)
+    state.fill(0, at, at + FIELDS)
   },
-  step: stepVariance,
+  step({ fits, state, scores }, { mean }) {
+    for (let c = 0, at = 0; c < fits.length; c += 1, at += FIELDS) {
+      const fit = fits[c]!
+      if (fit === null || Number.isNaN(mean[c]!)) continue
+      scores[c] = stepVariance(fit.numbers, state, at, mean[c]!)
+    }
+  },
   skip(_numbers, state, at) {
     state[at + SEEN] = 0
   },
 }
 
 /** Says nothing before the fading mean is worth its name: a first range alone is anything. */
-function stepVariance(numbers: Numbers, state: Float64Array, at: number, now: ChannelStep): number {
+function stepVariance(numbers: Numbers, state: Float64Array, at: number, mean: number): number {
   const seen = state[at + SEEN]!
   const before = state[at + BEFORE]!
-  state[at + BEFORE] = now.mean
+  state[at + BEFORE] = mean
   state[at + SEEN] = seen + 1
   if (seen === 0) return 0
-  const range = Math.abs(now.mean - before)
+  const range = Math.abs(mean - before)
   const fading =
     state[at + FADING]! + (range - state[at + FADING]!) * (seen < FADING_STEPS ? 1 / seen : 1 / FADING_STEPS)
   state[at + FADING] = fading

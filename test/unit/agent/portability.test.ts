@@ -75,7 +75,7 @@ t.test('an equivalent channel is mapped, and arriving beside the channel it stan
   t.equal(verdictsOf(mapped, 'a').at(-1), 'PASS')
   const both = fed(more, { channels: ['B_P', 'a'], value: () => 3 })
   t.equal(verdictsOf(both, 'a').at(-1), 'INVALID')
-  t.equal(refusedAs(both, 'channel_collision')?.example, 'a is mapped from B_P, and a arrives as well')
+  t.equal(refusedAs(both, 'alias_collision')?.example, 'a is mapped from B_P, and a arrives as well')
   const twice = fed(more, { channels: ['B_P'], unit: 'psi' })
   t.equal(verdictsOf(twice, 'a').at(-1), 'INVALID')
   t.match(refusedAs(twice, 'unit_mismatch')?.example, /its mapping scales: give the mapping a `unit`/)

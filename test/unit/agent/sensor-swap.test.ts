@@ -1,8 +1,11 @@
 import t from 'tap'
+import { LEVEL } from '../../../agent/core/detectors/level.ts'
+import { newestSwapUs } from '../../../agent/core/replaced.ts'
 import { REPLACED_MAX, type RigSettings } from '../../../agent/core/settings.ts'
 import type { EvaluatorInput } from '../../../agent/core/step.ts'
 import { CalibrationWatch, type OverdueCalibration, overdueCalibrations } from '../../../agent/pipeline/calibrations.ts'
 import { type ChannelOrder, channelInput } from '../../../agent/pipeline/channels.ts'
+import { statedOf } from '../../../agent/pipeline/stated.ts'
 import type { RegistryMetric } from '../../../shared/config/registry.ts'
 import { createVirtualClock } from '../../../shared/lib/clock.ts'
 import { cutEverywhere } from '../../support/cuts.ts'
@@ -107,6 +110,66 @@ t.test('a swap survives every cut, and a second look knows when it was', async (
   t.equal(late.differs, null)
   const out = feedAll(swapped(rig(T0 - 9_000_000, { latePolicy: 'revise', reviseWithinUs: 500_000 })))
   t.same(out.revisions, [], 'a second look judges slides from before the swap as they were judged')
+})
+
+t.test('a baseline made after the swap begins after it, and says of which sensor it is', async (t) => {
+  const out = feedAll(swapped(rig(T0 - 9_000_000)))
+  const state = rigOf(out)
+  t.equal(newestSwapUs(state), SWAP_US)
+  t.equal(state.firstUs[0], SWAP_US, 'windows with samples of both sensors are no windows of either')
+  t.ok(state.firstUs[1]! < SWAP_US)
+  const metrics = [{ metric: 'a', unit: 'bar', tolerance: 0.5 }] as unknown as RegistryMetric[]
+  const inForce = { metrics, equivalences: [], registry: { file: 'r.yaml', version: '1.0' } }
+  t.same(statedOf(state, 'a', inForce), {
+    tolerance: 0.5,
+    conversions: [],
+    calibration: { serial: 'S-2', date: '2023-11-01', due: '2024-11-01', offset: 0, source: '' },
+  })
+  t.same(statedOf(state, 'b', inForce), { tolerance: null, conversions: [], calibration: null })
+})
+
+t.test(
+  'detectors get nothing new of a sensor that was replaced, and who makes a baseline still sees its steps',
+  async (t) => {
+    const level = { detector: LEVEL.name, version: LEVEL.version, numbers: [1, 0.01, 0, 0.0001], maxima: [1], limit: 4 }
+    const settings = rig(T0 - 9_000_000)
+    const known = ['a', 'b'].map((m) => ({
+      ...metricBaseline(m, { mean: 1, spread: 0.1, limit: 5 }),
+      detectors: [level],
+    }))
+    const baseline = { ...settings.baseline!, metrics: new Map(known.map((m) => [m.metric, m])) }
+    const value = (channel: number, us: number) => (channel === 0 && us > SWAP_US ? 9 : 1)
+    const run = (...more: EvaluatorInput[]) =>
+      feedAll([
+        configInput(T0, evaluatorSettings([{ ...settings, baseline }])),
+        ...mergedInputs(steadyInputs({ fromUs: T0, toUs: T0 + 40_000_000, channels: ['a', 'b'], value }), more),
+      ])
+    const [kept, replaced] = [run(), run(swapInput(SWAP_US, 'a'))].map((out) => out.decisions.at(-1)!)
+    const eventOf = (decision: typeof kept) => (decision!.values[0] as { event: [string, number, number] }).event
+    t.equal(eventOf(kept)[0], 'alarm', 'the level has changed, and nobody said why')
+    t.equal(eventOf(replaced)[0], 'nominal')
+    t.ok(eventOf(replaced)[1] < 1)
+    t.match(replaced!.findings, [{ metric: 'a', ground: 'sensor_replaced' }])
+  },
+)
+
+t.test('conversions of a baseline are those that its samples went through', async (t) => {
+  const settings = rigSettings([metricSettings('a', { convertsUnits: true, calibrationOffset: 0.25 })])
+  const out = feedAll([
+    configInput(T0, evaluatorSettings([settings])),
+    ...steadyInputs({ fromUs: T0, toUs: T0 + 1_000_000, unit: 'kPa' }),
+  ])
+  const calibration = { offset: 0.25, source: 'Lab 7', date: '2026-01-31' }
+  const metrics = [{ metric: 'a', unit: 'bar', calibration }] as unknown as RegistryMetric[]
+  const inForce = { metrics, equivalences: [], registry: { file: 'r.yaml', version: '1.0' } }
+  t.same(statedOf(rigOf(out), 'a', inForce), {
+    tolerance: null,
+    conversions: [
+      { from: 'kPa', to: 'bar', factor: 0.01, offset: 0, source: 'unit table', version: '1' },
+      { from: 'bar', to: 'bar', factor: 1, offset: 0.25, source: 'Lab 7', version: '2026-01-31' },
+    ],
+    calibration: { serial: '', date: '2026-01-31', due: '', offset: 0.25, source: 'Lab 7' },
+  })
 })
 
 t.test(

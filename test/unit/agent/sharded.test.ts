@@ -289,6 +289,7 @@ t.test('real threads: the same again, and windows are shown with a change of ver
           simulation: false,
           samplesPerS: 0,
           outbox: { batches: 0, bytes: 0, oldestUs: null },
+          decay: () => ({ factor: 1, reasons: [], terms: [] }),
         })
         windows.push(...vitals.channels.flatMap((c) => c.windows.map((w) => w.count)))
       }

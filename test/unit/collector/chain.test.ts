@@ -212,6 +212,7 @@ function sessionOverNothing() {
     refuse: async () => {},
     publish: () => {},
     signDownlink: () => new Uint8Array(1),
+    baselines: { session: () => ({ heard() {}, answered: () => false }) },
     opened: async () => {},
     ingest: { offer: () => new Promise((done) => settle.push(done)), drained: async () => {} },
   })

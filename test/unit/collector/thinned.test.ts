@@ -47,7 +47,14 @@ async function collector(t: Test) {
   const findings = async (): Promise<string[]> => {
     const db = await openToRead(join(folder, DATABASE_FILE))
     const key = readPublicKey(receipts.spki)
-    const checked = await checkStore({ db, pool, key, deployment: 'demo', progress: () => undefined })
+    const checked = await checkStore({
+      db,
+      pool,
+      key,
+      trust: { operators: [], approvalsRequired: 1, approvers: [] },
+      deployment: 'demo',
+      progress: () => undefined,
+    })
     await db.close()
     return checked.findings.map(({ what }) => what)
   }

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import {
+  BUNDLE_BYTES_MAX,
   BUNDLE_STATEMENTS_MAX,
   type BundleTrust,
   encodeBundle,
@@ -189,6 +190,12 @@ t.test('parts that do not belong together are refused', async (t) => {
       code: 'BASELINE_BUNDLE',
     },
   )
+})
+
+t.test('a bundle past its bound is not looked into', async (t) => {
+  const bytes = new Uint8Array(BUNDLE_BYTES_MAX + 1)
+  bytes.set(certifiedBundle())
+  t.throws(() => openBundle(bytes, trust), { code: 'CBOR_REFUSED', context: { reason: 'too_large' } })
 })
 
 t.test('no flipped byte of a bundle certifies anything else', async (t) => {

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { loadCollectorConfig, loadRuntimeConfig, parseRuntimeFiles } from '../../../shared/config/load.ts'
+import { OPERATORS_MAX } from '../../../shared/config/operator-schema.ts'
 import { toHex } from '../../../shared/crypto/digest.ts'
 import { generateSigner } from '../../../shared/crypto/sign.ts'
 import { COLLECTOR, problemsOf, REGISTRY, RUNTIME } from '../../support/config-texts.ts'
@@ -80,5 +81,19 @@ t.test('one person under two names, and everything else that is wrong, is told a
       file,
     )
   }
+  t.end()
+})
+
+t.test('there is a bound to operators, and to what is read as a key', (t) => {
+  const folder = t.testdir({ ...files, 'large.pub': `${ADA.publicPem}${'#'.repeat(16_385)}` })
+  const path = join(folder, 'runtime.yaml')
+  const many = Array.from({ length: OPERATORS_MAX + 1 }, (_, k) => [`p-${k}`, 'gone.pub'] as const)
+  writeFileSync(path, `${RUNTIME}${operators(...many)}`)
+  t.match(problemsOf(() => loadRuntimeConfig(path))[0], { key: 'operators', found: `${OPERATORS_MAX + 1} items` })
+  writeFileSync(path, `${RUNTIME}${operators(['ada', 'large.pub'])}`)
+  t.match(
+    problemsOf(() => loadRuntimeConfig(path)),
+    [{ key: 'operators[0].public_key_file', found: /bytes, at most 16384/ }],
+  )
   t.end()
 })

@@ -1,0 +1,79 @@
+import type { VerifyKey } from '../../shared/crypto/sign.ts'
+import { type BaselineDownlink, openDownlink, type SliceRequest } from '../../shared/protocol/downlink.ts'
+import {
+  BASELINE_ANSWER_VERSION,
+  type BaselineAnswerMessage,
+  type SliceMessage,
+} from '../../shared/protocol/messages.ts'
+
+export type DownlinkOptions = Readonly<{
+  /** The only key whose requests are done. */
+  collectorKey: VerifyKey
+  agent(): string
+  slice(request: SliceRequest): Promise<SliceMessage>
+  /** Puts a baseline in force, or says why not. */
+  baseline(downlink: BaselineDownlink): Promise<BaselineAnswerMessage>
+  send(answer: SliceMessage | BaselineAnswerMessage): void
+  failed(error: unknown): void
+}>
+
+/** Slices that are read from the journal at once; one more is answered with `busy` and may be asked for again. */
+export const SLICES_AT_ONCE_MAX = 4
+/** Baselines that wait to be put in force; one more is answered with `busy`. */
+export const BASELINES_WAITING_MAX = 4
+
+/** Does what the collector asks for: only what its key signed for this agent, and only so much at once. */
+export class Downlinks {
+  private readonly options: DownlinkOptions
+  private slices = 0
+  private waiting = 0
+  private tail: Promise<void> = Promise.resolve()
+
+  constructor(options: DownlinkOptions) {
+    this.options = options
+  }
+
+  /** Never rejects. */
+  async take(cose: Uint8Array): Promise<void> {
+    const { collectorKey, agent, failed } = this.options
+    try {
+      const request = openDownlink(cose, { key: collectorKey, agent: agent() })
+      await (request.kind === 'slice_request' ? this.slice(request) : this.baseline(request))
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  private async slice(request: SliceRequest): Promise<void> {
+    const { slice, send } = this.options
+    const { id, rig } = request
+    this.slices += 1
+    try {
+      const busy = { t: 'slice', id, ok: false, rig, channels: [], reason: 'busy' } as const
+      send(this.slices > SLICES_AT_ONCE_MAX ? busy : await slice(request))
+    } finally {
+      this.slices -= 1
+    }
+  }
+
+  /** One after the other: each is judged by what the one before left in force. */
+  private baseline(downlink: BaselineDownlink): Promise<void> {
+    const { baseline, send } = this.options
+    const { id, rig, role } = downlink
+    if (this.waiting >= BASELINES_WAITING_MAX) {
+      send({ t: 'baseline_answer', v: BASELINE_ANSWER_VERSION, id, rig, role, taken: false, reason: 'busy' })
+      return Promise.resolve()
+    }
+    this.waiting += 1
+    const turn = this.tail.then(async () => send(await baseline(downlink)))
+    this.tail = turn.then(
+      () => this.done(),
+      () => this.done(),
+    )
+    return turn
+  }
+
+  private done(): void {
+    this.waiting -= 1
+  }
+}

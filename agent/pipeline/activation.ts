@@ -1,0 +1,165 @@
+import { type OpenedBaseline, openBundle } from '../../shared/codec/baseline-bundle.ts'
+import type { ConfigBytes, LoadedRuntime } from '../../shared/config/load.ts'
+import type { RigConfig } from '../../shared/config/types.ts'
+import { DOMAIN, digestOf, equalBytes } from '../../shared/crypto/digest.ts'
+import { isHbError } from '../../shared/errors/hb-error.ts'
+import type { BaselineDownlink, BaselineRole } from '../../shared/protocol/downlink.ts'
+import type { Bytes, Micros } from '../../shared/units.ts'
+import { compileSettings } from './compile-settings.ts'
+
+/** Longest bundle that is taken: what fits into a message of the session, with room for the rest of it. */
+export const ACTIVATED_BYTES_MAX: Bytes = 12 * 1024 * 1024
+
+/** A baseline that came from the collector and was put in force for a rig. */
+export type ActivatedBaseline = Readonly<{
+  rig: string
+  role: BaselineRole
+  /** Number of the message that brought it. */
+  number: number
+  atUs: Micros
+  /** Digest of the bytes that the configuration named for this role when it was put in force. */
+  over: Uint8Array
+  bundle: Uint8Array
+}>
+
+export type Configured = Pick<LoadedRuntime, 'config' | 'trust' | 'files'>
+export type Judged =
+  | Readonly<{ ok: true; files: readonly ConfigBytes[]; activated: ActivatedBaseline; opened: OpenedBaseline }>
+  | Readonly<{ ok: false; reason: string }>
+
+export type JudgeAgainst = Readonly<{
+  /** The configuration as its files say, before anything of the collector. */
+  configured: Configured
+  /** Files in force now. */
+  inForce: readonly ConfigBytes[]
+  /** Highest number that was ever taken. */
+  lastNumber: number
+  nowUs: Micros
+}>
+
+/**
+ * Decides whether a baseline from the collector may be put in force, and what the configuration is then. The collector is
+ * not believed: everything is verified against the operators that this agent's own configuration names.
+ */
+export function judgeBaseline(downlink: BaselineDownlink, against: JudgeAgainst): Judged {
+  const { rig: id, role, number, bundle } = downlink
+  const { configured, inForce, lastNumber, nowUs } = against
+  const { config, trust } = configured
+  if (config.evaluation.threads > 0)
+    return no(
+      'rigs on threads take another baseline at a start only: put it into the configuration, or set evaluation.threads to 0',
+    )
+  if (!(number > lastNumber)) return no(`number ${number} is not above ${lastNumber}: an older message was played back`)
+  const rig = config.rigs.find((one) => one.rig === id)
+  if (rig === undefined) return no('this agent has no such rig')
+  const name = fileOf(rig, role)
+  if (name === undefined) return no(`the configuration of the rig names no ${KEYS[role]} that it could replace`)
+  if (trust.operators.length === 0) return no('the configuration names no operators, so that nobody is believed')
+  if (bundle.length > ACTIVATED_BYTES_MAX) return no(`${bundle.length} bytes, at most ${ACTIVATED_BYTES_MAX}`)
+  const opened = tried(() => openBundle(bundle, { ...trust, nowUs }))
+  if (typeof opened === 'string') return no(opened)
+  const misfit = misfitOf(opened, { rig, role })
+  if (misfit !== null) return no(misfit)
+  const taken = inForce.find((file) => file.name === name)?.bytes
+  const doubt = doubtOf(opened, role, { taken, trust, nowUs })
+  if (doubt !== null) return no(doubt)
+  const files = replaced(inForce, name, bundle)
+  const compiled = tried(() => compileSettings(files))
+  if (typeof compiled === 'string') return no(compiled)
+  const over = digestNamed(configured.files, name)
+  return { ok: true, files, opened, activated: { rig: id, role, number, atUs: nowUs, over, bundle } }
+}
+
+/** A baseline for something else than this rig. */
+function misfitOf({ record }: OpenedBaseline, { rig, role }: { rig: RigConfig; role: BaselineRole }): string | null {
+  if (record.rig !== rig.rig || record.program !== rig.program)
+    return `it is for rig ${record.rig} of programme ${record.program}, this is ${rig.rig} of ${rig.program}`
+  if (record.mode !== rig.mode) return `it is for mode ${record.mode}, the rig is configured for ${rig.mode}`
+  return record.kind === role ? null : `it is a ${record.kind} baseline, not a ${role} one`
+}
+
+type Doubting = Readonly<{ taken: Uint8Array | undefined; trust: Configured['trust']; nowUs: Micros }>
+
+/**
+ * Why it may not count. What counts for nothing is taken in one case alone: it is the very baseline in force, whose
+ * approval was taken back since.
+ */
+function doubtOf(opened: OpenedBaseline, role: BaselineRole, { taken, trust, nowUs }: Doubting): string | null {
+  if (opened.effectiveKind === role) return null
+  const before = taken === undefined ? null : tried(() => openBundle(taken, { ...trust, nowUs }))
+  const isTakenBack =
+    before !== null &&
+    typeof before !== 'string' &&
+    before.effectiveKind === role &&
+    equalBytes(before.digest, opened.digest) &&
+    opened.request?.status === 'expired'
+  return isTakenBack ? null : draftReason(opened)
+}
+
+/** What was activated before, put over the files of a start. What no longer fits is left out, with the reason. */
+export function withActivated(
+  configured: Configured,
+  activated: readonly ActivatedBaseline[],
+): Readonly<{ files: readonly ConfigBytes[]; left: readonly LeftOut[] }> {
+  let { files } = configured
+  const left: LeftOut[] = []
+  for (const one of activated) {
+    const rig = configured.config.rigs.find(({ rig: id }) => id === one.rig)
+    const name = rig === undefined ? undefined : fileOf(rig, one.role)
+    const why =
+      rig === undefined || name === undefined
+        ? 'the configuration has no place for it any more'
+        : whyLeftOut(one, { configured, rig, name })
+    if (why === null) files = replaced(files, name!, one.bundle)
+    else left.push({ rig: one.rig, role: one.role, why })
+  }
+  return { files, left }
+}
+
+type Place = Readonly<{ configured: Configured; rig: RigConfig; name: string }>
+
+function whyLeftOut({ role, bundle, over }: ActivatedBaseline, { configured, rig, name }: Place): string | null {
+  // Whoever puts another file there after it came means that file.
+  if (!equalBytes(digestNamed(configured.files, name), over)) return 'the configuration names another file since'
+  const opened = tried(() => openBundle(bundle, { ...configured.trust, nowUs: 0 }))
+  if (typeof opened === 'string') return opened
+  const misfit = misfitOf(opened, { rig, role })
+  if (misfit !== null) return misfit
+  // What was taken back by its operators stays, as the draft that it is now; what nobody here vouches for does not.
+  if (opened.effectiveKind === role || opened.request?.status === 'expired') return null
+  return draftReason(opened)
+}
+
+function draftReason({ problems }: OpenedBaseline): string {
+  return `it counts as a draft: ${problems.map(({ text }) => text).join('; ')}`
+}
+
+export type LeftOut = Readonly<{ rig: string; role: BaselineRole; why: string }>
+
+const KEYS = { golden: 'baseline_file', rolling: 'rolling_baseline_file' } as const
+
+function fileOf(rig: RigConfig, role: BaselineRole): string | undefined {
+  return rig[KEYS[role]]
+}
+
+function replaced(files: readonly ConfigBytes[], name: string, bytes: Uint8Array): ConfigBytes[] {
+  return files.map((file) => (file.name === name ? { name, bytes } : file))
+}
+
+function digestNamed(files: readonly ConfigBytes[], name: string): Uint8Array {
+  return digestOf(DOMAIN.file, files.find((file) => file.name === name)?.bytes ?? new Uint8Array(0))
+}
+
+function no(reason: string): Judged {
+  return { ok: false, reason }
+}
+
+/** What a person can be told of what went wrong; anything else is a bug. */
+function tried<T extends object>(work: () => T): T | string {
+  try {
+    return work()
+  } catch (error) {
+    if (isHbError(error)) return error.message
+    throw error
+  }
+}

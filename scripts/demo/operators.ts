@@ -1,0 +1,26 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { generateSigner } from '../../shared/crypto/sign.ts'
+
+/** People of the demo: who proposes is not who reviews, and neither approves. */
+export const OPERATORS = ['ada', 'ben', 'cora'] as const
+/** Folder of the book of baselines, and the quality policy of the demo. */
+export const BOOK = 'book'
+export const POLICY = 'demo.quality.yaml'
+
+/** Keys of three operators, and the file that says whom the book trusts. Names of their keys for an agent's configuration. */
+export function writeOperators(path: string): string {
+  mkdirSync(join(path, BOOK))
+  const lines = OPERATORS.map((name) => {
+    const { privatePem, publicPem } = generateSigner()
+    writeFileSync(join(path, `${name}.pem`), privatePem, { mode: 0o600 })
+    writeFileSync(join(path, `${name}.pub.pem`), publicPem)
+    writeFileSync(join(path, BOOK, `${name}.pub.pem`), publicPem)
+    return `  - { name: ${name}, public_key_file: ${name}.pub.pem }`
+  })
+  const trusted = `operators:\n${lines.join('\n')}\n`
+  writeFileSync(join(path, BOOK, 'operators.yaml'), `version: 1\n${trusted}`)
+  // Half an hour of a simulated loop takes a second to make; a real rig is watched for an hour at least.
+  writeFileSync(join(path, POLICY), 'version: 1\nacceptance_criteria: { min_time_in_state_s: 1800 }\n')
+  return trusted
+}
