@@ -24,11 +24,12 @@ export type LatchRule = Readonly<{
 export type Latches = AlarmState
 
 export const LATCH_FIELDS = 6
-/** Fields of the stream: whether it is in alarm, rows so far, how many channels are in alarm, and its driver. */
+/** Fields of the stream: whether it is in alarm, rows so far, channels in alarm, its driver, channels at which anything began. */
 const ACTIVE = 0
 const ROW = 1
 const LATCHED = 2
 const DRIVER = 3
+const BUSY = 4
 /** Fields of a channel: rows beyond the limit or well in a row, the row it began in (0: it is quiet), sign, peaks. */
 const OVER = 0
 const WELL = 1
@@ -51,6 +52,11 @@ export function isLatched(latches: Latches, channel: number): boolean {
 export function isLatchIdle(latches: Latches, channel: number): boolean {
   const at = ALARM_FIELDS + channel * LATCH_FIELDS
   return latches[at + SINCE]! === 0 && latches[at + OVER]! === 0
+}
+
+/** Tells whether nothing has begun at any channel: {@link isLatchIdle} of them all. */
+export function areLatchesIdle(latches: Latches): boolean {
+  return latches[BUSY] === 0
 }
 
 /** To be called at the begin of every row. */
@@ -80,7 +86,9 @@ export function stepLatch(latches: Latches, rule: LatchRule, channel: number, st
   const at = ALARM_FIELDS + channel * LATCH_FIELDS
   const inLimits = step.score / step.limit
   if (!isLatched(latches, channel)) {
-    latches[at + OVER] = step.over ? latches[at + OVER]! + 1 : 0
+    const before = latches[at + OVER]!
+    latches[at + OVER] = step.over ? before + 1 : 0
+    latches[BUSY] = latches[BUSY]! + (step.over ? 1 : 0) - (before > 0 ? 1 : 0)
     if (!(latches[at + OVER]! >= rule.onRows)) return false
     latches[at + WELL] = 0
     latches[at + SINCE] = latches[ROW]!
@@ -105,6 +113,7 @@ function clearLatch(latches: Latches, channel: number): void {
   latches[at + OVER] = 0
   latches[at + SINCE] = 0
   latches[LATCHED] = latches[LATCHED]! - 1
+  latches[BUSY] = latches[BUSY]! - 1
 }
 
 /**
@@ -148,8 +157,10 @@ export function endLatchRow(latches: Latches): void {
 /** Rows that nobody saw went by: what was counted in a row is no longer in a row. */
 export function breakLatchRows(latches: Latches): void {
   for (let c = 0; c < channelsOf(latches); c += 1) {
-    latches[ALARM_FIELDS + c * LATCH_FIELDS + OVER] = 0
-    latches[ALARM_FIELDS + c * LATCH_FIELDS + WELL] = 0
+    const at = ALARM_FIELDS + c * LATCH_FIELDS
+    if (latches[at + OVER]! > 0 && !isLatched(latches, c)) latches[BUSY] = latches[BUSY]! - 1
+    latches[at + OVER] = 0
+    latches[at + WELL] = 0
   }
 }
 

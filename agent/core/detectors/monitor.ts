@@ -1,5 +1,6 @@
 import { type AlarmState, driverOf, isActive } from './alarm.ts'
 import {
+  areLatchesIdle,
   beginLatchRow,
   breakLatchRows,
   clearFollowers,
@@ -92,12 +93,12 @@ function stepChannels(of: ChannelMonitor, row: StepRow, mayStart: boolean): void
   let furthest = -1
   let first = 0
   let second = 0
-  let isQuiet = true
+  let isQuiet = areLatchesIdle(latches)
   for (let c = 0; c < fits.length; c += 1) {
     const fit = fits[c]!
     if (fit === null || Number.isNaN(mean[c]!)) continue
     const score = scores[c]!
-    if (score > fit.limit || !isLatchIdle(latches, c)) isQuiet = false
+    if (score > fit.limit) isQuiet = false
     if (score > first) {
       second = first
       first = score

@@ -1,5 +1,6 @@
 import { driverOf, isActive } from './alarm.ts'
 import {
+  areLatchesIdle,
   beginLatchRow,
   breakLatchRows,
   clearFollowers,
@@ -7,7 +8,6 @@ import {
   driverSinceOf,
   endLatchRow,
   isLatched,
-  isLatchIdle,
   type Latches,
   type LatchStep,
   stepLatch,
@@ -65,8 +65,8 @@ export function stepRig(of: RigMonitor, row: StepRow, mayStart: boolean): void {
   hold(of)
   stream.detector.step(numbers, state, row, { held, scores })
   beginLatchRow(latches)
-  let isQuiet = true
-  for (let c = 0; c < scores.length; c += 1) if (scores[c]! > limits[c]! || !isLatchIdle(latches, c)) isQuiet = false
+  let isQuiet = areLatchesIdle(latches)
+  for (let c = 0; c < scores.length; c += 1) if (scores[c]! > limits[c]!) isQuiet = false
   // Nearly always so.
   if (!isQuiet) latchRig(of, mayStart)
 }
