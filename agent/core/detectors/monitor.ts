@@ -44,7 +44,6 @@ export type Monitor = {
 }
 
 const ROWS = 0
-const SETTLING = 1
 
 export function createMonitor(settings: MonitorSettings): Monitor {
   const channels = CHANNEL_STREAMS.map((stream): ChannelMonitor => {
@@ -69,17 +68,17 @@ export function createMonitor(settings: MonitorSettings): Monitor {
     }
   })
   const rig = createRigMonitors(settings)
-  return { settings, channels, rig, progress: new Float64Array(2) }
+  return { settings, channels, rig, progress: new Float64Array(1) }
 }
 
 /** Takes one row of steps. */
 export function stepMonitor(monitor: Monitor, row: StepRow): void {
   const { progress } = monitor
   progress[ROWS] = progress[ROWS]! + 1
-  progress[SETTLING] = Math.max(0, progress[SETTLING]! - 1)
   const mayStart = isWarm(monitor)
-  for (const of of monitor.channels) stepChannels(of, row, mayStart)
-  for (const of of monitor.rig) stepRig(of, row, mayStart)
+  const { channels, rig } = monitor
+  for (let k = 0; k < channels.length; k += 1) stepChannels(channels[k]!, row, mayStart)
+  for (let k = 0; k < rig.length; k += 1) stepRig(rig[k]!, row, mayStart)
 }
 
 const LATCH: LatchStep = { over: false, score: 0, limit: 1, distance: 0 }
@@ -223,13 +222,8 @@ export function eventOf(monitor: Monitor): Event {
   return { state: isWarm(monitor) ? 'nominal' : 'warming_up', score, stream: null, channel: -1 }
 }
 
-/** Holds events back for some rows: the rig settles after a change of mode. Never shortens a hold. */
-export function holdMonitor({ progress }: Monitor, rows: number): void {
-  progress[SETTLING] = Math.max(progress[SETTLING]!, rows)
-}
-
 function isWarm({ progress, settings }: Monitor): boolean {
-  return progress[ROWS]! > settings.warmUpRows && progress[SETTLING] === 0
+  return progress[ROWS]! > settings.warmUpRows
 }
 
 /** Everything a monitor remembers, in a fixed order: a snapshot is a copy of these. */

@@ -264,7 +264,9 @@ function standardise(numbers: Numbers, state: Float64Array, { mean: means }: Ste
  * the others. By the method of Gauss and Seidel, which converges for every positive definite matrix.
  */
 function complete(matrix: PackedMatrix, missing: readonly number[]): void {
-  for (let sweep = 0; sweep < MISSING_SWEEPS; sweep += 1) {
+  // One alone is right at once.
+  const sweeps = missing.length === 1 ? 1 : MISSING_SWEEPS
+  for (let sweep = 0; sweep < sweeps; sweep += 1) {
     for (const k of missing) z[k] = -rowProduct(matrix, k, z) / diagonalOf(matrix, k)
   }
 }
