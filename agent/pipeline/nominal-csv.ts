@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { encodeFrame } from '../../shared/codec/telemetry.ts'
 import type { ConfigBytes } from '../../shared/config/load.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
@@ -19,7 +19,7 @@ export type CsvColumns = Readonly<{ timeColumn?: string; decimalComma: boolean; 
 /**
  * Evaluates a recording of nominal data by itself: every row through the same path as telemetry, its times the clock.
  *
- * @throws HbError CSV_HEADER, CSV_TIMES
+ * @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE, CSV_HEADER, CSV_TIMES
  */
 export function recordCsv(
   path: string,
@@ -27,6 +27,10 @@ export function recordCsv(
   fit?: BaselineFit,
 ): NominalRecorder {
   const { files, rig, columns } = about
+  const size = statSync(path, { throwIfNoEntry: false })
+  if (size?.isFile() !== true) throw new HbError('CONFIG_MISSING', { path, reason: 'there is no such file' })
+  if (size.size > NOMINAL_CSV_BYTES_MAX)
+    throw new HbError('CONFIG_TOO_LARGE', { path, found: size.size, at_most: NOMINAL_CSV_BYTES_MAX })
   const lines = readFileSync(path, 'utf8')
     .replace(/^\uFEFF/, '')
     .split(/\r?\n/)

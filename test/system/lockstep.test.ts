@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
+import { NOMINAL_CSV_BYTES_MAX } from '../../agent/pipeline/nominal-csv.ts'
 import { BUNDLE, runHb } from '../../scripts/demo/processes.ts'
 import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { noiseAt } from '../../shared/lib/prng.ts'
@@ -158,5 +159,10 @@ t.test('a recording whose times go back, or without a time, makes no baseline an
   const create = (csv: string) =>
     runHb(['baseline', 'create', '--config', 'make.yaml', '--csv', csv, '--out', 'x.hbb'], folder.path)
   await t.rejects(create('back.csv'), /CSV_TIMES[\s\S]*row = 3/)
+  await t.rejects(create('absent.csv'), /CONFIG_MISSING[\s\S]*absent/)
+  // Empty bytes, so that the disk need not hold them.
+  folder.write('large.csv', '')
+  truncateSync(join(folder.path, 'large.csv'), NOMINAL_CSV_BYTES_MAX + 1)
+  await t.rejects(create('large.csv'), /CONFIG_TOO_LARGE/)
   await t.rejects(create('none.csv'), /CSV_HEADER[\s\S]*t_us/)
 })
