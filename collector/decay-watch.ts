@@ -40,6 +40,8 @@ export class DecayWatch {
   private cancel: () => void = () => undefined
   private running: Promise<void> = Promise.resolve()
   private stopped = false
+  private looking = false
+  private again = false
 
   constructor(options: DecayWatchOptions) {
     this.options = options
@@ -62,18 +64,27 @@ export class DecayWatch {
 
   /** Looks at once: a baseline has come into force. */
   soon(): void {
-    this.cancel()
-    this.next(0)
+    if (this.looking) this.again = true
+    else this.next(0)
   }
 
   private next(ms: Millis): void {
+    this.cancel()
     if (this.stopped) return
     this.cancel = this.options.clock.after(ms, () => {
-      this.running = this.running
-        .then(() => this.look())
+      this.looking = true
+      this.running = this.look()
         .catch((error: unknown) => this.options.broken(error))
-        .finally(() => this.next(EVERY_MS))
+        .finally(() => this.looked())
     })
+  }
+
+  /** One timer at a time: what came into force meanwhile is looked at in the next round. */
+  private looked(): void {
+    this.looking = false
+    const isDue = this.again
+    this.again = false
+    this.next(isDue ? 0 : EVERY_MS)
   }
 
   private async look(): Promise<void> {

@@ -56,12 +56,17 @@ export function foldLog(signed: readonly Uint8Array[], before: BaselineLog, agai
   return { state, entries }
 }
 
-/** Statements about one record, for a bundle. Tags and ways back are about others and stay behind. */
+/**
+ * Statements about one record, for a bundle. Tags and ways back are about others and stay behind; so does decay that a
+ * later word on it stands for, because it may be said every hour and a bundle is small.
+ */
 export function statementsAbout({ entries }: BaselineLog, digest: string): Uint8Array[] {
   const about = entries.filter(
     ({ statement: s }) => s !== null && s.digest === digest && s.kind !== 'tag' && s.kind !== 'rollback',
   )
-  return about.map(({ bytes }) => bytes)
+  const newestDecay = about.findLast(({ statement, refused }) => statement?.kind === 'decay' && refused === null)
+  const kept = about.filter((one) => one.statement?.kind !== 'decay' || one === newestDecay)
+  return kept.map(({ bytes }) => bytes)
 }
 
 function verified(bytes: Uint8Array, { operators }: Trust, seq: number): Statement | null {
