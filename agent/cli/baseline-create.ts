@@ -59,7 +59,7 @@ type Gathered = Readonly<{
   inForce: InForceForRig
 }>
 
-/** @throws HbError USAGE, BASELINE_TOO_SHORT, BASELINE_GATE, RIG_UNKNOWN, STATE_MISSING */
+/** @throws HbError USAGE, BASELINE_TOO_SHORT, BASELINE_TWICE, BASELINE_GATE, RIG_UNKNOWN, STATE_MISSING */
 export async function createBaseline(options: CreateOptions): Promise<void> {
   if (existsSync(options.out))
     throw new HbError('USAGE', { option: '--out', found: `${options.out} exists`, expected: 'a new file' })
@@ -68,9 +68,11 @@ export async function createBaseline(options: CreateOptions): Promise<void> {
   if (given.length !== 1)
     throw new HbError('USAGE', { option: '--from', expected: 'one of --from DIR, --csv FILES and --run FOLDERS' })
   const gathered = options.from === undefined ? gatherCsv(options) : await gatherState(options, options.from)
+  requireApart(gathered.segments)
   const record = recordOf(gathered, { kind, family: options.family, policy: policyOf(options.policy) })
   if (record.metrics.length === 0)
     throw new HbError('BASELINE_TOO_SHORT', { rig: record.rig, from: utc(record.fromUs), to: utc(record.toUs) })
+  requireEveryMetric(gathered, record)
   if (!record.gate.passed && options.draft !== true && kind !== 'draft')
     throw new HbError('BASELINE_GATE', { rig: record.rig, reasons: record.gate.reasons.join('; ') })
   const bytes = encodeBaseline(record)
@@ -98,6 +100,35 @@ function withoutOdd({ recorder, segments }: Gathered, bounds: SegmentBounds): Ga
   return segments.map(({ segment, about }, k) => {
     const odd = k === segments.length - 1 ? null : oddIn(segment, recorder.rig.settings, bounds)
     return { segment, about: odd === null ? about : { ...about, used: false, reason: odd } }
+  })
+}
+
+/**
+ * Nothing counts twice: two segments that reach into each other are one stretch of time told twice, and so is one given
+ * again under another name.
+ *
+ * @throws HbError BASELINE_TWICE
+ */
+function requireApart(segments: Gathered['segments']): void {
+  const inTime = segments.map(({ about }) => about).sort((a, b) => a.fromUs - b.fromUs)
+  inTime.forEach((about, k) => {
+    const before = inTime[k - 1]
+    if (before !== undefined && about.fromUs <= before.toUs)
+      throw new HbError('BASELINE_TWICE', {
+        first: `${before.source} to ${utc(before.toUs)}`,
+        second: `${about.source} from ${utc(about.fromUs)}`,
+      })
+  })
+}
+
+/** A metric that asks for a baseline and has none is not left out without a word: nothing would watch it. */
+function requireEveryMetric({ recorder }: Gathered, record: BaselineRecord): void {
+  const known = new Set(record.metrics.map(({ metric }) => metric))
+  const without = recorder.rig.settings.metrics.filter((m) => m.required && m.baselineRequired && !known.has(m.metric))
+  if (without.length === 0 || record.kind === 'draft') return
+  throw new HbError('BASELINE_GATE', {
+    rig: record.rig,
+    reasons: without.map((m) => `too little of ${m.metric}: no usable samples, or not at its nominal rate`).join('; '),
   })
 }
 

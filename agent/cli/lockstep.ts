@@ -122,10 +122,12 @@ function answer(session: Session, text: string, { checkpoint }: Options): Record
 
 function parsed(text: string): Line {
   try {
-    return JSON.parse(text) as Line
+    const line = JSON.parse(text) as Line | null
+    if (typeof line === 'object' && line !== null) return line
   } catch (cause) {
     throw new HbError('USAGE', { found: text.slice(0, 120), expected: 'one JSON object a line' }, { cause })
   }
+  throw new HbError('USAGE', { found: text.slice(0, 120), expected: 'one JSON object a line' })
 }
 
 function changeMode({ evaluation, rig, throughUs }: Session, mode: string): Record<string, unknown> {

@@ -133,6 +133,13 @@ export const RUNTIME_ERRORS = {
     remedy:
       'Name the column with `--time-column`, write times as YYYY-MM-DD HH:MM:SS or whole microseconds, and sort the rows.',
   },
+  BASELINE_TWICE: {
+    exit: 65,
+    retry: false,
+    summary: 'The same stretch of time is given twice, and would count twice.',
+    remedy:
+      'Give every recording and run once; two of one rig that overlap in time are two tellings of one run: keep one.',
+  },
   BASELINE_GATE: {
     exit: 65,
     retry: false,
