@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { isBundle, openBundle, PERSONS_NOTE } from '../../shared/codec/baseline-bundle.ts'
 import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { BASELINE_BYTES_MAX, readBytes } from '../../shared/config/files.ts'
+import { NOBODY } from '../../shared/config/operators.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table } from '../../shared/lib/command-output.ts'
@@ -127,6 +128,5 @@ function recordIn(file: string): BaselineRecord {
   if (!(bytes instanceof Uint8Array))
     throw new HbError('USAGE', { option: '--current', found: file, reason: bytes.reason })
   if (!isBundle(bytes)) return decodeBaseline(bytes)
-  const nobody = { operators: [], approvalsRequired: 1, approvers: [], nowUs: systemClock().nowUs() }
-  return openBundle(bytes, nobody).record
+  return openBundle(bytes, { ...NOBODY, nowUs: systemClock().nowUs() }).record
 }

@@ -84,12 +84,11 @@ function caseInBook(text: string, options: BookOptions): BaselineCase {
   const digest = digestNamed(book, text)
   const nowUs = systemClock().nowUs()
   const { state } = book.log()
-  const { record, rules, gate, isGateSame } = book.records.get(digest)!
+  const { record, rules, gate, passed, problems: ofGate } = book.records.get(digest)!
   const request = newest([...state.requests.values()].filter((r) => r.digest === digest)) ?? null
   const inForce = isInForce(request ?? undefined, nowUs)
   const decay = state.decay.get(digest)
-  const problems: string[] = []
-  if (!isGateSame) problems.push('its quality gate does not come out as the record says')
+  const problems: string[] = ofGate.map((problem) => problem.text)
   if (request?.status === 'approved' && !inForce) problems.push('the break-glass it was approved by is over')
   else if (!inForce) problems.push(waitsFor(request?.status))
   return {
@@ -98,7 +97,7 @@ function caseInBook(text: string, options: BookOptions): BaselineCase {
       kind: inForce ? record.kind : 'draft',
       policy: rules,
       decay: decay?.factor ?? 1,
-      breakGlass: !(gate.passed && isGateSame),
+      breakGlass: !passed,
     }),
     decayReason: decay?.reason ?? '',
     nameOf: namesOf(book.trust),

@@ -69,7 +69,7 @@ function list(options: BookOptions): void {
 
 function rowOf(book: Seen, digest: string, nowUs: Micros) {
   const { state } = book.log()
-  const { record, gate, isGateSame } = book.records.get(digest)!
+  const { record, gate, passed } = book.records.get(digest)!
   const request = newest([...state.requests.values()].filter((r) => r.digest === digest))
   const { program, rig, family, mode, kind } = record
   const tags = [...state.tags.keys()]
@@ -79,7 +79,7 @@ function rowOf(book: Seen, digest: string, nowUs: Micros) {
   return {
     ...{ digest, program, rig, family, mode, kind, tags },
     status: request?.status ?? null,
-    gate_passed: gate.passed && isGateSame,
+    gate_passed: passed,
     confidence: gate.confidence,
     decay: state.decay.get(digest)?.factor ?? 1,
     in_force: currentOf(state, slotOf(record, kind), nowUs)?.digest === digest,

@@ -77,7 +77,7 @@ export function baselineJson({ book, decay }: BaselineContext, { digest, record,
     tags: tagsOf(state, { program, digest, nowUs }),
     confidence: record.gate.confidence * left.factor,
     gate: {
-      passed: record.isGateSame && record.gate.passed,
+      passed: record.passed,
       reasons: record.gate.reasons,
       confidence: record.gate.confidence,
       inputs: record.gate.inputs,

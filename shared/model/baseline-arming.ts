@@ -26,6 +26,7 @@ export type Arming = Readonly<{ allowed: true }> | Readonly<{ allowed: false; re
 export const ARMING_REFUSALS = [
   'baseline_draft',
   'baseline_stale',
+  'baseline_no_confidence',
   'baseline_break_glass',
   'baseline_few_segments',
   'baseline_confidence_below_min_for_critical',
@@ -39,8 +40,9 @@ export type ArmingRefusal = (typeof ARMING_REFUSALS)[number]
 export function mayArm(basis: CertificateBasis, action: ArmableAction, streams: number): Arming {
   if (action === 'notify') return { allowed: true }
   if (basis.kind === 'draft') return refuse('baseline_draft', 'a draft never arms anything')
-  if (!(basis.confidence * basis.decay > 0))
-    return refuse('baseline_stale', 'it is stale: what it says of the rig no longer holds')
+  if (!(basis.decay > 0)) return refuse('baseline_stale', 'it is stale: what it says of the rig no longer holds')
+  if (!(basis.confidence > 0))
+    return refuse('baseline_no_confidence', 'its data gives it no confidence at all, as the inputs of its gate say')
   if (action === 'degrade') return { allowed: true }
   if (basis.breakGlass)
     return refuse(

@@ -43,6 +43,7 @@ export const TRUST: Trust = {
   })),
   approvalsRequired: 1,
   approvers: [],
+  qualityPolicy: defaultQualityPolicy().policy,
 }
 
 export const CONTEXT: BaselineContext = {
