@@ -56,7 +56,7 @@ const few = (count: number, change = {}) =>
 t.test('three sentences say who stands for a baseline, what its confidence is made of, and that it may', async (t) => {
   t.same(explained(baselineRecord(), ALL), [
     'Baseline abababababab of rig water-loop (programme pumps, mode nominal) counts as golden: ada proposed it, grace reviewed it and kay approved it (keys distinct, persons unproven).',
-    'Its confidence is 0.952, the product of 0.952 for segments 20 (bound 5) and 1 for each of the other 11 inputs, and its gate was passed.',
+    'Its confidence is 0.952, the product of 0.952 for segments 20 (bound 5) and 1 for each of the other 12 inputs, and its gate was passed.',
     'It may arm a shutdown: 20 nominal segments were replayed, of 19 asked for.',
   ])
 })
@@ -65,7 +65,7 @@ t.test('of too few segments the third says how many more, or what else would do'
   const [, second, third] = explained(few(7, { alerts: -1 }), ALL)
   t.equal(
     second,
-    'Its confidence is 0.438, the product of 0.5 for alerts -1 (bound 0), 0.875 for segments 7 (bound 5) and 1 for each of the other 10 inputs, and its gate was passed.',
+    'Its confidence is 0.438, the product of 0.5 for alerts -1 (bound 0), 0.875 for segments 7 (bound 5) and 1 for each of the other 11 inputs, and its gate was passed.',
   )
   t.equal(
     third,
