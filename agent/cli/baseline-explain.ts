@@ -7,7 +7,8 @@ import { toHex } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, utc } from '../../shared/lib/command-output.ts'
-import { ARMABLE_ACTIONS, type ArmableAction, mayArm } from '../../shared/model/baseline-arming.ts'
+import { ACTIONS, type Action } from '../../shared/model/action.ts'
+import { mayArm } from '../../shared/model/baseline-arming.ts'
 import { isInForce } from '../../shared/model/baseline-book.ts'
 import { type BaselineCase, explainBaseline } from '../../shared/model/baseline-explain.ts'
 import { type BookOptions, digestNamed, lookInto, namesOf, newest } from './baseline-book.ts'
@@ -21,7 +22,7 @@ export function explainCommand(baseline: Command): void {
     .option('--book <dir>', 'folder of the book of baselines')
     .option('--config <file>', 'runtime.yaml whose operators are trusted')
     .option('--operators <file>', 'people who are trusted')
-    .option('--action <action>', `one of ${ARMABLE_ACTIONS.join(', ')}`, 'shutdown')
+    .option('--action <action>', `one of ${ACTIONS.join(', ')}`, 'shutdown')
     .option('--json', 'one JSON object')
     .action(explain)
 }
@@ -29,15 +30,15 @@ export function explainCommand(baseline: Command): void {
 type ExplainOptions = Readonly<{ book?: string; config?: string; operators?: string; action: string; json?: boolean }>
 
 function explain(text: string, options: ExplainOptions): void {
-  const action = ARMABLE_ACTIONS.find((one) => one === options.action)
+  const action = ACTIONS.find((one) => one === options.action)
   if (action === undefined)
-    throw new HbError('USAGE', { option: '--action', found: options.action, expected: ARMABLE_ACTIONS.join(', ') })
+    throw new HbError('USAGE', { option: '--action', found: options.action, expected: ACTIONS.join(', ') })
   const known =
     options.book === undefined ? caseOfFile(text, options) : caseInBook(text, { ...options, book: options.book })
   reportCase(known, action, options.json)
 }
 
-function reportCase(known: BaselineCase, action: ArmableAction, json: boolean | undefined): void {
+function reportCase(known: BaselineCase, action: Action, json: boolean | undefined): void {
   const sentences = explainBaseline(known, action)
   const one = mayArm(known.basis, action, 1)
   printResult(

@@ -1,11 +1,5 @@
+import { type Action, HARD_ACTIONS } from './action.ts'
 import type { BaselineKind } from './baseline.ts'
-
-/** What may be done to a rig, gentlest first; the tiers are the predecessor's. */
-export const ARMABLE_ACTIONS = ['notify', 'degrade', 'failover', 'rate_limit', 'isolate', 'abort', 'shutdown'] as const
-export type ArmableAction = (typeof ARMABLE_ACTIONS)[number]
-
-/** Actions that stop what is under test (decisions 12). */
-export const HARD_ACTIONS: readonly ArmableAction[] = ['isolate', 'abort', 'shutdown']
 
 /** What a certificate rests on, for those who act on it. */
 export type CertificateBasis = Readonly<{
@@ -37,7 +31,7 @@ export type ArmingRefusal = (typeof ARMING_REFUSALS)[number]
  * Decides whether a baseline is enough ground for an action. `streams` are the independent streams that say so, never
  * two windows of the same channel. A person may always be told.
  */
-export function mayArm(basis: CertificateBasis, action: ArmableAction, streams: number): Arming {
+export function mayArm(basis: CertificateBasis, action: Action, streams: number): Arming {
   if (action === 'notify') return { allowed: true }
   if (basis.kind === 'draft') return refuse('baseline_draft', 'a draft never arms anything')
   if (!(basis.decay > 0)) return refuse('baseline_stale', 'it is stale: what it says of the rig no longer holds')

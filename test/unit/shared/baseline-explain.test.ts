@@ -3,8 +3,8 @@ import { encodeBundle, openBundle } from '../../../shared/codec/baseline-bundle.
 import { encodeBaseline } from '../../../shared/codec/baseline-record.ts'
 import { defaultQualityPolicy } from '../../../shared/config/quality-policy.ts'
 import { toHex } from '../../../shared/crypto/digest.ts'
+import type { Action } from '../../../shared/model/action.ts'
 import type { BaselineRecord } from '../../../shared/model/baseline.ts'
-import type { ArmableAction } from '../../../shared/model/baseline-arming.ts'
 import { explainBaseline } from '../../../shared/model/baseline-explain.ts'
 import type { Statement } from '../../../shared/model/baseline-statement.ts'
 import {
@@ -23,7 +23,7 @@ const ALL: readonly Said[] = [
 ]
 
 /** The three sentences about a record after what was said of it. */
-function explained(record: BaselineRecord, said: readonly Said[], action: ArmableAction = 'shutdown') {
+function explained(record: BaselineRecord, said: readonly Said[], action: Action = 'shutdown') {
   const maker = createStatementMaker(record)
   for (const [person, kind, change] of said) maker.say(person, kind, change)
   const policy = defaultQualityPolicy().bytes

@@ -1,8 +1,9 @@
 import t from 'tap'
 import type { ConfigError } from '../../../shared/config/problems.ts'
 import { defaultQualityPolicy, parseQualityPolicy } from '../../../shared/config/quality-policy.ts'
+import { ACTIONS } from '../../../shared/model/action.ts'
 import { type BaselineRecord, QUANTILE_RATIOS } from '../../../shared/model/baseline.ts'
-import { ARMABLE_ACTIONS, type CertificateBasis, mayArm } from '../../../shared/model/baseline-arming.ts'
+import { type CertificateBasis, mayArm } from '../../../shared/model/baseline-arming.ts'
 import {
   checkQuality,
   FEW_SEGMENTS_CONFIDENCE_MAX,
@@ -243,8 +244,8 @@ t.test('what a baseline may arm, the whole table', (t) => {
     ...change,
   })
   const armed = (change: Partial<CertificateBasis>, streams = 1): string =>
-    ARMABLE_ACTIONS.filter((action) => mayArm(basis(change), action, streams).allowed).join(' ')
-  const all = ARMABLE_ACTIONS.join(' ')
+    ACTIONS.filter((action) => mayArm(basis(change), action, streams).allowed).join(' ')
+  const all = ACTIONS.join(' ')
   t.same(
     [
       armed({}),
