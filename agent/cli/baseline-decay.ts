@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { isBundle, openBundle, PERSONS_NOTE } from '../../shared/codec/baseline-bundle.ts'
+import { isBundle, openBundle } from '../../shared/codec/baseline-bundle.ts'
 import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { BASELINE_BYTES_MAX, readBytes } from '../../shared/config/files.ts'
 import { NOBODY } from '../../shared/config/operators.ts'
@@ -11,6 +11,7 @@ import { currentOf, isInForce, slotOf } from '../../shared/model/baseline-book.t
 import { type CreepFinding, creepOf } from '../../shared/model/baseline-creep.ts'
 import { type Decay, decayOf } from '../../shared/model/baseline-decay.ts'
 import { REASON_CHARS_MAX } from '../../shared/model/baseline-statement.ts'
+import { PERSONS_NOTE } from '../../shared/model/order.ts'
 import type { Micros } from '../../shared/units.ts'
 import { about, type BookOptions, type BookView, lookInto, NOTE_LINE, saying } from './baseline-book.ts'
 
