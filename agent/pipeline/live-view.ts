@@ -70,7 +70,7 @@ export function createLiveView(options: LiveViewOptions): LiveView {
         simulation: options.simulation(decision.rig),
         samplesPerS,
         outbox: options.pending(),
-        decay: (role) => gauge.of(decision.rig, role),
+        decay: (role) => gauge.of(rig, role),
       })
       options.vitals(known.vitals)
     },
