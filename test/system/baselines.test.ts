@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createBookClient } from '../../agent/adapters/book-client.ts'
@@ -12,6 +12,7 @@ import {
   baselineRecord,
   createStatementMaker,
   digestHex,
+  privatePem,
   type TestPerson,
 } from '../support/certified-baselines.ts'
 import { OPERATOR_LINES, PEOPLE, publicPem } from '../support/operator-keys.ts'
@@ -186,5 +187,38 @@ t.test('an agent that trusts nobody keeps what it has, and people see why', asyn
   t.match(await until('the refusal', refused), { count: 1 }, 'it is not sent again and again')
   t.match(await compared(folder), { digest: digestHex(DRAFT) })
   t.equal(await agent.stop(), 0)
+  t.equal(await collector.stop(), 0)
+})
+
+t.test('a book of a folder is handed to a collector, and what comes later follows', async (t) => {
+  const folder = await bench(t)
+  const collector = startCollector(folder)
+  await collector.event('collector_started')
+  mkdirSync(join(folder.path, 'book'))
+  for (const name of PEOPLE) {
+    folder.write(`book/${name}.pub`, publicPem(name))
+    folder.write(`${name}.key`, privatePem(name))
+  }
+  folder.write('book/operators.yaml', `version: 1\n${OPERATOR_LINES}`)
+  writeFileSync(join(folder.path, 'golden.hbb'), encodeBaseline(GOLDEN))
+  const say = (person: TestPerson, ...args: string[]) =>
+    runHb(['baseline', ...args, '--book', 'book', '--key', `${person}.key`, '--reason', 'as built'], folder.path)
+  const push = async () =>
+    JSON.parse(
+      await runHb(['baseline', 'push', '--book', 'book', '--collector', url(folder), '--json'], folder.path),
+    ) as Record<string, unknown>
+  const digest = digestHex(GOLDEN)
+  await say('ada', 'propose', 'golden.hbb')
+  await say('grace', 'review', digest)
+  t.match(await push(), { pushed: 2, statements: 2 })
+  await say('kay', 'approve', digest)
+  t.match(await push(), { pushed: 1, statements: 3 })
+  t.match(await push(), { pushed: 0 }, 'it has all of it')
+  const { baselines } = (await get(folder, '/api/baselines')) as { baselines: unknown[] }
+  t.match(baselines, [{ digest, counts_as: 'golden', in_force: ['golden'], request: { proposer: { name: 'ada' } } }])
+  const { openapi, paths } = (await get(folder, '/openapi.json')) as { openapi: string; paths: Record<string, object> }
+  t.equal(openapi, '3.1.0')
+  const written = Object.entries(paths).filter(([, methods]) => 'post' in methods)
+  t.same(written.map(([path]) => path).sort(), ['/api/baseline-statements', '/api/baselines'])
   t.equal(await collector.stop(), 0)
 })
