@@ -41,7 +41,7 @@ const POLICY = defaultQualityPolicy().bytes
 const DRAFT = loadRecord({ kind: 'draft', madeUs: 1 })
 const GOLDEN = loadRecord()
 
-async function bench(t: Test): Promise<BenchFolder> {
+async function bench(t: Test, rigs = RIG): Promise<BenchFolder> {
   const folder = await createBenchFolder({ operators: OPERATOR_LINES })
   t.teardown(() => {
     killAll()
@@ -50,7 +50,7 @@ async function bench(t: Test): Promise<BenchFolder> {
   for (const name of PEOPLE) folder.write(`${name}.pub`, publicPem(name))
   folder.write('load.registry.yaml', REGISTRY)
   writeFileSync(join(folder.path, 'load.hbb'), encodeBaseline(DRAFT))
-  folder.write('runtime.yaml', runtimeYaml({ clock: 'system', rigs: RIG, ports: folder.ports, extra: OPERATOR_LINES }))
+  folder.write('runtime.yaml', runtimeYaml({ clock: 'system', rigs, ports: folder.ports, extra: OPERATOR_LINES }))
   return folder
 }
 
@@ -186,6 +186,24 @@ t.test('an agent that trusts nobody keeps what it has, and people see why', asyn
   }
   t.match(await until('the refusal', refused), { count: 1 }, 'it is not sent again and again')
   t.match(await compared(folder), { digest: digestHex(DRAFT) })
+  t.equal(await agent.stop(), 0)
+  t.equal(await collector.stop(), 0)
+})
+
+t.test('what was made on one rig of a family reaches another of it', async (t) => {
+  const folder = await bench(t, RIG.replace('    program: demo\n', '    program: demo\n    family: hosts\n'))
+  const collector = startCollector(folder)
+  await collector.event('collector_started')
+  const agent = startAgent(folder)
+  await agent.event('uplink_connected')
+  const shared = loadRecord({ rig: 'other-host', family: 'hosts' })
+  const { say } = sayer(folder, shared, (await createBookClient(url(folder)).fetchBook()).book)
+  await say('ada', 'propose')
+  await say('grace', 'review')
+  await say('kay', 'approve')
+  t.match(await agent.event('baseline_activated'), { rig: 'this-host', baseline: digestHex(shared), kind: 'golden' })
+  const now = async () => ((await compared(folder))?.digest === digestHex(shared) ? compared(folder) : null)
+  t.match(await until('the golden baseline of the family', now), { kind: 'golden' })
   t.equal(await agent.stop(), 0)
   t.equal(await collector.stop(), 0)
 })
