@@ -4,7 +4,7 @@ import { type BaselineLog, emptyLog, foldLog, statementsAbout } from '../shared/
 import { decodeBaseline } from '../shared/codec/baseline-record.ts'
 import { BOOK_ID_BYTES, bookGenesis, openStatement, STATEMENT_BYTES_MAX } from '../shared/codec/baseline-statement.ts'
 import { canonicalBytes } from '../shared/codec/canonical.ts'
-import { type CheckedRecord, checkRecord, recordFacts } from '../shared/codec/checked-record.ts'
+import { type CheckedRecord, checkRecord, recordFacts, requireSameGate } from '../shared/codec/checked-record.ts'
 import type { Trust } from '../shared/config/operators.ts'
 import { policyDigest } from '../shared/config/quality-policy.ts'
 import { coseKeyId } from '../shared/crypto/cose.ts'
@@ -33,7 +33,9 @@ export const STATEMENT_AHEAD_MAX_US: Micros = 300_000_000
 export type KnownRecord = Readonly<{
   facts: RecordFacts
   gate: BaselineGate
-  isGateSame: boolean
+  /** Whether the gate was passed, by a policy that is strict enough here; else `problems` or its reasons say why. */
+  passed: boolean
+  problems: readonly string[]
   segments: number
   minSegments: number
   hardSegments: number
@@ -84,7 +86,7 @@ export class BaselineBook {
     const made = { book: stored?.book ?? toHex(randomBytes(BOOK_ID_BYTES)), madeUs: stored?.madeUs ?? clock.nowUs() }
     const records = new Map<string, KnownRecord>()
     try {
-      for (const digest of await store.digests()) records.set(digest, await readRecord(store, digest))
+      for (const digest of await store.digests()) records.set(digest, await readRecord(store, digest, trust))
       const facts = new Map([...records].map(([digest, record]) => [digest, record.facts]))
       const signed = (await store.statements()).map(({ bytes }) => bytes)
       const log = foldLog(signed, emptyLog(made.book), { trust, records: facts })
@@ -119,7 +121,7 @@ export class BaselineBook {
       const statement = this.verified(signed)
       if (statement.kind !== 'propose')
         throw new HbError('BASELINE_BUNDLE', { found: statement.kind, expected: 'its proposal' })
-      return this.take(signed, statement, checkRecord({ bytes, policy }))
+      return this.take(signed, statement, checkRecord({ bytes, policy }, this.trust.qualityPolicy))
     })
   }
 
@@ -238,14 +240,8 @@ export class BaselineBook {
   }
 
   private checkRoom(record: CheckedRecord): void {
-    const { digest, record: said, gate, isGateSame } = record
-    if (!isGateSame)
-      throw new HbError('BASELINE_GATE_DIFFERS', {
-        baseline: digest,
-        found: said.gate.passed ? 'passed' : 'not passed',
-        expected: gate.passed ? 'passed' : gate.reasons.join('; '),
-      })
-    if (!this.records.has(digest) && this.records.size >= RECORDS_MAX)
+    requireSameGate(record)
+    if (!this.records.has(record.digest) && this.records.size >= RECORDS_MAX)
       throw new HbError('BOOK_FULL', { records: this.records.size, most: RECORDS_MAX })
   }
 }
@@ -258,20 +254,21 @@ type Read = Readonly<{
 }>
 
 /** @throws HbError BOOK_DAMAGED for bytes that are not those of their name */
-async function readRecord(store: BaselineStore, digest: string): Promise<KnownRecord> {
+async function readRecord(store: BaselineStore, digest: string, { qualityPolicy }: Trust): Promise<KnownRecord> {
   const stored = await store.record(digest)
   if (stored === undefined) throw new HbError('BOOK_DAMAGED', { baseline: digest, found: 'no policy' })
-  const checked = checkRecord(stored)
+  const checked = checkRecord(stored, qualityPolicy)
   if (checked.digest !== digest) throw new HbError('BOOK_DAMAGED', { baseline: digest, found: checked.digest })
   return knownFrom(checked, stored.storedUs)
 }
 
 function knownFrom(checked: CheckedRecord, storedUs: Micros): KnownRecord {
-  const { record, gate, isGateSame, rules, bytes } = checked
+  const { record, gate, passed, problems, rules, bytes } = checked
   return {
     facts: recordFacts(checked),
     gate,
-    isGateSame,
+    passed,
+    problems: problems.map(({ text }) => text),
     segments: replayedSegments(record),
     minSegments: rules.minSegments,
     hardSegments: rules.hardSegments,
@@ -288,7 +285,7 @@ function storable({ digest, bytes, policy }: CheckedRecord) {
 }
 
 /** Digest of whom a book trusts, to tell whether rows were derived for the same people. */
-export function trustDigest({ operators, approvalsRequired, approvers }: Trust): string {
+export function trustDigest({ operators, approvalsRequired, approvers, qualityPolicy }: Trust): string {
   const keys = operators.map(({ name, key }) => `${toHex(key.keyId)} ${name}`).sort()
-  return toHex(sha256(canonicalBytes([keys, [...approvers].sort(), approvalsRequired])))
+  return toHex(sha256(canonicalBytes([keys, [...approvers].sort(), approvalsRequired, JSON.stringify(qualityPolicy)])))
 }

@@ -21,7 +21,7 @@ export async function checkBook(db: SqlReader, trust: Trust): Promise<BookCheck>
   const tables = await db.all("SELECT name FROM sqlite_master WHERE name = 'baseline_book'")
   if (tables.length === 0) return { records: 0, statements: 0, found: [] }
   const found: string[] = []
-  const records = await checkRecords(db, found)
+  const records = await checkRecords(db, trust, found)
   const stored = (await db.all('SELECT seq, id, digest, recv_us, bytes FROM baseline_statements ORDER BY seq')).map(
     statementOf,
   )
@@ -31,9 +31,10 @@ export async function checkBook(db: SqlReader, trust: Trust): Promise<BookCheck>
     const log = folded(stored, { book: book['book'] as string, against: { trust, records } })
     if (typeof log === 'string') found.push(log)
     else {
-      found.push(...refusedIn(log), ...columnsThatDiffer(stored, log))
-      // Rows that were derived for other people are written anew at the next start.
+      found.push(...columnsThatDiffer(stored, log))
+      // For other people, or another policy of gates, rows are written anew at the next start, and less may be permitted.
       if (book['trust'] === trustDigest(trust)) {
+        found.push(...refusedIn(log))
         const rows = (await db.all('SELECT kind, key, body FROM baseline_state')).map(rowOf)
         found.push(...rowDifferences(rows, bookRows(log.state)))
       }
@@ -42,7 +43,11 @@ export async function checkBook(db: SqlReader, trust: Trust): Promise<BookCheck>
   return { records: records.size, statements: stored.length, found }
 }
 
-async function checkRecords(db: SqlReader, found: string[]): Promise<Map<string, RecordFacts>> {
+async function checkRecords(
+  db: SqlReader,
+  { qualityPolicy }: Trust,
+  found: string[],
+): Promise<Map<string, RecordFacts>> {
   const records = new Map<string, RecordFacts>()
   for (const { digest } of (await db.all('SELECT digest FROM baseline_records ORDER BY digest')) as unknown as {
     digest: string
@@ -56,7 +61,7 @@ async function checkRecords(db: SqlReader, found: string[]): Promise<Map<string,
     if (toHex(policyDigest(policy)) !== row?.['named'])
       found.push(`policy ${String(row?.['named'])} is not the bytes of its name`)
     try {
-      const checked = checkRecord({ bytes, policy })
+      const checked = checkRecord({ bytes, policy }, qualityPolicy)
       if (checked.digest === digest) records.set(digest, recordFacts(checked))
       else found.push(`record ${digest} is not the bytes of its name`)
     } catch (error) {

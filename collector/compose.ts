@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
-import type { Trust } from '../shared/config/operators.ts'
+import { NOBODY, type Trust } from '../shared/config/operators.ts'
 import type { CollectorConfig } from '../shared/config/types.ts'
 import { loadSigner, readPrivateFile } from '../shared/crypto/key-file.ts'
 import { readPublicKey, type Signer } from '../shared/crypto/sign.ts'
@@ -203,9 +203,6 @@ async function openParts({ settings, clock, options, events, signer }: Made & { 
     ...(await openBook({ settings, clock, events, stores, fleet, feed })),
   }
 }
-
-/** Without operators nothing is believed that anybody says. */
-const NOBODY: Trust = { operators: [], approvalsRequired: 1, approvers: [] }
 
 type BookParts = Pick<Made, 'settings' | 'clock' | 'events'> & Pick<Parts, 'stores' | 'fleet' | 'feed'>
 

@@ -106,7 +106,8 @@ export class DecayWatch {
 
   private async decayed(digest: string, nowUs: Micros): Promise<Decay | null> {
     try {
-      const { record, decay } = checkRecord(await this.options.book.stored(digest))
+      const { book } = this.options
+      const { record, decay } = checkRecord(await book.stored(digest), book.trust.qualityPolicy)
       return decayOf(record, { nowUs, current: this.levelsOf(record) }, decay)
     } catch (error) {
       if (!isHbError(error)) throw error

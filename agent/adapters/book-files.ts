@@ -1,15 +1,14 @@
 import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
+import { type CheckedRecord, checkRecord, digestOfRecord } from '../../shared/codec/checked-record.ts'
 import { readRecords as readRecordFile } from '../../shared/codec/record-file.ts'
 import { checkSigned, decodeSigned } from '../../shared/codec/signed-cbor.ts'
-import { parseQualityPolicy, policyDigest } from '../../shared/config/quality-policy.ts'
+import { policyDigest } from '../../shared/config/quality-policy.ts'
 import { concat } from '../../shared/crypto/cose.ts'
 import { DIGEST_BYTES, DOMAIN, digestOf, equalBytes, toHex } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import type { BaselineGate, BaselineRecord } from '../../shared/model/baseline.ts'
-import type { RecordFacts } from '../../shared/model/baseline-book.ts'
-import type { DecayPolicy } from '../../shared/model/baseline-decay.ts'
-import { isSameGate, type QualityPolicy, recheckGate } from '../../shared/model/baseline-gate.ts'
+import type { BaselineRecord } from '../../shared/model/baseline.ts'
+import type { QualityPolicy } from '../../shared/model/baseline-gate.ts'
 import type { Bytes, Micros } from '../../shared/units.ts'
 import { type Files, replaceFile } from './files.ts'
 
@@ -24,17 +23,6 @@ const VERSION = 1
 export type BookIdentity = Readonly<{ id: Uint8Array; madeUs: Micros }>
 /** Number and id of the last statement that was written. */
 export type BookHead = Readonly<{ seq: number; id: string }>
-/** A record with the policy of its gate. `gate` is computed again from the data, and is what counts. */
-export type BookRecord = Readonly<{
-  record: BaselineRecord
-  bytes: Uint8Array
-  policy: Uint8Array
-  rules: QualityPolicy
-  decay: DecayPolicy
-  gate: BaselineGate
-  /** Whether the gate comes out as the record says. If not, it was not passed. */
-  isGateSame: boolean
-}>
 
 /** Who the book is; null where there is none. @throws HbError BOOK_DAMAGED */
 export function readIdentity(files: Files, path: string): BookIdentity | null {
@@ -65,8 +53,8 @@ export function writeHead(files: Files, path: string, { seq, id }: BookHead): vo
 }
 
 /** Every record by its digest, which is its name. @throws HbError BOOK_DAMAGED with the file whose bytes were changed */
-export function readRecords(files: Files, path: string): Map<string, BookRecord> {
-  const records = new Map<string, BookRecord>()
+export function readRecords(files: Files, path: string, wanted: QualityPolicy): Map<string, CheckedRecord> {
+  const records = new Map<string, CheckedRecord>()
   const folder = `${path}/${RECORDS}`
   const names = files.existsSync(folder) ? files.readdirSync(folder).filter((name) => name.endsWith('.hbb')) : []
   for (const name of names.sort()) {
@@ -75,46 +63,12 @@ export function readRecords(files: Files, path: string): Map<string, BookRecord>
     if (digestOfRecord(bytes) !== digest)
       throw new HbError('BOOK_DAMAGED', { path: `${folder}/${name}`, found: CHANGED })
     const policy = policyOf(files, path, decodeBaseline(bytes))
-    records.set(digest, recordFrom({ digest, bytes, policy, path }))
+    records.set(digest, checkRecord({ bytes, policy }, wanted))
   }
   return records
 }
 
 const CHANGED = 'bytes that are not those of its name'
-
-/** @throws HbError BASELINE_GATE_DIFFERS for another policy */
-export function recordFrom({
-  digest,
-  bytes,
-  policy,
-  path,
-}: Readonly<{ digest: string; bytes: Uint8Array; policy: Uint8Array; path: string }>): BookRecord {
-  const record = decodeBaseline(bytes)
-  const given = toHex(policyDigest(policy))
-  const named = toHex(record.gate.policy)
-  if (given !== named)
-    throw new HbError('BASELINE_GATE_DIFFERS', { path, baseline: digest, found: `policy ${given}`, expected: named })
-  const { policy: rules, decay } = parseQualityPolicy(`${given}.yaml`, policy)
-  const gate = recheckGate(record, rules)
-  return { record, bytes, policy, rules, decay, gate, isGateSame: isSameGate(gate, record.gate) }
-}
-
-/** @throws HbError BASELINE_GATE_DIFFERS when the gate does not come out as the record says */
-export function requireGate(digest: string, { record: { gate: said }, gate, isGateSame }: BookRecord): void {
-  const told = ({ passed, reasons, confidence }: BaselineGate): string =>
-    `${passed ? 'passed' : reasons.join('; ')}, confidence ${confidence}`
-  if (!isGateSame)
-    throw new HbError('BASELINE_GATE_DIFFERS', { baseline: digest, found: told(said), expected: told(gate) })
-}
-
-export function factsOf(digest: string, { record, gate, isGateSame }: BookRecord): RecordFacts {
-  const { program, rig, family, mode, kind } = record
-  return { digest, program, rig, family, mode, kind, gatePassed: isGateSame && gate.passed }
-}
-
-export function digestOfRecord(bytes: Uint8Array): string {
-  return toHex(digestOf(DOMAIN.baseline, bytes))
-}
 
 /**
  * Signed statements of the log, in order. Only its very end may be torn.

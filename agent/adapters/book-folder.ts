@@ -8,6 +8,7 @@ import {
   statementsAbout,
 } from '../../shared/codec/baseline-log.ts'
 import { BOOK_ID_BYTES, type StatementDraft, signStatement } from '../../shared/codec/baseline-statement.ts'
+import { type CheckedRecord, checkRecord, recordFacts, requireSameGate } from '../../shared/codec/checked-record.ts'
 import { encodeRecord } from '../../shared/codec/record-file.ts'
 import type { Trust } from '../../shared/config/operators.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
@@ -17,9 +18,6 @@ import type { RecordFacts } from '../../shared/model/baseline-book.ts'
 import type { Bytes, Micros } from '../../shared/units.ts'
 import {
   type BookHead,
-  type BookRecord,
-  digestOfRecord,
-  factsOf,
   LOG,
   POLICIES,
   RECORDS,
@@ -27,8 +25,6 @@ import {
   readIdentity,
   readLog,
   readRecords,
-  recordFrom,
-  requireGate,
   writeHead,
   writeIdentity,
 } from './book-files.ts'
@@ -46,7 +42,7 @@ export type Book = Readonly<{
   path: string
   id: string
   log(): BaselineLog
-  records: ReadonlyMap<string, BookRecord>
+  records: ReadonlyMap<string, CheckedRecord>
   /** Bytes behind the last whole statement that a power cut left; nobody was told that they were written. */
   tornBytes: Bytes
   /** Puts a record with its policy into the book; nothing is said about it yet. @returns its digest */
@@ -102,10 +98,10 @@ type Opening = Readonly<{ path: string; trust: Trust; release(): void }>
 
 function opened(files: Files, { path, trust, release }: Opening): Book {
   const { id } = readIdentity(files, path)!
-  const records = readRecords(files, path)
+  const records = readRecords(files, path, trust.qualityPolicy)
   const { signed, wholeBytes, tornBytes } = readLog(files, path, id)
   const book = toHex(id)
-  const facts = new Map<string, RecordFacts>([...records].map(([digest, record]) => [digest, factsOf(digest, record)]))
+  const facts = new Map<string, RecordFacts>([...records].map(([digest, record]) => [digest, recordFacts(record)]))
   const against: LogAgainst = { trust, records: facts }
   let log = foldLog(signed, emptyLog(book), against)
   let bytes = wholeBytes
@@ -114,13 +110,13 @@ function opened(files: Files, { path, trust, release }: Opening): Book {
     ...{ path, id: book, records, tornBytes, release },
     log: () => log,
     addRecord(record, policy) {
-      const digest = digestOfRecord(record)
-      const known = recordFrom({ digest, bytes: record, policy, path })
-      requireGate(digest, known)
+      const known = checkRecord({ bytes: record, policy }, trust.qualityPolicy)
+      const { digest } = known
+      requireSameGate(known)
       put(files, `${path}/${RECORDS}`, `${digest}.hbb`, record)
       put(files, `${path}/${POLICIES}`, `${toHex(known.record.gate.policy)}.yaml`, policy)
       records.set(digest, known)
-      facts.set(digest, factsOf(digest, known))
+      facts.set(digest, recordFacts(known))
       return digest
     },
     say(drafts, signer, nowUs) {

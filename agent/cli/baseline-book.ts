@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { PERSONS_NOTE } from '../../shared/codec/baseline-bundle.ts'
 import { NO_REQUEST } from '../../shared/codec/baseline-statement.ts'
+import type { CheckedRecord } from '../../shared/codec/checked-record.ts'
 import { loadOperators } from '../../shared/config/load.ts'
 import type { Trust } from '../../shared/config/operators.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
@@ -11,8 +11,8 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import type { BaselineRequest, BookState, RequestStatus } from '../../shared/model/baseline-book.ts'
 import type { StatementKind } from '../../shared/model/baseline-statement.ts'
+import { PERSONS_NOTE } from '../../shared/model/order.ts'
 import type { Micros } from '../../shared/units.ts'
-import type { BookRecord } from '../adapters/book-files.ts'
 import { type Book, type NewStatement, openBook, viewBook } from '../adapters/book-folder.ts'
 import { systemFiles } from '../adapters/files.ts'
 
@@ -83,7 +83,7 @@ export function newest(requests: readonly BaselineRequest[]): BaselineRequest | 
 }
 
 /** A statement about a record of the book, without what only some kinds have. */
-export function about(record: BookRecord, digest: string, kind: StatementKind): Omit<NewStatement, 'reason'> {
+export function about(record: CheckedRecord, digest: string, kind: StatementKind): Omit<NewStatement, 'reason'> {
   const { program, rig, family, mode, kind: as } = record.record
   return {
     ...{ kind, digest, as, program, rig, family, mode, request: NO_REQUEST, tag: '', operator: '' },

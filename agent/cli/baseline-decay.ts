@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
-import { isBundle, openBundle, PERSONS_NOTE } from '../../shared/codec/baseline-bundle.ts'
+import { isBundle, openBundle } from '../../shared/codec/baseline-bundle.ts'
 import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { BASELINE_BYTES_MAX, readBytes } from '../../shared/config/files.ts'
+import { NOBODY } from '../../shared/config/operators.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table } from '../../shared/lib/command-output.ts'
@@ -10,6 +11,7 @@ import { currentOf, isInForce, slotOf } from '../../shared/model/baseline-book.t
 import { type CreepFinding, creepOf, sinceGolden } from '../../shared/model/baseline-creep.ts'
 import { type Decay, decayOf } from '../../shared/model/baseline-decay.ts'
 import { REASON_CHARS_MAX } from '../../shared/model/baseline-statement.ts'
+import { PERSONS_NOTE } from '../../shared/model/order.ts'
 import type { Micros } from '../../shared/units.ts'
 import { about, type BookOptions, type BookView, lookInto, NOTE_LINE, saying } from './baseline-book.ts'
 
@@ -123,6 +125,5 @@ function recordIn(file: string): BaselineRecord {
   if (!(bytes instanceof Uint8Array))
     throw new HbError('USAGE', { option: '--current', found: file, reason: bytes.reason })
   if (!isBundle(bytes)) return decodeBaseline(bytes)
-  const nobody = { operators: [], approvalsRequired: 1, approvers: [], nowUs: systemClock().nowUs() }
-  return openBundle(bytes, nobody).record
+  return openBundle(bytes, { ...NOBODY, nowUs: systemClock().nowUs() }).record
 }

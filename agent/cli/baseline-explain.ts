@@ -1,15 +1,17 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { basisOf, openBundle, PERSONS_NOTE, waitsFor } from '../../shared/codec/baseline-bundle.ts'
+import { basisOf, openBundle, waitsFor } from '../../shared/codec/baseline-bundle.ts'
 import { BASELINE_BYTES_MAX, readBytes } from '../../shared/config/files.ts'
 import { loadOperators, loadRuntimeConfig } from '../../shared/config/load.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, utc } from '../../shared/lib/command-output.ts'
-import { ARMABLE_ACTIONS, type ArmableAction, mayArm } from '../../shared/model/baseline-arming.ts'
+import { ACTIONS, type Action } from '../../shared/model/action.ts'
+import { mayArm } from '../../shared/model/baseline-arming.ts'
 import { isInForce } from '../../shared/model/baseline-book.ts'
 import { type BaselineCase, explainBaseline } from '../../shared/model/baseline-explain.ts'
+import { PERSONS_NOTE } from '../../shared/model/order.ts'
 import { type BookOptions, digestNamed, lookInto, namesOf, newest } from './baseline-book.ts'
 
 /** Adds `hb baseline explain`. */
@@ -21,7 +23,7 @@ export function explainCommand(baseline: Command): void {
     .option('--book <dir>', 'folder of the book of baselines')
     .option('--config <file>', 'runtime.yaml whose operators are trusted')
     .option('--operators <file>', 'people who are trusted')
-    .option('--action <action>', `one of ${ARMABLE_ACTIONS.join(', ')}`, 'shutdown')
+    .option('--action <action>', `one of ${ACTIONS.join(', ')}`, 'shutdown')
     .option('--json', 'one JSON object')
     .action(explain)
 }
@@ -29,15 +31,15 @@ export function explainCommand(baseline: Command): void {
 type ExplainOptions = Readonly<{ book?: string; config?: string; operators?: string; action: string; json?: boolean }>
 
 function explain(text: string, options: ExplainOptions): void {
-  const action = ARMABLE_ACTIONS.find((one) => one === options.action)
+  const action = ACTIONS.find((one) => one === options.action)
   if (action === undefined)
-    throw new HbError('USAGE', { option: '--action', found: options.action, expected: ARMABLE_ACTIONS.join(', ') })
+    throw new HbError('USAGE', { option: '--action', found: options.action, expected: ACTIONS.join(', ') })
   const known =
     options.book === undefined ? caseOfFile(text, options) : caseInBook(text, { ...options, book: options.book })
   reportCase(known, action, options.json)
 }
 
-function reportCase(known: BaselineCase, action: ArmableAction, json: boolean | undefined): void {
+function reportCase(known: BaselineCase, action: Action, json: boolean | undefined): void {
   const sentences = explainBaseline(known, action)
   const one = mayArm(known.basis, action, 1)
   printResult(
@@ -84,12 +86,11 @@ function caseInBook(text: string, options: BookOptions): BaselineCase {
   const digest = digestNamed(book, text)
   const nowUs = systemClock().nowUs()
   const { state } = book.log()
-  const { record, rules, gate, isGateSame } = book.records.get(digest)!
+  const { record, rules, gate, passed, problems: ofGate } = book.records.get(digest)!
   const request = newest([...state.requests.values()].filter((r) => r.digest === digest)) ?? null
   const inForce = isInForce(request ?? undefined, nowUs)
   const decay = state.decay.get(digest)
-  const problems: string[] = []
-  if (!isGateSame) problems.push('its quality gate does not come out as the record says')
+  const problems: string[] = ofGate.map((problem) => problem.text)
   if (request?.status === 'approved' && !inForce) problems.push('the break-glass it was approved by is over')
   else if (!inForce) problems.push(waitsFor(request?.status))
   return {
@@ -98,7 +99,7 @@ function caseInBook(text: string, options: BookOptions): BaselineCase {
       kind: inForce ? record.kind : 'draft',
       policy: rules,
       decay: decay?.factor ?? 1,
-      breakGlass: !(gate.passed && isGateSame),
+      breakGlass: !passed,
     }),
     decayReason: decay?.reason ?? '',
     nameOf: namesOf(book.trust),

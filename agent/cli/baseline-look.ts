@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
-import { openBundle, PERSONS_NOTE } from '../../shared/codec/baseline-bundle.ts'
+import { openBundle } from '../../shared/codec/baseline-bundle.ts'
 import type { Trust } from '../../shared/config/operators.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table, utc, writeNew } from '../../shared/lib/command-output.ts'
 import type { BaselineGate, BaselineRecord } from '../../shared/model/baseline.ts'
 import { type BaselineRequest, currentOf, slotOf, taggedAs } from '../../shared/model/baseline-book.ts'
+import { PERSONS_NOTE } from '../../shared/model/order.ts'
 import type { Micros } from '../../shared/units.ts'
 import { type BookOptions, type BookView, digestNamed, lookInto, NOTE_LINE, namesOf, newest } from './baseline-book.ts'
 
@@ -69,7 +70,7 @@ function list(options: BookOptions): void {
 
 function rowOf(book: Seen, digest: string, nowUs: Micros) {
   const { state } = book.log()
-  const { record, gate, isGateSame } = book.records.get(digest)!
+  const { record, gate, passed } = book.records.get(digest)!
   const request = newest([...state.requests.values()].filter((r) => r.digest === digest))
   const { program, rig, family, mode, kind } = record
   const tags = [...state.tags.keys()]
@@ -79,7 +80,7 @@ function rowOf(book: Seen, digest: string, nowUs: Micros) {
   return {
     ...{ digest, program, rig, family, mode, kind, tags },
     status: request?.status ?? null,
-    gate_passed: gate.passed && isGateSame,
+    gate_passed: passed,
     confidence: gate.confidence,
     decay: state.decay.get(digest)?.factor ?? 1,
     in_force: currentOf(state, slotOf(record, kind), nowUs)?.digest === digest,

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
-import { isBundle, PERSONS_NOTE } from '../../shared/codec/baseline-bundle.ts'
+import { isBundle } from '../../shared/codec/baseline-bundle.ts'
 import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { BASELINE_BYTES_MAX, readBytes } from '../../shared/config/files.ts'
+import type { Trust } from '../../shared/config/operators.ts'
 import { defaultQualityPolicy, policyDigest } from '../../shared/config/quality-policy.ts'
 import { YAML_BYTES_MAX } from '../../shared/config/yaml-text.ts'
 import { equalBytes, toHex } from '../../shared/crypto/digest.ts'
@@ -10,6 +11,7 @@ import { printResult, utc } from '../../shared/lib/command-output.ts'
 import { spanOption } from '../../shared/lib/span.ts'
 import { type BaselineRequest, isInForce, slotOf, type Tagged } from '../../shared/model/baseline-book.ts'
 import type { StatementKind } from '../../shared/model/baseline-statement.ts'
+import { PERSONS_NOTE } from '../../shared/model/order.ts'
 import {
   about,
   digestNamed,
@@ -133,6 +135,7 @@ function approve(text: string, options: SayOptions & GlassOptions): void {
     const record = with_.book.records.get(digest)!
     const approval = { ...about(record, digest, 'approve'), request, reason: options.reason }
     const { overrideReason = '', overrideOperatorId = '' } = options
+    requireOperator(with_.trust, options.overrideOperatorId)
     if (options.breakGlass === true && (overrideReason.trim() === '' || overrideOperatorId.trim() === ''))
       throw new HbError('USAGE', {
         option: '--break-glass',
@@ -145,6 +148,16 @@ function approve(text: string, options: SayOptions & GlassOptions): void {
     refuseCreep(with_, digest)
     say(with_, options.breakGlass === true ? [glass, approval] : [approval])
     report(options, with_, digest)
+  })
+}
+
+/** The person for whom the glass is broken is one of those who are trusted, not a word. @throws HbError USAGE */
+function requireOperator({ operators }: Trust, name: string | undefined): void {
+  if (name === undefined || operators.some((one) => one.name === name)) return
+  throw new HbError('USAGE', {
+    option: '--override-operator-id',
+    found: name,
+    expected: operators.map((one) => one.name).join(', '),
   })
 }
 
@@ -176,10 +189,10 @@ function rollback(options: RollbackOptions): void {
     const { requests } = book.log().state
     const wanted = options.to === undefined ? undefined : digestNamed(book, options.to)
     const live = history.filter((one) => isInForce(requests.get(one.request), nowUs))
-    const current = live.at(-1)
-    const before = live.findLast(
-      ({ digest }) => digest !== current?.digest && (wanted === undefined || digest === wanted),
-    )
+    const before =
+      wanted === undefined
+        ? beforeLast(live)
+        : live.findLast(({ digest }) => digest === wanted && digest !== live.at(-1)?.digest)
     if (before === undefined)
       throw new HbError('BASELINE_REFUSED', { statement: 'rollback', reason: 'no_earlier_baseline', tag: options.tag })
     const { digest, request } = before
@@ -187,6 +200,17 @@ function rollback(options: RollbackOptions): void {
     say(with_, [{ ...about(book.records.get(digest)!, digest, 'rollback'), request, tag, reason }])
     report(options, with_, digest)
   })
+}
+
+/** What stood before the last one; one that was left by going back is not gone back to. */
+function beforeLast(history: readonly Tagged[]): Tagged | undefined {
+  const path: Tagged[] = []
+  for (const one of history) {
+    const at = path.findIndex(({ digest }) => digest === one.digest)
+    path.splice(at < 0 ? path.length : at)
+    path.push(one)
+  }
+  return path.at(-2)
 }
 
 /** The one history that the options leave. @throws HbError USAGE when they leave none or several */
@@ -225,7 +249,7 @@ function report(options: SayOptions, { book, trust, nowUs }: Saying, digest: str
   const log = book.log()
   const last = log.entries.at(-1)!.statement!
   const request = log.state.requests.get(last.request) ?? null
-  const { gate } = book.records.get(digest)!
+  const { gate, passed, problems, policy } = book.records.get(digest)!
   const inForce = request !== null && isInForce(request, nowUs)
   const until = request?.breakGlass?.untilUs ?? 0
   printResult(
@@ -239,7 +263,8 @@ function report(options: SayOptions, { book, trust, nowUs }: Saying, digest: str
       request: request?.request ?? null,
       status: request?.status ?? null,
       in_force: inForce,
-      gate: { passed: gate.passed, reasons: gate.reasons, confidence: gate.confidence },
+      gate: { passed, reasons: [...gate.reasons, ...problems.map(({ text }) => text)], confidence: gate.confidence },
+      policy: toHex(policyDigest(policy)),
       break_glass_until_us: until,
       note: PERSONS_NOTE,
     },
@@ -252,7 +277,9 @@ function report(options: SayOptions, { book, trust, nowUs }: Saying, digest: str
             `request ${request.request.slice(0, 12)} is ${request.status}${inForce ? ', and the baseline is in force' : ''}`,
           ]),
       ...(until > 0 ? [`break-glass ends by itself at ${utc(until)}`] : []),
+      `gate by policy ${toHex(policyDigest(policy)).slice(0, 12)}: ${passed ? 'passed' : 'not passed'}`,
       ...gate.reasons.map((reason) => `gate: ${reason}`),
+      ...problems.map(({ text }) => `gate: ${text}`),
       NOTE_LINE,
     ],
   )

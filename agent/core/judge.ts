@@ -2,7 +2,7 @@ import { MOMENTS_FIELDS, type Moments, momentsAt } from '../../shared/math/momen
 import type { Finding } from '../../shared/model/decision.ts'
 import type { MetricVerdict } from '../../shared/model/verdict.ts'
 import { compareWindow, RATIO_MAX } from './compare.ts'
-import { voiceOf } from './detectors/monitor.ts'
+import { isSure, voiceOf } from './detectors/monitor.ts'
 import type { Voice } from './detectors/voice.ts'
 import { mismatchIn } from './mismatch.ts'
 import { departureLasts, forgetDeparture, forgetDepartures } from './persistence.ts'
@@ -68,7 +68,11 @@ export function judgeMetric(rig: RigState, metric: number, endUs: number): Judge
   const window = drift === 'nothing_compared' ? null : drift
   if (voice !== null && !((window?.more.ratio ?? 0) > voice.ratio))
     return find('DRIFT', voice.stream, heard(rig, voice))
-  return window === null ? { verdict: 'PASS', finding: null } : find('DRIFT', window.ground, window.more)
+  if (window !== null) return find('DRIFT', window.ground, window.more)
+  // A fault that stands is told once the detectors have seen enough: until then nobody knows.
+  if (monitor !== null && !isSure(monitor) && isWatched(rig, metric) && settings.baselineRequired)
+    return find('INSUFFICIENT', 'warming_up')
+  return { verdict: 'PASS', finding: null }
 }
 
 /** Why nobody knows how a metric is: silence, rubbish or too few samples; null when it can be judged. */

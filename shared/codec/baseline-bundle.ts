@@ -1,8 +1,9 @@
 import type { Operator, Trust } from '../config/operators.ts'
-import { parseQualityPolicy, policyDigest } from '../config/quality-policy.ts'
+import { ConfigError } from '../config/problems.ts'
+import { policyDigest } from '../config/quality-policy.ts'
 import { coseKeyId } from '../crypto/cose.ts'
 import { DOMAIN, digestOf, equalBytes, toHex } from '../crypto/digest.ts'
-import { HbError, isHbError } from '../errors/hb-error.ts'
+import { HbError } from '../errors/hb-error.ts'
 import type { BaselineKind, BaselineRecord } from '../model/baseline.ts'
 import type { CertificateBasis } from '../model/baseline-arming.ts'
 import {
@@ -15,12 +16,14 @@ import {
   type RecordFacts,
   type RequestStatus,
 } from '../model/baseline-book.ts'
-import { isSameGate, type QualityPolicy, recheckGate, replayedSegments } from '../model/baseline-gate.ts'
+import { type QualityPolicy, replayedSegments } from '../model/baseline-gate.ts'
 import type { Statement } from '../model/baseline-statement.ts'
+import { PERSONS_NOTE } from '../model/order.ts'
 import type { Micros } from '../units.ts'
 import { decodeBaseline } from './baseline-record.ts'
 import { openStatement, STATEMENT_BYTES_MAX } from './baseline-statement.ts'
 import { canonicalBytes } from './canonical.ts'
+import { type CheckedRecord, checkRecord } from './checked-record.ts'
 import { type CborCaps, decodeSigned } from './signed-cbor.ts'
 
 export const BUNDLE_VERSION = 1
@@ -48,6 +51,7 @@ export const BUNDLE_PROBLEMS = [
   'unknown_key',
   'statement_refused',
   'gate_differs',
+  'policy_laxer',
   'gate_not_passed',
   'not_approved',
   'break_glass_over',
@@ -68,8 +72,6 @@ export type OpenedBaseline = Readonly<{
   /** Said in every output: what signatures prove and what not. */
   note: string
 }>
-
-export const PERSONS_NOTE = 'keys distinct, persons unproven'
 
 export function encodeBundle({ record, policy, statements }: BaselineBundle): Uint8Array {
   return canonicalBytes({ v: BUNDLE_VERSION, record, policy, statements })
@@ -92,8 +94,8 @@ export function openBundle(bytes: Uint8Array, trust: BundleTrust): OpenedBaselin
   const digest = digestOf(DOMAIN.baseline, bundle.record)
   const problems: BundleProblem[] = []
   const statements = verified(bundle, { trust, digest: toHex(digest), problems })
-  const record = decodeBaseline(bundle.record)
-  const gate = gateOf(record, bundle.policy, problems)
+  const gate = gateOf(bundle, trust, problems)
+  const { record } = gate
   const state = folded(statements, { record, digest: toHex(digest), gatePassed: gate.passed, trust, problems })
   const request = lastRequest(state)
   const kind = effectiveKind(request, { trust, gatePassed: gate.passed, problems })
@@ -102,7 +104,7 @@ export function openBundle(bytes: Uint8Array, trust: BundleTrust): OpenedBaselin
     effectiveKind: kind,
     basis: basisOf(record, {
       kind,
-      policy: gate.policy,
+      policy: gate.rules,
       decay: state.decay.get(toHex(digest))?.factor ?? 1,
       breakGlass: !gate.passed,
     }),
@@ -179,24 +181,20 @@ function verified({ statements }: BaselineBundle, { trust, digest, problems }: O
   return opened
 }
 
-type Found = Readonly<{ passed: boolean; policy: QualityPolicy | null }>
-
 /** The gate is computed again from the record and the policy it names: nobody is believed that it was passed. */
-function gateOf(record: BaselineRecord, bytes: Uint8Array, problems: BundleProblem[]): Found {
-  if (!equalBytes(policyDigest(bytes), record.gate.policy))
+function gateOf(bundle: BaselineBundle, { qualityPolicy }: Trust, problems: BundleProblem[]): CheckedRecord {
+  if (!equalBytes(policyDigest(bundle.policy), decodeBaseline(bundle.record).gate.policy))
     throw new HbError('BASELINE_BUNDLE', { found: 'a policy that is not the one of the gate' })
-  const policy = policyOf(bytes)
-  const gate = recheckGate(record, policy)
-  if (isSameGate(gate, record.gate)) return { passed: gate.passed, policy }
-  problems.push({ code: 'gate_differs', text: 'its quality gate does not come out as the record says' })
-  return { passed: false, policy }
+  const checked = checkedIn(bundle, qualityPolicy)
+  problems.push(...checked.problems)
+  return checked
 }
 
-function policyOf(bytes: Uint8Array): QualityPolicy {
+function checkedIn({ record, policy }: BaselineBundle, wanted: QualityPolicy): CheckedRecord {
   try {
-    return parseQualityPolicy('policy', bytes).policy
+    return checkRecord({ bytes: record, policy }, wanted)
   } catch (cause) {
-    if (!isHbError(cause)) throw cause
+    if (!(cause instanceof ConfigError)) throw cause
     throw new HbError('BASELINE_BUNDLE', { found: 'a quality policy with mistakes' }, { cause })
   }
 }

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { BASELINE_STRATEGIES, CONTEXT_FIELDS } from '../model/baseline-selection.ts'
-import { GovernanceSchema } from './operator-schema.ts'
+import { ApprovalSchema } from './operator-schema.ts'
 import { closed, oneOf } from './schema-parts.ts'
 
 const name = (description: string) => Type.String({ minLength: 1, maxLength: 128, description })
@@ -42,7 +42,7 @@ export const BaselinePolicySchema = closed({
         },
         'Both baselines of a run.',
       ),
-      governance: GovernanceSchema,
+      governance: ApprovalSchema,
       distribution_drift_enabled: Type.Boolean({
         default: true,
         description: 'Whether distributions are compared where both sides have samples.',

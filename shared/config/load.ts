@@ -7,7 +7,7 @@ import { type Equivalence, EquivalenceSchema, equivalencesFor } from './equivale
 import { BASELINE_BYTES_MAX, type NoFile, noFile, readBytes } from './files.ts'
 import { BookOperatorsSchema } from './operator-schema.ts'
 import { readTrust, type Trust } from './operators.ts'
-import { ConfigError, type Problem, withoutRepeats } from './problems.ts'
+import { ConfigError, cannotRead, type Problem, withoutRepeats } from './problems.ts'
 import { type InForce, mergedProblems, metricsFor, type RegistryMetric, registryProblems } from './registry.ts'
 import { type Loose, memoryProblems, rateProblems, revisedSamplesProblems, runtimeProblems } from './rig-problems.ts'
 import { CollectorSchema, RegistrySchema, RuntimeSchema } from './schema.ts'
@@ -237,11 +237,6 @@ function absentFiles(file: CheckedFile, paths: readonly Path[], folder: string):
     const absent = noFile(resolve(folder, name))
     return absent === null ? [] : [{ ...file.at(path), ...cannotRead(name, absent.reason) }]
   })
-}
-
-function cannotRead(name: string, reason: string): Pick<Problem, 'found' | 'expected' | 'hint'> {
-  const hint = 'relative paths start from the folder of this configuration'
-  return { found: `${JSON.stringify(name)}: ${reason}`, expected: 'a file that can be read', hint }
 }
 
 function valueAt(value: unknown, path: Path): unknown {

@@ -18,24 +18,36 @@ export const OperatorsSchema = Type.Array(
   },
 )
 
+const approval = {
+  require_approval: Type.Boolean({
+    default: true,
+    description: 'Whether a baseline must be approved before it counts; anything but `true` is a mistake.',
+  }),
+  approvals_required: Type.Integer({
+    minimum: 1,
+    maximum: 8,
+    default: 1,
+    description: 'People who must approve, beside the one who proposed and the one who reviewed.',
+  }),
+  approvers: Type.Array(id('Name of an operator.'), {
+    description: 'Operators who may approve; empty: all of them.',
+    default: [],
+    maxItems: OPERATORS_MAX,
+  }),
+}
+
 /** The predecessor's `governance`: what an approval takes. */
+export const ApprovalSchema = closed(approval, 'What it takes to approve a baseline.')
+
+/** The same for those who rely on baselines, and so say what their gates must at least have asked for. */
 export const GovernanceSchema = closed(
   {
-    require_approval: Type.Boolean({
-      default: true,
-      description: 'Whether a baseline must be approved before it counts; anything but `true` is a mistake.',
-    }),
-    approvals_required: Type.Integer({
-      minimum: 1,
-      maximum: 8,
-      default: 1,
-      description: 'People who must approve, beside the one who proposed and the one who reviewed.',
-    }),
-    approvers: Type.Array(id('Name of an operator.'), {
-      description: 'Operators who may approve; empty: all of them.',
-      default: [],
-      maxItems: OPERATORS_MAX,
-    }),
+    ...approval,
+    quality_policy_file: Type.Optional(
+      file(
+        '`baseline_quality_policy.yaml` with what the gate of a baseline must at least have asked for; without it the defaults. A baseline whose own policy is laxer anywhere did not pass.',
+      ),
+    ),
   },
   'What it takes to approve a baseline.',
 )

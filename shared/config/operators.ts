@@ -1,9 +1,12 @@
 import { equalBytes } from '../crypto/digest.ts'
 import { readPublicKey, type VerifyKey } from '../crypto/sign.ts'
 import { isHbError } from '../errors/hb-error.ts'
+import type { QualityPolicy } from '../model/baseline-gate.ts'
 import type { CheckedFile } from './document.ts'
 import type { NoFile } from './files.ts'
-import { didYouMean, type Problem } from './problems.ts'
+import { ConfigError, cannotRead, didYouMean, type Problem } from './problems.ts'
+import { defaultQualityPolicy, parseQualityPolicy } from './quality-policy.ts'
+import { YAML_BYTES_MAX } from './yaml-text.ts'
 
 /** A key that is trusted, and the name it goes by. Keys are distinct; that they are persons is proved by nothing. */
 export type Operator = Readonly<{ name: string; key: VerifyKey }>
@@ -13,7 +16,17 @@ export type Trust = Readonly<{
   approvalsRequired: number
   /** Names of operators that may approve; empty: all. */
   approvers: readonly string[]
+  /** What the policy of a baseline's gate must at least ask for; the defaults when nobody names a file. */
+  qualityPolicy: QualityPolicy
 }>
+
+/** Without operators nothing is believed that anybody says. */
+export const NOBODY: Trust = {
+  operators: [],
+  approvalsRequired: 1,
+  approvers: [],
+  qualityPolicy: defaultQualityPolicy().policy,
+}
 
 /** A public key in PEM has about 120 bytes. */
 const KEY_BYTES_MAX = 16_384
@@ -25,6 +38,7 @@ type Part = Readonly<{
     require_approval?: boolean
     approvals_required?: number
     approvers?: readonly (string | undefined)[]
+    quality_policy_file?: string
   }>
 }>
 
@@ -53,9 +67,29 @@ export function readTrust(file: CheckedFile, read: ReadNamed): Readonly<{ trust:
     operators.push({ name: name ?? '', key })
   })
   problems.push(...governanceProblems(file, governance, [...names]))
-  const { approvals_required: approvalsRequired = 1, approvers = [] } = governance
+  const { approvals_required: approvalsRequired = 1, approvers = [], quality_policy_file: policyFile } = governance
   const may = approvers.filter((name) => name !== undefined)
-  return { trust: { operators, approvalsRequired, approvers: may }, problems }
+  const qualityPolicy = policyFrom(file, { policyFile, read, problems })
+  return { trust: { operators, approvalsRequired, approvers: may, qualityPolicy }, problems }
+}
+
+type PolicyFile = Readonly<{ policyFile: string | undefined; read: ReadNamed; problems: Problem[] }>
+
+function policyFrom(file: CheckedFile, { policyFile, read, problems }: PolicyFile): QualityPolicy {
+  const { policy: initial } = defaultQualityPolicy()
+  if (policyFile === undefined) return initial
+  const bytes = read(policyFile, YAML_BYTES_MAX)
+  if (!(bytes instanceof Uint8Array)) {
+    problems.push({ ...file.at(['governance', 'quality_policy_file']), ...cannotRead(policyFile, bytes.reason) })
+    return initial
+  }
+  try {
+    return parseQualityPolicy(policyFile, bytes).policy
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    problems.push(...error.problems)
+    return initial
+  }
 }
 
 const KEY_HINT = 'make one with `hb keys create`, and name its `.pub`; relative paths start from this configuration'

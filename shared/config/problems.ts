@@ -45,6 +45,12 @@ export function formatProblems(problems: readonly Problem[]): string {
   return lines.join('\n')
 }
 
+/** A file that a configuration names and that is not there, or too large. */
+export function cannotRead(name: string, reason: string): Pick<Problem, 'found' | 'expected' | 'hint'> {
+  const hint = 'relative paths start from the folder of this configuration'
+  return { found: `${JSON.stringify(name)}: ${reason}`, expected: 'a file that can be read', hint }
+}
+
 /** Leaves out what was said before: two rigs that share a registry share its mistakes. */
 export function withoutRepeats(problems: readonly Problem[]): Problem[] {
   const said = new Set<string>()

@@ -1,3 +1,4 @@
+import { ACTION_ERRORS } from './action-errors.ts'
 import { CONFIG_ERRORS } from './config-errors.ts'
 import type { ErrorEntry } from './entry.ts'
 import { EVIDENCE_ERRORS } from './evidence-errors.ts'
@@ -18,6 +19,7 @@ export const ERRORS = {
   ...SESSION_ERRORS,
   ...RUNTIME_ERRORS,
   ...RUN_ERRORS,
+  ...ACTION_ERRORS,
   ...EXECUTABLE_ERRORS,
 } as const satisfies Record<string, ErrorEntry>
 

@@ -1,11 +1,5 @@
+import { type Action, HARD_ACTIONS } from './action.ts'
 import type { BaselineKind } from './baseline.ts'
-
-/** What may be done to a rig, gentlest first; the tiers are the predecessor's. */
-export const ARMABLE_ACTIONS = ['notify', 'degrade', 'failover', 'rate_limit', 'isolate', 'abort', 'shutdown'] as const
-export type ArmableAction = (typeof ARMABLE_ACTIONS)[number]
-
-/** Actions that stop what is under test (decisions 12). */
-export const HARD_ACTIONS: readonly ArmableAction[] = ['isolate', 'abort', 'shutdown']
 
 /** What a certificate rests on, for those who act on it. */
 export type CertificateBasis = Readonly<{
@@ -26,6 +20,7 @@ export type Arming = Readonly<{ allowed: true }> | Readonly<{ allowed: false; re
 export const ARMING_REFUSALS = [
   'baseline_draft',
   'baseline_stale',
+  'baseline_no_confidence',
   'baseline_break_glass',
   'baseline_few_segments',
   'baseline_confidence_below_min_for_critical',
@@ -36,11 +31,12 @@ export type ArmingRefusal = (typeof ARMING_REFUSALS)[number]
  * Decides whether a baseline is enough ground for an action. `streams` are the independent streams that say so, never
  * two windows of the same channel. A person may always be told.
  */
-export function mayArm(basis: CertificateBasis, action: ArmableAction, streams: number): Arming {
+export function mayArm(basis: CertificateBasis, action: Action, streams: number): Arming {
   if (action === 'notify') return { allowed: true }
   if (basis.kind === 'draft') return refuse('baseline_draft', 'a draft never arms anything')
-  if (!(basis.confidence * basis.decay > 0))
-    return refuse('baseline_stale', 'it is stale: what it says of the rig no longer holds')
+  if (!(basis.decay > 0)) return refuse('baseline_stale', 'it is stale: what it says of the rig no longer holds')
+  if (!(basis.confidence > 0))
+    return refuse('baseline_no_confidence', 'its data gives it no confidence at all, as the inputs of its gate say')
   if (action === 'degrade') return { allowed: true }
   if (basis.breakGlass)
     return refuse(

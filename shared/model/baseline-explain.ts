@@ -1,6 +1,7 @@
 import type { Micros } from '../units.ts'
+import { type Action, HARD_ACTIONS } from './action.ts'
 import type { BaselineGate, BaselineKind } from './baseline.ts'
-import { type ArmableAction, type CertificateBasis, HARD_ACTIONS, mayArm } from './baseline-arming.ts'
+import { type CertificateBasis, mayArm } from './baseline-arming.ts'
 import type { BaselineRequest } from './baseline-book.ts'
 import type { BaselineSubject } from './baseline-statement.ts'
 
@@ -27,7 +28,7 @@ const DIGEST_SHOWN = 12
  * Says in three sentences whether a baseline may arm an action: who stands for it, what its confidence is made of, and
  * what is missing.
  */
-export function explainBaseline(known: BaselineCase, action: ArmableAction): readonly [string, string, string] {
+export function explainBaseline(known: BaselineCase, action: Action): readonly [string, string, string] {
   return [whoSentence(known), confidenceSentence(known), armingSentence(known, action)]
 }
 
@@ -69,7 +70,7 @@ function confidenceSentence({ gate, basis, decayReason }: BaselineCase): string 
   return `Its confidence is ${shown(gate.confidence)}, ${product}${decay}, and ${passed}.`
 }
 
-function armingSentence({ basis, problems }: BaselineCase, action: ArmableAction): string {
+function armingSentence({ basis, problems }: BaselineCase, action: Action): string {
   const one = mayArm(basis, action, 1)
   const what = `${/^[aeiou]/.test(action) ? 'an' : 'a'} ${action}`
   if (one.allowed) {

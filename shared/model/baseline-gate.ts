@@ -1,4 +1,10 @@
-import type { BaselineContext, BaselineGate, BaselineMetric, BaselineRecord } from './baseline.ts'
+import {
+  type BaselineContext,
+  type BaselineGate,
+  type BaselineMetric,
+  type BaselineRecord,
+  QUANTILE_RATIOS,
+} from './baseline.ts'
 import { outlierShare } from './contamination.ts'
 
 /** What a baseline must be to be certified (`baseline_quality_policy.yaml`), every key with its unit. */
@@ -68,6 +74,7 @@ export function checkQuality(stats: GateStats, against: GateAgainst): BaselineGa
     steps(stats, policy),
     contamination(stats, policy),
     detectableShift(stats, policy),
+    levelMove(stats),
     segmentCount(stats, policy),
   ]
   const inputs = findings.map(({ input, weight }) => ({
@@ -256,6 +263,39 @@ function detectableShift({ metrics }: GateStats, { requireTolerance }: QualityPo
     input: { name: 'detectable_shift', value: worst, bound: 1, score: worst <= 1 ? 1 : ratio(1, worst) },
     weight: 'detectable_shift',
   }
+}
+
+/**
+ * Whether nominal data kept within what its metric is to be protected to: a ramp that no step statistic shows, and a level
+ * that moved from one segment to the next. Of metrics without a stated tolerance nobody can say how much would be too much.
+ */
+function levelMove({ metrics }: GateStats): Finding {
+  const stated = metrics.filter((m) => m.tolerance !== null && !isConstant(m))
+  const moved = stated.filter((m) => !(movedBy(m) <= m.tolerance!))
+  const worst = stated.reduce((most, m) => Math.max(most, movedBy(m) / m.tolerance!), 0)
+  return {
+    reasons: moved.map(
+      (m) =>
+        `the level of ${m.metric} moved by ${shown(movedBy(m))} ${m.unit} while it was nominal, its tolerance is ${shown(m.tolerance!)}; leave out what is not one state`,
+    ),
+    input: { name: 'level_move', value: worst, bound: 1, score: worst <= 1 ? 1 : ratio(1, worst) },
+    weight: null,
+  }
+}
+
+/** Width of the middle nine tenths of a normal distribution, in standard deviations. */
+const NINE_TENTHS_OF_NORMAL = 3.29
+const [LOW, MEDIAN, HIGH] = [0.05, 0.5, 0.95].map((r) => (QUANTILE_RATIOS as readonly number[]).indexOf(r)) as [
+  number,
+  number,
+  number,
+]
+
+/** The newest segment against all of them, or half its own width beyond that of its noise; the larger. */
+function movedBy({ quantiles, mean, noise }: BaselineMetric): number {
+  if (quantiles.length !== QUANTILE_RATIOS.length) return 0
+  const within = (quantiles[HIGH]! - quantiles[LOW]! - NINE_TENTHS_OF_NORMAL * Math.sqrt(noise)) / 2
+  return Math.max(Math.abs(quantiles[MEDIAN]! - mean), within)
 }
 
 /** detection.md 9: a confidence above M/(M+1) cannot be had from M segments, whatever the detector. */

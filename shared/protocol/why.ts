@@ -35,6 +35,8 @@ export function whyFinding(f: FindingJson): string {
       return `${f.channel} has another sensor since its baseline was made`
     case 'settling':
       return `${f.channel} may settle in its new mode first`
+    case 'warming_up':
+      return `${f.channel} has not been watched for long enough to be sure of it`
     case 'level':
       return `${f.channel} was ${number(f.mean)}${unit}${window}, where ${number(f.baseline_mean)}${unit} was expected: ${number(f.ratio)} times what its level may wander`
     case 'golden':

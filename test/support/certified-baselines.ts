@@ -44,6 +44,7 @@ export const TRUST: Trust = {
   })),
   approvalsRequired: 1,
   approvers: [],
+  qualityPolicy: defaultQualityPolicy().policy,
 }
 
 export const CONTEXT: BaselineContext = {

@@ -16,7 +16,7 @@ import {
 import { fitOf, type MonitorSettings } from './monitor-settings.ts'
 import { createRigMonitors, eventScoreOf, type RigMonitor, skipRig, stepRig, voiceOfRig } from './rig-monitor.ts'
 import type { StepRow } from './steps.ts'
-import { CHANNEL_STREAMS, type ChannelStream, type StreamUse } from './streams.ts'
+import { CHANNEL_STREAMS, type ChannelStream, EVENT_ON_ROWS, type StreamUse } from './streams.ts'
 import type { Voice } from './voice.ts'
 
 /** A fit of the baseline, its numbers as doubles in a row. */
@@ -222,6 +222,15 @@ export function eventOf(monitor: Monitor): Event {
   return { state: isWarm(monitor) ? 'nominal' : 'warming_up', score, stream: null, channel: -1 }
 }
 
+/**
+ * Whether it would have told of a fault that stands: its means have filled, and rows enough for an event have gone by since.
+ * Until then its silence says nothing.
+ */
+export function isSure({ progress, settings }: Monitor): boolean {
+  return progress[ROWS]! >= settings.warmUpRows + EVENT_ON_ROWS
+}
+
+/** Whether its means have filled, and events may begin. */
 function isWarm({ progress, settings }: Monitor): boolean {
   return progress[ROWS]! > settings.warmUpRows
 }

@@ -70,5 +70,10 @@ export const RIG_STREAMS: readonly RigStream[] = [
   },
 ]
 
+/** Rows beyond its limit after which every event stream has spoken. */
+export const EVENT_ON_ROWS = Math.max(
+  ...[...CHANNEL_STREAMS, ...RIG_STREAMS].filter(({ use }) => use === 'event').map(({ rule }) => rule.onRows),
+)
+
 /** Names of all streams; they are the grounds of findings. */
 export const STREAM_NAMES: readonly string[] = [...CHANNEL_STREAMS, ...RIG_STREAMS].map(({ detector }) => detector.name)

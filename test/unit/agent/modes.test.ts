@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { LEVEL } from '../../../agent/core/detectors/level.ts'
 import { createPersistence, departureLasts } from '../../../agent/core/persistence.ts'
 import { type MetricSettings, type RigSettings, STATE_LAYOUT } from '../../../agent/core/settings.ts'
 import { createRigState } from '../../../agent/core/state.ts'
@@ -83,6 +84,34 @@ t.test('what is required, and whether limits alone judge, goes by the mode too',
   const of = (mode: Mode) => out.decisions.filter((d) => d.mode === mode).at(-1)!
   t.match(of('nominal'), { verdict: 'NO_BASELINE', limitsOnly: false })
   t.match(of('maintenance'), { verdict: 'PASS', limitsOnly: true })
+})
+
+t.test('a fault that stands while the mode changes is unknown until it is told again, and never PASS', async (t) => {
+  const level = { detector: LEVEL.name, version: LEVEL.version, numbers: [1, 0.01, 0, 0.0001], maxima: [1], limit: 4 }
+  const known = { ...metricBaseline('a', { mean: 1, spread: 1, limit: 50 }), detectors: [level] }
+  const rig = rigSettings([metricSettings('a', { baselineRequired: true })], {
+    baseline: windowBaseline(new Uint8Array(32).fill(6), [known]),
+    stepUs: 100_000,
+    settleUs: 500_000,
+  })
+  const value = (_: number, us: number) => (us > T0 + 5_000_000 ? 9 : 1)
+  const out = feedAll([
+    configInput(T0, evaluatorSettings([rig])),
+    ...mergedInputs(steadyInputs({ fromUs: T0, toUs: T0 + 14_000_000, value }), [
+      modeInput(T0 + 8_000_000, 'maintenance'),
+      modeInput(T0 + 9_000_000, 'nominal'),
+    ]),
+  ])
+  const grounds = (fromUs: number, toUs: number) => [
+    ...new Set(
+      out.decisions
+        .filter((d) => d.mode === 'nominal' && d.timeUs > T0 + fromUs && d.timeUs <= T0 + toUs)
+        .map((d) => d.findings[0]?.ground ?? d.verdict),
+    ),
+  ]
+  t.same(grounds(300_000, 4_500_000), ['warming_up', 'PASS'], 'after a start as well')
+  t.same(grounds(7_000_000, 8_000_000), ['level'])
+  t.same(grounds(9_100_000, 14_000_000), ['settling', 'warming_up', 'level'])
 })
 
 t.test('a second look judges a slide by the mode that it was in', async (t) => {

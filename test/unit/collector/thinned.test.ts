@@ -7,6 +7,7 @@ import { batchDetailJson, decisionDetailJson } from '../../../collector/http/vie
 import { DATABASE_FILE, openStores } from '../../../collector/store/open.ts'
 import { verifyBatch } from '../../../collector/verify/worker.ts'
 import { createIngest, type IngestOutcome, LOST_MAX } from '../../../collector/ws/ingest.ts'
+import { NOBODY } from '../../../shared/config/operators.ts'
 import { toHex } from '../../../shared/crypto/digest.ts'
 import { generateSigner, readPublicKey } from '../../../shared/crypto/sign.ts'
 import { createVirtualClock } from '../../../shared/lib/clock.ts'
@@ -51,7 +52,7 @@ async function collector(t: Test) {
       db,
       pool,
       key,
-      trust: { operators: [], approvalsRequired: 1, approvers: [] },
+      trust: NOBODY,
       deployment: 'demo',
       progress: () => undefined,
     })

@@ -7,7 +7,6 @@ import {
   type BundleTrust,
   encodeBundle,
   openBundle,
-  PERSONS_NOTE,
   requireCertified,
 } from '../../../shared/codec/baseline-bundle.ts'
 import { encodeBaseline } from '../../../shared/codec/baseline-record.ts'
@@ -19,13 +18,14 @@ import {
 } from '../../../shared/codec/baseline-statement.ts'
 import { canonicalBytes } from '../../../shared/codec/canonical.ts'
 import { decodeSigned } from '../../../shared/codec/signed-cbor.ts'
-import { defaultQualityPolicy } from '../../../shared/config/quality-policy.ts'
+import { defaultQualityPolicy, parseQualityPolicy } from '../../../shared/config/quality-policy.ts'
 import { concat, openCose, signCose } from '../../../shared/crypto/cose.ts'
 import { fromHex, toHex } from '../../../shared/crypto/digest.ts'
 import { readPublicKey } from '../../../shared/crypto/sign.ts'
 import { isHbError } from '../../../shared/errors/hb-error.ts'
 import type { BaselineRecord } from '../../../shared/model/baseline.ts'
 import type { Canonical } from '../../../shared/model/decision.ts'
+import { PERSONS_NOTE } from '../../../shared/model/order.ts'
 import {
   baselineMetric,
   baselineRecord,
@@ -131,6 +131,33 @@ t.test('a gate that is said to be passed is computed again from the data', async
   t.same(codes(bundleOf(said, forged)), ['gate_differs', 'statement_refused', 'not_approved', 'gate_not_passed'])
   const believed: BaselineRecord = { ...RECORD, gate: { ...RECORD.gate, confidence: 1 } }
   t.same(codes(bundleOf(said, believed))[0], 'gate_differs', 'nor is a confidence believed')
+})
+
+t.test('a policy that its proposer made lax lets nothing pass where another one is wanted', async (t) => {
+  const short = { segments: [baselineSegment({ toUs: 60_000_000 })], rigMaxima: [0.5] }
+  const lax = parseQualityPolicy(
+    'lax.yaml',
+    new TextEncoder().encode('version: 1\nacceptance_criteria: { min_time_in_state_s: 1, max_step_statistic: 100 }\n'),
+  )
+  const record = baselineRecord(short, lax)
+  t.equal(record.gate.passed, true, 'by its own policy')
+  const maker = createStatementMaker(record)
+  for (const [who, kind] of [
+    ['ada', 'propose'],
+    ['grace', 'review'],
+    ['kay', 'approve'],
+  ] as const)
+    maker.say(who, kind)
+  const bytes = encodeBundle({ record: encodeBaseline(record), policy: lax.bytes, statements: maker.said })
+  const opened = openBundle(bytes, trust)
+  t.equal(opened.effectiveKind, 'draft')
+  t.same(
+    opened.problems.map(({ code }) => code),
+    ['policy_laxer', 'statement_refused', 'not_approved', 'gate_not_passed'],
+  )
+  t.match(opened.problems[0]?.text, /min_time_in_state_s 1 < 3600; max_step_statistic 100 > 20/)
+  const agreed = openBundle(bytes, { ...trust, qualityPolicy: lax.policy })
+  t.same([agreed.effectiveKind, agreed.problems], ['golden', []], 'unless those who rely on it say so themselves')
 })
 
 t.test('a break-glass stands for the gate until it is over, and arms nothing hard', async (t) => {

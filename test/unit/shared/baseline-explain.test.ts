@@ -3,8 +3,8 @@ import { encodeBundle, openBundle } from '../../../shared/codec/baseline-bundle.
 import { encodeBaseline } from '../../../shared/codec/baseline-record.ts'
 import { defaultQualityPolicy } from '../../../shared/config/quality-policy.ts'
 import { toHex } from '../../../shared/crypto/digest.ts'
+import type { Action } from '../../../shared/model/action.ts'
 import type { BaselineRecord } from '../../../shared/model/baseline.ts'
-import type { ArmableAction } from '../../../shared/model/baseline-arming.ts'
 import { explainBaseline } from '../../../shared/model/baseline-explain.ts'
 import type { Statement } from '../../../shared/model/baseline-statement.ts'
 import {
@@ -23,7 +23,7 @@ const ALL: readonly Said[] = [
 ]
 
 /** The three sentences about a record after what was said of it. */
-function explained(record: BaselineRecord, said: readonly Said[], action: ArmableAction = 'shutdown') {
+function explained(record: BaselineRecord, said: readonly Said[], action: Action = 'shutdown') {
   const maker = createStatementMaker(record)
   for (const [person, kind, change] of said) maker.say(person, kind, change)
   const policy = defaultQualityPolicy().bytes
@@ -56,7 +56,7 @@ const few = (count: number, change = {}) =>
 t.test('three sentences say who stands for a baseline, what its confidence is made of, and that it may', async (t) => {
   t.same(explained(baselineRecord(), ALL), [
     'Baseline abababababab of rig water-loop (programme pumps, mode nominal) counts as golden: ada proposed it, grace reviewed it and kay approved it (keys distinct, persons unproven).',
-    'Its confidence is 0.952, the product of 0.952 for segments 20 (bound 5) and 1 for each of the other 11 inputs, and its gate was passed.',
+    'Its confidence is 0.952, the product of 0.952 for segments 20 (bound 5) and 1 for each of the other 12 inputs, and its gate was passed.',
     'It may arm a shutdown: 20 nominal segments were replayed, of 19 asked for.',
   ])
 })
@@ -65,7 +65,7 @@ t.test('of too few segments the third says how many more, or what else would do'
   const [, second, third] = explained(few(7, { alerts: -1 }), ALL)
   t.equal(
     second,
-    'Its confidence is 0.438, the product of 0.5 for alerts -1 (bound 0), 0.875 for segments 7 (bound 5) and 1 for each of the other 10 inputs, and its gate was passed.',
+    'Its confidence is 0.438, the product of 0.5 for alerts -1 (bound 0), 0.875 for segments 7 (bound 5) and 1 for each of the other 11 inputs, and its gate was passed.',
   )
   t.equal(
     third,

@@ -1,8 +1,9 @@
 import t from 'tap'
 import type { ConfigError } from '../../../shared/config/problems.ts'
 import { defaultQualityPolicy, parseQualityPolicy } from '../../../shared/config/quality-policy.ts'
+import { ACTIONS } from '../../../shared/model/action.ts'
 import { type BaselineRecord, QUANTILE_RATIOS } from '../../../shared/model/baseline.ts'
-import { ARMABLE_ACTIONS, type CertificateBasis, mayArm } from '../../../shared/model/baseline-arming.ts'
+import { type CertificateBasis, mayArm } from '../../../shared/model/baseline-arming.ts'
 import {
   checkQuality,
   FEW_SEGMENTS_CONFIDENCE_MAX,
@@ -39,7 +40,7 @@ t.test('a sound baseline passes, and its confidence is the product of what is sh
     gate.inputs.reduce((product, { score }) => product * score, 1),
   )
   t.same(
-    gate.inputs.map(({ name, value, bound }) => [name, value, bound]),
+    gate.inputs.map(({ name, value, bound }) => [name, Number(value.toFixed(9)), bound]),
     [
       ['sample_size', 36_000, 10],
       ['effective_n', 4000, 5],
@@ -52,6 +53,7 @@ t.test('a sound baseline passes, and its confidence is the product of what is sh
       ['step_statistic', 4, 20],
       ['contaminated', 0, 0.01],
       ['detectable_shift', 0.5, 1],
+      ['level_move', 0, 1],
       ['segments', 20, 5],
     ],
   )
@@ -79,6 +81,18 @@ t.test('every criterion refuses with its reason, and says the same again from th
       metrics({ detectableShift: 3 }),
       1,
       'baseline too loose to protect flow: detectable_shift 3 > 1 l/min',
+    ],
+    [
+      'a level that moved from one segment to the next',
+      metrics({ mean: 30 }),
+      1,
+      'the level of flow moved by 2 l/min while it was nominal, its tolerance is 1; leave out what is not one state',
+    ],
+    [
+      'a ramp within the newest segment',
+      metrics({ noise: 0.0001, quantiles: QUANTILE_RATIOS.map((r) => 31 + 3 * r) }),
+      1,
+      'the level of flow moved by 1.334 l/min while it was nominal, its tolerance is 1; leave out what is not one state',
     ],
     ['no segment', { segments: [baselineSegment({ used: false })] }, 1, 'no segment was used'],
   ]
@@ -138,9 +152,10 @@ t.test(
   'a channel around zero has no coefficient of variation: it is steady when it is noise, or within its tolerance',
   (t) => {
     const around = { mean: 0.05, sd: 0.25, min: -0.6, max: 0.7, noise: 0.0625, tolerance: null } as const
+    const quantiles = baselineMetric().quantiles.map((q) => q - 31.95)
     t.same(gateOf(metrics(around)).reasons, [])
     t.match(gateOf(metrics({ ...around, noise: 0.001 })).reasons, ['stability check failed: flow 5 > 0.5'])
-    t.same(gateOf(metrics({ ...around, noise: 0.001, tolerance: 0.6 })).reasons, [])
+    t.same(gateOf(metrics({ ...around, noise: 0.001, tolerance: 0.6, quantiles })).reasons, [])
     t.match(gateOf(metrics({ ...around, mean: 0, noise: 0.001 })).reasons, [/flow has a mean of 0/])
     t.end()
   },
@@ -229,8 +244,8 @@ t.test('what a baseline may arm, the whole table', (t) => {
     ...change,
   })
   const armed = (change: Partial<CertificateBasis>, streams = 1): string =>
-    ARMABLE_ACTIONS.filter((action) => mayArm(basis(change), action, streams).allowed).join(' ')
-  const all = ARMABLE_ACTIONS.join(' ')
+    ACTIONS.filter((action) => mayArm(basis(change), action, streams).allowed).join(' ')
+  const all = ACTIONS.join(' ')
   t.same(
     [
       armed({}),

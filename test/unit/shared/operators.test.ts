@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { loadCollectorConfig, loadRuntimeConfig, parseRuntimeFiles } from '../../../shared/config/load.ts'
 import { OPERATORS_MAX } from '../../../shared/config/operator-schema.ts'
+import { NOBODY } from '../../../shared/config/operators.ts'
 import { toHex } from '../../../shared/crypto/digest.ts'
 import { generateSigner } from '../../../shared/crypto/sign.ts'
 import { COLLECTOR, problemsOf, REGISTRY, RUNTIME } from '../../support/config-texts.ts'
@@ -44,7 +45,31 @@ t.test('operators are read with their keys, which the journal holds with the oth
   )
   t.same(said(parseRuntimeFiles(loaded.files)), said(loaded), 'the same from the journal')
   writeFileSync(path, RUNTIME)
-  t.same(loadRuntimeConfig(path).trust, { operators: [], approvalsRequired: 1, approvers: [] }, 'nobody unless told')
+  t.same(loadRuntimeConfig(path).trust, NOBODY, 'nobody unless told')
+  t.end()
+})
+
+t.test('what a gate must have asked for is read with whom to trust, and lies in the journal with it', (t) => {
+  const folder = t.testdir({
+    ...files,
+    'quality.yaml': 'version: 1\nacceptance_criteria: { min_time_in_state_s: 60 }\n',
+  })
+  const path = join(folder, 'runtime.yaml')
+  writeFileSync(path, `${RUNTIME}${TWO}governance: { quality_policy_file: quality.yaml }\n`)
+  const loaded = loadRuntimeConfig(path)
+  t.equal(loaded.trust.qualityPolicy.minTimeInStateS, 60)
+  t.ok(loaded.files.some(({ name }) => name === 'quality.yaml'))
+  t.equal(parseRuntimeFiles(loaded.files).trust.qualityPolicy.minTimeInStateS, 60, 'the same from the journal')
+  writeFileSync(join(folder, 'quality.yaml'), 'version: 1\nacceptance_criteria: { min_time: 60 }\n')
+  t.match(
+    problemsOf(() => loadRuntimeConfig(path)),
+    [{ key: 'acceptance_criteria.min_time' }],
+  )
+  writeFileSync(path, `${RUNTIME}${TWO}governance: { quality_policy_file: gone.yaml }\n`)
+  t.match(
+    problemsOf(() => loadRuntimeConfig(path)),
+    [{ key: 'governance.quality_policy_file' }],
+  )
   t.end()
 })
 
