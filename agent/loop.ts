@@ -115,6 +115,7 @@ export class AgentLoop {
     })
     this.live = createLiveView({
       program: (rig) => config.rigs.find((r) => r.rig === rig)?.program ?? '',
+      family: (rig) => config.rigs.find((r) => r.rig === rig)?.family ?? '',
       simulation: (rig) => config.rigs.some((r) => r.rig === rig && isSimulated(r)),
       clock: config.clock,
       nowUs: () => clock.nowUs(),
