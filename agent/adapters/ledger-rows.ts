@@ -87,7 +87,9 @@ function actionAfter(before: LedgerAction | null, change: ActionChange): LedgerA
     return { key, rig, rule, episode, action, target, params, state, ...times, attempt, transitions: 1 }
   }
   const transitions = before.transitions + 1
-  if (hasEnded(before.state)) return { ...before, transitions, lastUs: nowUs }
+  const lastUs = Math.max(before.lastUs, nowUs)
+  // What comes after an end, or was kept back by a full disk and is older than what is here, says nothing of today.
+  if (hasEnded(before.state) || nowUs < before.lastUs) return { ...before, transitions, lastUs }
   return { ...before, state, transitions, lastUs: nowUs, deadlineUs, attempt }
 }
 
