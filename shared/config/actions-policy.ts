@@ -43,9 +43,9 @@ type For = Readonly<{
 /** What a policy means for a rig, with every mistake that no single key shows; without one, where its metrics come from. Pure. */
 export function policyFor(file: CheckedFile | null, { rig, metrics, equivalences }: For): PolicyFound {
   if (file === null)
-    return { policy: null, provenance: rigProvenance({ rig, metrics, equivalences, peers: [] }), problems: [] }
+    return { policy: null, provenance: rigProvenance({ metrics, equivalences, peers: [] }), problems: [] }
   const policy = (file.value ?? {}) as Loose<ActionsPolicy>
-  const provenance = rigProvenance({ rig, metrics, equivalences, peers: peersOf(policy) })
+  const provenance = rigProvenance({ metrics, equivalences, peers: peersOf(policy) })
   const problems: Problem[] = []
   const about = { rig, metrics, provenance }
   policyProblems({ file, policy, about, add: collectProblems(file, problems) })

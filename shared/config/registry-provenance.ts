@@ -3,7 +3,7 @@ import { CAUSE_KINDS, type Peer, type StatedProvenance, workOutProvenance } from
 import type { Equivalence } from './equivalence.ts'
 import { didYouMean } from './problems.ts'
 import type { RegistryMetric } from './registry.ts'
-import type { MetricConfig, RigConfig } from './types.ts'
+import type { MetricConfig } from './types.ts'
 
 type What = Readonly<{ found: string; expected: string; hint?: string | undefined }>
 type AddTo = (metric: string, key: keyof MetricConfig, what: What) => void
@@ -76,20 +76,13 @@ function wayBack(last: string, came: ReadonlyMap<string, string>, start: string)
 }
 
 type About = Readonly<{
-  rig: Pick<RigConfig, 'baseline_file' | 'rolling_baseline_file' | 'mode_baseline_files'>
   metrics: readonly RegistryMetric[]
   equivalences: readonly Equivalence[]
   peers: readonly Peer[]
 }>
 
-/**
- * Where every metric of a rig comes from: what the registry states, the mapping its channel goes through, and the baselines
- * it is compared with. A rig without a baseline file may be sent one, so it counts as `baseline:in-force`.
- */
-export function rigProvenance({ rig, metrics, equivalences, peers }: About): MetricProvenance[] {
-  const files = [rig.baseline_file, rig.rolling_baseline_file, ...Object.values(rig.mode_baseline_files ?? {})]
-  const named = [...new Set(files.filter((name) => name !== undefined))].map((name) => `baseline:${name}`)
-  const baselines = named.length === 0 ? ['baseline:in-force'] : named
+/** Where every metric of a rig comes from: what the registry states, and the mapping that its channel goes through. */
+export function rigProvenance({ metrics, equivalences, peers }: About): MetricProvenance[] {
   const stated = metrics.map(
     (m): StatedProvenance => ({
       metric: m.metric,
@@ -97,10 +90,7 @@ export function rigProvenance({ rig, metrics, equivalences, peers }: About): Met
       publisher: m.publisher ?? null,
       causes: m.ccg ?? {},
       derivedFrom: m.derived_from ?? [],
-      added: [
-        ...equivalences.filter(({ metric }) => metric === m.metric).map(({ file }) => `mapping:${file}`),
-        ...baselines,
-      ],
+      added: equivalences.filter(({ metric }) => metric === m.metric).map(({ file }) => `mapping:${file}`),
     }),
   )
   return workOutProvenance(stated, peers)

@@ -139,7 +139,7 @@ export type MetricProvenance = Readonly<{
   metric: string
   /** Physical sources (transducers) at the leaves. */
   leaves: readonly string[]
-  /** Common-cause groups, as `kind:name`: sensor, daq, bus, power, clock, host, publisher, baseline, mapping, peer. */
+  /** Common-cause groups, as `kind:name`: sensor, daq, bus, power, clock, host, publisher, mapping, peer. */
   groups: readonly string[]
   /** Whether source and groups were stated: what is not declared is never independent. */
   declared: boolean

@@ -14,7 +14,7 @@ export type StatedProvenance = Readonly<{
   publisher: string | null
   causes: Readonly<Partial<Record<CauseKind, string>>>
   derivedFrom: readonly string[]
-  /** Groups that the configuration itself adds: `mapping:FILE`, `baseline:FILE`. */
+  /** Groups that the configuration itself adds: `mapping:FILE`. */
   added: readonly string[]
 }>
 
@@ -74,22 +74,21 @@ function groupsOf({ publisher, causes, added }: StatedProvenance): string[] {
 export type Trail = Omit<MetricProvenance, 'metric'>
 
 /**
- * The trail of what a condition looks at. A window against a number, and a FAIL, which limits alone decide, owe nothing to a
- * baseline; every other verdict does. The rig's overall verdict and its event streams come from all of its metrics.
+ * The trail of what a condition looks at. A verdict also rests on the baseline in force, a window against a number does not.
+ * The rig's overall verdict and its event streams rest on everything, so nothing of the rig is independent of them.
  */
 export function trailOf(look: Look, metrics: readonly MetricProvenance[]): Trail {
-  const own = 'metric' in look ? metrics.filter(({ metric }) => metric === look.metric) : metrics
-  const owesBaseline = !(
-    look.kind === 'window' ||
-    (look.kind === 'verdict' && look.verdicts.every((v) => v === 'FAIL'))
-  )
-  const groups = own.flatMap((m) => m.groups).filter((group) => owesBaseline || !group.startsWith('baseline:'))
-  return {
-    leaves: [...new Set(own.flatMap((m) => m.leaves))].sort(),
-    groups: [...new Set(groups)].sort(),
-    declared: own.length > 0 && own.every((m) => m.declared),
-  }
+  if (look.kind === 'overall' || look.kind === 'event') return NOWHERE
+  const own = metrics.find(({ metric }) => metric === look.metric)
+  if (own === undefined) return NOWHERE
+  const { leaves, groups, declared } = own
+  const baseline = look.kind === 'verdict' ? [BASELINE_GROUP] : []
+  return { leaves, groups: [...groups, ...baseline], declared: declared && leaves.length > 0 }
 }
+
+const NOWHERE: Trail = { leaves: [], groups: [], declared: false }
+/** Whatever record it is: of two verdicts of one rig both ask the same one. */
+const BASELINE_GROUP = 'baseline:in_force'
 
 /**
  * What keeps two trails from being independent (SE-06): `leaf:NAME`, `KIND:NAME`, or `undeclared` when either does not say
