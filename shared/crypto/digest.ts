@@ -21,6 +21,7 @@ export const DOMAIN = {
   stick: 'hb/stick/1',
   book: 'hb/baseline-book/1',
   activated: 'hb/activated-baseline/1',
+  actuator: 'hb/actuator/1',
 } as const
 
 export type DomainName = keyof typeof DOMAIN
