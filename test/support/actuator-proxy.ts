@@ -22,7 +22,7 @@ export async function startActuatorProxy(actuator: string, key: Uint8Array, port
   back.connect(actuator)
   let route: Uint8Array = new Uint8Array(0)
   let wanted: (WantedLinkError & { done(): void }) | null = null
-  let held: Uint8Array | null = null
+  let held: { side: LinkSide; frame: Uint8Array } | null = null
   const sending: Record<LinkSide, Promise<unknown>> = { agent: Promise.resolve(), actuator: Promise.resolve() }
 
   const forward = (side: LinkSide, frame: Uint8Array): void => {
@@ -32,30 +32,20 @@ export async function startActuatorProxy(actuator: string, key: Uint8Array, port
   const take = (side: LinkSide, frame: Uint8Array): void => {
     if (wanted === null || wanted.side !== side || typeOf(frame) !== wanted.t) {
       forward(side, frame)
-      if (held !== null && wanted === null) {
-        forward(side, held)
-        held = null
-      }
+      if (held?.side !== side) return
+      forward(side, held.frame)
+      held = null
       return
     }
     const { kind, delayMs, done } = wanted
     wanted = null
-    if (kind === 'reorder') held = frame
+    if (kind === 'reorder') held = { side, frame }
     else if (kind === 'delay') {
       // In order: what comes after it waits as well.
       sending[side] = sending[side].then(() => new Promise((resolve) => setTimeout(resolve, delayMs)))
       forward(side, frame)
-    } else for (const one of spoiled(side, kind, frame)) forward(side, one)
+    } else for (const one of spoiled({ side, kind, key }, frame)) forward(side, one)
     done()
-  }
-
-  const spoiled = (side: LinkSide, kind: LinkError, frame: Uint8Array): Uint8Array[] => {
-    const flipped = frame.slice()
-    flipped[30] = flipped[30]! ^ 1
-    if (kind === 'corrupt') return [flipped]
-    if (kind === 'repeat') return [frame, frame]
-    if (kind === 'lose') return []
-    return [forged(side, kind, key), frame]
   }
 
   const pump = async (side: LinkSide, socket: Router | Dealer): Promise<void> => {
@@ -77,6 +67,18 @@ export async function startActuatorProxy(actuator: string, key: Uint8Array, port
       back.close()
     },
   }
+}
+
+type Spoiling = Readonly<{ side: LinkSide; kind: LinkError; key: Uint8Array }>
+
+/** What goes on instead of a frame. */
+function spoiled({ side, kind, key }: Spoiling, frame: Uint8Array): Uint8Array[] {
+  const flipped = frame.slice()
+  flipped[30] = flipped[30]! ^ 1
+  if (kind === 'corrupt') return [flipped]
+  if (kind === 'repeat') return [frame, frame]
+  if (kind === 'lose') return []
+  return [forged(side, kind, key), frame]
 }
 
 /** A bad line does not need to know what it spoils; a test does. */
