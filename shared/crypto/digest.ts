@@ -24,6 +24,7 @@ export const DOMAIN = {
   action: 'hb/action/1',
   actionChange: 'hb/action-change/1',
   actionTransition: 'hb/action-transition/1',
+  actuator: 'hb/actuator/1',
 } as const
 
 export type DomainName = keyof typeof DOMAIN
