@@ -208,7 +208,7 @@ export function frameOf(
 }
 
 /** A number as it is written, otherwise NaN: the evaluator counts it as one. */
-function numberOf(cell: string): number {
+export function numberOf(cell: string): number {
   const text = cell.trim()
   return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : Number.NaN
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { encodeBaseline } from '../../shared/codec/baseline-record.ts'
-import type { InForceForRig } from '../../shared/config/channel-chain.ts'
+import { channelChain, type InForceForRig } from '../../shared/config/channel-chain.ts'
 import { readBytes } from '../../shared/config/files.ts'
 import { loadRuntimeConfig, parseRuntimeFiles } from '../../shared/config/load.ts'
 import { defaultQualityPolicy, type LoadedPolicy, parseQualityPolicy } from '../../shared/config/quality-policy.ts'
@@ -32,6 +32,7 @@ import { recordCsv } from '../pipeline/nominal-csv.ts'
 import { replay } from '../pipeline/replay.ts'
 import { inForceFor, statedOf } from '../pipeline/stated.ts'
 import { viewStorage } from '../storage.ts'
+import { type CellsOfFile, cellLines, cellsContext, cellsJson } from './recording-cells.ts'
 
 type CreateOptions = Readonly<{
   from?: string
@@ -57,9 +58,11 @@ type Gathered = Readonly<{
   segments: readonly Readonly<{ segment: StepTable; about: BaselineSegment }>[]
   registry: Uint8Array
   inForce: InForceForRig
+  /** What the cells of recordings were, by file; of a state folder nothing. */
+  cells: readonly CellsOfFile[]
 }>
 
-/** @throws HbError USAGE, BASELINE_TOO_SHORT, BASELINE_TWICE, BASELINE_GATE, RIG_UNKNOWN, STATE_MISSING */
+/** @throws HbError USAGE, BASELINE_TOO_SHORT, BASELINE_TWICE, BASELINE_GATE, CSV_CELLS, RIG_UNKNOWN, STATE_MISSING */
 export async function createBaseline(options: CreateOptions): Promise<void> {
   if (existsSync(options.out))
     throw new HbError('USAGE', { option: '--out', found: `${options.out} exists`, expected: 'a new file' })
@@ -70,14 +73,20 @@ export async function createBaseline(options: CreateOptions): Promise<void> {
   const gathered = options.from === undefined ? gatherCsv(options) : await gatherState(options, options.from)
   requireApart(gathered.segments)
   const record = recordOf(gathered, { kind, family: options.family, policy: policyOf(options.policy) })
+  const said = cellsContext(gathered.cells)
   if (record.metrics.length === 0)
-    throw new HbError('BASELINE_TOO_SHORT', { rig: record.rig, from: utc(record.fromUs), to: utc(record.toUs) })
+    throw new HbError('BASELINE_TOO_SHORT', {
+      rig: record.rig,
+      from: utc(record.fromUs),
+      to: utc(record.toUs),
+      ...said,
+    })
   requireEveryMetric(gathered, record)
   if (!record.gate.passed && options.draft !== true && kind !== 'draft')
-    throw new HbError('BASELINE_GATE', { rig: record.rig, reasons: record.gate.reasons.join('; ') })
+    throw new HbError('BASELINE_GATE', { rig: record.rig, reasons: record.gate.reasons.join('; '), ...said })
   const bytes = encodeBaseline(record)
   writeNew(options.out, bytes, 0o644)
-  report(options, record, bytes)
+  report(options, { record, bytes, cells: gathered.cells })
 }
 
 function kindOf(text: string): BaselineKind {
@@ -122,13 +131,14 @@ function requireApart(segments: Gathered['segments']): void {
 }
 
 /** A metric that asks for a baseline and has none is not left out without a word: nothing would watch it. */
-function requireEveryMetric({ recorder }: Gathered, record: BaselineRecord): void {
+function requireEveryMetric({ recorder, cells }: Gathered, record: BaselineRecord): void {
   const known = new Set(record.metrics.map(({ metric }) => metric))
   const without = recorder.rig.settings.metrics.filter((m) => m.required && m.baselineRequired && !known.has(m.metric))
   if (without.length === 0 || record.kind === 'draft') return
   throw new HbError('BASELINE_GATE', {
     rig: record.rig,
     reasons: without.map((m) => `too little of ${m.metric}: no usable samples, or not at its nominal rate`).join('; '),
+    ...cellsContext(cells),
   })
 }
 
@@ -204,13 +214,18 @@ function gatherCsv(options: CreateOptions): Gathered {
     ignore: options.ignoreColumn ?? [],
     ...(options.timeColumn === undefined ? {} : { timeColumn: options.timeColumn }),
   }
+  const inForce = inForceFor(loaded, rig.rig)
+  const feeds = (channel: string): boolean => channelChain({ channel, unit: null }, inForce).metric !== null
   let recorder: NominalRecorder | null = null
   const segments: Gathered['segments'][number][] = []
+  const cells: CellsOfFile[] = []
   for (const { path, source } of recordingsOf(options)) {
-    recorder = recordCsv(path, { files, rig, columns }, recorder?.fit)
+    const recorded = recordCsv(path, { files, rig, columns, feeds }, recorder?.fit)
+    recorder = recorded.recorder
+    cells.push({ file: path, cells: recorded.cells })
     segments.push(...segmentsOf(recorder, source))
   }
-  return { recorder: recorder!, segments, registry: registryOf(files, rig), inForce: inForceFor(loaded, rig.rig) }
+  return { recorder: recorder!, segments, registry: registryOf(files, rig), inForce, cells }
 }
 
 function oneRig(rigs: readonly RigConfig[], wanted: string | undefined): RigConfig {
@@ -275,6 +290,7 @@ async function gatherState(options: CreateOptions, from: string): Promise<Gather
     segments: segmentsOf(recorder, journal).filter((s) => s.about.fromUs >= fromUs),
     registry,
     inForce,
+    cells: [],
   }
 }
 
@@ -282,7 +298,9 @@ function registryOf(files: readonly Readonly<{ name: string; bytes: Uint8Array }
   return files.find((file) => file.name === rig.registry_file)!.bytes
 }
 
-function report(options: CreateOptions, record: BaselineRecord, bytes: Uint8Array): void {
+type Made = Readonly<{ record: BaselineRecord; bytes: Uint8Array; cells: readonly CellsOfFile[] }>
+
+function report(options: CreateOptions, { record, bytes, cells }: Made): void {
   const digest = toHex(digestOf(DOMAIN.baseline, bytes))
   const known = record.metrics
   const rows = [
@@ -315,11 +333,13 @@ function report(options: CreateOptions, record: BaselineRecord, bytes: Uint8Arra
       segments: record.segments.length,
       metrics: known.length,
       not_watched_together: lack,
+      recordings: cells.map(cellsJson),
       gate: { passed: gate.passed, reasons: gate.reasons, confidence: gate.confidence },
     },
     [
       `${record.kind} baseline of ${record.rig} from ${utc(record.fromUs)} to ${utc(record.toUs)}, ${record.segments.length} segments`,
       ...table(rows),
+      ...cells.flatMap(cellLines),
       ...(lack === null ? [] : [`channels are not watched together: ${lack}`]),
       ...gate.reasons.map((reason) => `gate: ${reason}`),
       `confidence ${gate.confidence.toFixed(2)}`,

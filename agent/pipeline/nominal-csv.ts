@@ -6,6 +6,7 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Micros } from '../../shared/units.ts'
 import { cellsOf, frameOf, type Header, headerOf, parseTime } from '../adapters/csv-source.ts'
 import type { BaselineFit } from '../core/baseline-fit.ts'
+import { type CellCount, createCellCounter, linesText, type TooMuch, tooMuchOf } from './csv-cells.ts'
 import { createEvaluation, evaluate } from './evaluation.ts'
 import { createNominalRecorder, type NominalRecorder, recordSlide } from './nominal.ts'
 
@@ -16,17 +17,26 @@ export const NOMINAL_CSV_BYTES_MAX = 268_435_456
 
 export type CsvColumns = Readonly<{ timeColumn?: string; decimalComma: boolean; ignore: readonly string[] }>
 
+/** `feeds`: whether a channel is one of a metric; cells of the others are nobody's and are not counted. */
+type About = Readonly<{
+  files: readonly ConfigBytes[]
+  rig: RigConfig
+  columns: CsvColumns
+  feeds(channel: string): boolean
+}>
+
 /**
- * Evaluates a recording of nominal data by itself: every row through the same path as telemetry, its times the clock.
+ * Evaluates a recording of nominal data by itself: every row through the same path as telemetry, its times the clock. Cells
+ * that are no numbers are counted, and more than a few of them are refused: what is left would be judged as the whole.
  *
- * @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE, CSV_HEADER, CSV_TIMES
+ * @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE, CSV_HEADER, CSV_TIMES, CSV_CELLS, BASELINE_TOO_SHORT
  */
 export function recordCsv(
   path: string,
-  about: Readonly<{ files: readonly ConfigBytes[]; rig: RigConfig; columns: CsvColumns }>,
+  about: About,
   fit?: BaselineFit,
-): NominalRecorder {
-  const { files, rig, columns } = about
+): { recorder: NominalRecorder; cells: CellCount } {
+  const { files, rig, columns, feeds } = about
   const size = statSync(path, { throwIfNoEntry: false })
   if (size?.isFile() !== true) throw new HbError('CONFIG_MISSING', { path, reason: 'there is no such file' })
   if (size.size > NOMINAL_CSV_BYTES_MAX)
@@ -35,6 +45,8 @@ export function recordCsv(
     .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
   const header = headerFor(lines[0] ?? '', path, columns)
+  const watched = header.channels.filter(({ name }) => feeds(name))
+  const counter = createCellCounter(watched, header.names.length)
   const evaluation = createEvaluation()
   let recorder: NominalRecorder | null = null
   const take = (input: Parameters<typeof evaluate>[2]) => {
@@ -44,27 +56,42 @@ export function recordCsv(
       recordSlide(recorder, verdict)
     })
   }
-  let lastUs = 0
+  let lastUs = -1
   lines.slice(1).forEach((line, row) => {
     if (line === '') return
     const cells = cellsOf(columns.decimalComma ? line.replaceAll(',', '.') : line, header.delimiter)
+    if (cells !== null && !counter.take(cells, row + 2)) return
     const timeUs = cells === null ? null : parseTime(cells[header.time] ?? '')
-    if (cells === null || timeUs === null || !(timeUs > lastUs || row === 0))
+    if (cells === null || timeUs === null || timeUs <= lastUs)
       throw new HbError('CSV_TIMES', {
         path,
         row: row + 2,
         found: line.slice(0, 80),
         expected: 'a later time than the row before',
       })
-    if (row === 0) take({ kind: 'config', nowUs: timeUs, files })
+    if (lastUs < 0) take({ kind: 'config', nowUs: timeUs, files })
     const frame = frameOf(cells, { rig: rig.rig, source: 'csv', epoch: '1', seq: row, timeUs, header })
     const raw = { rig: rig.rig, origin: 'csv', encoding: 'cbor' as const, provenance: 'replay' as const }
     take({ kind: 'frame', nowUs: timeUs, ...raw, messages: [encodeFrame(frame)] })
     lastUs = timeUs
   })
+  const counted = counter.finish()
+  const tooMuch = tooMuchOf(counted)
+  if (tooMuch !== null) throw refusedFor(path, tooMuch)
   take({ kind: 'tick', nowUs: closingUs(rig, lastUs) })
   if (recorder === null) throw new HbError('BASELINE_TOO_SHORT', { path, reason: 'no slide of it was ever evaluated' })
-  return recorder
+  return { recorder, cells: counted }
+}
+
+function refusedFor(path: string, { column, faults, of, atMost }: TooMuch): HbError {
+  const share = `${faults.count} of ${of}`
+  return new HbError('CSV_CELLS', {
+    path,
+    ...(column === null ? { ragged_rows: share } : { column, not_numbers: share }),
+    lines: linesText(faults),
+    found: faults.found,
+    expected: `at most ${100 * atMost} % of them`,
+  })
 }
 
 /** When the slide that a time falls into is closed without waiting for anything newer (decisions 3). */
