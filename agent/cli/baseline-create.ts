@@ -67,6 +67,8 @@ export async function createBaseline(options: CreateOptions): Promise<void> {
   if (existsSync(options.out))
     throw new HbError('USAGE', { option: '--out', found: `${options.out} exists`, expected: 'a new file' })
   const kind = kindOf(options.kind)
+  if (options.decimal !== 'point' && options.decimal !== 'comma')
+    throw new HbError('USAGE', { option: '--decimal', found: options.decimal, expected: 'point or comma' })
   const given = [options.from, options.csv, options.run].filter((source) => source !== undefined)
   if (given.length !== 1)
     throw new HbError('USAGE', { option: '--from', expected: 'one of --from DIR, --csv FILES and --run FOLDERS' })
@@ -185,19 +187,22 @@ function contextOf({ context, mode }: RigConfig): BaselineContext {
   }
 }
 
+type Recording = Readonly<{ path: string; source: string; decimalComma: boolean }>
+
 /** Recordings to gather, and what a segment names them by: the signals of runs by their ids, files by their paths. */
-function recordingsOf({ csv = [], run = [], decimal }: CreateOptions): { path: string; source: string }[] {
+function recordingsOf({ csv = [], run = [], decimal }: CreateOptions): Recording[] {
+  const decimalComma = decimal === 'comma'
   const ofRuns = run.map((folder) => {
-    const { meta } = readRunFolder(folder, decimal === 'comma' ? 'comma' : undefined)
+    const { meta, decimal: mark } = readRunFolder(folder, decimalComma ? 'comma' : undefined)
     const path = join(folder, 'signals.csv')
     if (!existsSync(path))
       throw new HbError('RUN_MISSING', {
         path,
         reason: 'a baseline is made of signals over time; metrics.csv has none',
       })
-    return { path, source: meta.run_id }
+    return { path, source: meta.run_id, decimalComma: mark === 'comma' }
   })
-  return [...csv.map((path) => ({ path, source: path })), ...ofRuns]
+  return [...csv.map((path) => ({ path, source: path, decimalComma })), ...ofRuns]
 }
 
 function gatherCsv(options: CreateOptions): Gathered {
@@ -210,7 +215,6 @@ function gatherCsv(options: CreateOptions): Gathered {
   const { files } = loaded
   const rig = oneRig(loaded.config.rigs, options.rig)
   const columns = {
-    decimalComma: options.decimal === 'comma',
     ignore: options.ignoreColumn ?? [],
     ...(options.timeColumn === undefined ? {} : { timeColumn: options.timeColumn }),
   }
@@ -219,8 +223,8 @@ function gatherCsv(options: CreateOptions): Gathered {
   let recorder: NominalRecorder | null = null
   const segments: Gathered['segments'][number][] = []
   const cells: CellsOfFile[] = []
-  for (const { path, source } of recordingsOf(options)) {
-    const recorded = recordCsv(path, { files, rig, columns, feeds }, recorder?.fit)
+  for (const { path, source, decimalComma } of recordingsOf(options)) {
+    const recorded = recordCsv(path, { files, rig, columns: { ...columns, decimalComma }, feeds }, recorder?.fit)
     recorder = recorded.recorder
     cells.push({ file: path, cells: recorded.cells })
     segments.push(...segmentsOf(recorder, source))

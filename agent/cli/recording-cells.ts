@@ -1,4 +1,4 @@
-import { type CellCount, type Faults, linesText } from '../pipeline/csv-cells.ts'
+import { type CellCount, commaHint, type Faults, linesText } from '../pipeline/csv-cells.ts'
 
 /** What the cells of one recording were. */
 export type CellsOfFile = Readonly<{ file: string; cells: CellCount }>
@@ -24,8 +24,11 @@ export function cellsContext(files: readonly CellsOfFile[]): Readonly<{ cells?: 
   return lines.length === 0 ? {} : { cells: lines.join('; ') }
 }
 
-const whereOf = (faults: Faults): string =>
-  `${faults.count === 1 ? 'line' : 'lines'} ${linesText(faults)}: ${JSON.stringify(faults.found)}`
+function whereOf(faults: Faults): string {
+  const hint = commaHint(faults)
+  const where = `${faults.count === 1 ? 'line' : 'lines'} ${linesText(faults)}: ${JSON.stringify(faults.found)}`
+  return hint === null ? where : `${where}; ${hint}`
+}
 
 /** The same for programs; of the columns those in which a cell was blank or no number. */
 export function cellsJson({ file, cells }: CellsOfFile) {
@@ -42,8 +45,9 @@ export function cellsJson({ file, cells }: CellsOfFile) {
   }
 }
 
-const faultsJson = ({ count, lines, found }: Faults) => ({
-  count,
-  first_lines: lines,
-  found: count === 0 ? null : found,
+const faultsJson = (faults: Faults) => ({
+  count: faults.count,
+  first_lines: faults.lines,
+  found: faults.count === 0 ? null : faults.found,
+  hint: commaHint(faults),
 })

@@ -1,4 +1,4 @@
-import { numberOf } from '../adapters/csv-source.ts'
+import { type Header, numberOf } from '../adapters/csv-source.ts'
 
 /**
  * Share of a channel's cells that may be no numbers; past it the recording is refused. What is left out at random by a
@@ -13,8 +13,14 @@ export const LINES_NAMED_MAX = 3
 /** Characters that are shown of a cell. */
 const CELL_SHOWN_MAX = 40
 
-/** What was counted, in which lines it stood first, and the first of it as it was written. */
-export type Faults = Readonly<{ count: number; lines: readonly number[]; found: string }>
+/** A number whose decimal mark is a comma that nobody declared. */
+const DECIMAL_COMMA = /^[+-]?\d*,\d+([eE][+-]?\d+)?$/
+
+/**
+ * What was counted, in which lines it stood first, and the first of it as it was written. `commas`: how many of them are
+ * what a decimal comma makes of good numbers.
+ */
+export type Faults = Readonly<{ count: number; lines: readonly number[]; found: string; commas: number }>
 
 /** Cells of one channel. A blank one is missing: it is no sample, and nothing is wrong with it. */
 export type ColumnCells = Readonly<{ column: string; cells: number; blank: number; notNumbers: Faults }>
@@ -25,11 +31,15 @@ export type CellCount = Readonly<{ rows: number; ragged: Faults; columns: readon
 /** The worst of what is too much. `column` is null for ragged rows. */
 export type TooMuch = Readonly<{ column: string | null; faults: Faults; of: number; atMost: number }>
 
-type Counting = { count: number; lines: number[]; found: string }
+type Counting = { count: number; lines: number[]; found: string; commas: number }
 type CountedColumn = { column: number; name: string; cells: number; blank: number; notNumbers: Counting }
 
-/** Counts rows one by one; `channels` are the columns that feed a metric, `width` the columns of the header. */
-export function createCellCounter(channels: readonly Readonly<{ column: number; name: string }>[], width: number) {
+/** `channels`: columns that feed a metric. */
+type Counted = Pick<Header, 'names' | 'channels' | 'delimiter'>
+
+/** Counts rows one by one. */
+export function createCellCounter({ names, channels, delimiter }: Counted) {
+  const width = names.length
   const ragged = nothing()
   const columns = channels.map((of): CountedColumn => ({ ...of, cells: 0, blank: 0, notNumbers: nothing() }))
   let rows = 0
@@ -39,13 +49,18 @@ export function createCellCounter(channels: readonly Readonly<{ column: number; 
       rows += 1
       if (cells.length < width || cells.slice(width).some((cell) => !isBlank(cell))) {
         note(ragged, line, `${cells.length} cells under ${width} columns`)
+        // `1,5` between commas is two cells, and so is every number like it.
+        if (delimiter === ',' && cells.length > width) ragged.commas += 1
         return false
       }
       for (const of of columns) {
         const cell = cells[of.column]!
         of.cells += 1
         if (isBlank(cell)) of.blank += 1
-        else if (Number.isNaN(numberOf(cell))) note(of.notNumbers, line, cell.trim())
+        else if (Number.isNaN(numberOf(cell))) {
+          note(of.notNumbers, line, cell.trim())
+          if (DECIMAL_COMMA.test(cell.trim())) of.notNumbers.commas += 1
+        }
       }
       return true
     },
@@ -69,12 +84,19 @@ export function tooMuchOf({ rows, ragged, columns }: CellCount): TooMuch | null 
   return past.sort((a, b) => shareOf(b) - shareOf(a))[0] ?? null
 }
 
+/** Whether what was found looks like numbers with a decimal comma, and what to do then; null when it does not. */
+export function commaHint({ count, commas }: Faults): string | null {
+  if (count === 0 || 2 * commas < count) return null
+  return 'is the comma a decimal mark? `--decimal comma` declares it; `;` or a tab then stands between cells'
+}
+
 /** Lines that are named, and that there are more. */
-export const linesText = ({ count, lines }: Faults): string => `${lines.join(', ')}${count > lines.length ? ', …' : ''}`
+export const linesText = ({ count, lines }: Pick<Faults, 'count' | 'lines'>): string =>
+  `${lines.join(', ')}${count > lines.length ? ', …' : ''}`
 
 const isBlank = (cell: string): boolean => cell.trim() === ''
 
-const nothing = (): Counting => ({ count: 0, lines: [], found: '' })
+const nothing = (): Counting => ({ count: 0, lines: [], found: '', commas: 0 })
 
 function note(counting: Counting, line: number, found: string): void {
   if (counting.count === 0) counting.found = found.slice(0, CELL_SHOWN_MAX)

@@ -6,12 +6,14 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Micros } from '../../shared/units.ts'
 import { cellsOf, frameOf, type Header, headerOf, parseTime } from '../adapters/csv-source.ts'
 import type { BaselineFit } from '../core/baseline-fit.ts'
-import { type CellCount, createCellCounter, linesText, type TooMuch, tooMuchOf } from './csv-cells.ts'
+import { type CellCount, commaHint, createCellCounter, linesText, type TooMuch, tooMuchOf } from './csv-cells.ts'
 import { createEvaluation, evaluate } from './evaluation.ts'
 import { createNominalRecorder, type NominalRecorder, recordSlide } from './nominal.ts'
 
 /** Names of time columns that are recognised without being named. */
 const TIME_COLUMNS = ['t_us', 'time', 'timestamp', 'datetime', 'ts'] as const
+/** What stands between cells whose numbers have a comma. */
+const DELIMITERS_BESIDE_COMMAS = [';', '\t', '|'] as const
 /** Bytes of a CSV that is made a baseline of. */
 export const NOMINAL_CSV_BYTES_MAX = 268_435_456
 
@@ -45,8 +47,7 @@ export function recordCsv(
     .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
   const header = headerFor(lines[0] ?? '', path, columns)
-  const watched = header.channels.filter(({ name }) => feeds(name))
-  const counter = createCellCounter(watched, header.names.length)
+  const counter = createCellCounter({ ...header, channels: header.channels.filter(({ name }) => feeds(name)) })
   const evaluation = createEvaluation()
   let recorder: NominalRecorder | null = null
   const take = (input: Parameters<typeof evaluate>[2]) => {
@@ -59,7 +60,8 @@ export function recordCsv(
   let lastUs = -1
   lines.slice(1).forEach((line, row) => {
     if (line === '') return
-    const cells = cellsOf(columns.decimalComma ? line.replaceAll(',', '.') : line, header.delimiter)
+    const read = cellsOf(line, header.delimiter)
+    const cells = columns.decimalComma && read !== null ? read.map((cell) => cell.replaceAll(',', '.')) : read
     if (cells !== null && !counter.take(cells, row + 2)) return
     const timeUs = cells === null ? null : parseTime(cells[header.time] ?? '')
     if (cells === null || timeUs === null || timeUs <= lastUs)
@@ -91,6 +93,7 @@ function refusedFor(path: string, { column, faults, of, atMost }: TooMuch): HbEr
     lines: linesText(faults),
     found: faults.found,
     expected: `at most ${100 * atMost} % of them`,
+    hint: commaHint(faults) ?? undefined,
   })
 }
 
@@ -101,7 +104,8 @@ export function closingUs({ slide_ms: slideMs, lateness_ms: latenessMs }: RigCon
 }
 
 function headerFor(line: string, path: string, { timeColumn, decimalComma, ignore }: CsvColumns): Header {
-  const delimiter = decimalComma ? ';' : undefined
+  // A comma within numbers stands between cells only where these are quoted.
+  const delimiter = decimalComma ? (DELIMITERS_BESIDE_COMMAS.find((one) => line.includes(one)) ?? ',') : undefined
   const named = TIME_COLUMNS.find((name) =>
     line.split(/[;,\t]/).some((cell) => cell.trim().replace(/^"|"$/g, '') === name),
   )

@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { LINES_NAMED_MAX, NOT_NUMBERS_SHARE_MAX, RAGGED_SHARE_MAX } from '../../agent/pipeline/csv-cells.ts'
@@ -44,18 +45,19 @@ async function bench(t: Test) {
   t.teardown(folder.remove)
   folder.write('stand.registry.yaml', REGISTRY)
   folder.write('make.yaml', runtimeYaml({ clock: 'recording', rigs: RIG }))
-  return async (text: string, ...more: string[]): Promise<string> => {
+  const create = async (text: string, ...more: string[]): Promise<string> => {
     folder.write('rec.csv', text)
     rmSync(join(folder.path, 'x.hbb'), { force: true })
     const args = ['baseline', 'create', '--config', 'make.yaml', '--csv', 'rec.csv', '--out', 'x.hbb', ...more]
     return await runHb(args, folder.path)
   }
+  return { create, path: folder.path }
 }
 
 t.test(
   'cells that are no numbers are counted, with column and lines; blank ones are missing and no more',
   async (t) => {
-    const create = await bench(t)
+    const { create } = await bench(t)
     const few = ROWS * NOT_NUMBERS_SHARE_MAX
     const some = csvText(instead('oops', (row) => row < few))
     t.match(await create(some), /rec\.csv: flow: 4 of 400 cells are no numbers \(lines 2, 3, 4, …: "oops"\)/)
@@ -95,7 +97,7 @@ t.test(
 )
 
 t.test('rows with other cells than the header are not taken, and more than a few are refused', async (t) => {
-  const create = await bench(t)
+  const { create } = await bench(t)
   const few = ROWS * RAGGED_SHARE_MAX
   const short = (until: number): string =>
     csvText((row, [time, flow, pressure]) => [time, flow, ...(row < until ? [] : [pressure])].join(','))
@@ -111,7 +113,7 @@ t.test('rows with other cells than the header are not taken, and more than a few
 })
 
 t.test('a column that feeds no metric, or is left out, may say what it likes', async (t) => {
-  const create = await bench(t)
+  const { create } = await bench(t)
   const noted = csvText((row, cells) => [...cells, `note ${row}`].join(','), 'time,flow,pressure,note')
   t.match(JSON.parse(await create(noted, '--json')), { recordings: [{ columns: [] }] })
   const words = csvText((_, [time, flow]) => [time, flow, 'high'].join(','))
@@ -121,4 +123,35 @@ t.test('a column that feeds no metric, or is left out, may say what it likes', a
     'a metric that is not required has a baseline too',
   )
   t.match(JSON.parse(await create(words, '--ignore-column', 'pressure', '--json')), { metrics: 1 })
+})
+
+t.test('a decimal comma that nobody declared is told as what it is, and read when it is declared', async (t) => {
+  const { create, path } = await bench(t)
+  const comma = (cells: readonly string[]): string[] => cells.map((cell) => cell.replace('.', ','))
+  const header = 'time;flow;pressure'
+  const sheet = csvText((_, cells) => comma(cells).join(';'), header)
+  await t.rejects(
+    create(sheet),
+    /CSV_CELLS[\s\S]*400 of 400[\s\S]*found = "\d+,\d+"[\s\S]*a decimal mark\? `--decimal comma` declares it/,
+  )
+  const read = { metrics: 2, recordings: [{ columns: [], ragged_rows: { count: 0 } }] }
+  t.match(JSON.parse(await create(sheet, '--decimal', 'comma', '--json')), read)
+  const quoted = csvText((_, [time, ...values]) => [time, ...comma(values).map((cell) => `"${cell}"`)].join(','))
+  await t.rejects(create(quoted), /CSV_CELLS[\s\S]*a decimal mark\?/)
+  for (const [name, text] of [
+    ['in quotes between commas', quoted],
+    ['between tabs', csvText((_, cells) => comma(cells).join('\t'), 'time\tflow\tpressure')],
+  ] as const)
+    t.match(JSON.parse(await create(text, '--decimal', 'comma', '--json')), read, name)
+  await mkdir(join(path, 'run-1'))
+  const meta = { schema_version: '1.0', run_id: 'run-1', program: 'pumps', subsystem: 'loop', test_name: 'idle' }
+  await writeFile(join(path, 'run-1', 'run_meta.json'), JSON.stringify({ ...meta, decimal: 'comma' }))
+  await writeFile(join(path, 'run-1', 'metrics.csv'), 'metric;value;unit;tags\nflow;10,5;;\n')
+  await writeFile(join(path, 'run-1', 'signals.csv'), sheet.replace('time', 'ts'))
+  const ofRun = ['baseline', 'create', '--config', 'make.yaml', '--run', 'run-1', '--out', 'run.hbb', '--json']
+  t.match(JSON.parse(await runHb(ofRun, path)), read, 'declared in run_meta.json')
+  const cut = csvText((_, cells) => comma(cells).join(','))
+  for (const said of [[], ['--decimal', 'comma']])
+    await t.rejects(create(cut, ...said), /CSV_CELLS[\s\S]*5 cells under 3 columns[\s\S]*`;` or a tab/, 'cut in two')
+  await t.rejects(create(sheet, '--decimal', 'coma'), /USAGE[\s\S]*--decimal[\s\S]*point or comma/)
 })
