@@ -1,4 +1,5 @@
 import { type Header, numberOf } from '../adapters/csv-source.ts'
+import { VALUE_MAX } from '../core/settings.ts'
 
 /**
  * Share of a channel's cells that may be no numbers; past it the recording is refused. What is left out at random by a
@@ -57,7 +58,7 @@ export function createCellCounter({ names, channels, delimiter }: Counted) {
         const cell = cells[of.column]!
         of.cells += 1
         if (isBlank(cell)) of.blank += 1
-        else if (Number.isNaN(numberOf(cell))) {
+        else if (!isUsable(numberOf(cell))) {
           note(of.notNumbers, line, cell.trim())
           if (DECIMAL_COMMA.test(cell.trim())) of.notNumbers.commas += 1
         }
@@ -93,6 +94,9 @@ export function commaHint({ count, commas }: Faults): string | null {
 /** Lines that are named, and that there are more. */
 export const linesText = ({ count, lines }: Pick<Faults, 'count' | 'lines'>): string =>
   `${lines.join(', ')}${count > lines.length ? ', …' : ''}`
+
+/** Whether the evaluator takes it: what is beyond its bound is no number to it either. */
+const isUsable = (value: number): boolean => Math.abs(value) <= VALUE_MAX
 
 const isBlank = (cell: string): boolean => cell.trim() === ''
 

@@ -96,6 +96,16 @@ t.test(
   },
 )
 
+t.test('what is too large for a number is none, and a channel is not constant because of it', async (t) => {
+  const { create } = await bench(t)
+  for (const cell of ['1e400', '-1e400', '1e200']) {
+    const half = csvText((row, [time, , pressure]) => [time, row % 2 === 0 ? cell : '100', pressure].join(','))
+    await t.rejects(create(half), new RegExp(`CSV_CELLS[\\s\\S]*200 of 400[\\s\\S]*found = "${cell}"`), cell)
+    const once = csvText(instead(cell, (row) => row === 9))
+    t.match(await create(once), `flow: 1 of 400 cells are no numbers (line 11: "${cell}")`)
+  }
+})
+
 t.test('rows with other cells than the header are not taken, and more than a few are refused', async (t) => {
   const { create } = await bench(t)
   const few = ROWS * RAGGED_SHARE_MAX
