@@ -1,14 +1,14 @@
 import { HbError } from '../../shared/errors/hb-error.ts'
 
-/** A number from the command line. @throws HbError USAGE */
-export function numberOption(text: string, option: string, min: number, max: number): number {
+/** A number given on the command line. @throws HbError USAGE */
+export function numberIn(text: string, option: string, { min, max }: Readonly<{ min: number; max: number }>): number {
   const value = Number(text)
   if (!(text.trim() !== '' && value >= min && value <= max))
     throw new HbError('USAGE', { option, found: text, expected: `a number from ${min} to ${max}` })
   return value
 }
 
-/** One line of JSON on standard output: who drives a bench reads them. */
-export function say(facts: Record<string, unknown>): void {
+/** One JSON line on standard output. */
+export function say(facts: Readonly<Record<string, unknown>>): void {
   process.stdout.write(`${JSON.stringify(facts)}\n`)
 }

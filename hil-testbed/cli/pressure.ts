@@ -13,7 +13,7 @@ import {
   type Vessel,
 } from '../pressure-loop.ts'
 import { createPublisher, type Daq } from '../publisher.ts'
-import { numberOption, say } from './options.ts'
+import { numberIn, say } from './options.ts'
 
 type PressureCliOptions = Readonly<{
   rig: string
@@ -51,11 +51,12 @@ export function pressureCommand(hil: Command): void {
 }
 
 async function pressureLoop(options: PressureCliOptions): Promise<void> {
-  const rateHz = numberOption(options.rate, '--rate', 1, 1000)
+  const rateHz = numberIn(options.rate, '--rate', { min: 1, max: 1000 })
   const { faultAfter } = options
   const loop = {
-    seed: numberOption(options.seed, '--seed', 0, 2 ** 32),
-    faultUs: faultAfter === undefined ? null : numberOption(faultAfter, '--fault-after', 0, DAY_S) * 1_000_000,
+    seed: numberIn(options.seed, '--seed', { min: 0, max: 2 ** 32 }),
+    faultUs:
+      faultAfter === undefined ? null : numberIn(faultAfter, '--fault-after', { min: 0, max: DAY_S }) * 1_000_000,
     stuck: options.stuck === undefined ? null : channelNamed(options.stuck),
   }
   const clock = systemClock()

@@ -6,7 +6,8 @@ import { systemClock } from '../../shared/lib/clock.ts'
 import { stopSignals } from '../../shared/lib/stop-signals.ts'
 import { createPublisher } from '../publisher.ts'
 import { TURNED_VALVE, type Valve, WATER_LOOP_CHANNELS, waterLoopAt } from '../water-loop.ts'
-import { numberOption, say } from './options.ts'
+import { actuatorCommands } from './actuator.ts'
+import { numberIn, say } from './options.ts'
 import { pressureCommand } from './pressure.ts'
 
 type LoopOptions = Readonly<{
@@ -25,9 +26,10 @@ type LoopOptions = Readonly<{
 /** Longest recording made at once: a day. */
 const SECONDS_MAX = 86_400
 
-/** Adds `hb hil water-loop|pressure-loop`. */
+/** Adds `hb hil`. */
 export function hilCommands(program: Command): void {
   const hil = program.command('hil').description('rigs that are not there, and faults that are wanted')
+  actuatorCommands(hil)
   pressureCommand(hil)
   hil
     .command('water-loop')
@@ -47,15 +49,15 @@ export function hilCommands(program: Command): void {
 }
 
 async function waterLoop(options: LoopOptions): Promise<void> {
-  const rateHz = numberOption(options.rate, '--rate', 0.1, 10_000)
-  const seed = numberOption(options.seed, '--seed', 0, 2 ** 32)
+  const rateHz = numberIn(options.rate, '--rate', { min: 0.1, max: 10_000 })
+  const seed = numberIn(options.seed, '--seed', { min: 0, max: 2 ** 32 })
   const faultUs =
     options.faultAfter === undefined
       ? null
-      : numberOption(options.faultAfter, '--fault-after', 0, SECONDS_MAX) * 1_000_000
+      : numberIn(options.faultAfter, '--fault-after', { min: 0, max: SECONDS_MAX }) * 1_000_000
   const valve = {
-    travelUs: numberOption(options.valveTravel, '--valve-travel', 0.001, SECONDS_MAX) * 1_000_000,
-    leftRatio: numberOption(options.valveLeft, '--valve-left', 0, 1),
+    travelUs: numberIn(options.valveTravel, '--valve-travel', { min: 0.001, max: SECONDS_MAX }) * 1_000_000,
+    leftRatio: numberIn(options.valveLeft, '--valve-left', { min: 0, max: 1 }),
   }
   if (options.csv !== undefined) {
     await record(options.csv, {
@@ -63,7 +65,7 @@ async function waterLoop(options: LoopOptions): Promise<void> {
       seed,
       faultUs,
       valve,
-      seconds: numberOption(options.seconds, '--seconds', 1, SECONDS_MAX),
+      seconds: numberIn(options.seconds, '--seconds', { min: 1, max: SECONDS_MAX }),
       startUs: Date.parse(options.start) * 1000,
     })
     return

@@ -42,10 +42,11 @@ export type ReadFiles = Readonly<{
   main: CheckedFile
   registries: ReadonlyMap<string, CheckedFile>
   mappings: ReadonlyMap<string, CheckedFile>
+  policies: ReadonlyMap<string, CheckedFile>
 }>
 
 const TITLED = CONFIG_FILES.map(([title, , schema]): Titled => ({ title, schema: schema as Schema }))
-const [RUNTIME, REGISTRY, EQUIVALENCE, COLLECTOR] = TITLED as [Titled, Titled, Titled, Titled]
+const [RUNTIME, REGISTRY, EQUIVALENCE, ACTIONS, COLLECTOR] = TITLED as [Titled, Titled, Titled, Titled, Titled]
 type Titled = { title: string; schema: Schema }
 /** Keys that only a collector has at its top. */
 const OF_COLLECTOR = ['data_dir', 'agents_listen', 'operators_listen']
@@ -57,7 +58,10 @@ export function readToExplain(path: string): ReadFiles | string {
   const text = new TextDecoder().decode(bytes)
   const kind = OF_COLLECTOR.some((key) => new RegExp(`^${key}:`, 'm').test(text)) ? 'collector' : 'runtime'
   const main = checkYaml(path, bytes, (kind === 'collector' ? COLLECTOR : RUNTIME).schema)
-  const named = (key: 'registry_file' | 'equivalence_file', schema: Schema): Map<string, CheckedFile> => {
+  const named = (
+    key: 'registry_file' | 'equivalence_file' | 'actions_policy_file',
+    schema: Schema,
+  ): Map<string, CheckedFile> => {
     const files = new Map<string, CheckedFile>()
     for (const { [key]: name } of rigsOf(main)) {
       if (typeof name !== 'string' || files.has(name)) continue
@@ -71,6 +75,7 @@ export function readToExplain(path: string): ReadFiles | string {
     main,
     registries: named('registry_file', REGISTRY.schema),
     mappings: named('equivalence_file', EQUIVALENCE.schema),
+    policies: named('actions_policy_file', ACTIONS.schema),
   }
 }
 
@@ -84,7 +89,8 @@ export function explain(
   wanted: string | null,
   files: ReadFiles | null,
 ): readonly Explained[] | { hint: string | undefined } {
-  const read = files === null ? TITLED : files.kind === 'collector' ? [COLLECTOR] : [RUNTIME, REGISTRY, EQUIVALENCE]
+  const read =
+    files === null ? TITLED : files.kind === 'collector' ? [COLLECTOR] : [RUNTIME, REGISTRY, EQUIVALENCE, ACTIONS]
   const all = read.flatMap(({ title, schema }) => keysOf(schema).map((entry) => ({ title, entry })))
   const found = wanted === null ? all : all.filter(({ entry }) => isMeant(entry, wanted))
   if (found.length > 0) return found.map(({ title, entry }) => explained(title, entry, { wanted, files }))
@@ -147,6 +153,7 @@ function explained(title: string, entry: KeyEntry, { wanted, files }: Asked): Ex
 
 function valuesNow(title: string, entry: KeyEntry, files: ReadFiles): KeyValue[] {
   if (title === REGISTRY.title) return metricValues(entry, files)
+  if (title === ACTIONS.title) return [...files.policies.values()].flatMap((file) => valuesIn(file, entry))
   if (title === EQUIVALENCE.title) return [...files.mappings.values()].flatMap((file) => valuesIn(file, entry))
   return valuesIn(files.main, entry)
 }

@@ -1,6 +1,8 @@
 import { basename, dirname, join, resolve } from 'node:path'
 import { HbError } from '../errors/hb-error.ts'
+import type { MetricProvenance, RigPolicy } from '../model/actions-policy.ts'
 import { MODES, type Mode } from '../model/verdict.ts'
+import { policyFor, readPolicy } from './actions-policy.ts'
 import { collectorProblems } from './collector-problems.ts'
 import { type CheckedFile, checkYaml, type Path } from './document.ts'
 import { type Equivalence, EquivalenceSchema, equivalencesFor } from './equivalence.ts'
@@ -28,6 +30,10 @@ export type ParsedRuntime = Readonly<{
   registriesByMode: ReadonlyMap<string, ReadonlyMap<Mode, readonly RegistryMetric[]>>
   /** Mappings that apply; none for most rigs. */
   equivalences: ReadonlyMap<string, readonly Equivalence[]>
+  /** What is done when; rigs without `actions_policy_file` have none. */
+  policies: ReadonlyMap<string, RigPolicy>
+  /** Where the metrics of every rig come from, each sorted by metric. */
+  provenance: ReadonlyMap<string, readonly MetricProvenance[]>
 }>
 /** `folder` is what relative paths of the configuration start from. */
 export type LoadedRuntime = ParsedRuntime & Readonly<{ files: readonly ConfigBytes[]; folder: string }>
@@ -108,8 +114,11 @@ function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
   const registries = new Map<string, readonly RegistryMetric[]>()
   const registriesByMode = new Map<string, ReadonlyMap<Mode, readonly RegistryMetric[]>>()
   const equivalences = new Map<string, readonly Equivalence[]>()
-  const registryOf = yamlReader(read, { schema: RegistrySchema as unknown as Schema, problems, more: registryProblems })
-  const mappingOf = yamlReader(read, { schema: EquivalenceSchema as unknown as Schema, problems, more: () => [] })
+  const policies = new Map<string, RigPolicy>()
+  const provenance = new Map<string, readonly MetricProvenance[]>()
+  const registryOf = yamlReader(read, { parse: as(RegistrySchema), problems, more: registryProblems })
+  const mappingOf = yamlReader(read, { parse: as(EquivalenceSchema), problems, more: () => [] })
+  const policyOf = yamlReader(read, { parse: readPolicy, problems, more: () => [] })
   const missing = (path: Path, file: string, { reason }: NoFile): void => {
     problems.push({ ...main.at(path), ...cannotRead(file, reason) })
   }
@@ -136,12 +145,21 @@ function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
         equivalences.set(rig.rig, deepFreeze(found.equivalences))
       }
     }
+    const file = rig?.actions_policy_file === undefined ? null : policyOf(rig.actions_policy_file)
+    if (file !== null && 'reason' in file) missing(['rigs', k, 'actions_policy_file'], rig!.actions_policy_file!, file)
+    if (rig?.rig !== undefined && metrics !== null && main.isSound(['rigs', k])) {
+      const of = { rig: rig as RigConfig, metrics, equivalences: equivalences.get(rig.rig) ?? [] }
+      const found = policyFor(file !== null && !('reason' in file) ? file : null, of)
+      problems.push(...found.problems)
+      provenance.set(rig.rig, deepFreeze(found.provenance))
+      if (found.policy !== null) policies.set(rig.rig, deepFreeze(found.policy))
+    }
     for (const [path, name] of baselinesOf(rig)) {
       const baseline = read(name, BASELINE_BYTES_MAX)
       if (!(baseline instanceof Uint8Array)) missing(['rigs', k, ...path], name, baseline)
     }
   })
-  return { main, trust, problems, registries, registriesByMode, equivalences }
+  return { main, trust, problems, registries, registriesByMode, equivalences, policies, provenance }
 }
 
 /** Files of baselines that a rig names, and the keys that name them. */
@@ -167,16 +185,24 @@ function byMode(registry: RegistryConfig, { program }: InForce): ReadonlyMap<Mod
   )
 }
 
-type Reading = Readonly<{ schema: Schema; problems: Problem[]; more: (file: CheckedFile) => Problem[] }>
+type Reading = Readonly<{
+  parse: (name: string, bytes: Uint8Array) => CheckedFile
+  problems: Problem[]
+  more: (file: CheckedFile) => Problem[]
+}>
+
+function as(schema: unknown): Reading['parse'] {
+  return (name, bytes) => checkYaml(name, bytes, schema as Schema)
+}
 
 /** Reads every file once, however many rigs share it, and notes its mistakes. */
-function yamlReader(read: ReadNamed, { schema, problems, more }: Reading): (name: string) => CheckedFile | NoFile {
+function yamlReader(read: ReadNamed, { parse, problems, more }: Reading): (name: string) => CheckedFile | NoFile {
   const seen = new Map<string, CheckedFile | NoFile>()
   return (name) => {
     const before = seen.get(name)
     if (before !== undefined) return before
     const bytes = read(name, YAML_BYTES_MAX)
-    const file = bytes instanceof Uint8Array ? checkYaml(name, bytes, schema) : bytes
+    const file = bytes instanceof Uint8Array ? parse(name, bytes) : bytes
     seen.set(name, file)
     if (!('reason' in file)) problems.push(...file.problems, ...more(file))
     return file

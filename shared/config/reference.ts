@@ -1,3 +1,4 @@
+import { ActionsPolicySchema } from './actions-policy-schema.ts'
 import { BaselinePolicySchema } from './baseline-policy-schema.ts'
 import { EquivalenceSchema } from './equivalence.ts'
 import { BookOperatorsSchema } from './operator-schema.ts'
@@ -19,6 +20,12 @@ export const CONFIG_FILES: readonly (readonly [title: string, text: string, sche
     'Equivalence mapping',
     'Named by `equivalence_file` of a rig: the channels of another platform, and how their values become those of a metric.',
     EquivalenceSchema,
+  ],
+  [
+    'actions_policy.yaml',
+    'Named by `actions_policy_file` of a rig: what is done when, what it means for the rig, and who does it ' +
+      '([how to write one](../operating/actions.md)). Nothing in it arms anything.',
+    ActionsPolicySchema,
   ],
   ['collector.yaml', 'Configuration of a collector: `hb collector --config FILE`.', CollectorSchema],
   [
@@ -71,7 +78,7 @@ const UNITS: readonly (readonly [end: RegExp, unit: string])[] = [
   [/_percent$/, '%'],
   [/(^|_)bytes(_max)?$/, 'bytes'],
   [/^deviation_limit$/, 'spreads'],
-  [/^drift_(persistence(_of)?|clear_slides)$/, 'slides'],
+  [/^(drift_)?persistence(_of)?$|^drift_clear_slides$/, 'slides'],
   [/^rows_(from|to)$/, 'rows'],
   [/^(fail|invariant)_|^drift_threshold$|^min_effect$/, '`unit`'],
 ]

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { DATE_PATTERN } from '../model/calendar-date.ts'
-import { closed, ms } from './schema-parts.ts'
+import { closed, id, ms } from './schema-parts.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -9,6 +9,8 @@ const size = (description: string) => Type.Optional(Type.Number({ minimum: 0, ma
 const name = Type.String({ minLength: 1, maxLength: 128 })
 const names = (description: string) => Type.Optional(Type.Array(name, { description, maxItems: 64 }))
 const date = (description: string) => Type.String({ pattern: DATE_PATTERN, form: 'YYYY-MM-DD', description })
+/** A common-cause group: no blanks, and no colon, which parts kind and name. */
+export const GROUP_NAME_PATTERN = '^[^\\s:]{1,64}$'
 /** Slides of which a departure may have to last some: their bits are kept. */
 export const PERSISTENCE_OF_MAX = 512
 
@@ -32,6 +34,24 @@ const CalibrationSchema = closed(
     due: Type.Optional(date('Until when it holds, that day included. Past it a warning is given, nothing else.')),
   },
   'Correction of the sensor, as its calibration found it.',
+)
+
+const group = (description: string) =>
+  Type.Optional(
+    Type.String({ pattern: GROUP_NAME_PATTERN, form: '1 to 64 characters without blanks and colons', description }),
+  )
+
+/** Kinds as in `CAUSE_KINDS`. */
+const CausesSchema = closed(
+  {
+    sensor: group('What sensors have in common: a housing, a tapping, a calibration.'),
+    daq: group('Card or device that digitises it.'),
+    bus: group('Bus or link it travels on.'),
+    power: group('Supply of sensor and DAQ.'),
+    clock: group('Clock that dates its samples.'),
+    host: group('Computer it passes through.'),
+  },
+  'Common-cause groups: what two metrics name alike may fail for both at once. `none`: there is no such thing; `agent`: it is that of the agent, which is outside the count. A kind that is left out is unknown, and unknown is never independent.',
 )
 
 export const MetricSchema = closed({
@@ -126,6 +146,19 @@ export const MetricSchema = closed({
       'Comparison of the samples of two runs, for `hb compare` and `hb analyze`; the agent does not look at it.',
     ),
   ),
+  source: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 128,
+      description:
+        'Physical transducer it is measured by, such as `PT-101`. Two metrics of one source are one witness.',
+    }),
+  ),
+  ccg: Type.Optional(CausesSchema),
+  publisher: Type.Optional(
+    id('`source` of the frames that feed it; metrics of one publisher are not independent of each other.'),
+  ),
+  derived_from: names('Metrics that it is computed from; it is as independent as all of them together.'),
   critical: Type.Optional(Type.Boolean({ description: 'Needs an `invariant_*` or a fail limit.' })),
   fail_threshold: limit("The predecessor's word for `fail_max`."),
   fail_min: limit('FAIL when a window mean is below.'),

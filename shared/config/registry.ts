@@ -2,6 +2,7 @@ import { isChannelName, isId } from '../model/ids.ts'
 import { MODES } from '../model/verdict.ts'
 import type { CheckedFile, Path } from './document.ts'
 import { didYouMean, type Problem } from './problems.ts'
+import { provenanceProblems } from './registry-provenance.ts'
 import { unitProblems } from './registry-units.ts'
 import { METRICS_MAX } from './schema-parts.ts'
 import type { MetricConfig, RegistryConfig } from './types.ts'
@@ -23,6 +24,10 @@ export const FIXED_IN_MODES = [
   'nominal_rate_hz',
   'idle_after_ms',
   'windows_ms',
+  'source',
+  'ccg',
+  'publisher',
+  'derived_from',
 ] as const satisfies readonly (keyof MetricConfig)[]
 
 /** Whose overrides apply. */
@@ -160,11 +165,12 @@ function contradictions(file: CheckedFile, metrics: readonly RegistryMetric[], l
   const problems: Problem[] = []
   const add = collect(file, problems)
   const owners = new Map<string, string>()
+  const placeOf = (metric: string, key: string): Path => {
+    const places = layers.map((layer): Path => [...layer, 'metrics', metric, key])
+    return places.find((path) => file.has(path)) ?? ['metrics', metric, key]
+  }
   for (const m of metrics) {
-    const givenAt = (key: string): Path => {
-      const places = layers.map((layer): Path => [...layer, 'metrics', m.metric, key])
-      return places.find((path) => file.has(path)) ?? ['metrics', m.metric, key]
-    }
+    const givenAt = (key: string): Path => placeOf(m.metric, key)
     const names = [
       [m.metric, ['metrics', m.metric] as Path],
       ...(m.aliases ?? []).map((name, k) => [name, [...givenAt('aliases'), k] as Path] as const),
@@ -186,6 +192,7 @@ function contradictions(file: CheckedFile, metrics: readonly RegistryMetric[], l
     unitProblems(m, (key, found, expected, hint) => add(givenAt(key), found, expected, hint))
     persistenceProblems(m, (key, found, expected, hint) => add(givenAt(key), found, expected, hint))
   }
+  provenanceProblems(metrics, (metric, key, what) => add(placeOf(metric, key), what.found, what.expected, what.hint))
   return problems
 }
 

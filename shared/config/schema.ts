@@ -49,6 +49,14 @@ export const RigSchema = closed({
         'Baselines of other modes, by mode. A baseline says nothing of a mode it was not made in: without one the rig is NO_BASELINE there.',
     }),
   ),
+  actions_policy_file: Type.Optional(
+    file('What is done when (`actions_policy.yaml`). Absent: nothing is, and nobody is told but by its verdicts.'),
+  ),
+  testbed: Type.Boolean({
+    default: false,
+    description:
+      'A declared testbed: simulated and injected samples count for actions, and only actuators of a testbed are driven.',
+  }),
   mode_settle_ms: ms(
     'After a change of mode, how long the rig may settle; until then nothing is compared with a baseline.',
     {

@@ -3,6 +3,7 @@ import { CONFIG_ERRORS } from './config-errors.ts'
 import type { ErrorEntry } from './entry.ts'
 import { EVIDENCE_ERRORS } from './evidence-errors.ts'
 import { EXECUTABLE_ERRORS } from './executable-errors.ts'
+import { EXECUTOR_ERRORS } from './executor-errors.ts'
 import { RUN_ERRORS } from './run-errors.ts'
 import { RUNTIME_ERRORS } from './runtime-errors.ts'
 import { SESSION_ERRORS } from './session-errors.ts'
@@ -21,6 +22,7 @@ export const ERRORS = {
   ...RUN_ERRORS,
   ...ACTION_ERRORS,
   ...EXECUTABLE_ERRORS,
+  ...EXECUTOR_ERRORS,
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -82,6 +82,8 @@ export type Rule = ActionOn &
     dryRun: boolean
     /** What follows a VERIFY_FAILED (SE-17); null: an alarm alone. */
     escalation: ActionOn | null
+    /** How often it is expected to come; absent: its budgets alone bound it (SE-28). For lint alone. */
+    expectedPerHour?: number
   }>
 
 /** What one action on one target means for the rig (SE-01). */
@@ -93,9 +95,12 @@ export type Hazard = ActionOn &
     /** Fault tolerant time interval: from the fault to harm. */
     fttiUs: Micros
     safeState: string
-    verify: Verify
+    /** Null for `notify` alone, which no channel of the rig can show. */
+    verify: Verify | null
     /** What losing the permit does to the hardware (SE-34). */
     lossOfPermit: 'de_energise' | 'hold_last' | 'none'
+    /** Why it is not `de_energise`. For lint alone. */
+    lossOfPermitReason?: string
     /** The hardwired layer that is there without us (SE-44); null: none declared. */
     secondLayer: string | null
     /** What follows when too many members are unknown for a must-work action (SE-03). */
@@ -119,6 +124,8 @@ export type Budget = ActionOn & Readonly<{ most: number; windowUs: Micros; spaci
 export type Target = Readonly<{
   name: string
   executor: 'actuator' | 'webhook' | 'command' | 'notify'
+  /** Common-cause groups it has a hand in, as `kind:name`: no channel of theirs can verify what it acknowledged (SE-17). For lint alone. */
+  groups?: readonly string[]
   /** A repeated key is not answered with the first outcome: never sent again by itself (SE-14). */
   nonIdempotent: boolean
   stages: Readonly<{ sendUs: Micros; acceptUs: Micros; startUs: Micros; completeUs: Micros }>
@@ -132,7 +139,7 @@ export type MetricProvenance = Readonly<{
   metric: string
   /** Physical sources (transducers) at the leaves. */
   leaves: readonly string[]
-  /** Common-cause groups, as `kind:name`: sensor, daq, bus, power, clock, host, publisher, baseline, mapping. */
+  /** Common-cause groups, as `kind:name`: sensor, daq, bus, power, clock, host, publisher, mapping, peer. */
   groups: readonly string[]
   /** Whether source and groups were stated: what is not declared is never independent. */
   declared: boolean

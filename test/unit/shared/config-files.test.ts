@@ -105,6 +105,8 @@ t.test('a configuration is read from its folder with exactly the bytes of every 
       registries: loaded.registries,
       registriesByMode: loaded.registriesByMode,
       equivalences: loaded.equivalences,
+      policies: loaded.policies,
+      provenance: loaded.provenance,
     },
     'the same from the journal',
   )
