@@ -4,11 +4,11 @@ import type { Canonical } from '../../../shared/model/decision.ts'
 import type { Micros } from '../../../shared/units.ts'
 import { spend } from './budget.ts'
 import { createCondition, type Member } from './condition.ts'
-import { type Asked, basisOf, type Gates, gatesOfEscalation, preempts } from './gate.ts'
+import { type Asked, basisOf, type Gates, gatesOfEscalation, isSame, preempts } from './gate.ts'
 import { isBeforeSent } from './lifecycle.ts'
 import { hazardOf, lower, move, type Run, raise, ruleOf, say, targetOf } from './run.ts'
 import type { OpenAction, RuleState } from './state.ts'
-import { mustWork } from './vote.ts'
+import { isOmissionGrave } from './vote.ts'
 import { proofOf, type Warrant } from './warrant.ts'
 
 /** What is known of an action before it is one. */
@@ -42,8 +42,7 @@ function keyOfProposal({ policy, seen, keyOf }: Run, proposal: Proposal): string
 export function propose(run: Run, proposal: Proposal, gates: Gates, members: readonly Member[]): OpenAction {
   const { seen, state } = run
   const { origin, rule, episode, action, target, params, deadlineUs, vetoUs, by, reason, hazard } = proposal
-  const verify =
-    hazard === null ? { id: '', history: '', heldFromUs: null, knownUs: -1 } : createCondition(hazard.verify.condition)
+  const verify = hazard?.verify ?? null
   const open: OpenAction = {
     ...{ key: keyOfProposal(run, proposal), origin, rule, episode, action, target, params: { ...params } },
     ...{ state: 'PROPOSED', attempt: 1, endUs: seen.endUs, proposedUs: seen.nowUs, deadlineUs },
@@ -55,7 +54,7 @@ export function propose(run: Run, proposal: Proposal, gates: Gates, members: rea
     progress: 0,
     verifyFromUs: null,
     verifyUntilUs: null,
-    verify,
+    verify: verify === null ? null : createCondition(verify.condition),
   }
   state.open.push(open)
   say(run, open, null, { members, note: reason })
@@ -85,6 +84,14 @@ export function withdraw(run: Run, open: OpenAction): void {
   if (of !== null) of.memory.shot = 'spent'
 }
 
+/** What was released and never left has used nothing up but its budget. */
+export function giveBack(run: Run, open: OpenAction): void {
+  const of = open.origin === 'rule' ? ruleOf(run, open.rule) : null
+  if (of === null || open.state !== 'RELEASED') return
+  of.memory.shot = 'ready'
+  of.memory.acted = false
+}
+
 /**
  * Releases an action. There is no other way to RELEASED, and a {@link Warrant} for a hard action can only be made of two
  * distinct proofs, or of one and two people (SE-04).
@@ -111,14 +118,21 @@ export function subjectOf({ origin, rule, action, target }: OpenAction): string 
 export function followFailure(run: Run, open: OpenAction, why: string): void {
   const hazard = hazardOf(run.policy, open.action, open.target)
   const isUnseen = open.state === 'VERIFY_FAILED'
-  const isCritical = isUnseen || hazard === null || mustWork(hazard)
+  const isCritical = isUnseen || hazard === null || isOmissionGrave(hazard)
   const id = `${isUnseen ? 'verify_failed' : 'action_failed'}:${subjectOf(open)}`
   raise(run, id, isCritical ? 'CRITICAL' : 'WARNING', `${open.action} ${open.target}: ${open.state} ${why}`)
   lower(run, `unknown_outcome:${subjectOf(open)}`, open.state)
   const of = open.origin === 'rule' ? ruleOf(run, open.rule) : null
-  if (of === null) return
-  if (isUnseen) of.memory.needsPerson = true
-  escalate(run, of.memory, { proofs: open.proofs, why: `${open.state} of ${open.key}` })
+  if (of !== null && isUnseen) of.memory.needsPerson = true
+  const next = of ?? nextAfter(run, open)
+  if (next !== null) escalate(run, next.memory, { proofs: open.proofs, why: `${open.state} of ${open.key}` })
+}
+
+/** After an escalation that failed: what follows where a rule has the same action of its own. */
+function nextAfter(run: Run, open: OpenAction): ReturnType<typeof ruleOf> {
+  if (open.origin !== 'escalation') return null
+  const next = run.policy.rules.find((one) => isSame(one, open) && one.escalation !== null)
+  return next === undefined ? null : ruleOf(run, next.id)
 }
 
 /** Proposes the escalation of a rule, once an episode. */

@@ -1,7 +1,7 @@
 import type { Condition, Hazard, Rule } from '../../../shared/model/actions-policy.ts'
 import type { Micros } from '../../../shared/units.ts'
 import { type Member, memberNow } from './condition.ts'
-import { footingOf, sharedBy } from './independence.ts'
+import { dependenceReasons } from './independence.ts'
 import type { Seen } from './seen.ts'
 import type { RuleState } from './state.ts'
 import { dominanceOf, type Tally, tally } from './vote.ts'
@@ -96,9 +96,8 @@ function twoOf({ rule }: View, usable: readonly Member[], seen: Seen, before: re
 }
 
 function pairReasons(a: Member, b: Member, rule: Rule, seen: Seen): string[] {
-  const shared = sharedBy(footingOf(a.condition, seen), footingOf(b.condition, seen))
   const apartUs = Math.abs((a.ageUs ?? 0) - (b.ageUs ?? 0))
-  const reasons = shared === null ? [] : [shared]
+  const reasons = dependenceReasons(a.condition, b.condition, seen)
   if (!(apartUs <= rule.coincidenceUs)) reasons.push(`COINCIDENCE ${ms(apartUs)}ms>${ms(rule.coincidenceUs)}`)
   return reasons
 }

@@ -1,11 +1,12 @@
 import type { PolicyOrder } from '../../../shared/model/action-input.ts'
 import { ARM_SPAN_MAX_US, CONFIRM_WITHIN_US, INHIBIT_SPAN_MAX_US } from '../../../shared/model/order.ts'
-import { type Proposal, propose, revokeAll, withdraw } from './act.ts'
+import { giveBack, type Proposal, propose, revokeAll, withdraw } from './act.ts'
 import { gatesOfOrder } from './gate.ts'
 import { isBeforeSent } from './lifecycle.ts'
 import { rearm } from './rules.ts'
 import { findOpen, hazardOf, lower, move, type Run, raise, refuse, ruleOf, say } from './run.ts'
 import { INHIBITS_MAX, MANUAL_OPEN_MAX } from './state.ts'
+import { tryRelease } from './steps.ts'
 import { isHard, twoPersons } from './warrant.ts'
 
 type OrderOf<Kind extends PolicyOrder['kind']> = Extract<PolicyOrder, { kind: Kind }>
@@ -53,13 +54,17 @@ function inhibitSubject({ rule, action }: OrderOf<'inhibit'>): string {
   return rule === null ? `action:${action}` : `rule:${rule}`
 }
 
+/** Who cancels what could not be carried out. No person does: while the demand lasts it is proposed anew. */
+const SHELL = 'agent'
+
 /** One person, one act, before it is with the peer (SE-25). The demand that asked for it does not ask again. */
 function cancel(run: Run, { key, by, reason }: OrderOf<'cancel'>): Refusal {
   const open = findOpen(run, key)
   if (open === null) return ['UNKNOWN_KEY']
   if (by === '') return ['NO_PERSON']
   if (!isBeforeSent(open.state)) return [`AFTER_SENT:${open.state}`]
-  withdraw(run, open)
+  if (by === SHELL) giveBack(run, open)
+  else withdraw(run, open)
   move(run, open, 'cancel', { reasons: [`BY:${by}`], note: reason })
   return FOLLOWED
 }
@@ -73,6 +78,8 @@ function approve(run: Run, { key, by }: OrderOf<'approve'>): Refusal {
   if (persons === null) return ['TWO_PERSON 1/2']
   open.by = [...persons]
   say(run, open, open.state, { reasons: [`BY:${persons.join(',')}`], note: 'approved' })
+  // Nobody has to ask for what two people want: the gates are evaluated again, and it goes.
+  tryRelease(run, open)
   return FOLLOWED
 }
 

@@ -1,10 +1,11 @@
 import type { Hazard, Rule } from '../../../shared/model/actions-policy.ts'
+import { isAtLeast } from '../../../shared/model/hazard-vote.ts'
 import { escalate, type Proposal, propose } from './act.ts'
 import { type Gates, gatesOfRule } from './gate.ts'
 import { type View, viewOf, whys } from './grounds.ts'
 import { hazardOf, lower, type Run, raise } from './run.ts'
-import { DENIALS_NOTED_MAX, type RuleState } from './state.ts'
-import { mustWork, rank } from './vote.ts'
+import { DENIALS_NOTED_MAX, PROPOSALS_MAX, type RuleState } from './state.ts'
+import { isOmissionGrave } from './vote.ts'
 import { isHard } from './warrant.ts'
 
 /** What the rules of one slide share: how many actions passed (SE-32). */
@@ -23,10 +24,10 @@ export function stepRule(run: Run, rule: Rule, memory: RuleState, slide: Slide):
     return
   }
   const asked = { action: rule.action, target: rule.target, hazard, self: null }
-  const gates = shed(run, rule, gatesOfRule(run, view, memory, asked), slide)
+  const asks = gatesOfRule(run, view, memory, asked)
+  const gates = memory.proposals < PROPOSALS_MAX ? shed(run, rule, asks, slide) : full(asks)
   warnOfDenial(run, view, gates)
-  if (gates.denied.length > 0 && !isNew(memory, gates)) return
-  if (gates.denied.length === 0 && gates.passive.length > 0 && !isNew(memory, gates)) return
+  if (gates.warrant === null && !isNew(memory, gates)) return
   memory.proposals += 1
   propose(run, proposalOf(run, rule, memory, hazard), gates, view.members)
   if (gates.warrant !== null) slide.passed += 1
@@ -45,8 +46,13 @@ function proposalOf({ seen }: Run, rule: Rule, memory: RuleState, hazard: Hazard
 
 /** Beyond the bound of one slide gentle actions wait for the next; what is hard never does (SE-32). */
 function shed({ policy }: Run, { action }: Rule, gates: Gates, { passed }: Slide): Gates {
-  if (gates.warrant === null || isHard(action) || passed < policy.releasesMax) return gates
+  if (gates.warrant === null) return gates
+  if (isHard(action) || passed < policy.releasesMax) return gates
   return { ...gates, denied: [`SHED:${policy.releasesMax}`], warrant: null }
+}
+
+function full(gates: Gates): Gates {
+  return { ...gates, denied: [...gates.denied, `PROPOSALS:${PROPOSALS_MAX}`], warrant: null }
 }
 
 /** Whether this denial, figures aside, was not recorded in this episode yet. Takes it down. */
@@ -62,7 +68,7 @@ function watchVote(run: Run, { rule, hazard, members, tally }: View): void {
   const isArmed = run.state.arm.state === 'ARMED'
   // Before windows are full for the first time nobody relies on it, unless the rig is armed.
   const isWarming = !isArmed && members.every(({ value }) => value !== 'STALE' && value !== 'INVALID')
-  const isGrave = hazard === null || mustWork(hazard) || rank(hazard.inadvertent) >= rank('critical')
+  const isGrave = hazard === null || isOmissionGrave(hazard) || isAtLeast(hazard.inadvertent, 'critical')
   const why = whys(members).join(', ')
   if (tally.lost && !isWarming) {
     const text = `protection lost: ${rule.action} ${rule.target} by ${rule.id}, vote ${rule.vote} is ${tally.architecture}: ${why}`
@@ -76,7 +82,7 @@ function watchVote(run: Run, { rule, hazard, members, tally }: View): void {
 /** A must-work action that is denied is an alarm (SE-07), and so is a budget that is used up (SE-19). */
 function warnOfDenial(run: Run, { rule, hazard }: View, { denied, passive }: Gates): void {
   const text = `${rule.action} ${rule.target}: ${denied.join(', ')}`
-  const isGrave = hazard === null || mustWork(hazard)
+  const isGrave = hazard === null || isOmissionGrave(hazard)
   const severity = isGrave && passive.length === 0 ? 'CRITICAL' : 'WARNING'
   if (denied.length > 0 && isGrave) raise(run, `denied:${rule.id}`, severity, text)
   else lower(run, `denied:${rule.id}`, 'no demand is denied')

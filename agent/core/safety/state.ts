@@ -16,6 +16,8 @@ export const LATE_NOTED_MAX = 4
 export const PROGRESS_NOTED_MAX = 16
 /** Different denials of a rule that are recorded in one episode; further ones change nothing. */
 export const DENIALS_NOTED_MAX = 8
+/** Actions that one rule proposes in one episode: who is cancelled more often than this at its release never gets through. */
+export const PROPOSALS_MAX = 1000
 /** Bypasses that may be in force at once. */
 export const INHIBITS_MAX = 32
 
@@ -76,7 +78,8 @@ export type OpenAction = {
   /** From and until when its effect is looked for (SE-17); null before there can be one. */
   verifyFromUs: Micros | null
   verifyUntilUs: Micros | null
-  verify: ConditionState
+  /** What was seen of its effect; null when no channel shows it. */
+  verify: ConditionState | null
 }
 
 export type DoneAction = {

@@ -8,7 +8,7 @@ import { isBeforeSent } from './lifecycle.ts'
 import { changeOf, findOpen, hazardOf, lower, move, type Run, raise, refuse, ruleOf, say } from './run.ts'
 import { LATE_NOTED_MAX, type OpenAction, PROGRESS_NOTED_MAX } from './state.ts'
 import { lookForEffect } from './verify.ts'
-import { mustWork } from './vote.ts'
+import { isOmissionGrave } from './vote.ts'
 import { proofOf, twoPersons } from './warrant.ts'
 
 /** Why an input is not followed; empty when it is. */
@@ -43,7 +43,7 @@ function wordOf(step: ActionStep): string {
 }
 
 /** Evaluates the gates again on what is seen now, and releases or cancels (SE-09). */
-function tryRelease(run: Run, open: OpenAction): Refusal {
+export function tryRelease(run: Run, open: OpenAction): Refusal {
   const { nowUs } = run.seen
   if (!['GATE_HELD', 'GATE_PASSED', 'PENDING_APPROVAL'].includes(open.state)) return [`STATE:${open.state}`]
   if (!(nowUs >= open.vetoUntilUs)) return [`VETO ${Math.floor((open.vetoUntilUs - nowUs) / 1000)}ms`]
@@ -87,7 +87,7 @@ export function expire(run: Run, open: OpenAction): void {
   if (!move(run, open, 'expire', { reasons: [`DEADLINE ${lateMs}ms late`] })) return
   if (wasReleased) followFailure(run, open, 'was not handed over in time')
   if (wasReleased || open.origin === 'manual') return
-  const severity = hazard === null || mustWork(hazard) ? 'CRITICAL' : 'WARNING'
+  const severity = hazard === null || isOmissionGrave(hazard) ? 'CRITICAL' : 'WARNING'
   raise(run, `action_failed:${subjectOf(open)}`, severity, `${open.action} ${open.target}: EXPIRED before release`)
 }
 
@@ -97,18 +97,20 @@ function takeSent(run: Run, open: OpenAction): Refusal {
   return TAKEN
 }
 
-/** States in which each time limit runs; in any other it has been overtaken. */
-const RUNS_IN: Readonly<Record<TimedStage, ActionState>> = {
-  send: 'RELEASED',
-  accept: 'SENT',
-  start: 'ACCEPTED',
-  complete: 'STARTED',
+/** States in which each time limit runs; in any other it has been overtaken. It is SENT while it is being handed over. */
+const RUNS_IN: Readonly<Record<TimedStage, readonly ActionState[]>> = {
+  send: ['RELEASED', 'SENT'],
+  accept: ['SENT'],
+  start: ['ACCEPTED'],
+  complete: ['STARTED'],
 }
 
 function takeTimeout(run: Run, open: OpenAction, stage: TimedStage): Refusal {
-  if (RUNS_IN[stage] !== open.state) return [`STAGE_PASSED:${stage} ${open.state}`]
+  // Nobody answers and nothing shows it: that is all that will ever be known.
+  const isForgotten = open.state === 'UNKNOWN_OUTCOME' && open.verify === null
+  if (!isForgotten && !RUNS_IN[stage].includes(open.state)) return [`STAGE_PASSED:${stage} ${open.state}`]
   const isUnheard = stage === 'send' || stage === 'accept'
-  if (isUnheard && mayResend(run, open)) {
+  if (!isForgotten && isUnheard && mayResend(run, open)) {
     resend(run, open, `TIMEOUT:${stage}`)
     return TAKEN
   }
@@ -122,16 +124,16 @@ function resend(run: Run, open: OpenAction, reason: string): void {
   move(run, open, 'resend', { reasons: [reason], note: `attempt ${open.attempt}` })
 }
 
-/** After a restart: handed over, and nobody knows what came of it (SE-15). */
+/** After a restart: handed over, and nobody knows what came of it (SE-15). What its peer said meanwhile is lost. */
 function takeUnknown(run: Run, open: OpenAction): Refusal {
-  if (open.state !== 'SENT' || !move(run, open, 'unknown')) return [`STATE:${open.state}`]
+  if (!move(run, open, 'unknown')) return [`STATE:${open.state}`]
   becomeUnknown(run, open)
   return TAKEN
 }
 
 function becomeUnknown(run: Run, open: OpenAction): void {
   const hazard = hazardOf(run.policy, open.action, open.target)
-  const severity = hazard === null || mustWork(hazard) ? 'CRITICAL' : 'WARNING'
+  const severity = hazard === null || isOmissionGrave(hazard) ? 'CRITICAL' : 'WARNING'
   const text = `${open.action} ${open.target}: handed over, outcome unknown`
   raise(run, `unknown_outcome:${subjectOf(open)}`, severity, text)
   lookForEffect(run, open, open.verifyFromUs ?? run.seen.nowUs)
@@ -196,6 +198,8 @@ function takeStatus(run: Run, open: OpenAction, status: ActionAck['status'], mes
   // Relative to its start; to the stage before or after it when the peer left that out.
   const isFirst = before === 'RELEASED' || before === 'SENT' || before === 'UNKNOWN_OUTCOME'
   if (isFirst || (open.state === 'STARTED' && before === 'ACCEPTED')) lookForEffect(run, open, nowUs)
+  if (open.state === 'COMPLETED' && open.verify === null)
+    move(run, open, 'verified', { note: 'no channel shows it; its peer says so' })
   return TAKEN
 }
 

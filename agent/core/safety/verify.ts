@@ -1,7 +1,7 @@
 import type { Verify } from '../../../shared/model/actions-policy.ts'
 import type { Micros } from '../../../shared/units.ts'
 import { followFailure, subjectOf } from './act.ts'
-import { advance, memberNow } from './condition.ts'
+import { advance, type ConditionState, createCondition, memberNow } from './condition.ts'
 import { provenanceReason, widthOf } from './grounds.ts'
 import { footingOf } from './independence.ts'
 import { hazardOf, lower, move, type Run } from './run.ts'
@@ -10,11 +10,10 @@ import { isHard } from './warrant.ts'
 
 /** From when and until when the effect is looked for. What was seen of the effect before that no longer counts. */
 export function lookForEffect(run: Run, open: OpenAction, fromUs: Micros): void {
-  const verify = hazardOf(run.policy, open.action, open.target)?.verify
+  const verify = hazardOf(run.policy, open.action, open.target)?.verify ?? null
   open.verifyFromUs = fromUs
   open.verifyUntilUs = run.seen.nowUs + (verify?.withinUs ?? 0)
-  open.verify.history = ''
-  open.verify.heldFromUs = null
+  open.verify = verify === null ? null : createCondition(verify.condition)
 }
 
 /** States in which the effect of an action is to be seen. */
@@ -28,8 +27,9 @@ export function stepVerify(run: Run, open: OpenAction, gapUs: Micros | null): vo
   const { seen, policy } = run
   const { verifyFromUs, verifyUntilUs } = open
   if (!SHOWING.includes(open.state) || verifyFromUs === null || verifyUntilUs === null) return
-  const verify = hazardOf(policy, open.action, open.target)?.verify
-  const found = verify === undefined ? 'UNDECLARED' : effectOf(run, open, verify, { fromUs: verifyFromUs, gapUs })
+  const verify = hazardOf(policy, open.action, open.target)?.verify ?? null
+  if (verify === null || open.verify === null) return
+  const found = effectOf(run, open, verify, { memory: open.verify, fromUs: verifyFromUs, gapUs })
   if (found === 'TRUE') {
     move(run, open, 'verified')
     lower(run, `unknown_outcome:${subjectOf(open)}`, 'VERIFIED')
@@ -47,16 +47,18 @@ function effectOf(
   run: Run,
   open: OpenAction,
   { condition }: Verify,
-  { fromUs, gapUs }: Readonly<{ fromUs: Micros; gapUs: Micros | null }>,
+  { memory, fromUs, gapUs }: Readonly<{ memory: ConditionState; fromUs: Micros; gapUs: Micros | null }>,
 ): string {
   const { seen, policy } = run
   const { groups, declared } = footingOf(condition, seen)
-  const peer = groups.find((group) => group === `peer:${open.target}` || group === `publisher:${open.target}`)
+  const peer = groups.find(
+    (group) => group === `peer:${open.target}` || group === `publisher:${open.target.toLowerCase()}`,
+  )
   if (peer !== undefined) return `NOT_INDEPENDENT:${peer}`
   if (!declared) return 'NOT_INDEPENDENT:undeclared'
   const foreign = isHard(open.action) ? provenanceReason(condition, seen, policy.testbed) : null
   if (foreign !== null) return foreign
   if (!(seen.endUs - widthOf(condition, seen) >= fromUs)) return 'INSUFFICIENT'
-  advance(open.verify, condition, seen, gapUs)
-  return memberNow(open.verify, condition, seen).value
+  advance(memory, condition, seen, gapUs)
+  return memberNow(memory, condition, seen).value
 }

@@ -1,5 +1,6 @@
-import { type ConditionValue, SEVERITIES, type Severity } from '../../../shared/model/action.ts'
-import type { Hazard, Vote } from '../../../shared/model/actions-policy.ts'
+import type { ConditionValue } from '../../../shared/model/action.ts'
+import type { Vote } from '../../../shared/model/actions-policy.ts'
+import { type Harm, isAtLeast, VOTE_CONDITIONS } from '../../../shared/model/hazard-vote.ts'
 import { isKnown } from './condition.ts'
 
 /** What a vote falls towards when members are unknown: what must work falls towards acting, what must not work away from it. */
@@ -18,9 +19,6 @@ export const DEGRADATION: Readonly<Record<Vote, Readonly<Record<Dominance, reado
   '1ooN': { must_work: [1, 1, 'lost'], must_not_work: [1, 1, 'lost'] },
 }
 
-/** How many members a vote has; null: any number from one. */
-const MEMBERS: Readonly<Record<Vote, number | null>> = { '2oo3': 3, '2oo2': 2, '1ooN': null }
-
 export type Tally = Readonly<{
   /** Enough of the known members are TRUE. */
   demand: boolean
@@ -37,22 +35,18 @@ export type Tally = Readonly<{
 }>
 
 /** Which way a hazard is worse. On a tie the gentler way: less is done to the hardware. */
-export function dominanceOf({ omission, inadvertent }: Pick<Hazard, 'omission' | 'inadvertent'>): Dominance {
-  return rank(omission) > rank(inadvertent) ? 'must_work' : 'must_not_work'
-}
-
-export function rank(severity: Severity): number {
-  return SEVERITIES.indexOf(severity)
+export function dominanceOf({ omission, inadvertent }: Harm): Dominance {
+  return isAtLeast(inadvertent, omission) ? 'must_not_work' : 'must_work'
 }
 
 /** Whether harm is done when the action does not come (SE-07, SE-15). */
-export function mustWork({ omission }: Pick<Hazard, 'omission'>): boolean {
-  return rank(omission) >= rank('critical')
+export function isOmissionGrave({ omission }: Pick<Harm, 'omission'>): boolean {
+  return isAtLeast(omission, 'critical')
 }
 
 /** Counts the votes. A wrong number of members is no vote at all: it makes no demand and counts as lost. */
 export function tally(vote: Vote, values: readonly ConditionValue[], dominance: Dominance): Tally {
-  const members = MEMBERS[vote]
+  const members = VOTE_CONDITIONS[vote]
   if (values.length === 0 || (members !== null && values.length !== members))
     return { demand: false, needed: 0, degraded: false, lost: true, gone: false, architecture: 'malformed' }
   const unknown = values.filter((value) => !isKnown(value)).length

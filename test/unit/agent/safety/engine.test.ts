@@ -65,12 +65,12 @@ t.test(
   'two pressures through one card deny, name the card, and are an alarm because omission is critical',
   async (t) => {
     const rig = armedRig()
-    const shared = { trail: { metric: '', leaves: ['T'], groups: ['daq:9'], declared: true } }
-    rig.said.length = 0
-    rig.slides(3, {
-      p_a: { ...shared, value: 9, trail: { ...shared.trail, leaves: ['T-1'] } },
-      p_b: { ...shared, value: 9, trail: { ...shared.trail, leaves: ['T-2'] } },
+    const on = (metric: string) => ({
+      value: 9,
+      trail: { metric, leaves: [`T-${metric}`], groups: ['daq:9'], declared: true },
     })
+    rig.said.length = 0
+    rig.slides(3, { p_a: on('p_a'), p_b: on('p_b') })
     t.same(statesIn(rig.said), ['PROPOSED', 'GATE_DENIED'])
     t.same(actionsIn(rig.said)[1]!.reasons, ['NOT_INDEPENDENT:daq:9'])
     t.same(alarmsIn(rig.said), ['+denied:over_pressure CRITICAL'])
