@@ -18,6 +18,8 @@ export type BacklogOptions = Readonly<{
   ledgerFailed(error: HbError): void
 }>
 
+type Told = Readonly<{ rig: string; input: SafetyInput }>
+
 /** What has to be told to the kernel and written to the ledger, in order, also when the disk does not take it for a while. */
 export interface Backlog {
   /** @returns false when it waits */
@@ -29,7 +31,7 @@ export interface Backlog {
 }
 
 export function createBacklog({ clock, ledger, submit, ledgerFailed }: BacklogOptions): Backlog {
-  const inputs: { rig: string; input: SafetyInput }[] = []
+  const inputs: Told[] = []
   let changes: ActionChange[] = []
   let dropped = 0
   let failing = false
@@ -47,8 +49,11 @@ export function createBacklog({ clock, ledger, submit, ledgerFailed }: BacklogOp
   function recordAgain(): void {
     const again = changes
     changes = []
-    const done = (): void => void (failing = false)
-    ledger.record(again).then(done, (error: unknown) => keep(again, error))
+    ledger.record(again).then(takesAgain, (error: unknown) => keep(again, error))
+  }
+
+  function takesAgain(): void {
+    failing = false
   }
 
   function keep(failed: readonly ActionChange[], error: unknown): void {
