@@ -49,17 +49,17 @@ export function createBacklog({ clock, ledger, submit, ledgerFailed }: BacklogOp
   function recordAgain(): void {
     const again = changes
     changes = []
-    ledger.record(again).then(takesAgain, (error: unknown) => keep(again, error))
+    // Those that fail meanwhile come behind them.
+    ledger.record(again).then(takesAgain, (error: unknown) => keep([...again, ...changes], error))
   }
 
   function takesAgain(): void {
     failing = false
   }
 
-  function keep(failed: readonly ActionChange[], error: unknown): void {
+  function keep(all: readonly ActionChange[], error: unknown): void {
     if (!isHbError(error)) throw error
-    // Those behind them have waited here meanwhile, and come after them again.
-    changes = [...failed, ...changes]
+    changes = [...all]
     dropped += Math.max(0, changes.length - BACKLOG_MAX)
     changes.length = Math.min(changes.length, BACKLOG_MAX)
     if (!failing) ledgerFailed(error)
@@ -77,7 +77,7 @@ export function createBacklog({ clock, ledger, submit, ledgerFailed }: BacklogOp
     },
     record(change) {
       const recorded = ledger.record([change])
-      recorded.catch((error: unknown) => keep([change], error))
+      recorded.catch((error: unknown) => keep([...changes, change], error))
       return recorded
     },
     get waiting() {

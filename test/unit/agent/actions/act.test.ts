@@ -1,6 +1,7 @@
 import t from 'tap'
-import { ACKS_MAX, LATE_ACKS_MAX } from '../../../../agent/pipeline/act.ts'
+import { ACKS_MAX, LATE_ACKS_MAX, LIVE_ACTIONS_MAX, RELEASES_ASKED_MAX } from '../../../../agent/pipeline/act.ts'
 import { actionFacts } from '../../../../agent/pipeline/action-facts.ts'
+import { budgetLevel } from '../../../../agent/pipeline/reaction-times.ts'
 import { HARD_ACTIONS } from '../../../../shared/model/action.ts'
 import type { RigPolicy } from '../../../../shared/model/actions-policy.ts'
 import { ActionWorld, FACTS } from '../../../support/action-world.ts'
@@ -62,7 +63,7 @@ const STAGES = [
   { stage: 'complete', acks: ['accepted', 'started'] as const, afterMs: 200 },
 ]
 
-// verifies SE-16, SE-31
+// verifies SE-16
 t.test('every stage has a time limit of its own', async (t) => {
   for (const { stage, acks, afterMs } of STAGES) {
     const world = await started({ kernel: { retries: 0 } })
@@ -80,6 +81,22 @@ t.test('every stage has a time limit of its own', async (t) => {
   hung.propose()
   await hung.clock.advance(40 * MS)
   t.ok(hung.inputs().includes('timeout send'))
+})
+
+// verifies SE-31
+t.test('a wall clock that jumps moves no time limit', async (t) => {
+  for (const jumpUs of [3_600_000_000, -3_600_000_000]) {
+    const world = await started({ kernel: { retries: 0 } })
+    world.peer.acks = []
+    world.propose()
+    await world.clock.advance(10 * MS)
+    const wallUs = world.clock.nowUs
+    world.clock.nowUs = () => wallUs() + jumpUs
+    await world.clock.advance(42 * MS)
+    t.notOk(world.inputs().includes('timeout accept'), `${jumpUs}: not before`)
+    await world.clock.advance(10 * MS)
+    t.ok(world.inputs().includes('timeout accept'), `${jumpUs}: and not later`)
+  }
 })
 
 // verifies SE-16, SE-14
@@ -139,7 +156,6 @@ t.test('an action that no policy knows is cancelled and not sent', async (t) => 
   t.same(world.told, ['refused NO_POLICY'])
 })
 
-// verifies SE-41
 t.test('a storm of acks is bounded, and acks of nobody are counted', async (t) => {
   const world = await started()
   world.peer.behaves = 'silent'
@@ -301,4 +317,43 @@ t.test('a policy says how an action is carried out; what it does not know is not
   t.equal(actionFacts([policy('critical')], { ...about, rule: '' })?.vetoUs, 0, 'ordered by hand')
   for (const other of [{ rig: 's' }, { target: 'valve' }, { action: 'abort' as const }])
     t.equal(actionFacts([policy('critical')], { ...about, ...other }), null)
+})
+
+t.test('so many actions are under way at a time; one more is cancelled', async (t) => {
+  const world = await started()
+  world.peer.behaves = 'silent'
+  for (let k = 0; k <= LIVE_ACTIONS_MAX; k += 1) world.propose({ key: `k${k}` })
+  await world.clock.advance(10 * MS)
+  t.equal(world.peer.effects.size, LIVE_ACTIONS_MAX)
+  t.same(
+    world.told.filter((line) => line.startsWith('refused')),
+    ['refused TOO_MANY_OPEN'],
+  )
+  t.equal(world.kernel.actions.get(`k${LIVE_ACTIONS_MAX}`)?.state, 'CANCELLED')
+})
+
+t.test('who is proposed again whenever a release is asked for is cancelled in the end', async (t) => {
+  const world = await started()
+  const step = world.kernel.step.bind(world.kernel)
+  world.kernel.step = (journaled) => {
+    const action = world.kernel.actions.get('k1')
+    if (journaled.input.kind !== 'release' || action === undefined) return step(journaled)
+    return [
+      { ...action, state: 'PROPOSED', from: 'GATE_PASSED' },
+      { ...action, state: 'GATE_PASSED', from: 'PROPOSED' },
+    ]
+  }
+  world.propose()
+  await world.clock.advance(100 * MS)
+  t.equal(world.inputs().filter((input) => input === 'release').length, RELEASES_ASKED_MAX)
+  t.equal(world.state, 'CANCELLED')
+  t.same(world.peer.requests, [])
+})
+
+// verifies SE-30
+t.test('four fifths of the time are a warning, all of it is critical, and what is no number is the worst', (t) => {
+  const levels = [0, 399, 400, 499, 500, 501, Number.NaN].map((spentUs) => budgetLevel(spentUs, 500))
+  t.same(levels, [null, null, 'WARNING', 'WARNING', 'CRITICAL', 'CRITICAL', 'CRITICAL'])
+  t.equal(budgetLevel(1, Number.NaN), 'CRITICAL')
+  t.end()
 })
