@@ -194,11 +194,6 @@ export class Acts {
       case 'STARTED':
         this.limit(live, 'complete', () => this.timeout(live, 'complete'))
         break
-      case UNKNOWN_OUTCOME:
-        // What is sent from here on is sent because the kernel says so once more.
-        live.handed = 0
-        live.recovering = false
-        break
       default:
         break
     }

@@ -119,6 +119,8 @@ export type WorldOptions = Readonly<{
   facts?: Partial<ActionFacts>
   kernel?: { retries?: number; idempotent?: boolean }
   arrow?: Arrow
+  /** How long the evaluator takes over an input, when it is on another thread. */
+  roundMs?(kind: WorldInput['kind']): number
 }>
 
 /** An agent's shell in a world of disks, a kernel and a peer that outlive it. */
@@ -170,7 +172,7 @@ export class ActionWorld {
     const journaled = { input, nowUs: this.clock.nowUs() }
     this.journal.push(journaled)
     const changes = this.kernel.step(journaled)
-    for (const change of changes) this.acts.take(change)
+    this.takeAll(changes, input.kind)
     this.pass(`after ${input.kind}`)
     return true
   }
@@ -197,6 +199,15 @@ export class ActionWorld {
     this.disk = 'well'
     this.ledgerDisk = 'well'
     for (const go of this.held.splice(0)) go()
+  }
+
+  private takeAll(changes: readonly ActionChange[], kind: WorldInput['kind']): void {
+    const { acts, alive } = this
+    const take = (): void => {
+      if (alive.is) for (const change of changes) acts.take(change)
+    }
+    if (this.options.roundMs === undefined) take()
+    else this.clock.after(this.options.roundMs(kind), take)
   }
 
   private pass(name: string): boolean {

@@ -80,6 +80,19 @@ t.test(
   },
 )
 
+// verifies SE-13
+t.test('and so with an evaluator that takes its time', async (t) => {
+  const options = { ...RETRIES, roundMs: () => 2 }
+  const { arrows } = await run(options, {})
+  for (const powerCut of [true, false])
+    for (let at = 1; at <= arrows.length; at += 1) {
+      const what = `${powerCut ? 'power cut' : 'kill'} at ${at}, ${arrows[at - 1]}`
+      const { world } = await run(options, { at, powerCut })
+      t.equal(world.state, world.journal.length === 0 ? undefined : 'COMPLETED', what)
+      t.equal(world.peer.effects.get('k1') ?? 0, world.journal.length === 0 ? 0 : 1, what)
+    }
+})
+
 // verifies SE-13, SE-14
 t.test('a peer that does not know a key again is never sent it twice, whichever arrow the agent dies at', async (t) => {
   const options = { kernel: { retries: 3, idempotent: false } }
@@ -135,6 +148,27 @@ t.test('a released action of which nobody can say that it was not sent is asked 
   t.equal(world.peer.effects.get('k1'), 1)
   t.equal(world.state, 'COMPLETED')
 })
+
+t.test(
+  'nothing is sent again before the peer was asked, however late the evaluator says what it makes of it',
+  async (t) => {
+    const roundMs = (kind: string): number => (kind === 'unknown' ? 30 : 1)
+    const world = new ActionWorld({ kernel: { retries: 3, idempotent: false }, facts: { mustWork: false }, roundMs })
+    await world.acts.start([])
+    world.disk = 'stalled'
+    world.propose()
+    await world.clock.advance(3 * MS)
+    t.equal(world.state, 'RELEASED')
+    // It was sent all the same, and nobody wrote that down.
+    world.peer.do({ key: 'k1', rig: 'r', action: 'shutdown', target: 'pump', params: {}, attempt: 1, budgetMs: 1 })
+    world.durable = world.journal.length
+    world.disk = 'well'
+    await world.restart()
+    await world.clock.advance(200 * MS)
+    t.equal(world.peer.requests.length, 1)
+    t.equal(world.state, 'COMPLETED')
+  },
+)
 
 t.test('stopping leaves what is open in the ledger, and nothing is sent or timed any more', async (t) => {
   const world = new ActionWorld({ kernel: { retries: 0 }, facts: { stages: FACTS.stages } })

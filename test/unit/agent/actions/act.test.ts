@@ -220,6 +220,20 @@ t.test('a disk that stalls: what must work goes on and is logged late, another h
       }
 })
 
+t.test('what a peer has begun meanwhile is not sent any more', async (t) => {
+  const world = await started({ facts: { mustWork: false } })
+  world.propose()
+  await world.clock.advance(2 * MS)
+  world.ledgerDisk = 'stalled'
+  await world.clock.advance(1 * MS)
+  t.equal(world.state, 'SENT')
+  world.peer.say('k1', 'accepted')
+  world.release()
+  await world.clock.advance(20 * MS)
+  t.equal(world.state, 'ACCEPTED')
+  t.same(world.peer.requests, [])
+})
+
 t.test('a gentle action waits for a stalled disk as long as it is of use', async (t) => {
   const world = await started({ facts: { mustWork: false } })
   world.disk = 'stalled'
