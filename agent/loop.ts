@@ -3,7 +3,6 @@ import type { LoadedRuntime } from '../shared/config/load.ts'
 import { equalBytes } from '../shared/crypto/digest.ts'
 import { HbError, isHbError } from '../shared/errors/hb-error.ts'
 import type { Decision } from '../shared/model/decision.ts'
-import type { OverallVerdict } from '../shared/model/verdict.ts'
 import type { Micros } from '../shared/units.ts'
 import type { Spans } from './adapters/spans.ts'
 import type { Uplink } from './adapters/ws-uplink.ts'
@@ -125,7 +124,7 @@ export class AgentLoop {
       nowUs: () => clock.nowUs(),
       pending: () => storage.outbox.pending(),
       vitals: (vitals) => this.uplink?.sendVitals(JSON.stringify(vitals)),
-      changed: ({ decided, was }) => this.verdictChanged(decided, was),
+      changed: ({ decided, was }) => options.events.verdict(decided.decision, was),
       decayed: options.events.baselineDecayed,
     })
     this.intake = createIntake({
@@ -370,13 +369,7 @@ export class AgentLoop {
       } else if (effect.kind === 'gap') {
         this.gaps += 1
         this.batcher.gap(gapOf(effect))
-        events.gap({
-          rig: effect.rig,
-          from_us: effect.fromUs,
-          to_us: effect.toUs,
-          reason: effect.reason,
-          dropped: effect.dropped,
-        })
+        events.gap(effect)
       } else if (effect.kind === 'safety') this.actions?.take(effect.rig, effect.change)
       else if (effect.kind === 'request_action')
         events.wouldHaveDone({ rig: effect.rig, decision: effect.seq, action: effect.action })
@@ -390,18 +383,6 @@ export class AgentLoop {
     const settings = this.evaluation.state.rigs.find((r) => r.settings.rig === rig)?.settings
     if (settings === undefined || loaded.config.clock !== 'system') return
     this.latency.note(clock.nowUs() - timeUs - settings.latenessUs)
-  }
-
-  private verdictChanged({ decision }: Extract<Effect, { kind: 'decided' }>, was: OverallVerdict | null): void {
-    const driver = decision.findings[0]
-    this.options.events.verdict({
-      rig: decision.rig,
-      decision: decision.seq,
-      verdict: decision.verdict,
-      was: was ?? 'none',
-      t_us: decision.timeUs,
-      driver: driver === undefined ? null : `${driver.channel}: ${driver.ground}`,
-    })
   }
 
   private batchFailed(cause: unknown): void {

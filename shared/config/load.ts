@@ -11,6 +11,7 @@ import { BookOperatorsSchema } from './operator-schema.ts'
 import { readTrust, type Trust } from './operators.ts'
 import { ConfigError, cannotRead, type Problem, withoutRepeats } from './problems.ts'
 import { type InForce, mergedProblems, metricsFor, type RegistryMetric, registryProblems } from './registry.ts'
+import { executorTargetProblems } from './executor-targets.ts'
 import { type Loose, memoryProblems, rateProblems, revisedSamplesProblems, runtimeProblems } from './rig-problems.ts'
 import { CollectorSchema, RegistrySchema, RuntimeSchema } from './schema.ts'
 import type { Schema } from './schema-terms.ts'
@@ -159,6 +160,7 @@ function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
       if (!(baseline instanceof Uint8Array)) missing(['rigs', k, ...path], name, baseline)
     }
   })
+  problems.push(...executorTargetProblems(main, policies.values()))
   return { main, trust, problems, registries, registriesByMode, equivalences, policies, provenance }
 }
 
