@@ -89,8 +89,8 @@ export class BaselineActivation {
   }
 }
 
-function nameOf({ rig, role }: Pick<ActivatedBaseline, 'rig' | 'role'>): string {
-  return `${rig} ${role}`
+function nameOf({ rig, role, mode }: Pick<ActivatedBaseline, 'rig' | 'role' | 'mode'>): string {
+  return `${rig} ${role} ${mode}`
 }
 
 function answer({ id, rig, role }: BaselineDownlink, reason: string): BaselineAnswerMessage {

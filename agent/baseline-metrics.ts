@@ -1,7 +1,8 @@
 import type { Measure, MetricSource } from '../shared/lib/metrics.ts'
+import type { Mode } from '../shared/model/verdict.ts'
 import { BASELINE_ROLES, type BaselineRole } from '../shared/protocol/downlink.ts'
 import type { BaselineVitals, Vitals } from '../shared/protocol/messages.ts'
-import type { RigSettings } from './core/settings.ts'
+import { baselinesIn, metricsIn, type RigSettings } from './core/settings.ts'
 import type { AgentLoop } from './loop.ts'
 
 const EVENT_STATES = ['warming_up', 'nominal', 'alarm'] as const
@@ -95,8 +96,8 @@ function eventMetrics(vitals: () => Vitals[]): MetricSource[] {
 /** By programme, as the predecessor has it. Rigs that ask for no baseline are none of it. */
 function matchScores(loop: AgentLoop): Measure[] {
   const scores = new Map<string, number>()
-  for (const { settings } of loop.evaluation.state.rigs) {
-    const score = matchScore(settings)
+  for (const { settings, mode } of loop.evaluation.state.rigs) {
+    const score = matchScore(settings, mode)
     const program = loop.live.lastVitals(settings.rig)?.program
     if (score !== null && program !== undefined) scores.set(program, Math.min(scores.get(program) ?? 1, score))
   }
@@ -104,8 +105,9 @@ function matchScores(loop: AgentLoop): Measure[] {
 }
 
 /** Null for a rig none of whose metrics asks for a baseline. */
-export function matchScore({ metrics, baseline }: RigSettings): number | null {
-  const asking = metrics.filter((m) => m.baselineRequired)
+export function matchScore(settings: RigSettings, mode: Mode): number | null {
+  const { baseline } = baselinesIn(settings, mode)
+  const asking = metricsIn(settings, mode).filter((m) => m.baselineRequired)
   if (asking.length === 0) return null
   const known = asking.filter((m) => baseline?.metrics.get(m.metric)?.unit === m.unit)
   const environment = baseline?.about?.inputs.find(({ name }) => name === 'environment_match')?.score ?? 1

@@ -264,6 +264,8 @@ function addServers(at: Running, listening: (address: string) => void): void {
   const control = createControlServer(storage.folder.path, {
     run: (order) => loop.orders.run(order, randomInt(0x10000)),
     channel: (order) => loop.orders.channel(order),
+    orders: () => loop.orders.desktop(),
+    order: (signed) => loop.orders.signed(signed),
     status,
     detail,
     receipts: (list) => takeFromStick(at, list),

@@ -50,6 +50,8 @@ export function createAgentEvents(log: Logger) {
       log.info({ event: 'would_have_done', ...facts }, 'an action that no actuator is there for'),
     run: (facts: { rig: string; command: string; run: string }) =>
       log.info({ event: 'run', ...facts }, `run ${facts.command}`),
+    modeChanged: (facts: { rig: string; from: string; to: string; by: string; reason: string }) =>
+      log.warn({ event: 'mode', ...facts }, `${facts.rig}: mode ${facts.to}, ordered by ${facts.by}`),
     sensorReplaced: (facts: { rig: string; metric: string; channel: string; serial: string; due: string }) =>
       log.warn(
         { event: 'sensor_replaced', ...facts },

@@ -115,6 +115,7 @@ export class AgentLoop {
     })
     this.live = createLiveView({
       program: (rig) => config.rigs.find((r) => r.rig === rig)?.program ?? '',
+      family: (rig) => config.rigs.find((r) => r.rig === rig)?.family ?? '',
       simulation: (rig) => config.rigs.some((r) => r.rig === rig && isSimulated(r)),
       clock: config.clock,
       nowUs: () => clock.nowUs(),
@@ -263,11 +264,15 @@ export class AgentLoop {
   }
 
   private takeOrders(): Orders {
+    const { identity, loaded } = this.options
     return new Orders({
       state: () => this.evaluation.state,
       nowUs: () => this.nowUs(),
       intake: this.intake,
+      wallUs: () => this.options.clock.nowUs(),
+      place: { deployment: identity.deployment, agent: identity.agent, boot: identity.bootId, trust: loaded.trust },
       run: this.options.events.run,
+      mode: this.options.events.modeChanged,
       replaced: (facts) => this.sensorReplaced(facts),
     })
   }

@@ -1,4 +1,5 @@
 import type { Clock } from '../shared/lib/clock.ts'
+import type { Action } from '../shared/model/action.ts'
 import type { Provenance } from '../shared/model/telemetry.ts'
 import type { Micros } from '../shared/units.ts'
 
@@ -170,4 +171,56 @@ export interface Checkpoints {
   newest(): AsyncGenerator<SavedCheckpoint>
   /** Journal position of the oldest one that a start may need; null when there is none yet. */
   neededSeq(): number | null
+}
+
+/**
+ * One action to be carried out. `key` names it for ever (SE-14): a retry has the same. `budgetMs` is what is left of its
+ * time; what arrives later than that is not carried out. `attempt` counts from 1.
+ */
+export type ExecutorRequest = Readonly<{
+  key: string
+  rig: string
+  action: Action
+  target: string
+  params: Readonly<Record<string, string | number | boolean>>
+  attempt: number
+  budgetMs: number
+}>
+
+export const EXECUTOR_STATUSES = ['accepted', 'rejected', 'started', 'progress', 'completed', 'failed'] as const
+
+/** `from` is an identity that was verified, or what stands for one where an executor has none (a program, a page). */
+export type ExecutorAck = Readonly<{
+  key: string
+  status: (typeof EXECUTOR_STATUSES)[number]
+  from: string
+  message: string
+}>
+
+/** What an executor tells. Acks may come more than once, late, and for keys of a process before this one. */
+export type ExecutorSink = Readonly<{ ack(ack: ExecutorAck): void; up(): void; down(reason: string): void }>
+
+/**
+ * Who carries actions out for one target. It decides nothing and never repeats a request by itself: that is the ledger's.
+ *
+ * `send` settles when the request is handed to the transport and rejects with an HbError (EXECUTOR_UNREACHABLE, `_BUSY`,
+ * `_REQUEST`) when it certainly was not. What becomes of it comes as acks, or does not come. `query` and `proof` never
+ * reject; no answer in time is an answer. `start` may not be called twice, `stop` may.
+ */
+export interface Executor {
+  readonly target: string
+  start(on: ExecutorSink): Promise<void>
+  send(request: ExecutorRequest): Promise<void>
+  query(key: string, timeoutMs: number): Promise<ExecutorAck | 'unknown_key' | 'no_answer'>
+  /** The whole path there and back without an effect (SE-42). */
+  proof(timeoutMs: number): Promise<boolean>
+  stop(): Promise<void>
+}
+
+/** A stroke of the dead-man (SE-33): `token` grows; `begin` alone gives a permit that is not held. */
+export type PermitStrokeOrder = Readonly<{ token: number; begin: boolean; holdMs: number; timeoutMs: number }>
+
+/** An executor that drops to a declared effect by itself when strokes stop (SE-34). */
+export interface PermitExecutor extends Executor {
+  stroke(order: PermitStrokeOrder): Promise<'held' | 'lost' | 'no_answer'>
 }

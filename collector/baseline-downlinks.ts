@@ -1,13 +1,15 @@
-import { type BaselineRequest, currentOf, slotOf } from '../shared/model/baseline-book.ts'
+import type { BaselineRequest, BookState } from '../shared/model/baseline-book.ts'
+import type { BaselineSubject } from '../shared/model/baseline-statement.ts'
 import { MODES, type Mode } from '../shared/model/verdict.ts'
 import { BASELINE_ROLES, type BaselineDownlink, type BaselineRole } from '../shared/protocol/downlink.ts'
 import type { BaselineAnswerMessage } from '../shared/protocol/messages.ts'
 import type { Micros } from '../shared/units.ts'
 import type { BaselineBook } from './baselines.ts'
+import { currentFor, type FamilySlots, familySlots } from './core/family-slots.ts'
 import type { CollectorEvents } from './events.ts'
 import type { BaselineStore } from './store/baselines.ts'
 
-/** A rig as its vitals say it is: what it is compared with, and the mode of its configuration. */
+/** A rig as its vitals say it is: its family, the mode it is in, and what it is compared with in it. */
 export type RigSaid = Readonly<{ rig: string; program: string; vitals: Readonly<Record<string, unknown>> }>
 
 export type BaselineDownlinksOptions = Readonly<{
@@ -25,7 +27,7 @@ export type SentBaselines = Readonly<{
   answered(answer: BaselineAnswerMessage): boolean
 }>
 
-type Wanted = Readonly<{ digest: string; role: BaselineRole; version: string }>
+type Wanted = Readonly<{ digest: string; role: BaselineRole; mode: Mode; version: string }>
 type Sent = { readonly version: string; readonly id: string; readonly digest: string; answered: boolean }
 
 /**
@@ -34,6 +36,7 @@ type Sent = { readonly version: string; readonly id: string; readonly digest: st
  */
 export class BaselineDownlinks {
   private readonly options: BaselineDownlinksOptions
+  private families: Readonly<{ of: BookState; slots: FamilySlots }> | null = null
 
   constructor(options: BaselineDownlinksOptions) {
     this.options = options
@@ -45,8 +48,9 @@ export class BaselineDownlinks {
     return {
       heard: ({ rig, program, vitals }) => {
         for (const wanted of this.wantedOf({ rig, program, vitals })) {
-          const key = `${rig} ${wanted.role}`
-          // Once a session: an agent that refused it needs a person, or other statements.
+          const key = `${rig} ${wanted.role} ${wanted.mode}`
+          // Once a session: an agent that refused it needs a person, or other statements. In every mode: a rig that
+          // changes to and fro is not sent the same again.
           if (sent.get(key)?.version === wanted.version) continue
           const id = `baseline:${rig}:${wanted.role}:${wanted.version}`
           sent.set(key, { version: wanted.version, id, digest: wanted.digest, answered: false })
@@ -57,8 +61,8 @@ export class BaselineDownlinks {
         }
       },
       answered: ({ id, rig, role, taken, reason }) => {
-        const one = sent.get(`${rig} ${role}`)
-        if (one?.id !== id || one.answered) return false
+        const one = MODES.map((mode) => sent.get(`${rig} ${role} ${mode}`)).find((each) => each?.id === id)
+        if (one === undefined || one.answered) return false
         one.answered = true
         events.baselineAnswered({ agent, rig, role, baseline: one.digest, taken, reason })
         return true
@@ -80,20 +84,27 @@ export class BaselineDownlinks {
   private wantedOf({ rig, program, vitals }: RigSaid): Wanted[] {
     const said = saidOf(vitals)
     if (said === null || this.options.book.damage !== null) return []
+    const own = { program, rig, family: said.family, mode: said.mode }
     return BASELINE_ROLES.flatMap((role) => {
-      const digest = this.wantedDigest({ program, rig, family: '', mode: said.mode }, role, said[role])
-      return digest === null ? [] : [{ digest, role, version: `${digest}:${this.lastWordOn(digest)}` }]
+      const digest = this.wantedDigest(own, role, said[role])
+      if (digest === null) return []
+      return [{ digest, role, mode: said.mode, version: `${digest}:${this.lastWordOn(digest)}` }]
     })
   }
 
-  private wantedDigest(subject: Parameters<typeof slotOf>[0], role: BaselineRole, said: Said | null): string | null {
+  private wantedDigest(own: BaselineSubject, role: BaselineRole, said: Said | null): string | null {
     const { book, clock } = this.options
     const { state } = book.log
-    const current = currentOf(state, slotOf(subject, role), clock.nowUs())
+    const current = currentFor(state, this.familiesOf(state), { of: own, role, nowUs: clock.nowUs() })
     // The same record with another standing: the rig has it without its statements, or with older ones.
     if (current !== null) return current.digest === said?.digest && said.kind === role ? null : current.digest
     if (said?.kind !== role) return null
     return newestOf(state.requests, said.digest)?.status === 'expired' ? said.digest : null
+  }
+
+  private familiesOf(state: BookState): FamilySlots {
+    if (this.families?.of !== state) this.families = { of: state, slots: familySlots(state) }
+    return this.families.slots
   }
 
   /** Number of the last statement about a baseline: what is sent is another thing after it. */
@@ -105,12 +116,15 @@ export class BaselineDownlinks {
 type Said = Readonly<{ digest: string; kind: string }>
 
 /** What vitals say of baselines; null from an agent that does not say it, which could not take one either. */
-function saidOf(vitals: RigSaid['vitals']): Readonly<{ mode: Mode } & Record<BaselineRole, Said | null>> | null {
+function saidOf(
+  vitals: RigSaid['vitals'],
+): Readonly<{ mode: Mode; family: string } & Record<BaselineRole, Said | null>> | null {
   const baselines = vitals['baselines'] as Readonly<Record<string, unknown>> | null | undefined
   if (typeof baselines !== 'object' || baselines === null) return null
   const mode = MODES.find((one) => one === baselines['mode'])
   if (mode === undefined) return null
-  return { mode, golden: oneOf(baselines['golden']), rolling: oneOf(baselines['rolling']) }
+  const family = typeof baselines['family'] === 'string' ? baselines['family'] : ''
+  return { mode, family, golden: oneOf(baselines['golden']), rolling: oneOf(baselines['rolling']) }
 }
 
 function oneOf(value: unknown): Said | null {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { BUNDLE_STATEMENTS_MAX, encodeBundle, readBundle, rulesOf } from '../shared/codec/baseline-bundle.ts'
 import { type BaselineLog, emptyLog, foldLog, statementsAbout } from '../shared/codec/baseline-log.ts'
+import { decodeBaseline } from '../shared/codec/baseline-record.ts'
 import { BOOK_ID_BYTES, bookGenesis, openStatement, STATEMENT_BYTES_MAX } from '../shared/codec/baseline-statement.ts'
 import { canonicalBytes } from '../shared/codec/canonical.ts'
 import { type CheckedRecord, checkRecord, recordFacts, requireSameGate } from '../shared/codec/checked-record.ts'
@@ -12,6 +13,7 @@ import { HbError, isHbError } from '../shared/errors/hb-error.ts'
 import type { Clock } from '../shared/lib/clock.ts'
 import type { BaselineGate, BaselineRecord } from '../shared/model/baseline.ts'
 import { applyStatement, currentOf, type RecordFacts, slotOf } from '../shared/model/baseline-book.ts'
+import { creepOf, sinceGolden } from '../shared/model/baseline-creep.ts'
 import { replayedSegments } from '../shared/model/baseline-gate.ts'
 import type { Statement } from '../shared/model/baseline-statement.ts'
 import type { Bytes, Micros } from '../shared/units.ts'
@@ -193,6 +195,7 @@ export class BaselineBook {
     if (record !== null) facts.set(record.digest, recordFacts(record))
     const applied = applyStatement(before.state, statement, { rules: rulesOf(trust), records: facts })
     if (!applied.ok) return refuse(applied.reason)
+    if (statement.kind === 'approve') await this.checkCreep(statement)
     const { id, seq, digest, kind, request } = statement
     await store.add({
       book: { book: applied.state.book, trust: trustDigest(trust), madeUs: this.madeUs },
@@ -210,6 +213,30 @@ export class BaselineBook {
   private logFor({ book, seq, prev }: Statement): BaselineLog {
     const isFirst = this.current.entries.length === 0 && seq === 1 && prev === bookGenesis(book)
     return isFirst ? emptyLog(book) : this.current
+  }
+
+  /**
+   * Golden alone may say that the rig is another one now: a rolling one that crept away from it is not approved. Asked for
+   * the time that the statement was made at, as the commands do, so that a book they made can be handed over later.
+   */
+  private async checkCreep({ as, digest, ...subject }: Statement): Promise<void> {
+    const since = as === 'rolling' ? sinceGolden(this.current.state, subject, subject.atUs) : null
+    if (since === null) return
+    const golden = await this.levels(since.golden)
+    const rolling = []
+    for (const one of [...since.rolling, digest]) rolling.push(await this.levels(one))
+    const crept = creepOf(golden, rolling).filter(({ ground }) => ground !== null)
+    if (crept.length === 0) return
+    const found = crept.map(
+      (one) => `${one.metric} is ${one.distance.toPrecision(3)} spreads from golden (${one.ground})`,
+    )
+    throw new HbError('BASELINE_CREEP', { baseline: digest, found: found.join('; ') })
+  }
+
+  /** Levels of a record alone: there may be hundreds, and a whole one is megabytes. */
+  private async levels(digest: string): Promise<Pick<BaselineRecord, 'metrics'>> {
+    const { metrics } = decodeBaseline((await this.stored(digest)).bytes)
+    return { metrics: metrics.map((m) => ({ ...m, windows: [], detectors: [] })) }
   }
 
   private checkRoom(record: CheckedRecord): void {

@@ -2,6 +2,7 @@ import { checkRecord } from '../shared/codec/checked-record.ts'
 import { isHbError } from '../shared/errors/hb-error.ts'
 import type { Clock } from '../shared/lib/clock.ts'
 import { type CurrentLevel, DECAY_EVERY_US, type Decay, decayOf } from '../shared/model/baseline-decay.ts'
+import type { BaselineSubject } from '../shared/model/baseline-statement.ts'
 import type { Micros, Millis } from '../shared/units.ts'
 import type { BaselineBook } from './baselines.ts'
 import type { Fleet } from './fleet.ts'
@@ -107,7 +108,7 @@ export class DecayWatch {
     try {
       const { book } = this.options
       const { record, decay } = checkRecord(await book.stored(digest), book.trust.qualityPolicy)
-      return decayOf(record, { nowUs, current: this.levelsOf(record.program, record.rig) }, decay)
+      return decayOf(record, { nowUs, current: this.levelsOf(record) }, decay)
     } catch (error) {
       if (!isHbError(error)) throw error
       this.options.broken(error)
@@ -123,10 +124,11 @@ export class DecayWatch {
     this.options.changed({ digest, rig: rig === '' ? family : rig, factor, was, reasons: reasons.join('; ') })
   }
 
-  /** Means of the widest windows of a rig that is well; null when nobody knows. */
-  private levelsOf(program: string, rig: string): CurrentLevel[] | null {
+  /** Means of the widest windows of a rig that is well and in the mode of the baseline; null when nobody knows. */
+  private levelsOf({ program, rig, mode }: BaselineSubject): CurrentLevel[] | null {
     const vitals = this.options.fleet.vitals().find((one) => one['program'] === program && one['rig'] === rig)
-    if (vitals === undefined || vitals['verdict'] !== 'PASS' || !Array.isArray(vitals['channels'])) return null
+    if (vitals === undefined || vitals['verdict'] !== 'PASS' || vitals['mode'] !== mode) return null
+    if (!Array.isArray(vitals['channels'])) return null
     return (vitals['channels'] as unknown[]).flatMap(levelOf)
   }
 }

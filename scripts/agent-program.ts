@@ -21,6 +21,8 @@ export const AGENT_COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = ne
   ['lint', async () => (await import('../agent/cli/lint.ts')).lintCommands],
   ['registry', async () => (await import('../agent/cli/registry.ts')).registryCommands],
   ['channel', async () => (await import('../agent/cli/channel.ts')).channelCommands],
+  ['mode', async () => (await import('../agent/cli/mode.ts')).modeCommands],
+  ['orders', async () => (await import('../agent/cli/orders.ts')).ordersCommands],
   ['analyze', async () => (await import('../agent/cli/analyze.ts')).analyzeCommand],
   ['compare', async () => (await import('../agent/cli/compare.ts')).compareCommand],
   ['run', async () => (await import('../agent/cli/runs.ts')).runCommands],

@@ -3,6 +3,7 @@ import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import { type CborCaps, checkSigned, decodeSigned } from '../../shared/codec/signed-cbor.ts'
 import { concat } from '../../shared/crypto/cose.ts'
 import { DIGEST_BYTES, DOMAIN, digestOf, equalBytes } from '../../shared/crypto/digest.ts'
+import { MODES, type Mode } from '../../shared/model/verdict.ts'
 import { BASELINE_ROLES, type BaselineRole } from '../../shared/protocol/downlink.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { ActivatedBaseline } from '../pipeline/activation.ts'
@@ -18,18 +19,20 @@ export type ReadActivated = Readonly<{
   damaged: readonly string[]
 }>
 
-/** Baselines from the collector in a state folder: a file for each rig and role, whole or as it was before. */
+type Place = Pick<ActivatedBaseline, 'rig' | 'role' | 'mode'>
+
+/** Baselines from the collector in a state folder: a file for each rig, role and mode, whole or as it was before. */
 export type ActivatedFolder = Readonly<{
   read(): ReadActivated
   /** @throws HbError DISK_FULL, DISK_READ_ONLY, DISK_FAILED; what was there is still there then */
   write(one: ActivatedBaseline): void
   /** Puts back what was there before a {@link write}; null: nothing. */
-  restore(one: Pick<ActivatedBaseline, 'rig' | 'role'>, before: ActivatedBaseline | null): void
+  restore(one: Place, before: ActivatedBaseline | null): void
 }>
 
 export function createActivatedFolder(files: Files, statePath: string): ActivatedFolder {
   const folder = `${statePath}/${FOLDER}`
-  const nameOf = ({ rig, role }: Pick<ActivatedBaseline, 'rig' | 'role'>): string => `${rig}.${role}`
+  const nameOf = ({ rig, role, mode }: Place): string => `${rig}.${role}.${mode}`
   const write = (one: ActivatedBaseline): void => {
     try {
       files.mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -59,8 +62,8 @@ export function createActivatedFolder(files: Files, statePath: string): Activate
   }
 }
 
-function encode({ rig, role, number, atUs, over, bundle }: ActivatedBaseline): Uint8Array {
-  const body = canonicalBytes({ v: VERSION, rig, role, number, at_us: atUs, over, bundle })
+function encode({ rig, role, mode, number, atUs, over, bundle }: ActivatedBaseline): Uint8Array {
+  const body = canonicalBytes({ v: VERSION, rig, role, mode, number, at_us: atUs, over, bundle })
   return concat(digestOf(DOMAIN.activated, body), body)
 }
 
@@ -72,14 +75,18 @@ function decode(bytes: Uint8Array): ActivatedBaseline | null {
   const map = decodeSigned(body, CAPS) as unknown
   if (!(map instanceof Map) || map.get('v') !== VERSION) return null
   const [rig, role, number, atUs]: unknown[] = ['rig', 'role', 'number', 'at_us'].map((key) => map.get(key))
-  const [over, bundle]: unknown[] = ['over', 'bundle'].map((key) => map.get(key))
+  const [mode, over, bundle]: unknown[] = ['mode', 'over', 'bundle'].map((key) => map.get(key))
   const holds =
     typeof rig === 'string' &&
     (BASELINE_ROLES as readonly unknown[]).includes(role) &&
+    (MODES as readonly unknown[]).includes(mode) &&
     Number.isSafeInteger(number) &&
     Number.isSafeInteger(atUs) &&
     over instanceof Uint8Array &&
     bundle instanceof Uint8Array
   if (!holds) return null
-  return { rig, role: role as BaselineRole, number: number as number, atUs: atUs as Micros, over, bundle }
+  return {
+    ...{ rig, role: role as BaselineRole, mode: mode as Mode },
+    ...{ number: number as number, atUs: atUs as Micros, over, bundle },
+  }
 }

@@ -33,6 +33,10 @@ export type ControlAnswers = Readonly<{
   status(): Readonly<Record<string, unknown>>
   /** The same with every channel, source and queue. */
   detail(): Readonly<Record<string, unknown>>
+  /** What a person who is about to sign an order must be shown. */
+  orders(): Readonly<Record<string, unknown>>
+  /** Takes a signed order. */
+  order(signed: Uint8Array): Readonly<Record<string, unknown>>
   /** Takes receipts that came on a stick, all of them or none. */
   receipts(list: readonly Uint8Array[]): Promise<Readonly<Record<string, unknown>>>
 }>
@@ -65,6 +69,12 @@ const CHANNEL = Type.Object(
   { additionalProperties: false },
 )
 
+/** A signed order in base 64: 8 KiB of bytes. */
+const ORDER = Type.Object(
+  { order: Type.String({ maxLength: 10_924, pattern: '^[A-Za-z0-9+/]*=*$' }) },
+  { additionalProperties: false },
+)
+
 /** Receipts in one request; a longer list is sent in parts. */
 export const RECEIPTS_AT_ONCE_MAX = 64
 const RECEIPTS = Type.Object(
@@ -91,6 +101,9 @@ export function createControlServer(
       refusable(RECEIPTS, body, ({ receipts }) =>
         answers.receipts(receipts.map((text) => new Uint8Array(Buffer.from(text, 'base64')))),
       ),
+    'POST /orders': (body) =>
+      refusable(ORDER, body, ({ order }) => answers.order(new Uint8Array(Buffer.from(order, 'base64')))),
+    'GET /orders': () => ({ code: 200, body: answers.orders() }),
     'GET /status': () => ({ code: 200, body: answers.status() }),
     'GET /top': () => ({ code: 200, body: answers.detail() }),
   })
@@ -130,8 +143,8 @@ function wrongAt(shape: TSchema, body: unknown): string {
 /** @throws HbError AGENT_NOT_RUNNING, or what the agent refused with. */
 export function askAgent(
   folder: string,
-  path: '/run' | '/channel' | '/receipts' | '/status' | '/top',
-  body?: RunCommand | ChannelCommand | Readonly<{ receipts: readonly string[] }>,
+  path: '/run' | '/channel' | '/orders' | '/receipts' | '/status' | '/top',
+  body?: RunCommand | ChannelCommand | Readonly<{ order: string }> | Readonly<{ receipts: readonly string[] }>,
 ): Promise<Record<string, unknown>> {
   return withShortPath(
     folder,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { isBundle, openBundle, PERSONS_NOTE } from '../../shared/codec/baseline-bundle.ts'
+import { isBundle, openBundle } from '../../shared/codec/baseline-bundle.ts'
 import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { BASELINE_BYTES_MAX, readBytes } from '../../shared/config/files.ts'
 import { NOBODY } from '../../shared/config/operators.ts'
@@ -8,9 +8,10 @@ import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table } from '../../shared/lib/command-output.ts'
 import type { BaselineKind, BaselineRecord } from '../../shared/model/baseline.ts'
 import { currentOf, isInForce, slotOf } from '../../shared/model/baseline-book.ts'
-import { type CreepFinding, creepOf } from '../../shared/model/baseline-creep.ts'
+import { type CreepFinding, creepOf, sinceGolden } from '../../shared/model/baseline-creep.ts'
 import { type Decay, decayOf } from '../../shared/model/baseline-decay.ts'
 import { REASON_CHARS_MAX } from '../../shared/model/baseline-statement.ts'
+import { PERSONS_NOTE } from '../../shared/model/order.ts'
 import type { Micros } from '../../shared/units.ts'
 import { about, type BookOptions, type BookView, lookInto, NOTE_LINE, saying } from './baseline-book.ts'
 
@@ -74,15 +75,11 @@ export function creepLine({ metric, distance, ground, isSure }: CreepFinding): s
 
 /** Rolling baselines against the golden one in force: those approved, oldest first, and `next` behind them. */
 export function creepInBook(book: BookView, next: BaselineRecord, nowUs: Micros): readonly CreepFinding[] {
-  const { state } = book.log()
-  const golden = currentOf(state, slotOf(next, 'golden'), nowUs)
-  const record = golden === null ? undefined : book.records.get(golden.digest)?.record
-  if (golden === null || record === undefined) return []
-  const before = (state.slots.get(slotOf(next, 'rolling')) ?? []).filter(
-    ({ kind, atUs }) => kind === 'approve' && atUs >= golden.atUs,
-  )
-  const rolling = before.flatMap(({ digest }) => book.records.get(digest)?.record ?? [])
-  return creepOf(record, [...rolling, next])
+  const since = sinceGolden(book.log().state, next, nowUs)
+  const golden = since === null ? undefined : book.records.get(since.golden)?.record
+  if (since === null || golden === undefined) return []
+  const rolling = since.rolling.flatMap((digest) => book.records.get(digest)?.record ?? [])
+  return creepOf(golden, [...rolling, next])
 }
 
 function decaysOf(

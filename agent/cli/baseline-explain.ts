@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { basisOf, openBundle, PERSONS_NOTE, waitsFor } from '../../shared/codec/baseline-bundle.ts'
+import { basisOf, openBundle, waitsFor } from '../../shared/codec/baseline-bundle.ts'
 import { BASELINE_BYTES_MAX, readBytes } from '../../shared/config/files.ts'
 import { loadOperators, loadRuntimeConfig } from '../../shared/config/load.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
@@ -11,6 +11,7 @@ import { ACTIONS, type Action } from '../../shared/model/action.ts'
 import { mayArm } from '../../shared/model/baseline-arming.ts'
 import { isInForce } from '../../shared/model/baseline-book.ts'
 import { type BaselineCase, explainBaseline } from '../../shared/model/baseline-explain.ts'
+import { PERSONS_NOTE } from '../../shared/model/order.ts'
 import { type BookOptions, digestNamed, lookInto, namesOf, newest } from './baseline-book.ts'
 
 /** Adds `hb baseline explain`. */

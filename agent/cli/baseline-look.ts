@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
-import { openBundle, PERSONS_NOTE } from '../../shared/codec/baseline-bundle.ts'
+import { openBundle } from '../../shared/codec/baseline-bundle.ts'
 import type { Trust } from '../../shared/config/operators.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table, utc, writeNew } from '../../shared/lib/command-output.ts'
 import type { BaselineGate, BaselineRecord } from '../../shared/model/baseline.ts'
 import { type BaselineRequest, currentOf, slotOf, taggedAs } from '../../shared/model/baseline-book.ts'
+import { PERSONS_NOTE } from '../../shared/model/order.ts'
 import type { Micros } from '../../shared/units.ts'
 import { type BookOptions, type BookView, digestNamed, lookInto, NOTE_LINE, namesOf, newest } from './baseline-book.ts'
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
-import { PERSONS_NOTE } from '../../shared/codec/baseline-bundle.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { printResult } from '../../shared/lib/command-output.ts'
+import { PERSONS_NOTE } from '../../shared/model/order.ts'
 import { createBookClient } from '../adapters/book-client.ts'
 import { type BookOptions, lookInto } from './baseline-book.ts'
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { isBundle, PERSONS_NOTE } from '../../shared/codec/baseline-bundle.ts'
+import { isBundle } from '../../shared/codec/baseline-bundle.ts'
 import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { BASELINE_BYTES_MAX, readBytes } from '../../shared/config/files.ts'
 import type { Trust } from '../../shared/config/operators.ts'
@@ -11,6 +11,7 @@ import { printResult, utc } from '../../shared/lib/command-output.ts'
 import { spanOption } from '../../shared/lib/span.ts'
 import { type BaselineRequest, isInForce, slotOf, type Tagged } from '../../shared/model/baseline-book.ts'
 import type { StatementKind } from '../../shared/model/baseline-statement.ts'
+import { PERSONS_NOTE } from '../../shared/model/order.ts'
 import {
   about,
   digestNamed,

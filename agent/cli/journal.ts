@@ -148,6 +148,8 @@ function inputJson(input: JournalInput): Record<string, unknown> {
     return { kind: input.kind, ...about, files: input.files.map((f) => ({ name: f.name, bytes: f.bytes.length })) }
   if (input.kind === 'operator')
     return { kind: input.kind, ...about, command: input.command, boot_id: input.bootId, version: input.version }
+  if (input.kind === 'policy')
+    return { ...rest, ...about, statements: input.statements.map((statement) => statement.length) }
   if (input.kind !== 'frame') return { ...rest, ...about }
   const { rig, origin, encoding, provenance, time = 'source' } = input
   const { messages, kind: _, ...telemetry } = input

@@ -5,6 +5,7 @@ import { conversionFor } from './convert.ts'
 import { noteLate } from './late.ts'
 import { book, refuse } from './ledger.ts'
 import { noteMismatch } from './mismatch.ts'
+import { noteOrigin, type Origins } from './origins.ts'
 import { paneOf, placeOf, putInvalid, putRun, putSample } from './panes.ts'
 import { VALUE_MAX } from './settings.ts'
 import { missingFrames, noteFrame, noteList } from './sources.ts'
@@ -168,8 +169,20 @@ function acceptChannel(rig: RigState, part: ChannelPart, pieces: Pieces | null):
     return
   }
   const read = isIdentity(conversion) ? part : converted(part, conversion)
+  if (rig.origins !== null) noteArrival(rig, rig.origins, part)
   if (pieces !== null) acceptPieces(rig, read, pieces)
   else for (let i = 0; i < n; i += 1) acceptSample(rig, read, i, read.values[read.at + i]!)
+}
+
+/** Only what may still be evaluated is of interest: a sample from far ahead has no say in where a window came from. */
+function noteArrival(rig: RigState, origins: Origins, { frame, metric, nowUs }: ChannelPart): void {
+  let newestUs = -1
+  for (let i = 0; i < frame.timeUs.length; i += 1) {
+    const timeUs = frame.timeUs[i]!
+    if (isOpen(rig, timeUs, nowUs)) newestUs = Math.max(newestUs, timeUs)
+  }
+  if (newestUs < 0) return
+  noteOrigin(origins, metric, { nowUs, newestUs, provenance: frame.provenance, publisher: frame.source })
 }
 
 /** The part with its values in the unit of the metric; the frame stays as it arrived. */

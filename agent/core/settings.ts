@@ -1,3 +1,4 @@
+import type { MetricProvenance, RigPolicy } from '../../shared/model/actions-policy.ts'
 import type {
   BaselineGate,
   BaselineKind,
@@ -147,6 +148,8 @@ export type RigSettings = Readonly<{
   rolling: Baseline | null
   /** Baselines of other modes; absent: none. */
   modeBaselines?: ReadonlyMap<Mode, ModeBaselines>
+  /** What may be done to the rig, and where each metric comes from, in their order; absent: nothing is ever done. */
+  safety?: Readonly<{ policy: RigPolicy; trails: readonly MetricProvenance[] }>
   /** How long a rig settles after a change of mode: until then nothing is compared with a baseline. */
   settleUs: Micros
 }>

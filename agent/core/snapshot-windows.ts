@@ -3,6 +3,7 @@ import { arraysOfMonitor } from './detectors/monitor.ts'
 import { arraysOfSteps } from './detectors/step-feed.ts'
 import { arraysOfMismatches } from './mismatch.ts'
 import { createOpenSamples, type OpenSamples, ownLast, pushRun } from './open-samples.ts'
+import { arraysOfOrigins } from './origins.ts'
 import { arraysOfPersistence } from './persistence.ts'
 import type { RigState } from './state.ts'
 
@@ -55,6 +56,7 @@ function ownArrays(rig: RigState): ArrayBufferView[] {
     ...arraysOfMismatches(rig.mismatches),
     ...arraysOfSteps(rig.steps),
     ...[...rig.monitors.values()].flatMap(arraysOfMonitor),
+    ...(rig.origins === null ? [] : arraysOfOrigins(rig.origins)),
   ]
 }
 

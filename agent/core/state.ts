@@ -10,6 +10,7 @@ import type { LateSamples } from './late.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { createMismatches, type Mismatches } from './mismatch.ts'
 import { monitorSettings } from './monitored.ts'
+import { createOrigins, type Origins } from './origins.ts'
 import { createPaneTree, type PaneTree } from './pane-tree.ts'
 import { createOpenPanes, type OpenPanes } from './panes.ts'
 import { createPersistence, type Persistence } from './persistence.ts'
@@ -69,6 +70,8 @@ export type RigState = {
   readonly late: LateSamples | null
   /** The slower evaluation of the same frames; null unless the late policy is `revise`. */
   slower: Slower | null
+  /** Where samples came from; null for a rig without a policy, and for the second look. */
+  readonly origins: Origins | null
 }
 
 /** What a decision said that a revision may correct, and the mode and run in force when it did. */
@@ -187,13 +190,16 @@ export function createRigState(settings: RigSettings): RigState {
     windowRows: windows.map(({ rows }) => rows),
     late: settings.latePolicy === 'drop' ? null : { samples: [], more: 0 },
     slower: settings.latePolicy === 'revise' ? createSlower(settings) : null,
+    origins: settings.safety === undefined ? null : createOrigins(metrics),
   }
 }
 
 function createSlower(settings: RigSettings): Slower {
   const latenessUs = settings.latenessUs + settings.reviseWithinUs
+  // Actions are decided by the first look alone.
+  const { safety: _, ...without } = settings
   return {
-    rig: createRigState({ ...settings, latenessUs, latePolicy: 'drop', reviseWithinUs: 0 }),
+    rig: createRigState({ ...without, latenessUs, latePolicy: 'drop', reviseWithinUs: 0 }),
     first: [],
     shedUs: -1,
     counts: { samples: 0, revised: 0, confirmed: 0, unknown: 0 },

@@ -3,6 +3,8 @@ import type { ConfigBytes, LoadedRuntime } from '../../shared/config/load.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
 import { DOMAIN, digestOf, equalBytes } from '../../shared/crypto/digest.ts'
 import { isHbError } from '../../shared/errors/hb-error.ts'
+import type { BaselineSubject } from '../../shared/model/baseline-statement.ts'
+import type { Mode } from '../../shared/model/verdict.ts'
 import type { BaselineDownlink, BaselineRole } from '../../shared/protocol/downlink.ts'
 import type { Bytes, Micros } from '../../shared/units.ts'
 import { compileSettings } from './compile-settings.ts'
@@ -14,6 +16,8 @@ export const ACTIVATED_BYTES_MAX: Bytes = 12 * 1024 * 1024
 export type ActivatedBaseline = Readonly<{
   rig: string
   role: BaselineRole
+  /** Mode it was made in. */
+  mode: Mode
   /** Number of the message that brought it. */
   number: number
   atUs: Micros
@@ -52,14 +56,15 @@ export function judgeBaseline(downlink: BaselineDownlink, against: JudgeAgainst)
   if (!(number > lastNumber)) return no(`number ${number} is not above ${lastNumber}: an older message was played back`)
   const rig = config.rigs.find((one) => one.rig === id)
   if (rig === undefined) return no('this agent has no such rig')
-  const name = fileOf(rig, role)
-  if (name === undefined) return no(`the configuration of the rig names no ${KEYS[role]} that it could replace`)
   if (trust.operators.length === 0) return no('the configuration names no operators, so that nobody is believed')
   if (bundle.length > ACTIVATED_BYTES_MAX) return no(`${bundle.length} bytes, at most ${ACTIVATED_BYTES_MAX}`)
   const opened = tried(() => openBundle(bundle, { ...trust, nowUs }))
   if (typeof opened === 'string') return no(opened)
   const misfit = misfitOf(opened, { rig, role })
   if (misfit !== null) return no(misfit)
+  const { mode } = opened.record
+  const name = fileOf(rig, { role, mode })
+  if (name === undefined) return no(noPlaceFor(rig, { role, mode }))
   const taken = inForce.find((file) => file.name === name)?.bytes
   const doubt = doubtOf(opened, role, { taken, trust, nowUs })
   if (doubt !== null) return no(doubt)
@@ -67,14 +72,18 @@ export function judgeBaseline(downlink: BaselineDownlink, against: JudgeAgainst)
   const compiled = tried(() => compileSettings(files))
   if (typeof compiled === 'string') return no(compiled)
   const over = digestNamed(configured.files, name)
-  return { ok: true, files, opened, activated: { rig: id, role, number, atUs: nowUs, over, bundle } }
+  return { ok: true, files, opened, activated: { rig: id, role, mode, number, atUs: nowUs, over, bundle } }
+}
+
+function nameOf({ rig, family }: Pick<BaselineSubject, 'rig' | 'family'>): string {
+  return rig === '' ? `the family ${family}` : `rig ${rig}`
 }
 
 /** A baseline for something else than this rig. */
 function misfitOf({ record }: OpenedBaseline, { rig, role }: { rig: RigConfig; role: BaselineRole }): string | null {
-  if (record.rig !== rig.rig || record.program !== rig.program)
-    return `it is for rig ${record.rig} of programme ${record.program}, this is ${rig.rig} of ${rig.program}`
-  if (record.mode !== rig.mode) return `it is for mode ${record.mode}, the rig is configured for ${rig.mode}`
+  const isOurs = record.rig === rig.rig || (record.family !== '' && record.family === rig.family)
+  if (!isOurs || record.program !== rig.program)
+    return `it is for ${nameOf(record)} of programme ${record.program}, this is ${rig.rig} of ${rig.program}`
   return record.kind === role ? null : `it is a ${record.kind} baseline, not a ${role} one`
 }
 
@@ -105,7 +114,7 @@ export function withActivated(
   const left: LeftOut[] = []
   for (const one of activated) {
     const rig = configured.config.rigs.find(({ rig: id }) => id === one.rig)
-    const name = rig === undefined ? undefined : fileOf(rig, one.role)
+    const name = rig === undefined ? undefined : fileOf(rig, one)
     const why =
       rig === undefined || name === undefined
         ? 'the configuration has no place for it any more'
@@ -136,10 +145,25 @@ function draftReason({ problems }: OpenedBaseline): string {
 
 export type LeftOut = Readonly<{ rig: string; role: BaselineRole; why: string }>
 
-const KEYS = { golden: 'baseline_file', rolling: 'rolling_baseline_file' } as const
+type Wanted = Pick<ActivatedBaseline, 'role' | 'mode'>
 
-function fileOf(rig: RigConfig, role: BaselineRole): string | undefined {
-  return rig[KEYS[role]]
+/** File whose bytes it takes the place of. A mode with a file of its own, whether at the start or not, has no rolling one. */
+function fileOf(rig: RigConfig, { role, mode }: Wanted): string | undefined {
+  const ofMode = rig.mode_baseline_files?.[mode]
+  const isAtStart = mode === rig.mode
+  if (role === 'golden') return isAtStart ? (rig.baseline_file ?? ofMode) : ofMode
+  return isAtStart && ofMode === undefined ? rig.rolling_baseline_file : undefined
+}
+
+function noPlaceFor(rig: RigConfig, { role, mode }: Wanted): string {
+  const file = role === 'golden' ? 'baseline_file' : 'rolling_baseline_file'
+  if (mode === rig.mode)
+    return rig[file] === undefined
+      ? `the configuration of the rig names no ${file} that it could replace`
+      : `mode ${mode} has a file in mode_baseline_files, beside which no rolling one counts`
+  return role === 'golden'
+    ? `it is for mode ${mode}, and mode_baseline_files of the rig names no file for it`
+    : `it is for mode ${mode}, and rolling ones are for ${rig.mode} alone, the mode at the start`
 }
 
 function replaced(files: readonly ConfigBytes[], name: string, bytes: Uint8Array): ConfigBytes[] {

@@ -5,7 +5,7 @@ import type { OverallVerdict } from '../../shared/model/verdict.ts'
 import { BASELINE_ROLES, type BaselineRole } from '../../shared/protocol/downlink.ts'
 import type { Micros } from '../../shared/units.ts'
 import { isFilled } from '../core/judge.ts'
-import type { Baseline } from '../core/settings.ts'
+import { type Baseline, baselinesIn } from '../core/settings.ts'
 import type { RigState } from '../core/state.ts'
 
 export type DecayTold = Readonly<{ rig: string; role: BaselineRole; baseline: Baseline; decay: Decay }>
@@ -33,9 +33,9 @@ export class DecayGauge {
     for (const role of BASELINE_ROLES) {
       const baseline = inRole(rig, role)
       if (baseline?.about === undefined) continue
-      const name = `${rig.settings.rig} ${role}`
+      const name = nameOf(rig, role)
       const last = this.looks.get(name)
-      const levels = verdict === 'PASS' ? levelsOf(rig) : null
+      const levels = verdict === 'PASS' && isOfModeAlone(rig, timeUs) ? levelsOf(rig) : null
       // The first look of a start is at a rig whose windows are empty: it is repeated when they are full.
       const before = last !== undefined && equalBytes(last.baseline.digest, baseline.digest) ? last : null
       const isKnown = before !== null && (before.knewLevels || levels === null)
@@ -49,13 +49,25 @@ export class DecayGauge {
     }
   }
 
-  of(rig: string, role: BaselineRole): Decay {
-    return this.looks.get(`${rig} ${role}`)?.decay ?? WHOLE
+  /** In the mode the rig is in. */
+  of(rig: Pick<RigState, 'settings' | 'mode'>, role: BaselineRole): Decay {
+    return this.looks.get(nameOf(rig, role))?.decay ?? WHOLE
   }
 }
 
-export function inRole({ settings }: RigState, role: BaselineRole): Baseline | null {
-  return role === 'golden' ? settings.baseline : settings.rolling
+/** By mode: a rig that goes to and fro between modes is not told of again each time. */
+function nameOf({ settings, mode }: Pick<RigState, 'settings' | 'mode'>, role: BaselineRole): string {
+  return `${settings.rig} ${role} ${mode}`
+}
+
+/** Whether no window holds anything of another mode, or of the time in which the rig settled in this one. */
+function isOfModeAlone({ settings, settles }: RigState, timeUs: Micros): boolean {
+  return timeUs - settings.windowsUs.at(-1)! >= settles[0]!
+}
+
+function inRole({ settings, mode }: RigState, role: BaselineRole): Baseline | null {
+  const { baseline, rolling } = baselinesIn(settings, mode)
+  return role === 'golden' ? baseline : rolling
 }
 
 /** Means of the widest windows that are full; null while none is. */

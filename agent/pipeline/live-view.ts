@@ -16,6 +16,7 @@ export type VerdictChange = Readonly<{ decided: Decided; was: OverallVerdict | n
 
 export type LiveViewOptions = Readonly<{
   program(rig: string): string
+  family(rig: string): string
   simulation(rig: string): boolean
   clock: 'system' | 'recording'
   nowUs(): Micros
@@ -65,12 +66,13 @@ export function createLiveView(options: LiveViewOptions): LiveView {
       known.received = received
       known.vitals = vitalsOf(rig, decision, judgements, {
         program: options.program(decision.rig),
+        family: options.family(decision.rig),
         wallUs,
         clock: options.clock,
         simulation: options.simulation(decision.rig),
         samplesPerS,
         outbox: options.pending(),
-        decay: (role) => gauge.of(decision.rig, role),
+        decay: (role) => gauge.of(rig, role),
       })
       options.vitals(known.vitals)
     },

@@ -1,24 +1,34 @@
 import type { JournalInput } from '../../shared/codec/journal-input.ts'
+import { HbError } from '../../shared/errors/hb-error.ts'
+import { type Order, PERSONS_NOTE, TWO_PERSON_ORDERS } from '../../shared/model/order.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { EvaluatorState } from '../core/state.ts'
 import { type ChannelOrder, channelInput } from './channels.ts'
 import type { Intake } from './intake.ts'
+import { modeInput, modeNeedsTwo, permitted } from './modes.ts'
+import { type DeskPlace, OrderDesk, type Ordered } from './order-desk.ts'
 import { type RunOrder, runId, runInputs } from './runs.ts'
 
 export type OrdersOptions = Readonly<{
   state(): EvaluatorState
   nowUs(): Micros
+  /** Time by which orders are fresh: that of the machine, also where a recording is the clock. */
+  wallUs(): Micros
+  place: DeskPlace
   intake: Intake
   run(facts: { rig: string; command: string; run: string }): void
   replaced(facts: { rig: string; metric: string; channel: string; serial: string; due: string }): void
+  mode(facts: { rig: string; from: string; to: string; by: string; reason: string }): void
 }>
 
 /** What operators order of a running agent. An order is an input like any other: journaled first, then evaluated. */
 export class Orders {
   private readonly options: OrdersOptions
+  private readonly desk: OrderDesk
 
   constructor(options: OrdersOptions) {
     this.options = options
+    this.desk = new OrderDesk(options.place, (order) => this.needsTwo(order))
   }
 
   /** Starts, notes or stops a test run. @throws HbError RIG_UNKNOWN, RUN_REFUSED, DISK_… */
@@ -40,6 +50,57 @@ export class Orders {
     const { rig, channel, serial, calDue: due } = input
     this.options.replaced({ rig, metric, channel, serial, due })
     return { rig, metric, channel, serial, cal_date: input.calDate, cal_due: due, t_us: nowUs }
+  }
+
+  /**
+   * Takes a signed order: carries it out, or has it wait for a second person.
+   *
+   * @throws HbError ORDER_REFUSED, ORDERS_WAITING, RIG_UNKNOWN, MODE_REFUSED, DISK_… and what is wrong with its bytes.
+   */
+  signed(bytes: Uint8Array): Record<string, unknown> {
+    const taken = this.desk.take(bytes, this.options.wallUs())
+    const { id, kind, rig } = taken.order
+    if (taken.state === 'waits')
+      return { state: 'waits', order: id, kind, rig, by: [taken.by], until_us: taken.untilUs }
+    return { state: 'done', order: id, kind, rig, by: taken.by, ...this.carryOut(taken) }
+  }
+
+  /** What a person who is about to sign must be shown, and what waits for a second one. */
+  desktop(): Record<string, unknown> {
+    const { deployment, agent, boot, trust } = this.options.place
+    const names = trust.operators.map(({ name }) => name)
+    return {
+      ...{ deployment, agent, boot, operators: names },
+      rigs: this.options.state().rigs.map(({ settings, mode, settles }) => ({
+        rig: settings.rig,
+        mode,
+        settles_until_us: settles[0]! < 0 ? null : settles[0],
+        may_go_to: permitted(mode),
+      })),
+      waiting: this.desk.pending(this.options.wallUs()).map(({ order, by, untilUs }) => ({
+        order: order.id,
+        ...{ kind: order.kind, rig: order.rig, subject: order.subject, value: order.value, config: order.config },
+        ...{ reason: order.reason, by, until_us: untilUs, holds_until_us: order.untilUs },
+      })),
+      note: PERSONS_NOTE,
+    }
+  }
+
+  private needsTwo(order: Order): boolean {
+    if (order.kind === 'mode') return modeNeedsTwo(this.options.state(), order)
+    return TWO_PERSON_ORDERS.includes(order.kind)
+  }
+
+  private carryOut({ order, by }: Ordered): Record<string, unknown> {
+    if (order.kind !== 'mode')
+      throw new HbError('ORDER_REFUSED', { reason: 'not_taken_here', order: order.kind, rig: order.rig })
+    const state = this.options.state()
+    const nowUs = this.options.nowUs()
+    const input = modeInput(state, order, { by, nowUs })
+    const from = state.rigs.find((r) => r.settings.rig === input.rig)!.mode
+    this.take(input)
+    this.options.mode({ rig: input.rig, from, to: input.mode, by: input.operator, reason: order.reason })
+    return { from, to: input.mode, t_us: nowUs }
   }
 
   private take(input: JournalInput): void {

@@ -20,6 +20,8 @@ const VITAL_FINDINGS_MAX = 8
 
 export type VitalsContext = Readonly<{
   program: string
+  /** Rigs it may share a baseline with; '' for none. */
+  family: string
   wallUs: number
   clock: 'system' | 'recording'
   simulation: boolean
@@ -72,6 +74,7 @@ export function vitalsOf(
     ),
     baselines: {
       mode: rig.mode,
+      family: context.family,
       golden: baselineVitals(baseline, decision.timeUs, context.decay('golden')),
       rolling: baselineVitals(rolling, decision.timeUs, context.decay('rolling')),
     },

@@ -10,7 +10,10 @@ const SHOWN = 8
 /** What the collector's book says of a rig: what is in force, what waits, and who said what. Read-only. */
 export function BaselinePanel({ book, row }: { book: BookJson | null; row: RigRow }) {
   if (book === null) return null
-  const own = book.baselines.filter(({ rig, program }) => rig === row.rig && program === row.program)
+  const family = row.vitals?.baselines.family ?? ''
+  const own = book.baselines.filter(
+    (one) => one.program === row.program && (one.rig === row.rig || (family !== '' && one.family === family)),
+  )
   const inForce = own.filter((one) => one.inForce.length > 0)
   const waiting = own.filter((one) => one.inForce.length === 0 && one.request !== null && one.request.waitsFor !== '')
   const rest = own.length - inForce.length - waiting.length
@@ -51,7 +54,7 @@ function Baseline({ of, row, book }: { of: BaselineJson; row: RigRow; book: Book
             {tag}
           </span>
         ))}
-        {isIn && <OnRig of={of} row={row} />}
+        {isIn && <OnRig of={of} row={row} book={book} />}
       </p>
       {of.request !== null && <Said request={of.request} book={book} />}
       <Gate of={of} />
@@ -59,17 +62,23 @@ function Baseline({ of, row, book }: { of: BaselineJson; row: RigRow; book: Book
   )
 }
 
-/** Whether the rig is compared with it: what is in force here is not yet in force there. */
-function OnRig({ of, row }: { of: BaselineJson; row: RigRow }) {
+/** Whether the rig is compared with it: what is in force here is not yet in force there. Of another mode nobody says. */
+function OnRig({ of, row, book }: { of: BaselineJson; row: RigRow; book: BookJson }) {
   const now = row.vitals?.baselines
-  const there = of.inForce.every((role) => {
-    const one = role === 'rolling' ? now?.rolling : now?.golden
-    return one?.digest === of.digest && one.kind === role
-  })
-  return there ? (
-    <span>
-      <Glyph name="check" /> the rig is compared with it
-    </span>
+  if (now?.mode !== of.mode) return <span class="quiet">the rig is in mode {now?.mode ?? '?'}</span>
+  const has = (role: string) => (role === 'rolling' ? now.rolling : now.golden)
+  if (of.inForce.every((role) => has(role)?.digest === of.digest && has(role)?.kind === role))
+    return (
+      <span>
+        <Glyph name="check" /> the rig is compared with it
+      </span>
+    )
+  const hasOther = of.inForce.every((role) =>
+    book.baselines.some((one) => one.inForce.includes(role) && one.digest === has(role)?.digest),
+  )
+  // What a family shares gives way to what the rig has of its own, and to what is newer.
+  return of.rig !== row.rig && hasOther ? (
+    <span class="quiet">the rig is compared with another one in force</span>
   ) : (
     <span class="amber">
       <Glyph name="hourglass" /> the rig is not compared with it

@@ -83,7 +83,8 @@ export function parseVitals(value: unknown): Vitals | undefined {
 function parseBaselines(value: unknown): Vitals['baselines'] {
   const fields = fieldsOf(value)
   const mode = (textOf(fields?.['mode']) || '?') as Vitals['mode']
-  return { mode, golden: parseBaselineVitals(fields?.['golden']), rolling: parseBaselineVitals(fields?.['rolling']) }
+  const [golden, rolling] = [fields?.['golden'], fields?.['rolling']].map(parseBaselineVitals)
+  return { mode, family: textOf(fields?.['family']), golden: golden ?? null, rolling: rolling ?? null }
 }
 
 function parseBaselineVitals(value: unknown): BaselineVitals | null {

@@ -1,4 +1,3 @@
-import { PERSONS_NOTE } from '../../shared/codec/baseline-bundle.ts'
 import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
 import type { BaselineMetric } from '../../shared/model/baseline.ts'
@@ -11,6 +10,7 @@ import {
   taggedAs,
 } from '../../shared/model/baseline-book.ts'
 import type { Statement } from '../../shared/model/baseline-statement.ts'
+import { PERSONS_NOTE } from '../../shared/model/order.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { BaselineBook, KnownRecord } from '../baselines.ts'
 import type { DecayFound, DecayWatch } from '../decay-watch.ts'

@@ -6,6 +6,9 @@ import { systemClock } from '../../shared/lib/clock.ts'
 import { stopSignals } from '../../shared/lib/stop-signals.ts'
 import { createPublisher } from '../publisher.ts'
 import { TURNED_VALVE, type Valve, WATER_LOOP_CHANNELS, waterLoopAt } from '../water-loop.ts'
+import { actuatorCommands } from './actuator.ts'
+import { numberIn, say } from './options.ts'
+import { pressureCommand } from './pressure.ts'
 
 type LoopOptions = Readonly<{
   rig: string
@@ -23,11 +26,12 @@ type LoopOptions = Readonly<{
 /** Longest recording made at once: a day. */
 const SECONDS_MAX = 86_400
 
-/** Adds `hb hil water-loop`. */
+/** Adds `hb hil`. */
 export function hilCommands(program: Command): void {
-  program
-    .command('hil')
-    .description('rigs that are not there, and faults that are wanted')
+  const hil = program.command('hil').description('rigs that are not there, and faults that are wanted')
+  actuatorCommands(hil)
+  pressureCommand(hil)
+  hil
     .command('water-loop')
     .description('a simulated water loop: publish it over ZeroMQ, or write a recording of it')
     .option('--rig <id>', 'name of the rig', 'water-loop')
@@ -45,13 +49,15 @@ export function hilCommands(program: Command): void {
 }
 
 async function waterLoop(options: LoopOptions): Promise<void> {
-  const rateHz = number(options.rate, '--rate', 0.1, 10_000)
-  const seed = number(options.seed, '--seed', 0, 2 ** 32)
+  const rateHz = numberIn(options.rate, '--rate', { min: 0.1, max: 10_000 })
+  const seed = numberIn(options.seed, '--seed', { min: 0, max: 2 ** 32 })
   const faultUs =
-    options.faultAfter === undefined ? null : number(options.faultAfter, '--fault-after', 0, SECONDS_MAX) * 1_000_000
+    options.faultAfter === undefined
+      ? null
+      : numberIn(options.faultAfter, '--fault-after', { min: 0, max: SECONDS_MAX }) * 1_000_000
   const valve = {
-    travelUs: number(options.valveTravel, '--valve-travel', 0.001, SECONDS_MAX) * 1_000_000,
-    leftRatio: number(options.valveLeft, '--valve-left', 0, 1),
+    travelUs: numberIn(options.valveTravel, '--valve-travel', { min: 0.001, max: SECONDS_MAX }) * 1_000_000,
+    leftRatio: numberIn(options.valveLeft, '--valve-left', { min: 0, max: 1 }),
   }
   if (options.csv !== undefined) {
     await record(options.csv, {
@@ -59,7 +65,7 @@ async function waterLoop(options: LoopOptions): Promise<void> {
       seed,
       faultUs,
       valve,
-      seconds: number(options.seconds, '--seconds', 1, SECONDS_MAX),
+      seconds: numberIn(options.seconds, '--seconds', { min: 1, max: SECONDS_MAX }),
       startUs: Date.parse(options.start) * 1000,
     })
     return
@@ -68,11 +74,11 @@ async function waterLoop(options: LoopOptions): Promise<void> {
     throw new HbError('USAGE', { found: 'neither --endpoint nor --csv', expected: 'one of them' })
   const publisher = createPublisher({
     rig: options.rig,
-    endpoint: options.endpoint,
+    daqs: [{ source: 'daq', endpoint: options.endpoint, channels: WATER_LOOP_CHANNELS }],
+    channels: WATER_LOOP_CHANNELS,
     rateHz,
-    seed,
+    read: (index, elapsedUs) => waterLoopAt({ seed, faultUs, valve }, index, elapsedUs),
     faultAfterUs: faultUs,
-    valve,
     clock: systemClock(),
     faultInjected: (timeUs) =>
       say({ event: 'fault_injected', fault: 'valve_closing', channel: 'Volume Flow RateRMS', t_us: timeUs }),
@@ -112,15 +118,4 @@ async function record(file: string, { rateHz, seed, faultUs, valve, seconds, sta
   out.end()
   await once(out, 'close')
   say({ event: 'recorded', file, rows })
-}
-
-function number(text: string, option: string, min: number, max: number): number {
-  const value = Number(text)
-  if (!(text.trim() !== '' && value >= min && value <= max))
-    throw new HbError('USAGE', { option, found: text, expected: `a number from ${min} to ${max}` })
-  return value
-}
-
-function say(facts: Record<string, unknown>): void {
-  process.stdout.write(`${JSON.stringify(facts)}\n`)
 }

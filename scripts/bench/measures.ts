@@ -2,6 +2,7 @@ import { collector } from './collector.ts'
 import { drain } from './drain.ts'
 import { evidence } from './evidence.ts'
 import { kernel } from './kernel.ts'
+import { ledger } from './ledger.ts'
 import type { Measure } from './measure.ts'
 import { nominal } from './nominal.ts'
 import { silence } from './silence.ts'
@@ -20,4 +21,5 @@ export const MEASURES: readonly Measure[] = [
   ...evidence(),
   ...collector(),
   ...drain(),
+  ...ledger(),
 ]

@@ -18,6 +18,7 @@ import {
 } from '../model/baseline-book.ts'
 import { type QualityPolicy, replayedSegments } from '../model/baseline-gate.ts'
 import type { Statement } from '../model/baseline-statement.ts'
+import { PERSONS_NOTE } from '../model/order.ts'
 import type { Micros } from '../units.ts'
 import { decodeBaseline } from './baseline-record.ts'
 import { openStatement, STATEMENT_BYTES_MAX } from './baseline-statement.ts'
@@ -71,8 +72,6 @@ export type OpenedBaseline = Readonly<{
   /** Said in every output: what signatures prove and what not. */
   note: string
 }>
-
-export const PERSONS_NOTE = 'keys distinct, persons unproven'
 
 export function encodeBundle({ record, policy, statements }: BaselineBundle): Uint8Array {
   return canonicalBytes({ v: BUNDLE_VERSION, record, policy, statements })

@@ -1,11 +1,13 @@
 import { DIGEST_BYTES } from '../crypto/digest.ts'
-import { HbError } from '../errors/hb-error.ts'
+import { HbError, isHbError } from '../errors/hb-error.ts'
+import { invariant } from '../lib/assert.ts'
 import { dayOf } from '../model/calendar-date.ts'
 import type { Canonical } from '../model/decision.ts'
 import { INPUT_KIND, type Input, type InputKind, type Loss } from '../model/input.ts'
 import { PROVENANCES, type Provenance } from '../model/telemetry.ts'
 import { MODES, type Mode } from '../model/verdict.ts'
 import type { Micros } from '../units.ts'
+import { ACTION_READERS, type ActionInput, actionFields } from './action-input.ts'
 import { canonicalBytes } from './canonical.ts'
 import { decodeSigned } from './signed-cbor.ts'
 
@@ -30,6 +32,7 @@ export type JournalInput =
     }>
   | Readonly<{ kind: 'config'; nowUs: Micros; files: readonly JournalFile[] }>
   | Extract<Input, { kind: 'tick' | 'mode' | 'operator' | 'run' | 'loss' | 'channel' }>
+  | ActionInput
 
 /** One configuration file by name and exact bytes. */
 export type JournalFile = Readonly<{ name: string; bytes: Uint8Array }>
@@ -41,9 +44,22 @@ const TIME_BASES = ['source', 'arrival'] as const
 const ENCODINGS = ['cbor', 'json'] as const
 const RUN_COMMANDS = ['start', 'stop', 'note'] as const
 
-/** The bytes of a journal record's body. */
+/** The bytes of a journal record's body. @throws InvariantError for an input about actions that is past a bound. */
 export function encodeJournalInput(input: JournalInput): Uint8Array {
-  return canonicalBytes([INPUT_KIND[input.kind], versionOf(input), input.nowUs, ...fieldsOf(input)])
+  const body = canonicalBytes([INPUT_KIND[input.kind], versionOf(input), input.nowUs, ...fieldsOf(input)])
+  // Texts of peers and people: what could be written but never read again would take everything behind it along.
+  if (input.kind in ACTION_READERS) invariant(isReadable(body), `${input.kind}: fields past their bounds`)
+  return body
+}
+
+function isReadable(body: Uint8Array): boolean {
+  try {
+    decodeJournalInput(body)
+    return true
+  } catch (error) {
+    if (isHbError(error)) return false
+    throw error
+  }
 }
 
 function versionOf(input: JournalInput): number {
@@ -75,6 +91,10 @@ function fieldsOf(input: JournalInput): Canonical[] {
       const { rig, command, channel, serial, calDate, calDue, operator, reason } = input
       return [rig, command, channel, serial, calDate, calDue, operator, reason]
     }
+    case 'ack':
+    case 'action_transition':
+    case 'policy':
+      return actionFields(input)
     case 'loss':
       return [
         input.resumesAfter,
@@ -125,6 +145,7 @@ const KIND_BY_NUMBER = new Map<number, InputKind>(
 )
 
 const READERS = {
+  ...ACTION_READERS,
   frame(nowUs: Micros, f: unknown[]): JournalInput | null {
     const encoding = ENCODINGS[f[2] as number]
     const provenance = PROVENANCES[f[3] as number]

@@ -21,6 +21,10 @@ export const DOMAIN = {
   stick: 'hb/stick/1',
   book: 'hb/baseline-book/1',
   activated: 'hb/activated-baseline/1',
+  action: 'hb/action/1',
+  actionChange: 'hb/action-change/1',
+  actionTransition: 'hb/action-transition/1',
+  actuator: 'hb/actuator/1',
 } as const
 
 export type DomainName = keyof typeof DOMAIN

@@ -1,7 +1,9 @@
+import { ACTION_ERRORS } from './action-errors.ts'
 import { CONFIG_ERRORS } from './config-errors.ts'
 import type { ErrorEntry } from './entry.ts'
 import { EVIDENCE_ERRORS } from './evidence-errors.ts'
 import { EXECUTABLE_ERRORS } from './executable-errors.ts'
+import { EXECUTOR_ERRORS } from './executor-errors.ts'
 import { RUN_ERRORS } from './run-errors.ts'
 import { RUNTIME_ERRORS } from './runtime-errors.ts'
 import { SESSION_ERRORS } from './session-errors.ts'
@@ -18,7 +20,9 @@ export const ERRORS = {
   ...SESSION_ERRORS,
   ...RUNTIME_ERRORS,
   ...RUN_ERRORS,
+  ...ACTION_ERRORS,
   ...EXECUTABLE_ERRORS,
+  ...EXECUTOR_ERRORS,
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -59,3 +59,8 @@ export type ActionState = ActionStage | ActionEnd | typeof UNKNOWN_OUTCOME
 /** Whether a policy item may act (SE-21). `PERM_OFF` is left by a new signed policy alone. */
 export const ARM_STATES = ['OFF', 'PASSIVE', 'ARMED', 'PERM_OFF'] as const
 export type ArmState = (typeof ARM_STATES)[number]
+
+/** Whether an action has ended: nothing follows, and what comes late is noted beside it. */
+export function hasEnded(state: ActionState): state is ActionEnd {
+  return (ACTION_ENDS as readonly ActionState[]).includes(state)
+}

@@ -1,5 +1,8 @@
+import type { Micros } from '../units.ts'
 import type { BaselineMetric, BaselineRecord } from './baseline.ts'
+import { type BookState, currentOf, slotOf } from './baseline-book.ts'
 import { levelVariance } from './baseline-decay.ts'
+import type { BaselineSubject } from './baseline-statement.ts'
 
 /**
  * A rolling baseline that follows its rig follows a slow fault as well: every run is a little further away, none is far
@@ -30,8 +33,27 @@ export const CREEP_DISTANCE_MAX = 1.25
 /** Error of the difference of two levels, in golden's spreads, past which neither finding nor silence is worth much. */
 export const CREEP_LEVEL_ERROR_MAX = 0.2
 
+/**
+ * What creep is looked for in: digests of the golden baseline in force at a time, and of the rolling ones that were approved
+ * since it was, oldest first. null: there is no golden one.
+ */
+export function sinceGolden(
+  state: BookState,
+  subject: BaselineSubject,
+  atUs: Micros,
+): Readonly<{ golden: string; rolling: readonly string[] }> | null {
+  const golden = currentOf(state, slotOf(subject, 'golden'), atUs)
+  if (golden === null) return null
+  const history = state.slots.get(slotOf(subject, 'rolling')) ?? []
+  const since = history.filter((one) => one.kind === 'approve' && one.atUs >= golden.atUs)
+  return { golden: golden.digest, rolling: since.map(({ digest }) => digest) }
+}
+
+/** What is compared of a record. */
+type Levels = Pick<BaselineRecord, 'metrics'>
+
 /** Compares rolling records, approved ones first and the new one last, with golden. Metrics that one of them lacks are left out. */
-export function creepOf(golden: BaselineRecord, rolling: readonly BaselineRecord[]): readonly CreepFinding[] {
+export function creepOf(golden: Levels, rolling: readonly Levels[]): readonly CreepFinding[] {
   return golden.metrics.flatMap((m) => {
     const levels = rolling.flatMap((record) => record.metrics.filter((one) => one.metric === m.metric))
     return levels.length === 0 ? [] : [creepOfMetric(m, levels)]

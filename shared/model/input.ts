@@ -1,4 +1,5 @@
 import type { Micros } from '../units.ts'
+import type { AckInput, ActionTransition, PolicyInput } from './action-input.ts'
 import type { Frame, FrameRefusal } from './telemetry.ts'
 import type { Mode } from './verdict.ts'
 
@@ -35,7 +36,7 @@ export type Input =
   | Readonly<{ kind: 'frame'; nowUs: Micros; results: readonly FrameResult[] }>
   | Readonly<{ kind: 'tick'; nowUs: Micros }>
   | Readonly<{ kind: 'mode'; nowUs: Micros; rig: string; mode: Mode; reason: string; operator: string; source: string }>
-  | Readonly<{ kind: 'ack'; nowUs: Micros; action: string; status: string; message: string }>
+  | AckInput
   | Readonly<{
       kind: 'operator'
       nowUs: Micros
@@ -44,9 +45,9 @@ export type Input =
       version: string
     }>
   | Readonly<{ kind: 'config'; nowUs: Micros; files: readonly ConfigFile[] }>
-  | Readonly<{ kind: 'policy'; nowUs: Micros; bytes: Uint8Array }>
+  | PolicyInput
   | Readonly<{ kind: 'baseline'; nowUs: Micros; rig: string; bytes: Uint8Array }>
-  | Readonly<{ kind: 'action_transition'; nowUs: Micros; action: string; state: string }>
+  | ActionTransition
   | Readonly<{
       kind: 'run'
       nowUs: Micros

@@ -301,8 +301,8 @@ export type Vitals = Readonly<{
   }>
   outbox: Readonly<{ batches: number; bytes: Bytes; oldest_us: Micros | null }>
   channels: readonly ChannelVitals[]
-  /** `mode` is the one of the configuration: baselines of another are not for this rig. */
-  baselines: Readonly<{ mode: Mode; golden: BaselineVitals | null; rolling: BaselineVitals | null }>
+  /** `mode` is the one the rig is in, `family` whose baselines it may share; '' for none. */
+  baselines: Readonly<{ mode: Mode; family: string; golden: BaselineVitals | null; rolling: BaselineVitals | null }>
   /** What the detectors say of the rig; null while none watches. Score in limits. */
   event: Readonly<{
     state: string

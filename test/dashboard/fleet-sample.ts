@@ -179,6 +179,7 @@ const INPUTS = [
 /** A rig compared with a certified golden baseline and a rolling one that has decayed, and whose detector speaks. */
 export const WATER_BASELINES = {
   mode: 'test',
+  family: '',
   golden: {
     digest: GOLDEN_DIGEST,
     kind: 'golden',
@@ -272,7 +273,7 @@ export function vitalsOf(rig: string, nowUs: number, change: Partial<Vitals> & {
     counters: { received: 48_213, evaluated: 48_190, late: 0, duplicate: 2, rejected: 0, shed: 0, missing: 0 },
     outbox: { batches: 1, bytes: 18_400, oldest_us: nowUs - 900_000 },
     channels: [channelOf({ metric: 'load', unit: '1', value: 0.42, limit_max: 8 })],
-    baselines: { mode: 'nominal', golden: null, rolling: null },
+    baselines: { mode: 'nominal', family: '', golden: null, rolling: null },
     event: null,
     ...change,
   }

@@ -25,14 +25,15 @@ const PEMS = [
 const NAMES = ['ada', 'grace', 'kay', 'mallory'] as const
 export type TestPerson = (typeof NAMES)[number]
 
-/** A key made from 16 bytes said twice. */
-function signerOf(hex: string): Signer {
+/** Private key of a person, made from 16 bytes said twice. */
+export function privatePem(name: TestPerson): string {
+  const hex = PEMS[NAMES.indexOf(name)] ?? '00112233445566778899aabbccddeeff'
   const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.from(hex + hex, 'hex')])
-  return signerFromPem(`-----BEGIN PRIVATE KEY-----\n${der.toString('base64')}\n-----END PRIVATE KEY-----\n`)
+  return `-----BEGIN PRIVATE KEY-----\n${der.toString('base64')}\n-----END PRIVATE KEY-----\n`
 }
 
 export const SIGNERS: Readonly<Record<TestPerson, Signer>> = Object.fromEntries(
-  NAMES.map((name, k) => [name, signerOf(PEMS[k] ?? '00112233445566778899aabbccddeeff')]),
+  NAMES.map((name) => [name, signerFromPem(privatePem(name))]),
 ) as Record<TestPerson, Signer>
 
 /** Everybody but mallory is trusted. */

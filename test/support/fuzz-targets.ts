@@ -126,6 +126,19 @@ function journalInputs(): Uint8Array[] {
       throughUs: 4,
       unreadable: [{ fromSeq: 4, toSeq: 5, reason: 'bad_body' }],
     }),
+    encodeJournalInput({
+      kind: 'policy',
+      nowUs: 1,
+      rig: 'r',
+      order: { kind: 'manual', action: 'abort', target: 't', params: { a: 1, b: true }, by: ['Ada'], reason: '' },
+      statements: [new Uint8Array([1])],
+    }),
+    encodeJournalInput({
+      kind: 'action_transition',
+      nowUs: 1,
+      rig: 'r',
+      step: { kind: 'timeout', key: 'k', stage: 'send' },
+    }),
   ]
 }
 

@@ -130,7 +130,7 @@ function hostileInput(prng: Prng, nowUs: number, memory: Memory): EvaluatorInput
       note: `e\u0301${prng.int(3)}`,
     }
   }
-  if (kind === 24) return { kind: 'ack', nowUs, action: 'x', status: 'y', message: 'z' }
+  if (kind === 24) return { kind: 'ack', nowUs, rig, key: 'x', status: 'failed', from: 'y', message: 'z' }
   const results = Array.from({ length: 1 + prng.int(2) }, () => {
     if (prng.int(30) === 0)
       return {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createBookClient } from '../../agent/adapters/book-client.ts'
@@ -12,6 +12,7 @@ import {
   baselineRecord,
   createStatementMaker,
   digestHex,
+  privatePem,
   type TestPerson,
 } from '../support/certified-baselines.ts'
 import { OPERATOR_LINES, PEOPLE, publicPem } from '../support/operator-keys.ts'
@@ -40,7 +41,7 @@ const POLICY = defaultQualityPolicy().bytes
 const DRAFT = loadRecord({ kind: 'draft', madeUs: 1 })
 const GOLDEN = loadRecord()
 
-async function bench(t: Test): Promise<BenchFolder> {
+async function bench(t: Test, rigs = RIG): Promise<BenchFolder> {
   const folder = await createBenchFolder({ operators: OPERATOR_LINES })
   t.teardown(() => {
     killAll()
@@ -49,7 +50,7 @@ async function bench(t: Test): Promise<BenchFolder> {
   for (const name of PEOPLE) folder.write(`${name}.pub`, publicPem(name))
   folder.write('load.registry.yaml', REGISTRY)
   writeFileSync(join(folder.path, 'load.hbb'), encodeBaseline(DRAFT))
-  folder.write('runtime.yaml', runtimeYaml({ clock: 'system', rigs: RIG, ports: folder.ports, extra: OPERATOR_LINES }))
+  folder.write('runtime.yaml', runtimeYaml({ clock: 'system', rigs, ports: folder.ports, extra: OPERATOR_LINES }))
   return folder
 }
 
@@ -186,5 +187,56 @@ t.test('an agent that trusts nobody keeps what it has, and people see why', asyn
   t.match(await until('the refusal', refused), { count: 1 }, 'it is not sent again and again')
   t.match(await compared(folder), { digest: digestHex(DRAFT) })
   t.equal(await agent.stop(), 0)
+  t.equal(await collector.stop(), 0)
+})
+
+t.test('what was made on one rig of a family reaches another of it', async (t) => {
+  const folder = await bench(t, RIG.replace('    program: demo\n', '    program: demo\n    family: hosts\n'))
+  const collector = startCollector(folder)
+  await collector.event('collector_started')
+  const agent = startAgent(folder)
+  await agent.event('uplink_connected')
+  const shared = loadRecord({ rig: 'other-host', family: 'hosts' })
+  const { say } = sayer(folder, shared, (await createBookClient(url(folder)).fetchBook()).book)
+  await say('ada', 'propose')
+  await say('grace', 'review')
+  await say('kay', 'approve')
+  t.match(await agent.event('baseline_activated'), { rig: 'this-host', baseline: digestHex(shared), kind: 'golden' })
+  const now = async () => ((await compared(folder))?.digest === digestHex(shared) ? compared(folder) : null)
+  t.match(await until('the golden baseline of the family', now), { kind: 'golden' })
+  t.equal(await agent.stop(), 0)
+  t.equal(await collector.stop(), 0)
+})
+
+t.test('a book of a folder is handed to a collector, and what comes later follows', async (t) => {
+  const folder = await bench(t)
+  const collector = startCollector(folder)
+  await collector.event('collector_started')
+  mkdirSync(join(folder.path, 'book'))
+  for (const name of PEOPLE) {
+    folder.write(`book/${name}.pub`, publicPem(name))
+    folder.write(`${name}.key`, privatePem(name))
+  }
+  folder.write('book/operators.yaml', `version: 1\n${OPERATOR_LINES}`)
+  writeFileSync(join(folder.path, 'golden.hbb'), encodeBaseline(GOLDEN))
+  const say = (person: TestPerson, ...args: string[]) =>
+    runHb(['baseline', ...args, '--book', 'book', '--key', `${person}.key`, '--reason', 'as built'], folder.path)
+  const push = async () =>
+    JSON.parse(
+      await runHb(['baseline', 'push', '--book', 'book', '--collector', url(folder), '--json'], folder.path),
+    ) as Record<string, unknown>
+  const digest = digestHex(GOLDEN)
+  await say('ada', 'propose', 'golden.hbb')
+  await say('grace', 'review', digest)
+  t.match(await push(), { pushed: 2, statements: 2 })
+  await say('kay', 'approve', digest)
+  t.match(await push(), { pushed: 1, statements: 3 })
+  t.match(await push(), { pushed: 0 }, 'it has all of it')
+  const { baselines } = (await get(folder, '/api/baselines')) as { baselines: unknown[] }
+  t.match(baselines, [{ digest, counts_as: 'golden', in_force: ['golden'], request: { proposer: { name: 'ada' } } }])
+  const { openapi, paths } = (await get(folder, '/openapi.json')) as { openapi: string; paths: Record<string, object> }
+  t.equal(openapi, '3.1.0')
+  const written = Object.entries(paths).filter(([, methods]) => 'post' in methods)
+  t.same(written.map(([path]) => path).sort(), ['/api/baseline-statements', '/api/baselines'])
   t.equal(await collector.stop(), 0)
 })

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { SLICES_AT_ONCE_MAX } from '../../agent/adapters/downlinks.ts'
+import { BASELINES_WAITING_MAX, SLICES_AT_ONCE_MAX } from '../../agent/adapters/downlinks.ts'
 import { FileOutbox } from '../../agent/adapters/file-outbox.ts'
 import { systemFiles } from '../../agent/adapters/files.ts'
 import { createUplink, type Uplink, VITALS_BUFFER_MAX } from '../../agent/adapters/ws-uplink.ts'
@@ -53,6 +53,7 @@ type FarEnd = Readonly<{
   uplink: Uplink
   outbox: FileOutbox
   slices: (() => void)[]
+  baselines: (() => void)[]
 }>
 
 /** A collector's listener that answers a hello and nothing else. */
@@ -99,6 +100,7 @@ async function farEnd(
   const { port, heard, link, close } = await listener(credit)
   const outbox = await outboxWith(name, batches)
   const slices: (() => void)[] = []
+  const baselines: (() => void)[] = []
   const nothing = (): void => undefined
   const uplink = createUplink({
     url: `wss://127.0.0.1:${port}/agent`,
@@ -109,7 +111,7 @@ async function farEnd(
     outbox,
     clock,
     random: Math.random,
-    baseline: noBaseline,
+    baseline: (downlink) => new Promise((done) => baselines.push(() => void noBaseline(downlink).then(done))),
     slice: ({ id, rig }) =>
       new Promise((done) => slices.push(() => done({ t: 'slice', id, ok: true, rig, channels: [] }))),
     events: {
@@ -136,6 +138,7 @@ async function farEnd(
     uplink,
     outbox,
     slices,
+    baselines,
   }
 }
 
@@ -188,6 +191,32 @@ t.test(
     slices[0]!()
   },
 )
+
+t.test('baselines are put in force one after the other, and of more than may wait the answer is busy', async (t) => {
+  const { heard, send, baselines } = await farEnd(t, 'baselines', { credit: 0 })
+  const ask = (number: number): void => {
+    const bundle = new Uint8Array(9)
+    const downlink = {
+      kind: 'baseline',
+      agent: 'bench-1',
+      id: `b-${number}`,
+      rig: 'water-loop',
+      role: 'golden',
+    } as const
+    send({ t: 'downlink', cose: signDownlink({ ...downlink, number, bundle }, receipts.signer) })
+  }
+  for (let number = 1; number <= 20; number += 1) ask(number)
+  t.ok(await until(() => of(heard, 'baseline_answer').length === 20 - BASELINES_WAITING_MAX))
+  t.ok(of(heard, 'baseline_answer').every(({ taken, reason }) => !taken && reason === 'busy'))
+  for (let k = 1; k <= BASELINES_WAITING_MAX; k += 1) {
+    t.ok(await until(() => baselines.length === 1), 'one at a time')
+    baselines.pop()!()
+  }
+  t.ok(await until(() => of(heard, 'baseline_answer').length === 20))
+  ask(21)
+  t.ok(await until(() => baselines.length === 1), 'there is room again')
+  baselines[0]!()
+})
 
 t.test('credit that a collector gives without end is taken up to its bound', async (t) => {
   const batches = 40

@@ -31,7 +31,11 @@ const NOW_US = 1_800_000_000_000_000
 const REGISTRY = 'version: "1.0"\nmetrics:\n  flow: { unit: l/min, nominal_rate_hz: 100 }\n'
 const POLICY = defaultQualityPolicy().bytes
 
-function runtimeText({ more = OPERATOR_LINES, rolling = '    rolling_baseline_file: rolling.hbb\n' } = {}): string {
+function runtimeText({
+  more = OPERATOR_LINES,
+  rolling = '    rolling_baseline_file: rolling.hbb\n',
+  rig = '',
+} = {}): string {
   return `version: 1
 deployment: demo
 agent: bench-1
@@ -42,7 +46,7 @@ ${more}rigs:
     program: pumps
     registry_file: loop.registry.yaml
     baseline_file: golden.hbb
-${rolling}    sources:
+${rolling}${rig}    sources:
       - { name: daq, type: zmq, endpoint: "tcp://127.0.0.1:5555" }
 `
 }
@@ -57,6 +61,7 @@ function configured({ text = runtimeText(), golden = DRAFT } = {}): LoadedRuntim
     { name: 'loop.registry.yaml', bytes: bytesOf(REGISTRY) },
     { name: 'golden.hbb', bytes: golden },
     { name: 'rolling.hbb', bytes: DRAFT },
+    { name: 'test.hbb', bytes: encodeBaseline(record({ kind: 'draft', mode: 'test' })) },
     ...PEOPLE.map((name) => ({ name: `${name}.pub`, bytes: bytesOf(publicPem(name)) })),
   ]
   return { ...parseRuntimeFiles(files), files, folder: '/' }
@@ -111,7 +116,7 @@ t.test('what is not for this rig, not certified, or was sent before is refused w
     ['another programme', /of programme valves/, { bundle: certifiedBundle(record({ program: 'valves' })) }],
     [
       'another mode',
-      /for mode test, the rig is configured for nominal/,
+      /for mode test, and mode_baseline_files of the rig names no file/,
       { bundle: certifiedBundle(record({ mode: 'test' })) },
     ],
     ['a rolling one as golden', /it is a rolling baseline/, { bundle: certifiedBundle(record({ kind: 'rolling' })) }],
@@ -143,6 +148,34 @@ t.test('a configuration that cannot take it says what to change', async (t) => {
     /which is not trusted/,
     'an approver that this agent does not trust',
   )
+})
+
+t.test('every mode has a file of its own, and what a family shares is for each of its rigs', async (t) => {
+  const modes = configured({ text: runtimeText({ rig: '    mode_baseline_files: { test: test.hbb }\n' }) })
+  const inTest = record({ mode: 'test' })
+  const found = judged({ bundle: certifiedBundle(inTest) }, modes)
+  t.ok(found.ok)
+  if (found.ok) {
+    const { baseline, modeBaselines } = compileSettings(found.files).rigs[0]!
+    t.equal(toHex(modeBaselines!.get('test')!.baseline!.digest), digestHex(inTest))
+    t.equal(baseline!.kind, 'draft', 'that of the mode at the start stays')
+  }
+  const rolling = certifiedBundle(record({ mode: 'test', kind: 'rolling' }))
+  t.match(reasonOf({ role: 'rolling', bundle: rolling }, modes), /rolling ones are for nominal alone/)
+  const atStart = runtimeText({ rig: '    mode_baseline_files: { nominal: golden.hbb }\n' })
+  const oneFile = configured({ text: atStart.replace('    baseline_file: golden.hbb\n', '') })
+  t.equal(reasonOf({}, oneFile), 'taken', 'the mode at the start may have its file there')
+  const rollingAtStart = certifiedBundle(record({ kind: 'rolling' }))
+  t.match(reasonOf({ role: 'rolling', bundle: rollingAtStart }, oneFile), /nominal has a file in mode_baseline_files/)
+  const shared = certifiedBundle(record({ rig: '', family: 'loops' }))
+  t.match(reasonOf({ bundle: shared }), /it is for the family loops/)
+  t.equal(reasonOf({ bundle: shared }, configured({ text: runtimeText({ rig: '    family: loops\n' }) })), 'taken')
+
+  const first = activation(t, { loaded: modes as LoadedRuntime })
+  await first.activation.take(downlink())
+  await first.activation.take(downlink({ bundle: certifiedBundle(inTest), number: 8 }))
+  const again = compileSettings(activation(t, { path: first.path, loaded: modes as LoadedRuntime }).files).rigs[0]!
+  t.same([again.baseline!.kind, again.modeBaselines!.get('test')!.baseline!.kind], ['golden', 'golden'])
 })
 
 t.test('a break-glass ends by the time of the slides, wherever it is evaluated again', async (t) => {
@@ -269,7 +302,7 @@ t.test('a damaged file is said to be one and nothing is taken from it', async (t
   const first = activation(t)
   await first.activation.take(downlink())
   const [one] = first.folder.read().activated as [ActivatedBaseline]
-  const name = `${first.path}/baselines/water-loop.golden`
+  const name = `${first.path}/baselines/water-loop.golden.nominal`
   const bytes = systemFiles.readFileSync(name)
   let taken = 0
   for (const at of [0, 40, bytes.length >> 1, bytes.length - 1]) {
@@ -277,16 +310,16 @@ t.test('a damaged file is said to be one and nothing is taken from it', async (t
     flipped[at]! ^= 0x10
     systemFiles.writeFileSync(name, flipped)
     const read = activation(t, { path: first.path })
-    t.same(read.told.damaged, ['baselines/water-loop.golden'])
+    t.same(read.told.damaged, ['baselines/water-loop.golden.nominal'])
     t.equal(goldenIn(read.files), digestHex(record({ kind: 'draft' })), 'the file of the configuration is in force')
     taken += 1
   }
   for (const length of [0, 31, bytes.length - 1]) {
     systemFiles.writeFileSync(name, bytes.subarray(0, length))
-    t.same(first.folder.read(), { activated: [], damaged: ['baselines/water-loop.golden'] })
+    t.same(first.folder.read(), { activated: [], damaged: ['baselines/water-loop.golden.nominal'] })
   }
-  systemFiles.writeFileSync(`${first.path}/baselines/other.golden`, bytes)
-  t.ok(first.folder.read().damaged.includes('baselines/other.golden'), 'under the name of another rig')
+  systemFiles.writeFileSync(`${first.path}/baselines/other.golden.nominal`, bytes)
+  t.ok(first.folder.read().damaged.includes('baselines/other.golden.nominal'), 'under the name of another rig')
   t.equal(one.rig, 'water-loop')
   t.comment(`counted: damaged bytes of an activated baseline | ${taken} | each found`)
 })

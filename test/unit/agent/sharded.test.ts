@@ -284,6 +284,7 @@ t.test('real threads: the same again, and windows are shown with a change of ver
         const rig = evaluation.state.rigs.find((r) => r.settings.rig === effect.decision.rig)!
         const vitals = vitalsOf(rig, effect.decision, effect.judgements, {
           program: 'demo',
+          family: '',
           wallUs: 0,
           clock: 'system',
           simulation: false,

@@ -14,7 +14,7 @@ import { checkBook } from '../../../collector/book-check.ts'
 import { bookRows, rowDifferences } from '../../../collector/core/book-rows.ts'
 import type { BaselineStore } from '../../../collector/store/baselines.ts'
 import { DATABASE_FILE, openStores } from '../../../collector/store/open.ts'
-import { encodeBundle, openBundle } from '../../../shared/codec/baseline-bundle.ts'
+import { BUNDLE_STATEMENTS_MAX, encodeBundle, openBundle } from '../../../shared/codec/baseline-bundle.ts'
 import { encodeBaseline } from '../../../shared/codec/baseline-record.ts'
 import type { Trust } from '../../../shared/config/operators.ts'
 import { defaultQualityPolicy } from '../../../shared/config/quality-policy.ts'
@@ -279,6 +279,19 @@ t.test('a book has room for so many records and statements, and says so', async 
   t.equal(long.log.entries.length, STATEMENTS_MAX)
   maker.say('ada', 'decay', { factor: 0.4 })
   t.equal(await codeOf(long.submitStatement(maker.said.at(-1)!)), 'BOOK_FULL')
+})
+
+t.test('decay that is said every hour leaves a bundle small, and the last word counts', async (t) => {
+  const { stores, book } = await opened(await folderFor(t))
+  const { say } = sayer(book, GOLDEN)
+  await say('ada', 'propose')
+  await say('grace', 'review')
+  await say('kay', 'approve')
+  for (let k = 1; k <= BUNDLE_STATEMENTS_MAX; k += 1) await say('ada', 'decay', { factor: 1 - k / 1000 })
+  const bundle = openBundle(await book.bundle(digestHex(GOLDEN)), { ...TRUST, nowUs: START_US })
+  t.match(bundle, { effectiveKind: 'golden', problems: [], basis: { decay: 1 - BUNDLE_STATEMENTS_MAX / 1000 } })
+  t.equal(bundle.statements.length, 4)
+  await stores.close()
 })
 
 t.test('numbers against replays rise over starts and over a clock that was set back', async (t) => {

@@ -7,7 +7,6 @@ import {
   type BundleTrust,
   encodeBundle,
   openBundle,
-  PERSONS_NOTE,
   requireCertified,
 } from '../../../shared/codec/baseline-bundle.ts'
 import { encodeBaseline } from '../../../shared/codec/baseline-record.ts'
@@ -26,6 +25,7 @@ import { readPublicKey } from '../../../shared/crypto/sign.ts'
 import { isHbError } from '../../../shared/errors/hb-error.ts'
 import type { BaselineRecord } from '../../../shared/model/baseline.ts'
 import type { Canonical } from '../../../shared/model/decision.ts'
+import { PERSONS_NOTE } from '../../../shared/model/order.ts'
 import {
   baselineMetric,
   baselineRecord,

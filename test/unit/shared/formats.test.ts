@@ -140,7 +140,7 @@ t.test('an unknown kind or version is refused with its number, another shape wit
   t.throws(() => decodeJournalInput(input([99, 1, 5])), { code: 'JOURNAL_INPUT_UNKNOWN', context: { kind: '99' } })
   t.throws(() => decodeJournalInput(input([2, 2, 5])), { code: 'JOURNAL_INPUT_UNKNOWN', context: { version: '2' } })
   t.throws(
-    () => decodeJournalInput(input([4, 1, 5])),
+    () => decodeJournalInput(input([8, 1, 5])),
     { code: 'JOURNAL_INPUT_UNKNOWN' },
     'a kind that is numbered and not written yet',
   )

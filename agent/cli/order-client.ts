@@ -1,0 +1,98 @@
+import { signOrder } from '../../shared/codec/order.ts'
+import { loadSigner } from '../../shared/crypto/key-file.ts'
+import { HbError } from '../../shared/errors/hb-error.ts'
+import { systemClock } from '../../shared/lib/clock.ts'
+import { printResult, utc } from '../../shared/lib/command-output.ts'
+import type { OrderKind } from '../../shared/model/order.ts'
+import { PERSONS_NOTE } from '../../shared/model/order.ts'
+import { askAgent } from '../adapters/control-server.ts'
+
+/** Options of every command that orders something of a running agent. */
+export type OrderOptions = Readonly<{ state: string; key: string; reason: string; json?: boolean }>
+
+/** What an agent shows to a person who is about to sign. */
+export type Desktop = Readonly<{
+  deployment: string
+  agent: string
+  boot: string
+  operators: readonly string[]
+  rigs: readonly Readonly<{
+    rig: string
+    mode: string
+    settles_until_us: number | null
+    may_go_to: readonly string[]
+  }>[]
+  waiting: readonly WaitingOrder[]
+}>
+export type WaitingOrder = Readonly<{
+  order: string
+  kind: OrderKind
+  rig: string
+  subject: string
+  value: string
+  config: string
+  reason: string
+  by: string
+  until_us: number
+  holds_until_us: number
+}>
+
+export type OrderFields = Readonly<{
+  kind: OrderKind
+  rig: string
+  subject?: string
+  value?: string
+  config?: string
+  untilUs?: number
+}>
+
+/** Fewest characters of an id that name an order. */
+const ID_CHARS_MIN = 6
+
+export async function fetchDesktop(state: string): Promise<Desktop> {
+  return (await askAgent(state, '/orders')) as unknown as Desktop
+}
+
+/** Signs an order for the agent as it runs now, and hands it in. @throws HbError KEY_…, AGENT_NOT_RUNNING, ORDER_REFUSED, … */
+export async function giveOrder(options: OrderOptions, fields: OrderFields): Promise<Record<string, unknown>> {
+  if (options.reason.trim() === '')
+    throw new HbError('USAGE', { option: '--reason', found: 'blanks', expected: 'a reason' })
+  const signer = loadSigner(options.key)
+  const { deployment, agent, boot } = await fetchDesktop(options.state)
+  const { kind, rig, subject = '', value = '', config = '', untilUs = 0 } = fields
+  const atUs = systemClock().nowUs()
+  const draft = { kind, deployment, agent, boot, rig, subject, value, config, reason: options.reason, atUs, untilUs }
+  return askAgent(options.state, '/orders', { order: Buffer.from(signOrder(draft, signer)).toString('base64') })
+}
+
+/** The one waiting order that the beginning of its id names. @throws HbError ORDER_REFUSED */
+export function waitingOrder({ waiting }: Desktop, text: string): WaitingOrder {
+  const found = waiting.filter(({ order }) => order.startsWith(text.toLowerCase()))
+  if (text.length < ID_CHARS_MIN || found.length !== 1)
+    throw new HbError('ORDER_REFUSED', {
+      reason: 'no_such_order',
+      order: text,
+      found: text.length < ID_CHARS_MIN ? 'too few characters' : `${found.length} orders that wait`,
+    })
+  return found[0]!
+}
+
+/** Rig that is meant: the one named, or the only one. @throws HbError USAGE */
+export function rigMeant({ rigs }: Desktop, rig: string | undefined): string {
+  if (rig !== undefined) return rig
+  if (rigs.length === 1) return rigs[0]!.rig
+  throw new HbError('USAGE', { option: '--rig', expected: `one of ${rigs.map((r) => r.rig).join(', ')}` })
+}
+
+/** What became of an order, and for one that waits how a second person confirms it. */
+export function reportOrder(json: boolean | undefined, answer: Record<string, unknown>, done: string): void {
+  const { state, order, until_us: untilUs } = answer as { state: string; order: string; until_us?: number }
+  const lines =
+    state === 'waits'
+      ? [
+          `it waits for a second person until ${utc(untilUs ?? 0)}:`,
+          `  hb orders confirm ${order.slice(0, 12)} --key THEIR-KEY --state … --reason …`,
+        ]
+      : [done]
+  printResult(json, { ...answer, note: PERSONS_NOTE }, [...lines, `(${PERSONS_NOTE})`])
+}

@@ -1,0 +1,45 @@
+import type { Command } from 'commander'
+import { printResult, table, utc } from '../../shared/lib/command-output.ts'
+import { PERSONS_NOTE } from '../../shared/model/order.ts'
+import { type Desktop, fetchDesktop, giveOrder, type OrderOptions, reportOrder, waitingOrder } from './order-client.ts'
+
+/** Adds `hb orders list|confirm`. */
+export function ordersCommands(program: Command): void {
+  const orders = program.command('orders').description('orders to a running agent that take two people')
+  orders
+    .command('list')
+    .description('orders that wait for a second person')
+    .requiredOption('--state <dir>', 'state folder of the agent')
+    .option('--json', 'one JSON object')
+    .action(list)
+  orders
+    .command('confirm')
+    .description('confirm an order of somebody else, exactly as it is shown; it is carried out at once')
+    .argument('<order>', 'id of the order, or its beginning')
+    .requiredOption('--state <dir>', 'state folder of the agent')
+    .requiredOption('--key <file>', 'private key of the person who confirms')
+    .requiredOption('--reason <text>', 'why')
+    .option('--json', 'one JSON object')
+    .action(confirm)
+}
+
+async function list(options: Readonly<{ state: string; json?: boolean }>): Promise<void> {
+  const { waiting } = await fetchDesktop(options.state)
+  printResult(options.json, { waiting, note: PERSONS_NOTE }, [
+    ...table([
+      ['ORDER', 'KIND', 'RIG', 'ABOUT', 'TO', 'BY', 'REASON', 'WAITS UNTIL (UTC)'],
+      ...waiting.map((w) => [
+        ...[w.order.slice(0, 12), w.kind, w.rig, w.subject || '-', w.value || '-', w.by, w.reason],
+        utc(w.until_us),
+      ]),
+    ]),
+    `(${PERSONS_NOTE})`,
+  ])
+}
+
+async function confirm(text: string, options: OrderOptions): Promise<void> {
+  const desktop: Desktop = await fetchDesktop(options.state)
+  const { order, kind, rig, config } = waitingOrder(desktop, text)
+  const answer = await giveOrder(options, { kind: 'confirm', rig, subject: order, config })
+  reportOrder(options.json, answer, `${kind} of ${rig} is confirmed and carried out`)
+}

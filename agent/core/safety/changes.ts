@@ -1,0 +1,37 @@
+import type { Action, ActionState, ArmState, ConditionValue } from '../../../shared/model/action.ts'
+import type { ActionAck, ActionParams, ActionStep, PolicyOrder } from '../../../shared/model/action-input.ts'
+import type { Micros } from '../../../shared/units.ts'
+
+/** What the safety kernel is told: what the shell did and saw, what peers acknowledged, what people ordered. */
+export type SafetyInput = ActionStep | ActionAck | PolicyOrder
+
+/** An action is in another state, or something was noted beside the one it is in (then `from` equals `state`). */
+export type ActionChange = Readonly<{
+  kind: 'action'
+  /** Idempotency key (SE-14). */
+  key: string
+  rig: string
+  rule: string
+  episode: number
+  action: Action
+  target: string
+  params: ActionParams
+  state: ActionState
+  /** Machine-readable grounds (SE-07). */
+  reasons: readonly string[]
+  /** Event time of the slide that it is about, time of the agent at which it was said, and until when it is of use. */
+  endUs: Micros
+  nowUs: Micros
+  deadlineUs: Micros
+  /** Counts from 1. */
+  attempt: number
+  /** State before; null for a new action. */
+  from: ActionState | null
+  note: string
+  conditions: readonly Readonly<{ id: string; value: ConditionValue }>[]
+}>
+
+export type SafetyChange =
+  | ActionChange
+  | Readonly<{ kind: 'arm'; state: ArmState; reason: string; untilUs: Micros; by: readonly string[] }>
+  | Readonly<{ kind: 'alarm'; id: string; severity: 'WARNING' | 'CRITICAL'; active: boolean; text: string }>

@@ -1,0 +1,25 @@
+import type { ErrorEntry } from './entry.ts'
+
+/** Errors of orders that people give to a running agent, and of the actions it takes. */
+export const ACTION_ERRORS = {
+  ORDER_REFUSED: {
+    exit: 77,
+    retry: false,
+    summary: 'An order to an agent was refused.',
+    remedy:
+      'The reason says why: unknown_key (the key is not in `operators` of its runtime.yaml), other_agent or other_boot (ask it anew, it was started since), too_old (look at both clocks), repeated (it was taken before), same_person (another key has to confirm), no_such_order (nothing waits under this id, or no longer), not_an_approver (`governance.approvers`).',
+  },
+  ORDERS_WAITING: {
+    exit: 75,
+    retry: true,
+    summary: 'Too many orders wait for a second person.',
+    remedy:
+      'Confirm those that wait, or let them run out: an order that nobody confirms is forgotten after two minutes.',
+  },
+  MODE_REFUSED: {
+    exit: 77,
+    retry: false,
+    summary: 'A rig may not go from its mode to the one that was asked for.',
+    remedy: '`hb mode show` lists the modes it may go to, and who may order each.',
+  },
+} as const satisfies Record<string, ErrorEntry>

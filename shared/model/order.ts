@@ -1,0 +1,63 @@
+import type { Micros } from '../units.ts'
+
+/** Said in every output: what signatures prove and what not. */
+export const PERSONS_NOTE = 'keys distinct, persons unproven'
+
+/**
+ * What people order of a running agent. Each is signed by the key of who orders it; what takes two people is confirmed by an
+ * order of another key that names it.
+ */
+export const ORDER_KINDS = [
+  'mode',
+  'arm',
+  'disarm',
+  'perm_off',
+  'inhibit',
+  'uninhibit',
+  'approve',
+  'cancel',
+  'rearm',
+  'manual',
+  'confirm',
+] as const
+export type OrderKind = (typeof ORDER_KINDS)[number]
+
+/** Orders that do nothing until another person has confirmed them (SE-21, SE-22, SE-27). */
+export const TWO_PERSON_ORDERS: readonly OrderKind[] = ['arm', 'perm_off', 'inhibit', 'manual']
+
+/**
+ * An order as it was signed. `boot` names one start of one agent, so that no order counts for another or again after a
+ * restart. Fields that a kind has no use for are ''.
+ */
+export type Order = Readonly<{
+  /** Identity of the signed bytes. */
+  id: string
+  kind: OrderKind
+  deployment: string
+  agent: string
+  boot: string
+  rig: string
+  /** What it is about: an action's key, a rule, an action's name, or the order that is confirmed. */
+  subject: string
+  /** To what: a mode, or the target of an action. */
+  value: string
+  /** Digest of everything in force that the person was shown; '' for orders that do not depend on it. */
+  config: string
+  reason: string
+  atUs: Micros
+  /** Until when what is ordered holds; 0: no end of its own. */
+  untilUs: Micros
+  /** Id of the key that signed it. */
+  by: string
+}>
+
+/** Longest time for which an arming holds (SE-22). */
+export const ARM_SPAN_MAX_US: Micros = 12 * 3_600_000_000
+/** Longest time for which actions may be inhibited before somebody has to say so again (SE-27). */
+export const INHIBIT_SPAN_MAX_US: Micros = 8 * 3_600_000_000
+/** An order that waits for its confirmation is forgotten after this (SE-23). */
+export const CONFIRM_WITHIN_US: Micros = 120_000_000
+/** How far the time of an order may be from that of the agent. */
+export const ORDER_AGE_MAX_US: Micros = 120_000_000
+/** Longest reason, in characters. */
+export const ORDER_REASON_CHARS_MAX = 512

@@ -1,0 +1,138 @@
+import t from 'tap'
+import { ORDERS_SEEN_MAX, ORDERS_WAITING_MAX, OrderDesk } from '../../../agent/pipeline/order-desk.ts'
+import { ORDER_BYTES_MAX, type OrderDraft, openOrder, signOrder } from '../../../shared/codec/order.ts'
+import { readPublicKey } from '../../../shared/crypto/sign.ts'
+import { isHbError } from '../../../shared/errors/hb-error.ts'
+import { CONFIRM_WITHIN_US, ORDER_AGE_MAX_US, type Order, TWO_PERSON_ORDERS } from '../../../shared/model/order.ts'
+import { SIGNERS, type TestPerson, TRUST } from '../../support/certified-baselines.ts'
+import { flipped } from '../../support/flip.ts'
+
+const NOW_US = 1_700_000_000_000_000
+const PLACE = { deployment: 'lab', agent: 'bench-1', boot: 'boot-7', trust: TRUST }
+const desk = (trust = TRUST) => new OrderDesk({ ...PLACE, trust }, ({ kind }) => TWO_PERSON_ORDERS.includes(kind))
+
+function draft(change: Partial<OrderDraft> = {}): OrderDraft {
+  const { deployment, agent, boot } = PLACE
+  return {
+    ...{ kind: 'arm', deployment, agent, boot, rig: 'loop', subject: '', value: '', config: 'c0ffee' },
+    ...{ reason: 'run 12', atUs: NOW_US, untilUs: NOW_US + 3_600_000_000 },
+    ...change,
+  }
+}
+
+const signed = (who: TestPerson, change: Partial<OrderDraft> = {}) => signOrder(draft(change), SIGNERS[who])
+const confirmed = (who: TestPerson, first: Order, change: Partial<OrderDraft> = {}) =>
+  signed(who, { kind: 'confirm', subject: first.id, ...change })
+
+function reasonOf(run: () => unknown): unknown {
+  try {
+    run()
+  } catch (error) {
+    if (isHbError(error)) return error.context['reason'] ?? error.code
+    throw error
+  }
+  return null
+}
+
+t.test('an order says again what was signed, and nothing of it can be changed', async (t) => {
+  const bytes = signed('ada')
+  const order = openOrder(bytes, readPublicKey(SIGNERS.ada.spki))
+  t.match(order, { ...draft() })
+  for (let at = 0; at < bytes.length; at += 1)
+    t.throws(() => openOrder(flipped(bytes, at), readPublicKey(SIGNERS.ada.spki)), `byte ${at}`)
+})
+
+// verifies SE-22
+t.test('arming takes two keys: what one ordered waits until another one has confirmed the same', async (t) => {
+  const at = desk()
+  const waits = at.take(signed('ada'), NOW_US)
+  t.match(waits, { state: 'waits', by: 'ada' })
+  t.equal(at.pending(NOW_US).length, 1)
+  const done = at.take(confirmed('grace', waits.order), NOW_US)
+  t.match(done, { state: 'done', by: ['ada', 'grace'], order: { kind: 'arm', rig: 'loop' } })
+  t.same(at.pending(NOW_US), [])
+})
+
+// verifies SE-22
+t.test('nobody confirms their own order, another state of things, or what has run out', async (t) => {
+  const table: readonly [string, (first: Order) => Uint8Array, number][] = [
+    ['same_person', (first) => confirmed('ada', first), NOW_US],
+    ['config_differs', (first) => confirmed('grace', first, { config: 'dead' }), NOW_US],
+    ['no_such_order', () => signed('grace', { kind: 'confirm', subject: 'ab' }), NOW_US],
+    ['unknown_key', (first) => confirmed('mallory', first), NOW_US],
+    [
+      'no_such_order',
+      (first) => confirmed('grace', first, { atUs: NOW_US + CONFIRM_WITHIN_US }),
+      NOW_US + CONFIRM_WITHIN_US,
+    ],
+  ]
+  for (const [reason, confirm, nowUs] of table) {
+    const at = desk()
+    const { order } = at.take(signed('ada'), NOW_US)
+    t.equal(
+      reasonOf(() => at.take(confirm(order), nowUs)),
+      reason,
+      reason,
+    )
+  }
+  const few = desk({ ...TRUST, approvers: ['kay'] })
+  const { order } = few.take(signed('ada'), NOW_US)
+  t.equal(
+    reasonOf(() => few.take(confirmed('grace', order), NOW_US)),
+    'not_an_approver',
+  )
+  t.equal(few.take(confirmed('kay', order), NOW_US).state, 'done')
+})
+
+t.test('an order counts for one start of one agent, while it is fresh, and once', async (t) => {
+  const table: readonly [string, Partial<OrderDraft>, number][] = [
+    ['other_agent', { agent: 'bench-2' }, NOW_US],
+    ['other_agent', { deployment: 'plant' }, NOW_US],
+    ['other_boot', { boot: 'boot-6' }, NOW_US],
+    ['too_old', {}, NOW_US + ORDER_AGE_MAX_US + 1],
+    ['too_old', { atUs: NOW_US + ORDER_AGE_MAX_US + 1 }, NOW_US],
+  ]
+  for (const [reason, change, nowUs] of table)
+    t.equal(
+      reasonOf(() => desk().take(signed('ada', { kind: 'disarm', ...change }), nowUs)),
+      reason,
+      reason,
+    )
+  const at = desk()
+  const once = signed('ada', { kind: 'disarm' })
+  t.match(at.take(once, NOW_US), { state: 'done', by: ['ada'] })
+  t.equal(
+    reasonOf(() => at.take(once, NOW_US + 1)),
+    'repeated',
+  )
+})
+
+// verifies SE-25
+t.test('disarming is one act of one person', async (t) => {
+  t.equal(desk().take(signed('kay', { kind: 'disarm' }), NOW_US).state, 'done')
+})
+
+t.test('an order that is longer than any is refused before it is read', async (t) => {
+  t.equal(
+    reasonOf(() => desk().take(new Uint8Array(ORDER_BYTES_MAX + 1), NOW_US)),
+    'COSE_SHAPE',
+  )
+})
+
+t.test('at its bounds the desk takes no more, and has room again afterwards', async (t) => {
+  const at = desk()
+  for (let k = 0; k < ORDERS_WAITING_MAX; k += 1) at.take(signed('ada', { reason: `arm ${k}` }), NOW_US)
+  t.equal(
+    reasonOf(() => at.take(signed('ada', { reason: 'one more' }), NOW_US)),
+    'ORDERS_WAITING',
+  )
+  t.equal(at.take(signed('ada', { kind: 'disarm' }), NOW_US).state, 'done', 'what makes safer is taken all the same')
+  const laterUs = NOW_US + CONFIRM_WITHIN_US
+  t.equal(at.take(signed('ada', { reason: 'later', atUs: laterUs }), laterUs).state, 'waits')
+  const full = desk()
+  for (let k = 0; k < ORDERS_SEEN_MAX; k += 1) full.take(signed('ada', { kind: 'disarm', reason: `${k}` }), NOW_US)
+  t.equal(
+    reasonOf(() => full.take(signed('ada', { kind: 'rearm' }), NOW_US)),
+    'ORDERS_WAITING',
+  )
+})
