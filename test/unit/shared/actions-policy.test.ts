@@ -1,0 +1,391 @@
+import t from 'tap'
+import { ACTION_PRIORITY } from '../../../shared/model/action.ts'
+import { changed, inLoop, LOOP_ACTIONS, LOOP_REGISTRY, LOOP_RUNTIME, parsedLoop } from '../../support/policy-texts.ts'
+
+/** Mistakes of the policy of the loop with one part of it changed. */
+const broken = (from: string, to: string) => inLoop({ actions: changed(LOOP_ACTIONS, from, to) })
+const rule = LOOP_ACTIONS.slice(
+  LOOP_ACTIONS.indexOf('  - id: over-pressure'),
+  LOOP_ACTIONS.indexOf('  - id: high-pressure'),
+)
+const hazard = LOOP_ACTIONS.slice(
+  LOOP_ACTIONS.indexOf('  - action: shutdown'),
+  LOOP_ACTIONS.indexOf('  - action: isolate'),
+)
+const conditionC = rule.split('\n').find((line) => line.includes('id: c,'))!
+
+t.test('the policy of the loop compiles: µs, defaults filled in, targets of one rig', (t) => {
+  const { policies } = parsedLoop()
+  const policy = policies.get('pressure-loop')!
+  t.match(policy, {
+    rig: 'pressure-loop',
+    testbed: true,
+    releasesMax: 4,
+    priority: ACTION_PRIORITY,
+    rules: [
+      {
+        id: 'over-pressure',
+        action: 'shutdown',
+        target: 'pump',
+        vote: '2oo3',
+        minConfidence: 0.5,
+        coincidenceUs: 500_000,
+        clearUs: 30_000_000,
+        vetoUs: 0,
+        params: { ramp_ms: 0 },
+        escalation: { action: 'isolate', target: 'inlet-valve' },
+        conditions: [
+          {
+            id: 'a',
+            look: { kind: 'window', metric: 'p_a', windowUs: 250_000, of: 'mean', op: '>', value: 7 },
+            persistence: { k: 2, n: 3 },
+            freshUs: 500_000,
+          },
+          { id: 'b' },
+          { id: 'c' },
+        ],
+      },
+      { id: 'high-pressure', minConfidence: 0, rearm: 'auto', escalation: null },
+    ],
+    targets: [
+      { name: 'pump', retries: 1, backOffUs: 50_000, stages: { sendUs: 50_000, acceptUs: 100_000 } },
+      { name: 'inlet-valve' },
+      { name: 'control-room', executor: 'notify', retries: 2 },
+    ],
+    budgets: [
+      { most: 2, windowUs: 3_600_000_000, spacingUs: 60_000_000, latchUs: 0 },
+      {},
+      { action: 'notify', target: '' },
+    ],
+  })
+  t.ok(Object.isFrozen(policy.rules[0]!.conditions), 'a configuration never changes while a program runs')
+  const none = parsedLoop({ runtime: LOOP_RUNTIME.replace('    actions_policy_file: loop.actions.yaml\n', '') })
+  t.equal(none.policies.size, 0, 'no file, no policy')
+  t.equal(none.provenance.get('pressure-loop')!.length, 4, 'and the metrics come from somewhere all the same')
+  t.match(inLoop({ runtime: LOOP_RUNTIME.replace('loop.actions', 'other.actions') }), [
+    { key: 'rigs[0].actions_policy_file' },
+  ])
+  t.end()
+})
+
+// verifies SE-01
+t.test('an action that nobody weighed refuses the file, and so does each part of weighing that is left out', (t) => {
+  t.match(broken(hazard, ''), [
+    { key: 'rules[0].action', found: 'no hazard of shutdown on `pump`', hint: /how bad it is/ },
+  ])
+  for (const key of ['inadvertent', 'omission', 'reason', 'ftti_ms', 'safe_state'])
+    t.match(
+      broken(hazard, hazard.replace(new RegExp(`^    ${key}:.*\\n`, 'm'), '')),
+      [{ key: `hazards[0].${key}`, found: 'nothing' }],
+      key,
+    )
+  const isolate = LOOP_ACTIONS.slice(
+    LOOP_ACTIONS.indexOf('  - action: isolate'),
+    LOOP_ACTIONS.indexOf('  - action: notify'),
+  )
+  t.match(broken(isolate, ''), [{ key: 'rules[0].escalation.action', found: 'no hazard of isolate inlet-valve' }])
+  t.match(broken(hazard, hazard.replace(/^ {4}verify:.*\n/m, '')), [{ key: 'hazards[0].verify', found: 'nothing' }])
+  t.same(inLoop({}), [], 'notify alone needs no channel that shows it')
+  t.end()
+})
+
+// verifies SE-02, SE-03
+t.test(
+  'the vote is the one the hazard asks for, with as many conditions, and says what follows when nobody can tell',
+  (t) => {
+    t.match(broken('vote: 2oo3', 'vote: 2oo2'), [
+      { key: 'rules[0].vote', expected: '2oo3' },
+      { key: 'rules[0].conditions', expected: '2, for 2oo2' },
+    ])
+    t.match(broken('vote: 2oo3', 'vote: 1ooN'), [{ key: 'rules[0].vote', hint: /^both are bad/ }])
+    t.match(broken(hazard, hazard.replace('inadvertent: critical', 'inadvertent: none')), [
+      {
+        key: 'rules[0].vote',
+        expected: '1ooN',
+        found: '2oo3, with an action that is none unasked and critical when it does not come',
+      },
+    ])
+    t.match(broken(hazard, hazard.replace('omission: critical', 'omission: marginal')), [{ expected: '2oo2' }])
+    t.match(broken(`${conditionC}\n`, ''), [
+      { key: 'rules[0].conditions', found: '2 conditions', expected: '3, for 2oo3' },
+    ])
+    t.match(broken('    on_unknown: safe_state\n', ''), [{ key: 'hazards[0].on_unknown', hint: /shutdown must work/ }])
+    t.end()
+  },
+)
+
+// verifies SE-04
+t.test('no hard action hangs on one condition, and no switch turns that off', (t) => {
+  const oneOnly = rule
+    .replace('vote: 2oo3', 'vote: 1ooN')
+    .split('\n')
+    .filter((line) => !/id: [bc],/.test(line))
+    .join('\n')
+  const mustWork = hazard.replace('inadvertent: critical', 'inadvertent: marginal')
+  const actions = changed(changed(LOOP_ACTIONS, rule, oneOnly), hazard, mustWork)
+  t.match(inLoop({ actions }), [
+    { key: 'rules[0].conditions', found: 'one condition', expected: 'at least two, for shutdown' },
+  ])
+  t.match(broken('targets:\n', 'safety_gate: { require_two_conditions: false }\ntargets:\n'), [
+    { key: 'safety_gate.require_two_conditions', found: 'false' },
+  ])
+  t.end()
+})
+
+/** One change of the policy each, and what is said of it. */
+const MISTAKES: readonly (readonly [what: string, from: string, to: string, expected: object])[] = [
+  [
+    'unknown metric',
+    'id: a, metric: p_a, window_ms: 250',
+    'id: a, metric: p_aa, window_ms: 250',
+    { key: 'rules[0].conditions[0].metric', hint: 'did you mean `p_a`?' },
+  ],
+  [
+    'unknown window',
+    'id: a, metric: p_a, window_ms: 250',
+    'id: a, metric: p_a, window_ms: 300',
+    { key: 'rules[0].conditions[0].window_ms', expected: /250, 1000, 10000, 60000/ },
+  ],
+  [
+    'no window',
+    'id: a, metric: p_a, window_ms: 250',
+    'id: a, metric: p_a',
+    { key: 'rules[0].conditions[0].window_ms', found: 'nothing' },
+  ],
+  [
+    'unknown target',
+    'target: control-room\n    vote',
+    'target: control-rom\n    vote',
+    { key: 'rules[1].target', hint: 'did you mean `control-room`?' },
+  ],
+  [
+    'unknown mode',
+    '[nominal, degraded, fallback, test]',
+    '[nominal, degradd, fallback, test]',
+    { key: 'rules[0].modes[1]', hint: 'did you mean `degraded`?' },
+  ],
+  ['mode twice', '[nominal, degraded, fallback, test]', '[nominal, degraded, nominal]', { key: 'rules[0].modes[2]' }],
+  [
+    'rule twice',
+    'id: high-pressure',
+    'id: over-pressure',
+    { key: 'rules[1].id', found: '`over-pressure` a second time' },
+  ],
+  [
+    'condition twice',
+    'id: b, metric: p_b, window_ms: 250',
+    'id: a, metric: p_b, window_ms: 250',
+    { key: 'rules[0].conditions[1].id' },
+  ],
+  ['target twice', 'name: inlet-valve', 'name: pump', { key: 'targets[1].name' }],
+  [
+    'persistence of fewer',
+    'persistence: 2, persistence_of: 3, fresh_ms: 500 }\n      - { id: b',
+    'persistence: 4, persistence_of: 3, fresh_ms: 500 }\n      - { id: b',
+    { key: 'rules[0].conditions[0].persistence_of', found: '4 of 3 slides' },
+  ],
+  [
+    'never fresh',
+    'persistence_of: 3, fresh_ms: 500 }\n      - { id: b',
+    'persistence_of: 3, fresh_ms: 200 }\n      - { id: b',
+    { key: 'rules[0].conditions[0].fresh_ms', expected: /at least 255/ },
+  ],
+  [
+    'limit the wrong way round',
+    'metric: p_a, window_ms: 1000, op: ">", value: 6',
+    'metric: p_a, window_ms: 1000, op: "<", value: 9',
+    { key: 'rules[1].conditions[0].op', hint: 'did you mean `>`?' },
+  ],
+  [
+    'never together',
+    conditionC,
+    conditionC.replace('p_c', 'p_b').replace('">", value: 7', '"<", value: 6'),
+    { key: 'rules[0].conditions[2].value', found: '`p_b` < 6 and > 7 at once' },
+  ],
+  [
+    'two looks',
+    'id: a, metric: p_a, window_ms: 1000',
+    'id: a, event: true, metric: p_a, window_ms: 1000',
+    { key: 'rules[1].conditions[0]', found: '`metric` and `event`' },
+  ],
+  [
+    'no look',
+    'id: a, metric: p_a, window_ms: 1000, op: ">", value: 6',
+    'id: a',
+    { key: 'rules[1].conditions[0]', found: 'nothing to look at' },
+  ],
+  [
+    'a window of nothing',
+    'id: a, metric: p_a, window_ms: 1000, op: ">", value: 6',
+    'id: a, event: true, value: 6',
+    { key: 'rules[1].conditions[0].value' },
+  ],
+  [
+    'a verdict and a number',
+    'id: a, metric: p_a, window_ms: 1000, op: ">", value: 6',
+    'id: a, metric: p_a, verdict: [FAIL], value: 6',
+    { key: 'rules[1].conditions[0].value', found: '`value` beside `verdict`' },
+  ],
+  [
+    'equality',
+    'metric: p_a, window_ms: 1000, op: ">"',
+    'metric: p_a, window_ms: 1000, op: "=="',
+    { key: 'rules[1].conditions[0].op', hint: /never exactly/ },
+  ],
+  [
+    'hazard twice',
+    '  - action: notify\n    target: control-room',
+    '  - action: isolate\n    target: inlet-valve',
+    { key: 'hazards[2]' },
+  ],
+  [
+    'shutdown by telling people',
+    'executor: actuator\n    groups: [publisher:plc-2',
+    'executor: notify\n    groups: [publisher:plc-2',
+    { key: 'hazards[1].action', found: /only tells people/ },
+  ],
+  ['telling an actuator', 'executor: notify', 'executor: actuator', { key: 'hazards[2].action' }],
+  [
+    'priority with one twice',
+    'targets:\n',
+    'priority: [shutdown, abort, isolate, failover, degrade, degrade, notify]\ntargets:\n',
+    { key: 'priority[5]', hint: 'what goes before itself is a cycle' },
+  ],
+  ['priority that lacks one', 'targets:\n', 'priority: [shutdown]\ntargets:\n', { key: 'priority', found: '1 items' }],
+  [
+    'exclusion of one twice',
+    '      - { action: isolate, target: inlet-valve }\n\n',
+    '      - { action: shutdown, target: pump }\n\n',
+    { key: 'exclusions[0].actions[1]' },
+  ],
+  [
+    'budget twice',
+    '  - { action: notify, most: 30',
+    '  - { action: shutdown, target: pump, most: 30',
+    { key: 'budgets[2]' },
+  ],
+  [
+    'escalation to itself',
+    'escalation: { action: isolate, target: inlet-valve }',
+    'escalation: { action: shutdown, target: pump }',
+    { key: 'rules[0].escalation', found: 'a cycle: shutdown pump → shutdown pump' },
+  ],
+  [
+    'unknown key',
+    'coincidence_ms',
+    'coincidnce_ms',
+    { key: 'rules[0].coincidnce_ms', hint: 'did you mean `coincidence_ms`?' },
+  ],
+  ['group of no kind', 'publisher:plc-2', 'plc-2', { key: 'targets[1].groups[0]' }],
+]
+
+t.test('each mistake is found with its key, and the file is refused whole', (t) => {
+  for (const [what, from, to, expected] of MISTAKES) {
+    const found = broken(from, to)
+    t.match(found, [expected], what)
+    t.match(found, [{ file: 'loop.actions.yaml', line: Number, column: Number }], `${what}: where`)
+  }
+  t.end()
+})
+
+t.test('all mistakes are told at once', (t) => {
+  const actions = changed(changed(LOOP_ACTIONS, 'vote: 2oo3', 'vote: 2oo2'), 'id: high-pressure', 'id: over-pressure')
+  const found = inLoop({ actions: changed(actions, 'name: inlet-valve', 'name: inlet valve') })
+  t.same(
+    found.map(({ key }) => key),
+    ['targets[1].name', 'rules[0].vote', 'rules[0].conditions', 'rules[1].id'],
+    'and nothing that only follows from one of them',
+  )
+  t.end()
+})
+
+// verifies SE-17
+t.test('a verify condition that the target has a hand in, or of which nobody knows that, refuses the file', (t) => {
+  const flow = (from: string, to: string) => inLoop({ registry: changed(LOOP_REGISTRY, from, to) })
+  t.match(flow('publisher: daq-3', 'publisher: plc-1'), [
+    { key: 'hazards[0].verify.metric', found: '`flow`, which `pump` has a hand in' },
+  ])
+  t.match(flow('power: psu-3', 'power: PSU-5'), [{ key: 'hazards[0].verify.metric' }], 'in whatever case it is written')
+  const unknown = { key: 'hazards[0].verify.metric', found: '`flow`, which does not say where it comes from' }
+  t.match(flow('    source: FT-201\n', ''), [unknown, { key: 'hazards[1].verify.metric' }])
+  t.match(flow('    publisher: daq-3\n', ''), [unknown, {}])
+  for (const kind of [
+    'sensor: pipe-3, ',
+    'daq: daq-3, ',
+    'bus: link-3, ',
+    'power: psu-3, ',
+    'clock: clock-3, ',
+    ', host: edge-3',
+  ])
+    t.match(flow(kind, ''), [unknown, {}], `without ${kind}`)
+  const speed =
+    '  pump_speed: { unit: rpm, nominal_rate_hz: 200, required: false, baseline_required: false, invariant_max: 4000, derived_from: [flow], publisher: plc-1 }\n'
+  const actions = changed(
+    LOOP_ACTIONS,
+    'metric: flow, window_ms: 250, op: "<", value: 1, within_ms: 1500',
+    'metric: pump_speed, window_ms: 250, op: "<", value: 1, within_ms: 1500',
+  )
+  t.match(
+    inLoop({ actions, registry: LOOP_REGISTRY + speed }),
+    [{ found: '`pump_speed`, which `pump` has a hand in' }],
+    'who computes it has a hand in it',
+  )
+  t.match(
+    broken(
+      'verify: { metric: flow, window_ms: 250, op: "<", value: 1, within_ms: 1500 }',
+      'verify: { overall: [PASS], within_ms: 1500 }',
+    ),
+    [{ key: 'hazards[0].verify' }],
+  )
+  t.end()
+})
+
+// verifies SE-19
+t.test('a failover has a budget with a latch, or the file is refused', (t) => {
+  const failover = changed(LOOP_ACTIONS, rule, rule.replace('action: shutdown', 'action: failover')).replace(
+    '  - action: shutdown\n    target: pump\n    inadvertent',
+    '  - action: failover\n    target: pump\n    inadvertent',
+  )
+  const budget = '  - { action: shutdown, target: pump, most: 2, window_ms: 3600000, spacing_ms: 60000 }'
+  const with_ = (text: string) =>
+    inLoop({
+      actions: changed(
+        failover.replace('      - { action: shutdown, target: pump }', '      - { action: failover, target: pump }'),
+        budget,
+        text,
+      ),
+    })
+  t.match(with_(budget), [{ key: 'rules[0].action', found: 'failover on `pump` without a budget' }])
+  t.match(with_(budget.replace('shutdown', 'failover')), [{ key: 'budgets[0].latch_ms', found: '0' }])
+  t.same(with_(budget.replace('shutdown', 'failover').replace('spacing_ms', 'latch_ms: 600000, spacing_ms')), [])
+  t.end()
+})
+
+// verifies SE-17, SE-20
+t.test('an escalation that comes back to where it began is refused, however long its way', (t) => {
+  const back = `${rule.replace('over-pressure', 'back').replace('action: shutdown\n    target: pump', 'action: isolate\n    target: inlet-valve').replace('vote: 2oo3', 'vote: 1ooN').replace('{ action: isolate, target: inlet-valve }', '{ action: shutdown, target: pump }')}`
+  t.match(inLoop({ actions: changed(LOOP_ACTIONS, rule, rule + back) }), [
+    { key: 'rules[0].escalation', found: 'a cycle: shutdown pump → isolate inlet-valve → shutdown pump' },
+    { key: 'rules[1].escalation', found: 'a cycle: isolate inlet-valve → shutdown pump → isolate inlet-valve' },
+  ])
+  t.end()
+})
+
+t.test('keys of the predecessor are told what became of them', (t) => {
+  const hints: readonly (readonly [string, RegExp])[] = [
+    ['hb_mode: normal', /two people/],
+    ['fail_safe_on_timing: true', /on_unknown/],
+    ['max_allowed_tier: 2', /modes/],
+    ['require_two_man_for_tier3: true', /always/],
+  ]
+  for (const [line, hint] of hints) t.match(broken('targets:\n', `${line}\ntargets:\n`), [{ hint }], line)
+  t.match(broken('  min_confidence: 0.5', '  min_baseline_confidence: 0.5'), [{ hint: /min_confidence/ }])
+  t.match(broken('  min_confidence: 0.5', '  min_metrics_for_critical: 2'), [{ hint: /vote/ }])
+  t.match(broken('  min_confidence: 0.5', '  time_persistence_cycles: 2'), [{ hint: /persistence/ }])
+  t.match(broken('    rearm: auto', '    rearm: auto\n    status: [FAIL]'), [{ hint: /overall: \[FAIL\]/ }])
+  t.match(broken('    rearm: auto', '    rearm: auto\n    actions: [{ type: notify }]'), [
+    { hint: /a rule does one thing/ },
+  ])
+  t.match(broken('version: 2', 'version: 1'), [{ key: 'version', hint: /predecessor/ }])
+  t.end()
+})
