@@ -1,4 +1,10 @@
 import t from 'tap'
+import {
+  CONDITIONS_MAX,
+  PERSISTENCE_SLIDES_MAX,
+  RULES_MAX,
+  TARGETS_MAX,
+} from '../../../shared/config/actions-policy-schema.ts'
 import { ACTION_PRIORITY } from '../../../shared/model/action.ts'
 import { changed, inLoop, LOOP_ACTIONS, LOOP_REGISTRY, LOOP_RUNTIME, parsedLoop } from '../../support/policy-texts.ts'
 
@@ -387,5 +393,35 @@ t.test('keys of the predecessor are told what became of them', (t) => {
     { hint: /a rule does one thing/ },
   ])
   t.match(broken('version: 2', 'version: 1'), [{ key: 'version', hint: /predecessor/ }])
+  t.end()
+})
+
+t.test('a policy is bounded: one more of anything refuses it', (t) => {
+  const quiet = LOOP_ACTIONS.slice(LOOP_ACTIONS.indexOf('  - id: high-pressure'), LOOP_ACTIONS.indexOf('# Shutting'))
+  const condition = quiet.split('\n').find((line) => line.includes('id: b,'))!
+  const times = (n: number, text: (k: number) => string) => Array.from({ length: n }, (_, k) => text(k)).join('')
+  const rules = (n: number) =>
+    broken(
+      quiet,
+      times(n, (k) => quiet.replace('high-pressure', `high-${k}`)),
+    )
+  t.same(rules(RULES_MAX - 1), [], 'with the first rule they are as many as may be')
+  t.match(rules(RULES_MAX), [{ key: 'rules', found: `${RULES_MAX + 1} items` }])
+  const conditions = (n: number) =>
+    broken(
+      quiet,
+      quiet.replace(
+        `${condition}\n`,
+        times(n, (k) => `${condition.replace('id: b', `id: b-${k}`)}\n`),
+      ),
+    )
+  t.same(conditions(CONDITIONS_MAX - 1), [])
+  t.match(conditions(CONDITIONS_MAX), [{ key: 'rules[1].conditions', found: `${CONDITIONS_MAX + 1} items` }])
+  const targets = (n: number) =>
+    broken('targets:\n', `targets:\n${times(n, (k) => `  - { name: room-${k}, executor: notify, groups: [] }\n`)}`)
+  t.same(targets(TARGETS_MAX - 3), [])
+  t.match(targets(TARGETS_MAX - 2), [{ key: 'targets', found: `${TARGETS_MAX + 1} items` }])
+  const slides = (n: number) => broken(condition, condition.replace('persistence: 5', `persistence: ${n}`))
+  t.match(slides(PERSISTENCE_SLIDES_MAX + 1), [{ key: 'rules[1].conditions[1].persistence' }])
   t.end()
 })
