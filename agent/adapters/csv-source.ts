@@ -207,10 +207,11 @@ export function frameOf(
   }
 }
 
-/** A number as it is written, otherwise NaN: the evaluator counts it as one. */
-function numberOf(cell: string): number {
+/** A number as it is written, otherwise NaN: the evaluator counts it as one. One that no double holds, as `1e400`, is none. */
+export function numberOf(cell: string): number {
   const text = cell.trim()
-  return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : Number.NaN
+  const value = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : Number.NaN
+  return Number.isFinite(value) ? value : Number.NaN
 }
 
 const CALENDAR = /^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6})\d*)?(?:Z|\+00:?00)?$/

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { encodeBaseline } from '../../shared/codec/baseline-record.ts'
-import type { InForceForRig } from '../../shared/config/channel-chain.ts'
+import { channelChain, type InForceForRig } from '../../shared/config/channel-chain.ts'
 import { readBytes } from '../../shared/config/files.ts'
 import { loadRuntimeConfig, parseRuntimeFiles } from '../../shared/config/load.ts'
 import { defaultQualityPolicy, type LoadedPolicy, parseQualityPolicy } from '../../shared/config/quality-policy.ts'
@@ -32,6 +32,7 @@ import { recordCsv } from '../pipeline/nominal-csv.ts'
 import { replay } from '../pipeline/replay.ts'
 import { inForceFor, statedOf } from '../pipeline/stated.ts'
 import { viewStorage } from '../storage.ts'
+import { type CellsOfFile, cellLines, cellsContext, cellsJson } from './recording-cells.ts'
 
 type CreateOptions = Readonly<{
   from?: string
@@ -57,27 +58,37 @@ type Gathered = Readonly<{
   segments: readonly Readonly<{ segment: StepTable; about: BaselineSegment }>[]
   registry: Uint8Array
   inForce: InForceForRig
+  /** What the cells of recordings were, by file; of a state folder nothing. */
+  cells: readonly CellsOfFile[]
 }>
 
-/** @throws HbError USAGE, BASELINE_TOO_SHORT, BASELINE_TWICE, BASELINE_GATE, RIG_UNKNOWN, STATE_MISSING */
+/** @throws HbError USAGE, BASELINE_TOO_SHORT, BASELINE_TWICE, BASELINE_GATE, CSV_CELLS, RIG_UNKNOWN, STATE_MISSING */
 export async function createBaseline(options: CreateOptions): Promise<void> {
   if (existsSync(options.out))
     throw new HbError('USAGE', { option: '--out', found: `${options.out} exists`, expected: 'a new file' })
   const kind = kindOf(options.kind)
+  if (options.decimal !== 'point' && options.decimal !== 'comma')
+    throw new HbError('USAGE', { option: '--decimal', found: options.decimal, expected: 'point or comma' })
   const given = [options.from, options.csv, options.run].filter((source) => source !== undefined)
   if (given.length !== 1)
     throw new HbError('USAGE', { option: '--from', expected: 'one of --from DIR, --csv FILES and --run FOLDERS' })
   const gathered = options.from === undefined ? gatherCsv(options) : await gatherState(options, options.from)
   requireApart(gathered.segments)
   const record = recordOf(gathered, { kind, family: options.family, policy: policyOf(options.policy) })
+  const said = cellsContext(gathered.cells)
   if (record.metrics.length === 0)
-    throw new HbError('BASELINE_TOO_SHORT', { rig: record.rig, from: utc(record.fromUs), to: utc(record.toUs) })
+    throw new HbError('BASELINE_TOO_SHORT', {
+      rig: record.rig,
+      from: utc(record.fromUs),
+      to: utc(record.toUs),
+      ...said,
+    })
   requireEveryMetric(gathered, record)
   if (!record.gate.passed && options.draft !== true && kind !== 'draft')
-    throw new HbError('BASELINE_GATE', { rig: record.rig, reasons: record.gate.reasons.join('; ') })
+    throw new HbError('BASELINE_GATE', { rig: record.rig, reasons: record.gate.reasons.join('; '), ...said })
   const bytes = encodeBaseline(record)
   writeNew(options.out, bytes, 0o644)
-  report(options, record, bytes)
+  report(options, { record, bytes, cells: gathered.cells })
 }
 
 function kindOf(text: string): BaselineKind {
@@ -122,13 +133,14 @@ function requireApart(segments: Gathered['segments']): void {
 }
 
 /** A metric that asks for a baseline and has none is not left out without a word: nothing would watch it. */
-function requireEveryMetric({ recorder }: Gathered, record: BaselineRecord): void {
+function requireEveryMetric({ recorder, cells }: Gathered, record: BaselineRecord): void {
   const known = new Set(record.metrics.map(({ metric }) => metric))
   const without = recorder.rig.settings.metrics.filter((m) => m.required && m.baselineRequired && !known.has(m.metric))
   if (without.length === 0 || record.kind === 'draft') return
   throw new HbError('BASELINE_GATE', {
     rig: record.rig,
     reasons: without.map((m) => `too little of ${m.metric}: no usable samples, or not at its nominal rate`).join('; '),
+    ...cellsContext(cells),
   })
 }
 
@@ -175,19 +187,22 @@ function contextOf({ context, mode }: RigConfig): BaselineContext {
   }
 }
 
+type Recording = Readonly<{ path: string; source: string; decimalComma: boolean }>
+
 /** Recordings to gather, and what a segment names them by: the signals of runs by their ids, files by their paths. */
-function recordingsOf({ csv = [], run = [], decimal }: CreateOptions): { path: string; source: string }[] {
+function recordingsOf({ csv = [], run = [], decimal }: CreateOptions): Recording[] {
+  const decimalComma = decimal === 'comma'
   const ofRuns = run.map((folder) => {
-    const { meta } = readRunFolder(folder, decimal === 'comma' ? 'comma' : undefined)
+    const { meta, decimal: mark } = readRunFolder(folder, decimalComma ? 'comma' : undefined)
     const path = join(folder, 'signals.csv')
     if (!existsSync(path))
       throw new HbError('RUN_MISSING', {
         path,
         reason: 'a baseline is made of signals over time; metrics.csv has none',
       })
-    return { path, source: meta.run_id }
+    return { path, source: meta.run_id, decimalComma: mark === 'comma' }
   })
-  return [...csv.map((path) => ({ path, source: path })), ...ofRuns]
+  return [...csv.map((path) => ({ path, source: path, decimalComma })), ...ofRuns]
 }
 
 function gatherCsv(options: CreateOptions): Gathered {
@@ -200,17 +215,21 @@ function gatherCsv(options: CreateOptions): Gathered {
   const { files } = loaded
   const rig = oneRig(loaded.config.rigs, options.rig)
   const columns = {
-    decimalComma: options.decimal === 'comma',
     ignore: options.ignoreColumn ?? [],
     ...(options.timeColumn === undefined ? {} : { timeColumn: options.timeColumn }),
   }
+  const inForce = inForceFor(loaded, rig.rig)
+  const feeds = (channel: string): boolean => channelChain({ channel, unit: null }, inForce).metric !== null
   let recorder: NominalRecorder | null = null
   const segments: Gathered['segments'][number][] = []
-  for (const { path, source } of recordingsOf(options)) {
-    recorder = recordCsv(path, { files, rig, columns }, recorder?.fit)
+  const cells: CellsOfFile[] = []
+  for (const { path, source, decimalComma } of recordingsOf(options)) {
+    const recorded = recordCsv(path, { files, rig, columns: { ...columns, decimalComma }, feeds }, recorder?.fit)
+    recorder = recorded.recorder
+    cells.push({ file: path, cells: recorded.cells })
     segments.push(...segmentsOf(recorder, source))
   }
-  return { recorder: recorder!, segments, registry: registryOf(files, rig), inForce: inForceFor(loaded, rig.rig) }
+  return { recorder: recorder!, segments, registry: registryOf(files, rig), inForce, cells }
 }
 
 function oneRig(rigs: readonly RigConfig[], wanted: string | undefined): RigConfig {
@@ -275,6 +294,7 @@ async function gatherState(options: CreateOptions, from: string): Promise<Gather
     segments: segmentsOf(recorder, journal).filter((s) => s.about.fromUs >= fromUs),
     registry,
     inForce,
+    cells: [],
   }
 }
 
@@ -282,7 +302,9 @@ function registryOf(files: readonly Readonly<{ name: string; bytes: Uint8Array }
   return files.find((file) => file.name === rig.registry_file)!.bytes
 }
 
-function report(options: CreateOptions, record: BaselineRecord, bytes: Uint8Array): void {
+type Made = Readonly<{ record: BaselineRecord; bytes: Uint8Array; cells: readonly CellsOfFile[] }>
+
+function report(options: CreateOptions, { record, bytes, cells }: Made): void {
   const digest = toHex(digestOf(DOMAIN.baseline, bytes))
   const known = record.metrics
   const rows = [
@@ -315,11 +337,13 @@ function report(options: CreateOptions, record: BaselineRecord, bytes: Uint8Arra
       segments: record.segments.length,
       metrics: known.length,
       not_watched_together: lack,
+      recordings: cells.map(cellsJson),
       gate: { passed: gate.passed, reasons: gate.reasons, confidence: gate.confidence },
     },
     [
       `${record.kind} baseline of ${record.rig} from ${utc(record.fromUs)} to ${utc(record.toUs)}, ${record.segments.length} segments`,
       ...table(rows),
+      ...cells.flatMap(cellLines),
       ...(lack === null ? [] : [`channels are not watched together: ${lack}`]),
       ...gate.reasons.map((reason) => `gate: ${reason}`),
       `confidence ${gate.confidence.toFixed(2)}`,

@@ -20,7 +20,7 @@ export function baselineCommands(program: Command): void {
     .option('--run <folder...>', 'run folders with signals.csv, oldest first; instead of --csv')
     .option('--time-column <name>', 'with --csv or --run: column of times')
     .option('--ignore-column <name...>', 'with --csv: columns without a meaning here')
-    .option('--decimal <mark>', 'with --csv: point or comma', 'point')
+    .option('--decimal <mark>', 'with --csv or --run: decimal mark of the numbers, point or comma', 'point')
     .option('--rig <id>', 'rig; may be left out when there is only one')
     .option('--kind <kind>', 'what it is meant to be: draft, golden or rolling', 'draft')
     .option('--family <id>', 'rigs that are alike enough to share it', '')

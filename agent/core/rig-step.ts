@@ -11,6 +11,8 @@ import { emptyAll } from './panes.ts'
 import { forgetAllDepartures } from './persistence.ts'
 import { replaceChannel } from './replaced.ts'
 import { noteFirst, type Revision, restartSlower, reviseClosed } from './revise.ts'
+import { actOnInput, actOnSlide } from './rig-safety.ts'
+import type { SafetyChange, SafetyInput } from './safety/changes.ts'
 import type { Digests } from './settings.ts'
 import { closePanes } from './slide.ts'
 import type { RigState } from './state.ts'
@@ -19,11 +21,19 @@ import { changeMode, eventIn, skipSteps, watchSlide } from './watch.ts'
 import { clearWindow } from './windows.ts'
 
 /** When an input is: its time, what is wrong with the time since the one before, and whether it may start a rig. */
-export type Time = Readonly<{ nowUs: Micros; gap: 'agent_down' | 'time_jump' | null; starts: boolean }>
+export type Time = Readonly<{
+  nowUs: Micros
+  gap: 'agent_down' | 'time_jump' | null
+  starts: boolean
+  /** The wall clock was stepped: what it dated before cannot be compared with what it dates now. */
+  stepped: boolean
+}>
 
 /** What happens on one rig, before it has a place among what happens on others. */
 export type RigOutcome =
   | Revision
+  /** What the safety kernel has to say. */
+  | Readonly<{ kind: 'safety'; changes: readonly SafetyChange[] }>
   | Readonly<{ kind: 'late'; samples: readonly LateSample[]; more: number }>
   /** `judgements` are for looking only; null where nobody will. */
   | Readonly<{ kind: 'slide'; slide: Slide; judgements: readonly Judgement[] | null }>
@@ -39,7 +49,11 @@ export type RigInput = Exclude<EvaluatorInput, { kind: 'config' | 'loss' }>
  */
 
 /** Takes what an input brings to this rig, if anything. */
-export function takeOnRig(rig: RigState, input: RigInput, nowUs: Micros, outcomes: RigOutcome[]): void {
+export function takeOnRig(
+  rig: RigState,
+  input: RigInput,
+  { nowUs, outcomes, digests }: Readonly<{ nowUs: Micros; outcomes: RigOutcome[]; digests: Digests }>,
+): void {
   const id = rig.settings.rig
   if (input.kind === 'frame') {
     for (const result of input.results) if (rigOf(result) === id) takeFrame(rig, result, nowUs)
@@ -47,6 +61,21 @@ export function takeOnRig(rig: RigState, input: RigInput, nowUs: Micros, outcome
   } else if (input.kind === 'mode' && input.rig === id) changeMode(rig, input.mode, nowUs)
   else if (input.kind === 'run' && input.rig === id) changeRun(rig, input)
   else if (input.kind === 'channel' && input.rig === id) replaceChannel(rig, input, nowUs)
+  else {
+    const about = safetyInput(input, id)
+    if (about !== null) pushSafety(outcomes, actOnInput(rig, about, nowUs, digests))
+  }
+}
+
+/** What an input says to the kernel of a rig; null for one that is about something else. */
+function safetyInput(input: RigInput, rig: string): SafetyInput | null {
+  if (input.kind === 'action_transition') return input.rig === rig ? input.step : null
+  if (input.kind === 'policy') return input.rig === rig ? input.order : null
+  return input.kind === 'ack' && input.rig === rig ? input : null
+}
+
+function pushSafety(outcomes: RigOutcome[], changes: readonly SafetyChange[]): void {
+  if (changes.length > 0) outcomes.push({ kind: 'safety', changes })
 }
 
 function rigOf(result: FrameResult): string {
@@ -77,6 +106,7 @@ export function changeRun(rig: Pick<RigState, 'run'>, input: Extract<EvaluatorIn
 /** Starts a rig at its first frame or tick, jumps over a gap, and closes the slides whose time is up. */
 export function advanceRig(rig: RigState, time: Time, outcomes: RigOutcome[], digests: Digests): void {
   const { slideUs, latenessUs } = rig.settings
+  if (time.stepped && rig.safety !== null) rig.safety.steppedUs = time.nowUs
   if (rig.closedUs < 0) {
     if (!time.starts) return
     rig.closedUs = startOf(rig, time.nowUs)
@@ -91,7 +121,8 @@ export function advanceRig(rig: RigState, time: Time, outcomes: RigOutcome[], di
       }),
     )
   }
-  while (rig.closedUs + slideUs + latenessUs + slideUs <= time.nowUs) closeSlide(rig, outcomes, digests)
+  while (rig.closedUs + slideUs + latenessUs + slideUs <= time.nowUs)
+    closeSlide(rig, { nowUs: time.nowUs, outcomes, digests })
 }
 
 /** Where evaluation begins at a time: the slide that is due next. */
@@ -142,10 +173,12 @@ export function completeRig(rig: RigState, nowUs: Micros, outcomes: RigOutcome[]
     complete = Math.min(complete, newest - latenessUs)
   }
   if (complete === Number.POSITIVE_INFINITY) return
-  while (rig.closedUs + slideUs <= complete) closeSlide(rig, outcomes, digests)
+  while (rig.closedUs + slideUs <= complete) closeSlide(rig, { nowUs, outcomes, digests })
 }
 
-function closeSlide(rig: RigState, outcomes: RigOutcome[], digests: Digests): void {
+type Closing = Readonly<{ nowUs: Micros; outcomes: RigOutcome[]; digests: Digests }>
+
+function closeSlide(rig: RigState, { nowUs, outcomes, digests }: Closing): void {
   const slice = closePanes(rig, digests)
   const endUs = rig.closedUs
   watchSlide(rig)
@@ -155,6 +188,7 @@ function closeSlide(rig: RigState, outcomes: RigOutcome[], digests: Digests): vo
   const slide = { endUs, verdict, findings: rankFindings(judgements), slice, mode, run, event: eventIn(rig) }
   outcomes.push({ kind: 'slide', slide, judgements })
   digests.closed?.(rig, verdict)
+  pushSafety(outcomes, actOnSlide(rig, { slide, judgements, nowUs }, digests))
   noteFirst(rig, slide)
   outcomes.push(...reviseClosed(rig, digests))
 }

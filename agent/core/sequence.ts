@@ -30,6 +30,8 @@ export function sequenceOutcome(state: EvaluatorState, index: number, outcome: R
       return sequenceRevision(state, index, outcome, digests)
     case 'late':
       return [{ ...outcome, rig }]
+    case 'safety':
+      return outcome.changes.map((change) => ({ kind: 'safety', rig, change }))
     case 'gap': {
       // What was decided before a gap is not looked at a second time.
       state.firsts[index] = []

@@ -6,6 +6,7 @@ import type {
   BaselineWindow,
   DetectorFit,
 } from '../../shared/model/baseline.ts'
+import type { CertificateBasis } from '../../shared/model/baseline-arming.ts'
 import type { DecayPolicy } from '../../shared/model/baseline-decay.ts'
 import type { Affine } from '../../shared/model/units.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
@@ -18,7 +19,7 @@ import type { RigState } from './state.ts'
  */
 export const EVALUATOR_VERSION = 3
 /** Version of the layout of a snapshot. A checkpoint of another layout is passed over and the journal replayed. */
-export const STATE_LAYOUT = 4
+export const STATE_LAYOUT = 5
 
 /** A window is judged when it holds this share of the samples that the nominal rate promises; below it is INSUFFICIENT. */
 export const WINDOW_FILL_RATIO = 0.8
@@ -44,6 +45,8 @@ export const MISSING_MAX = 1e12
 export const CHANNEL_LISTS_MAX = 256
 /** A step of time longer than this between two inputs is a gap: it is recorded and not filled with empty slides. */
 export const GAP_US: Micros = 10_000_000
+/** A clock that goes back by more than this was stepped, and what it dated before is not believed for a while (SE-08). */
+export const CLOCK_STEP_US: Micros = 500_000
 /** Replaced sensors remembered per rig, by metric; more than a registry has metrics. The oldest that it has no more goes. */
 export const REPLACED_MAX = 8192
 /** Conversions of stated units remembered per rig; past it each is worked out again. */
@@ -117,6 +120,8 @@ export type Baseline = Readonly<{
   /** Detectors of the whole rig; their channels are the metrics of the record, in its order. */
   rigDetectors: readonly DetectorFit[]
   rigMaxima: readonly number[]
+  /** What it rests on, for gates; absent: not known, and then nothing hard is done on it. */
+  basis?: CertificateBasis
   /** For people alone, nothing is decided from it: terms of the confidence, and what tells how old it has grown. */
   about?: Readonly<{
     inputs: BaselineGate['inputs']
@@ -149,9 +154,18 @@ export type RigSettings = Readonly<{
   /** Baselines of other modes; absent: none. */
   modeBaselines?: ReadonlyMap<Mode, ModeBaselines>
   /** What may be done to the rig, and where each metric comes from, in their order; absent: nothing is ever done. */
-  safety?: Readonly<{ policy: RigPolicy; trails: readonly MetricProvenance[] }>
+  safety?: RuledSettings
   /** How long a rig settles after a change of mode: until then nothing is compared with a baseline. */
   settleUs: Micros
+}>
+
+/** Under what a rig is acted on. */
+export type RuledSettings = Readonly<{
+  policy: RigPolicy
+  /** Where each metric comes from, in the order of the metrics. */
+  trails: readonly MetricProvenance[]
+  /** Digest in hex of everything in force: files and evaluator. An arming holds for it alone (SE-22). */
+  config: string
 }>
 
 /** The baselines that hold in one mode. */
@@ -195,7 +209,7 @@ export type EvaluatorSettings = Readonly<{
  */
 export type Digests = Readonly<{
   /** SHA-256 with a domain prefix over bytes. */
-  bytes(domain: 'slide' | 'node' | 'slice' | 'chain', ...parts: Uint8Array[]): Uint8Array
+  bytes(domain: 'slide' | 'node' | 'slice' | 'chain' | 'action', ...parts: Uint8Array[]): Uint8Array
   /** The one encoding of a value. */
   encode(value: import('../../shared/model/decision.ts').Canonical): Uint8Array
   closed?(rig: RigState, verdict: import('../../shared/model/verdict.ts').OverallVerdict): void

@@ -15,6 +15,7 @@ import { createPaneTree, type PaneTree } from './pane-tree.ts'
 import { createOpenPanes, type OpenPanes } from './panes.ts'
 import { createPersistence, type Persistence } from './persistence.ts'
 import type { Replaced } from './replaced.ts'
+import { createRigSafety, type RigSafety } from './rig-safety.ts'
 import type { EvaluatorSettings, RigSettings } from './settings.ts'
 import { createSources, type Sources } from './sources.ts'
 import { createWindow, type JoinedWindow } from './windows.ts'
@@ -72,6 +73,8 @@ export type RigState = {
   slower: Slower | null
   /** Where samples came from; null for a rig without a policy, and for the second look. */
   readonly origins: Origins | null
+  /** What is remembered for actions; null likewise. */
+  readonly safety: RigSafety | null
 }
 
 /** What a decision said that a revision may correct, and the mode and run in force when it did. */
@@ -191,6 +194,7 @@ export function createRigState(settings: RigSettings): RigState {
     late: settings.latePolicy === 'drop' ? null : { samples: [], more: 0 },
     slower: settings.latePolicy === 'revise' ? createSlower(settings) : null,
     origins: settings.safety === undefined ? null : createOrigins(metrics),
+    safety: createRigSafety(settings),
   }
 }
 

@@ -8,6 +8,7 @@ import { emptyAll } from './panes.ts'
 import { differInBaselinesAlone, rebased } from './rebase.ts'
 import { closeRange } from './record.ts'
 import { restartSlower } from './revise.ts'
+import { actUnder } from './rig-safety.ts'
 import {
   advanceRig,
   completeRig,
@@ -18,8 +19,9 @@ import {
   type Time,
   takeOnRig,
 } from './rig-step.ts'
+import type { SafetyChange } from './safety/changes.ts'
 import { type RevisedEffect, sequenceOutcome } from './sequence.ts'
-import { type Digests, type EvaluatorSettings, GAP_US } from './settings.ts'
+import { CLOCK_STEP_US, type Digests, type EvaluatorSettings, GAP_US } from './settings.ts'
 import { createRigState, type EvaluatorState, noRecord, type RigState } from './state.ts'
 import { totalCounts } from './totals.ts'
 
@@ -38,6 +40,8 @@ export type Effect =
   | Readonly<{ kind: 'gap'; rig: string; fromUs: Micros; toUs: Micros; reason: string; dropped: number }>
   | RevisedEffect
   | LateEffect
+  /** An action, an arming or an alarm changes: to be written down, and carried out as it says. */
+  | Readonly<{ kind: 'safety'; rig: string; change: SafetyChange }>
   | Readonly<{ kind: 'request_action'; rig: string; seq: number; action: 'notify'; outcome: 'would_have_done' }>
 
 /**
@@ -64,7 +68,7 @@ export function step(state: EvaluatorState, input: EvaluatorInput, digests: Dige
     takeOutcomes(state, { index, outcomes, effects }, digests)
   }
   for (let index = 0; index < state.rigs.length; index += 1) {
-    takeOnRig(state.rigs[index]!, input, time.nowUs, outcomes)
+    takeOnRig(state.rigs[index]!, input, { nowUs: time.nowUs, outcomes, digests })
     takeOutcomes(state, { index, outcomes, effects }, digests)
   }
   for (let index = 0; index < state.rigs.length; index += 1) {
@@ -107,6 +111,7 @@ export function advanceClock(
     nowUs: state.nowUs,
     gap: jumped ? (down ? 'agent_down' : 'time_jump') : null,
     starts: input.kind === 'frame' || input.kind === 'tick',
+    stepped: (jumped && !down) || beforeUs - input.nowUs > CLOCK_STEP_US,
   }
 }
 
@@ -135,6 +140,9 @@ function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Tim
       closedUs: gridOf(rig, old.closedUs),
       originUs: originOf(rig, time.nowUs),
     })
+    effects.push(
+      ...actUnder(rig, old, time.nowUs).map((change): Effect => ({ kind: 'safety', rig: rigSettings.rig, change })),
+    )
     restartSlower(rig, old)
     if (time.gap !== null && old.closedUs >= 0)
       pushGap(

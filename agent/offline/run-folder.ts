@@ -45,6 +45,8 @@ export type RunFolder = Readonly<{
   signals: ReadonlyMap<string, readonly number[]>
   events: number
   warnings: readonly string[]
+  /** Decimal mark of its files, as it was given or as `run_meta.json` says. */
+  decimal: Decimal
 }>
 
 /**
@@ -65,7 +67,15 @@ export function readRunFolder(path: string, decimal?: Decimal): RunFolder {
   const signals = readSignals(textOf(path, 'signals.csv', null), mark, problems)
   const events = countEvents(textOf(path, 'events.jsonl', null), problems)
   if (problems.length > 0) throw new HbError('RUN_INVALID', contextOf(path, problems))
-  return { path, meta, metrics: read.metrics, signals, events, warnings: [...warnings, ...read.warnings] }
+  return {
+    path,
+    meta,
+    metrics: read.metrics,
+    signals,
+    events,
+    warnings: [...warnings, ...read.warnings],
+    decimal: mark,
+  }
 }
 
 function contextOf(path: string, problems: readonly RunProblem[]): Record<string, string | number> {

@@ -107,7 +107,7 @@ export class Shard {
     if (body !== null) {
       const input = rigInput(decodeJournalInput(body) as Parameters<typeof rigInput>[0])
       for (const at of this.rigs) {
-        takeOnRig(at.rig, input, time.nowUs, outcomes)
+        takeOnRig(at.rig, input, { nowUs: time.nowUs, outcomes, digests: evaluatorDigests })
         for (const outcome of outcomes.splice(0)) found(1, at, outcome)
       }
     }

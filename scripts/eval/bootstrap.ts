@@ -13,11 +13,11 @@ export type CountsOfFiles = readonly (readonly Counts[])[]
 
 /**
  * 95 % intervals of pooled rates when the files are drawn anew with replacement: how much a figure owes to which files
- * there happened to be. All starts of a file are drawn together, for they are the same run.
+ * there happened to be. All starts of a file are drawn together, for they are the same run. `always` is in every draw.
  */
-export function bootstrapRates(files: CountsOfFiles): RateIntervals | null {
+export function bootstrapRates(files: CountsOfFiles, always: readonly Counts[] = []): RateIntervals | null {
   if (files.length === 0) return null
-  const draws = drawFiles(files.length).map((drawn) => ratesOfDraw(files, drawn))
+  const draws = drawFiles(files.length).map((drawn) => ratesOfDraw(files, drawn, always))
   return intervalsOf(draws)
 }
 
@@ -37,11 +37,11 @@ export function bootstrapMean(values: readonly number[]): Between | null {
   return between(drawFiles(values.length).map((drawn) => meanOf(drawn.map((k) => values[k]!))))
 }
 
-function ratesOfDraw(files: CountsOfFiles, drawn: readonly number[]): Rates {
+function ratesOfDraw(files: CountsOfFiles, drawn: readonly number[], always: readonly Counts[] = []): Rates {
   const starts = files[0]!.length
-  return meanRates(
-    Array.from({ length: starts }, (_, start) => ratesOf(addCounts(drawn.map((f) => files[f]![start] ?? NO_COUNTS)))),
-  )
+  const pooled = (start: number): Rates =>
+    ratesOf(addCounts([...always, ...drawn.map((f) => files[f]![start] ?? NO_COUNTS)]))
+  return meanRates(Array.from({ length: starts }, (_, start) => pooled(start)))
 }
 
 function intervalsOf(draws: readonly Rates[]): RateIntervals {

@@ -1,10 +1,10 @@
-import { bootstrapMean } from './bootstrap.ts'
 import { meanOf } from './confusion.ts'
 import type { Mode, Say } from './evaluate-skab.ts'
 import { brokenRules, checkSameness, figuresOf } from './figures.ts'
 import { inLanes } from './lanes.ts'
 import type { Recording } from './recording.ts'
-import { FAULT_ROW, readTep } from './tep.ts'
+import { FAULT_ROW, ROW_S, readTep } from './tep.ts'
+import { inPlant, percentAlarmed, percentOf, round, tepHeadline, tepPooled } from './tep-figures.ts'
 import type { Bench } from './trial.ts'
 import { type RunOutcome, type RunPlan, watchRun } from './watch-run.ts'
 
@@ -16,7 +16,8 @@ export async function evaluateTep(bench: Bench, order: TepOrder, say: Say) {
   const own = { recording: fit, from: 0, to: fit.rows.length }
   const planOf = (recording: Recording): RunPlan => ({
     order: { id: recording.id, own, earlier: [] },
-    run: { recording, firstRow: 0, start: 0, group: 'tep' },
+    // A fault is a kind of its own: `d01` of `d01_te.dat`.
+    run: { recording, firstRow: 0, start: 0, group: recording.id.slice(0, recording.id.indexOf('_')) },
     measure: true,
   })
   say(`watching ${faults.length} faults, each as it was and with normal rows in place of it, and the normal run`)
@@ -25,32 +26,25 @@ export async function evaluateTep(bench: Bench, order: TepOrder, say: Say) {
   )
   say('watching some runs again: as they were, without JIT, permuted, killed and restored')
   const sameness = await checkSameness(bench, outcomes)
-  const { headline, cost, ...figures } = figuresOf([quiet!, ...outcomes])
+  const { headline: _, cost, files, ...figures } = figuresOf([quiet!, ...outcomes])
+  const runs = { quiet: quiet!, faults: outcomes, counted: faults.map(({ counted }) => counted) }
+  const { fdr18, bootstrap, false_alarms, without_meaning, ...headline } = tepHeadline(runs)
   const byFault = faults.map(({ number, counted }, k) => faultFigures(number, counted, outcomes[k]!))
-  const { f1, mar, j, events } = headline
-  const counted = byFault.flatMap(({ counted: counts, fdr }) => (counts ? [fdr] : []))
   return {
     result: {
-      fdr18: round(meanOf(counted)),
-      far: round(percentAlarmed(quiet!, 0, normal.rows.length)),
-      faults: { counted: counted.length, all: byFault },
-      ...cost,
-      ...{
-        score_digest: figures.score_digest,
-        bootstrap: { fdr18: bootstrapMean(counted) },
-        sameness: sameness.same,
-        pooled: { f1, mar, j, events },
-      },
+      ...{ fdr18, ...headline, ...cost, score_digest: figures.score_digest, bootstrap },
+      ...{ without_meaning, false_alarms, seconds_per_row: ROW_S },
+      faults: { counted: runs.counted.filter((counts) => counts).length, all: byFault },
+      ...{ sameness: sameness.same, pooled: tepPooled(runs) },
       far_before_faults: round(meanOf(outcomes.map((outcome) => percentAlarmed(outcome, 0, FAULT_ROW)))),
       streams_of_normal_run: streamsAlarmed(quiet!, 0),
       streams_of_faults: meanStreams(outcomes.filter((_, k) => faults[k]!.counted)),
       ...figures,
+      files: files.map((file) => ({ ...file, delay_s: file.delay_s.map(inPlant) })),
     },
     broken: brokenRules({ position: figures.position_check, sameness }),
   }
 }
-
-const round = (value: number): number => Number(value.toFixed(2))
 
 function faultFigures(number: number, counted: boolean, outcome: RunOutcome) {
   const { recording } = outcome.run
@@ -64,16 +58,7 @@ function faultFigures(number: number, counted: boolean, outcome: RunOutcome) {
   }
 }
 
-/** Share of rows `from … to − 1` in which an alarm stood, in percent; a rejected baseline never alarms. */
-function percentAlarmed({ verdicts }: RunOutcome, from: number, to: number): number {
-  return percentOf(verdicts?.alarm.subarray(from, to) ?? new Uint8Array(to - from))
-}
-
-function percentOf(alarm: Uint8Array): number {
-  return alarm.length === 0 ? 0 : (100 * alarm.reduce((sum, one) => sum + one, 0)) / alarm.length
-}
-
-/** The same of every companion stream by itself. */
+/** Share of rows from `from` on in which every companion stream stood in alarm, in percent. */
 function streamsAlarmed({ verdicts }: RunOutcome, from: number): Record<string, number> {
   const streams = [...(verdicts?.streams ?? [])]
   return Object.fromEntries(streams.map(([name, alarm]) => [name, round(percentOf(alarm.subarray(from)))]))

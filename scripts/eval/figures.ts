@@ -93,7 +93,8 @@ export function brokenRules({
       ? []
       : [
           `position check: ${position.far_in_place_of_faults.toFixed(1)} % of normal rows alarmed where faults were, ` +
-            `${position.far_on_normal_rows.toFixed(1)} % of the others`,
+            `${position.far_on_normal_rows.toFixed(1)} % of the others` +
+            (position.far_before_fault === null ? '' : `, ${position.far_before_fault.toFixed(1)} % of those before`),
         ]),
     ...sameness.differences,
     ...(sameness.same.runs > 0 ? [] : ['no run was watched again: every baseline of the first start was rejected']),

@@ -38,6 +38,7 @@ const LINES: readonly (readonly [title: string, path: string, unit: string])[] =
   ['by start', 'by_start', ''],
   ['by group', 'by_group', ''],
   ['by fault', 'faults.all', ''],
+  ['without a meaning here', 'without_meaning', ''],
   ['baselines rejected', 'rejected.runs', ''],
   ['  with these left out', 'rejected.left_out', ''],
   ['position check', 'position_check', ''],

@@ -7,6 +7,8 @@ const FIT = 'd00.dat'
 const NORMAL = 'd00_te.dat'
 /** Row at which the fault begins in every test file. */
 export const FAULT_ROW = 160
+/** Time between two rows of the plant; they are shown a second apart. */
+export const ROW_S = 180
 /** Test files were not recorded in one with what is fitted on; an hour behind its begin is behind its end. */
 const BEHIND_FIT_MS = 3_600_000
 /** Faults that no published method tells from normal; the mean of the others is what is compared. */

@@ -62,7 +62,6 @@ export function withoutRepeats(problems: readonly Problem[]): Problem[] {
 
 /** A known word that an unknown one was probably meant to be, as a sentence; undefined when none is near. */
 export function didYouMean(word: string, known: readonly string[]): string | undefined {
-  if (known.length === 0 || word.length > WORD_MAX) return undefined
   const near = nearest(word, known)
   return near === undefined ? undefined : `did you mean \`${near}\`?`
 }
@@ -108,8 +107,9 @@ function secondsHint(name: string, known: readonly string[]): string {
   return `write \`${now}\`, in milliseconds: a value in seconds times 1000`
 }
 
-function nearest(word: string, known: readonly string[]): string | undefined {
-  if (known.length === 0) return undefined
+/** The known word that is nearest to another; undefined when none is near. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  if (known.length === 0 || word.length > WORD_MAX) return undefined
   const near = closest(word, known)
   if (distance(word, near) <= Math.max(1, Math.floor(word.length / 3))) return near
   // Two letters the wrong way round are two edits, and the commonest slip in a short word.

@@ -6,6 +6,7 @@ import { type InForce, mergedProblems, metricsFor, type RegistryMetric, registry
 import { RegistrySchema } from './registry-schema.ts'
 import type { Schema } from './schema-terms.ts'
 import type { MetricConfig, RegistryConfig } from './types.ts'
+import { didYouMeanUnit } from './unit-hint.ts'
 
 /**
  * `mistake`: no agent starts with it. Everything else an agent takes, and means something that is easily mistaken: most of
@@ -18,6 +19,7 @@ export type LintRule =
   | 'percent_only_at_zero'
   | 'ambiguous_unit_key'
   | 'rounded_factor'
+  | 'unit_never_converted'
   | 'min_effect_hides_threshold'
   | 'limit_never_reached'
 
@@ -172,7 +174,26 @@ function unitTraps(at: Looking): void {
   }
 }
 
+/**
+ * A unit that the table does not know, or that no factor converts, is permitted: it is equal to itself. Whoever meant it
+ * must be told that nothing else ever becomes it, for a slip of the pen looks the same (ADR 18).
+ */
+function opaqueUnitTrap(at: Looking): void {
+  const { unit, unit_map: map = {} } = at.m
+  const read = unit.trim() === '' ? null : parseUnit(unit)
+  if (read === null || read.ok) return
+  const others = Object.keys(map).filter((name) => name !== unit)
+  const converted =
+    others.length === 0 ? 'never converted' : `converted from ${others.join(', ')} of \`unit_map\` alone`
+  const meant = didYouMeanUnit(unit)
+  at.add('unit', 'unit_never_converted', {
+    found: read.detail,
+    expected: 'a unit of the table, unless it is meant to be equal to itself alone',
+    hint: `${meant === undefined ? '' : `${meant} `}it is ${converted}: samples that state another unit make the metric INVALID`,
+  })
+}
+
 /** Doubles that were written with all their digits. */
 const SAME_WITHIN = 1e-12
 
-const LOOKS = [criticalTraps, limitTraps, driftTraps, unitTraps] as const
+const LOOKS = [criticalTraps, limitTraps, driftTraps, unitTraps, opaqueUnitTrap] as const

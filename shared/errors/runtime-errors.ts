@@ -133,6 +133,13 @@ export const RUNTIME_ERRORS = {
     remedy:
       'Name the column with `--time-column`, write times as YYYY-MM-DD HH:MM:SS or whole microseconds, and sort the rows.',
   },
+  CSV_CELLS: {
+    exit: 65,
+    retry: false,
+    summary: 'Too many cells of a recording are no numbers, or too many of its rows have other cells than its header.',
+    remedy:
+      'Export it anew: numbers as in 12.5, nothing where nothing was measured, and in every row as many cells as in the header. `--decimal comma` declares numbers as in 12,5; `--ignore-column` leaves out a column without a meaning here.',
+  },
   BASELINE_TWICE: {
     exit: 65,
     retry: false,

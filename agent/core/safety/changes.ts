@@ -31,7 +31,23 @@ export type ActionChange = Readonly<{
   conditions: readonly Readonly<{ id: string; value: ConditionValue }>[]
 }>
 
+export type AlarmSeverity = 'WARNING' | 'CRITICAL'
+
 export type SafetyChange =
   | ActionChange
   | Readonly<{ kind: 'arm'; state: ArmState; reason: string; untilUs: Micros; by: readonly string[] }>
-  | Readonly<{ kind: 'alarm'; id: string; severity: 'WARNING' | 'CRITICAL'; active: boolean; text: string }>
+  | Readonly<{ kind: 'alarm'; id: string; severity: AlarmSeverity; active: boolean; text: string }>
+  /** An input was not followed, and nothing else came of it. `subject` is the key, the rule or the item it named. */
+  | Readonly<{ kind: 'refused'; input: SafetyInput['kind']; subject: string; reasons: readonly string[] }>
+  /** A rule may fire again, or never again under this policy. */
+  | Readonly<{ kind: 'rule'; rule: string; is: 'rearmed' | 'perm_off'; by: readonly string[]; reason: string }>
+  /** A bypass begins or ends (SE-27). `subject` is `rule:ID` or `action:NAME`; `count` counts the bypasses of this rig. */
+  | Readonly<{
+      kind: 'inhibit'
+      subject: string
+      active: boolean
+      untilUs: Micros
+      by: readonly string[]
+      reason: string
+      count: number
+    }>

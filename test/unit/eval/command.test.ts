@@ -179,4 +179,26 @@ t.test('faults of the TEP layout are scored by the share of rows in which an ala
   t.ok(result.far < 2)
   t.equal(result.sameness.permuted, true)
   t.equal(result.position_check.pass, true)
+
+  const asked =
+    'config_hash mode f1 far mar j nab by_group events delay_s alarms_per_hour driver_hit ns_per_value bytes_per_channel score_digest bootstrap fdr18'
+  const keys = new Set([...Object.keys(result), 'mode', 'config_hash'])
+  t.strictSame(
+    asked.split(' ').filter((key) => !keys.has(key)),
+    [],
+    'what every corpus is asked for stands on top',
+  )
+  t.equal(result.mar, Number((100 - result.fdr18).toFixed(2)), 'misses are of the counted faults')
+  t.equal(result.j, Number((1 - (result.far + result.mar!) / 100).toFixed(4)), 'as FAR and MAR beside it')
+  t.ok(result.f1! > 0.6 && result.f1! < 0.7, `one of two faults: ${result.f1}`)
+  t.strictSame(result.events, { total: 2, found: 1, already_alarmed: 0, found_anew: 1 })
+  t.strictSame(Object.keys(result.by_group), ['d01', 'd02', 'd03'])
+  t.match(result.by_group, { d01: { mar: 0 }, d02: { mar: 100 }, d03: { mar: 0 } })
+  t.equal(result.delay_s.p50, result.faults.all[0]!.delay_rows! * 180, 'three minutes a row')
+  t.match(result.false_alarms, { alarms: 0, hours: 20, rows: 400 })
+  t.equal(result.alarms_per_hour, 0)
+  t.match(result.bootstrap, { f1: [Number, Number] as unknown as object, far: null, mar: [0, 100], fdr18: [0, 100] })
+  t.strictSame([result.nab, result.driver_hit], [{ standard: null, low_fp: null, low_fn: null }, null])
+  for (const key of ['nab', 'driver_hit', 'bootstrap.far'] as const)
+    t.match(result.without_meaning[key], /\w+ \w+/, `${key} says why`)
 })

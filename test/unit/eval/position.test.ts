@@ -63,3 +63,22 @@ t.test('alarms in place of faults may exceed those in normal rows by five points
   )
   t.end()
 })
+
+t.test('what a fault leaves behind is no place to hide: the rows before it count by themselves', (t) => {
+  const truth = Uint8Array.from({ length: 300 }, (_, row) => (row >= 100 && row < 200 ? 1 : 0))
+  const restless = (from: number, to: number) => truth.map((_, row) => (row >= from && row < to ? 1 : 0))
+  const run = (replaced: Uint8Array) => positionRun(truth, { original: restless(200, 280), replaced })
+  t.match(positionCheck([run(restless(100, 130))]), {
+    pass: false,
+    far_in_place_of_faults: 30,
+    far_on_normal_rows: 40,
+    far_before_fault: 0,
+  })
+  t.match(positionCheck([run(restless(100, 105))]), { pass: true, far_in_place_of_faults: 5 })
+  const early = positionRun(truth, { original: restless(0, 100), replaced: restless(100, 160) })
+  t.match(positionCheck([early]), { pass: false, far_on_normal_rows: 50, far_before_fault: 100 }, 'both must hold')
+  const atOnce = Uint8Array.from({ length: 200 }, (_, row) => (row < 100 ? 1 : 0))
+  const first = positionRun(atOnce, { original: new Uint8Array(200), replaced: new Uint8Array(200) })
+  t.match(positionCheck([first]), { pass: true, far_before_fault: null }, 'nothing before it')
+  t.end()
+})

@@ -48,6 +48,33 @@ t.test('every trap of the predecessor is reported with its line', (t) => {
   t.end()
 })
 
+t.test('a unit that is never converted is permitted and told, with the one that was meant', (t) => {
+  const unit = (text: string, more = '') => lint(CALM.replace('    unit: bar', `    unit: "${text}"${more}`))
+  t.match(unit('furlong'), [
+    {
+      rule: 'unit_never_converted',
+      key: 'metrics.pressure.unit',
+      found: /`furlong` is no unit of the table/,
+      hint: /^it is never converted: samples that state another unit make the metric INVALID$/,
+    },
+  ])
+  t.ok((unit('furlong')[0]?.line ?? 0) > 1, 'where it stands')
+  for (const [text, meant] of [
+    ['kpa', 'kPa'],
+    ['MBAR', 'mbar'],
+    ['psii', 'psi'],
+    ['m/sek', 'm/sec'],
+    ['lbs/min', 'lb/min'],
+    ['DegC', 'degC'],
+  ] as const)
+    t.match(unit(text), [{ rule: 'unit_never_converted', hint: `did you mean \`${meant}\`?` }], text)
+  t.match(unit('psig'), [{ rule: 'unit_never_converted', found: /air pressure of the day; write `psi` or `bar`/ }])
+  t.match(unit('counts/furlong'), [{ hint: /^it is never/ }], 'no guess where the rest is not known either')
+  t.match(unit('furlong', '\n    unit_map: { mile: 8 }'), [{ hint: /^it is converted from mile of `unit_map` alone/ }])
+  t.same(unit('m3/h'), [])
+  t.end()
+})
+
 t.test('bad input: an alias collision and contradicting keys are mistakes, in every programme and mode', (t) => {
   t.match(pressure('aliases: [FLOW]'), [{ rule: 'mistake', line: 13, found: '`FLOW` for `pressure` and for `flow`' }])
   t.match(lint(`${CALM}programs:\n  other: { metrics: { flow: { fail_min: 300 } } }\n`), [

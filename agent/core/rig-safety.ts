@@ -1,0 +1,117 @@
+import type { Canonical } from '../../shared/model/decision.ts'
+import type { Micros } from '../../shared/units.ts'
+import { kindAt, type Slide } from './decide.ts'
+import type { Judgement } from './judge.ts'
+import { type LastSlide, lastSlideOf, type MetricFacts } from './last-slide.ts'
+import { type Origins, provenanceSince, publisherSince } from './origins.ts'
+import { carryOver } from './safety/carry-over.ts'
+import type { SafetyChange, SafetyInput } from './safety/changes.ts'
+import { safetyAtInput, safetyAtSlide } from './safety/engine.ts'
+import type { KeyOf, MetricSeen, Seen } from './safety/seen.ts'
+import { createSafety, type SafetyState } from './safety/state.ts'
+import { baselinesIn, type Digests, type RigSettings, type RuledSettings } from './settings.ts'
+import type { RigState } from './state.ts'
+
+/** What is remembered for the actions of one rig: what the kernel knows, and the slide that it last looked at. */
+export type RigSafety = {
+  kernel: SafetyState
+  last: LastSlide | null
+  /** When the clock was last stepped; −1 for never. */
+  steppedUs: Micros
+}
+
+/** null for a rig without a policy: nothing is ever done there. */
+export function createRigSafety({ safety }: Pick<RigSettings, 'safety'>): RigSafety | null {
+  return safety === undefined ? null : { kernel: createSafety(safety.policy), last: null, steppedUs: -1 }
+}
+
+/** Takes over what was remembered under another configuration; what that ends is said. */
+export function actUnder(rig: RigState, old: RigState, nowUs: Micros): readonly SafetyChange[] {
+  const [before, now] = [old.settings.safety, rig.settings.safety]
+  if (old.safety === null || before === undefined) return []
+  const policy = now?.policy ?? { ...before.policy, rules: [], interlocks: [], budgets: [], hazards: [], targets: [] }
+  const { kernel, changes } = carryOver(old.safety.kernel, { before: before.policy, now: policy, nowUs })
+  if (rig.safety !== null) Object.assign(rig.safety, { kernel, steppedUs: old.safety.steppedUs })
+  return changes
+}
+
+/** Hands the slide that was just decided to the kernel. Call it while its windows are there. */
+export function actOnSlide(
+  rig: RigState,
+  { slide, judgements, nowUs }: { slide: Slide; judgements: readonly Judgement[]; nowUs: Micros },
+  digests: Digests,
+): SafetyChange[] {
+  const { safety, settings } = rig
+  if (safety === null || settings.safety === undefined) return []
+  safety.last = lastSlideOf(rig, slide, judgements)
+  const seen = seenOf(rig, { last: safety.last, ruled: settings.safety, nowUs })
+  return safetyAtSlide(safety.kernel, settings.safety.policy, seen, keyWith(digests))
+}
+
+/** Hands an input about actions to the kernel. Before the first slide nothing is known, and it says so itself. */
+export function actOnInput(rig: RigState, input: SafetyInput, nowUs: Micros, digests: Digests): SafetyChange[] {
+  const { safety, settings } = rig
+  if (safety === null || settings.safety === undefined) return []
+  const last = safety.last ?? NOTHING_DECIDED
+  const seen = seenOf(rig, { last, ruled: settings.safety, nowUs })
+  return safetyAtInput(safety.kernel, settings.safety.policy, input, seen, keyWith(digests))
+}
+
+const NOTHING_DECIDED: LastSlide = { endUs: -1, verdict: 'NO_TEST', event: null, metrics: [] }
+
+type Looking = Readonly<{ last: LastSlide; ruled: RuledSettings; nowUs: Micros }>
+
+function seenOf(rig: RigState, { last, ruled, nowUs }: Looking): Seen {
+  const { settings, mode, origins, safety } = rig
+  const steppedUs = safety?.steppedUs ?? -1
+  const { baseline } = baselinesIn(settings, mode)
+  return {
+    endUs: last.endUs,
+    nowUs,
+    mode,
+    verdict: last.verdict,
+    event: last.event,
+    config: ruled.config,
+    clockStepped: steppedUs >= 0 && nowUs - steppedUs < CLOCK_STEP_DISTRUST_US,
+    baseline:
+      baseline === null
+        ? null
+        : { kind: kindAt(baseline, last.endUs), confidence: baseline.confidence, basis: baseline.basis ?? null },
+    metric(name) {
+      const m = settings.metrics.findIndex(({ metric }) => metric === name)
+      const facts = last.metrics[m]
+      if (facts === undefined || origins === null) return null
+      return metricSeen(facts, { origins, m, ruled, endUs: last.endUs, nowUs })
+    },
+  }
+}
+
+/** After a step of the clock nothing is believed for as long as a window may hold samples from before it (SE-08). */
+export const CLOCK_STEP_DISTRUST_US: Micros = 60_000_000
+
+type Metric = Readonly<{ origins: Origins; m: number; ruled: RuledSettings; endUs: Micros; nowUs: Micros }>
+
+function metricSeen(facts: MetricFacts, { origins, m, ruled, endUs, nowUs }: Metric): MetricSeen {
+  let widestUs = 0
+  for (const { windowUs } of facts.windows) widestUs = Math.max(widestUs, windowUs)
+  const sinceUs = endUs - widestUs
+  const arrivedUs = origins.arrivedUs[m]!
+  return {
+    verdict: facts.verdict,
+    windows: facts.windows,
+    ageUs: facts.newestUs < 0 ? null : Math.max(0, endUs - facts.newestUs),
+    arrivalAgeUs: arrivedUs < 0 ? null : nowUs - arrivedUs,
+    provenance: provenanceSince(origins, m, sinceUs),
+    publisher: publisherSince(origins, m, sinceUs),
+    trail: ruled.trails[m]!,
+  }
+}
+
+/** A key is the digest of what it names, in hex (SE-14). */
+function keyWith(digests: Digests): KeyOf {
+  return (value: Canonical) => {
+    let hex = ''
+    for (const byte of digests.bytes('action', digests.encode(value))) hex += (byte + 256).toString(16).slice(1)
+    return hex
+  }
+}

@@ -1,0 +1,81 @@
+import type { RigPolicy } from '../../../shared/model/actions-policy.ts'
+import type { Micros } from '../../../shared/units.ts'
+import type { SafetyChange, SafetyInput } from './changes.ts'
+import { advance } from './condition.ts'
+import { priorityOf } from './gate.ts'
+import { takeOrder, watchArm, watchInhibits } from './orders.ts'
+import { type Slide, stepRule } from './rules.ts'
+import type { Run } from './run.ts'
+import type { KeyOf, Seen } from './seen.ts'
+import type { SafetyState } from './state.ts'
+import { expire, takeAck, takeStep } from './steps.ts'
+import { stepVerify } from './verify.ts'
+
+/**
+ * Takes in one closed slide: conditions move on, effects are looked for, and rules propose what their gates let pass.
+ *
+ * Equal state, policy and slides give equal changes, whatever happened outside. `state` is changed in place.
+ */
+export function safetyAtSlide(state: SafetyState, policy: RigPolicy, seen: Seen, keyOf: KeyOf): SafetyChange[] {
+  const run: Run = { state, policy, seen, keyOf, out: [] }
+  const gapUs = state.endUs === null ? null : seen.endUs - state.endUs
+  watchArm(run)
+  watchInhibits(run)
+  advanceAll(run, gapUs)
+  state.endUs = seen.endUs
+  for (const open of [...state.open]) {
+    if (!(seen.nowUs <= open.deadlineUs)) expire(run, open)
+    stepVerify(run, open, gapUs)
+  }
+  const slide: Slide = { passed: 0 }
+  for (const index of inPriority(policy)) stepRule(run, policy.rules[index]!, state.rules[index]!, slide)
+  return run.out
+}
+
+/** Takes in what the shell did, a peer acknowledged or people ordered, judged by what is seen at that time. */
+export function safetyAtInput(
+  state: SafetyState,
+  policy: RigPolicy,
+  input: SafetyInput,
+  seen: Seen,
+  keyOf: KeyOf,
+): SafetyChange[] {
+  const run: Run = { state, policy, seen, keyOf, out: [] }
+  watchArm(run)
+  watchInhibits(run)
+  switch (input.kind) {
+    case 'ack':
+      takeAck(run, input)
+      break
+    case 'release':
+    case 'sent':
+    case 'timeout':
+    case 'unknown':
+    case 'answer':
+      takeStep(run, input)
+      break
+    default:
+      takeOrder(run, input)
+  }
+  return run.out
+}
+
+/** A gap that is no step forwards interrupts whatever lasts, as one that is too long does. */
+function advanceAll({ state, policy, seen }: Run, gapUs: Micros | null): void {
+  const gap = gapUs === null || gapUs > 0 ? gapUs : -1
+  policy.rules.forEach(({ conditions }, index) => {
+    conditions.forEach((condition, k) => {
+      advance(state.rules[index]!.members[k]!, condition, seen, gap)
+    })
+  })
+  policy.interlocks.forEach(({ assume, guarantee }, index) => {
+    advance(state.interlocks[index]!.assume, assume, seen, gap)
+    advance(state.interlocks[index]!.guarantee, guarantee, seen, gap)
+  })
+}
+
+/** Rules by the priority of their actions, then as the policy has them (SE-20). */
+function inPriority(policy: RigPolicy): number[] {
+  const of = policy.rules.map((rule, index) => ({ index, priority: priorityOf(policy, rule.action) }))
+  return of.sort((a, b) => a.priority - b.priority || a.index - b.index).map(({ index }) => index)
+}
