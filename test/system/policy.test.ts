@@ -78,7 +78,6 @@ t.test(
   },
 )
 
-// verifies SE-19
 t.test('a trap does not refuse a policy, and hb config check tells it', async (t) => {
   const folder = loopFolder(t, LOOP_ACTIONS.slice(0, LOOP_ACTIONS.indexOf('budgets:')))
   const { code, stdout } = await hb(folder, 'policy', 'lint')

@@ -253,7 +253,6 @@ t.test(
   },
 )
 
-// verifies SE-11, SE-19
 t.test('a hard action that believes any baseline, or may come any number of times, is a warning', (t) => {
   t.same(said({ rule: { minConfidence: 0 } }), ['warning no_confidence rules.0.min_confidence'])
   t.same(said({ policy: { budgets: [] } }), ['warning no_budget rules.0.action'])
