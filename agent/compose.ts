@@ -150,7 +150,7 @@ type Running = Parts &
     lifecycle: Lifecycle
     recordings: RecordingOrder
   }>
-export type LoopParts = Parts & Readonly<{ signer: Signer; code: CodeIdentity }>
+export type LoopParts = Parts & Readonly<{ signer: Signer; code: CodeIdentity; acting?: Acting | null }>
 
 /** Every file that can be wrong is read before anything is opened. */
 function readKeys(loaded: LoadedRuntime): Keys {
@@ -199,6 +199,7 @@ export async function openLoop(parts: LoopParts): Promise<AgentLoop> {
   }
   const { config } = loaded
   const loop = createAgentLoop({
+    acting: parts.acting ?? null,
     spans: createSpans(code.version),
     // Read only where it is asked for: an agent that needs no threads need not hold what makes them.
     shardThreads: async (count) => (await import('./adapters/shard-threads.ts')).createShardThreads(count),

@@ -30,6 +30,7 @@ import { createStateSaver } from './pipeline/state-saver.ts'
 import { createTimeIndex, type TimeIndex } from './pipeline/time-index.ts'
 import type { AgentClock, RawTelemetry, SourceSink } from './ports.ts'
 import { reasonsNotReady } from './readiness.ts'
+import { type Acting, RigActions } from './rig-actions.ts'
 import { evaluateOnThreads } from './rig-threads.ts'
 import type { AgentStorage } from './storage.ts'
 import { calibrationWatch, clockWatch, damageWatch } from './watches.ts'
@@ -41,6 +42,8 @@ export type LoopOptions = Readonly<{
   storage: AgentStorage
   recovered: Recovered
   identity: BatchIdentity
+  /** null: no rig has a policy, and nothing is ever done. */
+  acting: Acting | null
   /** null: nobody traces. */
   spans: Spans | null
   /** Threads that evaluate rigs, as many as asked for. */
@@ -68,6 +71,7 @@ export class AgentLoop {
   readonly damage: DamageWatch
   readonly clockWatch: ClockWatch
   readonly orders: Orders
+  readonly actions: RigActions | null
   private readonly calibrations: CalibrationWatch
   readonly saveCheckpoint: () => Promise<void>
   /** From the moment the lateness of a slide is over until it is decided. Empty under a recording's clock. */
@@ -137,6 +141,7 @@ export class AgentLoop {
     this.damage = damageWatch(options, this.batcher)
     this.clockWatch = clockWatch(options)
     this.calibrations = calibrationWatch(options, this.evaluation, () => this.nowUs())
+    this.actions = options.acting === null ? null : this.act(options.acting)
     this.orders = this.takeOrders()
     this.saveCheckpoint = this.stateSaver()
     this.damage.tell(storage.journal.unreadable)
@@ -179,6 +184,7 @@ export class AgentLoop {
       this.cancels.push(this.clockWatch.start())
       this.cancels.push(clock.every(slideMs, () => this.tick()))
     }
+    await this.actions?.start(this.options.recovered.actions)
     // Nothing may come between a loss and a state behind it: the next start must not have to look for it again.
     if (this.options.recovered.loss !== null) await this.saveCheckpoint()
     this.cancels.push(this.damage.start())
@@ -263,6 +269,15 @@ export class AgentLoop {
     await this.batcher.flush().catch(() => undefined)
   }
 
+  private act(acting: Acting): RigActions {
+    const { clock, storage } = this.options
+    return new RigActions({
+      ...{ ...acting, clock, nowUs: () => this.nowUs(), state: () => this.evaluation.state },
+      journalSync: () => storage.journal.sync(),
+      take: (input) => this.intake.take(input) !== null,
+    })
+  }
+
   private takeOrders(): Orders {
     const { identity, loaded } = this.options
     return new Orders({
@@ -271,6 +286,7 @@ export class AgentLoop {
       intake: this.intake,
       wallUs: () => this.options.clock.nowUs(),
       place: { deployment: identity.deployment, agent: identity.agent, boot: identity.bootId, trust: loaded.trust },
+      told: (run) => this.actions?.told(run) ?? [],
       run: this.options.events.run,
       mode: this.options.events.modeChanged,
       replaced: (facts) => this.sensorReplaced(facts),
@@ -331,6 +347,7 @@ export class AgentLoop {
       version: identity.code.version,
     })
     await this.evaluator.settled()
+    await this.actions?.stop()
     await this.batcher.flush().catch(() => undefined)
     await this.saveCheckpoint()
     await this.evaluator.close()
@@ -360,7 +377,8 @@ export class AgentLoop {
           reason: effect.reason,
           dropped: effect.dropped,
         })
-      } else if (effect.kind === 'request_action')
+      } else if (effect.kind === 'safety') this.actions?.take(effect.rig, effect.change)
+      else if (effect.kind === 'request_action')
         events.wouldHaveDone({ rig: effect.rig, decision: effect.seq, action: effect.action })
       else if (effect.kind === 'revised') events.revised(effect)
     }

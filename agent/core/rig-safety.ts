@@ -5,7 +5,7 @@ import type { Judgement } from './judge.ts'
 import { type LastSlide, lastSlideOf, type MetricFacts } from './last-slide.ts'
 import { type Origins, provenanceSince, publisherSince } from './origins.ts'
 import { carryOver } from './safety/carry-over.ts'
-import type { SafetyChange, SafetyInput } from './safety/changes.ts'
+import type { ActionChange, SafetyChange, SafetyInput } from './safety/changes.ts'
 import { safetyAtInput, safetyAtSlide } from './safety/engine.ts'
 import type { KeyOf, MetricSeen, Seen } from './safety/seen.ts'
 import { createSafety, type SafetyState } from './safety/state.ts'
@@ -58,6 +58,18 @@ export function actOnInput(rig: RigState, input: SafetyInput, nowUs: Micros, dig
 }
 
 const NOTHING_DECIDED: LastSlide = { endUs: -1, verdict: 'NO_TEST', event: null, metrics: [] }
+
+/** Actions that the kernel has open, as they stand: what the shell takes up after a start. */
+export function openActions({ safety, settings }: RigState, nowUs: Micros): ActionChange[] {
+  if (safety === null) return []
+  return safety.kernel.open.map((open) => {
+    const { key, rule, episode, action, target, params, state, endUs, deadlineUs, attempt } = open
+    return {
+      ...{ kind: 'action', key, rig: settings.rig, rule, episode, action, target, params, state, reasons: [] },
+      ...{ endUs, nowUs, deadlineUs, attempt, from: state, note: '', conditions: [] },
+    }
+  })
+}
 
 type Looking = Readonly<{ last: LastSlide; ruled: RuledSettings; nowUs: Micros }>
 
