@@ -32,6 +32,7 @@ export const AGENT_COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = ne
   ['top', async () => (await import('../agent/cli/top.ts')).topCommand],
   ['lockstep', async () => (await import('../agent/cli/lockstep.ts')).lockstepCommand],
   ['plan', async () => (await import('../agent/cli/plan.ts')).planCommands],
+  ['policy', async () => (await import('../agent/cli/policy.ts')).policyCommands],
   ['doctor', async () => (await import('../agent/cli/doctor.ts')).doctorCommand],
 ])
 
