@@ -9,20 +9,21 @@ type RigOptions = OrderOptions & Readonly<{ rig?: string; for?: string }>
 
 const NOT_AN_E_STOP = 'not an E-stop and not a certified safety function: a hardwired layer must exist'
 
-/** Adds `hb arm show|on`. */
+/** Adds `hb arm` and `hb arm show`. */
 export function armCommands(program: Command): void {
-  const arm = program
-    .command('arm')
-    .description('whether an agent may act; arming takes two people, and ends by itself')
+  const arm = orderCommand(
+    program,
+    'arm',
+    'ask for a rig to be armed under exactly what is in force now; another person confirms it, and it ends by itself',
+  )
+    .option('--for <span>', 'how long it holds, at most 12h', '1h')
+    .action(on)
   arm
     .command('show')
     .description('how each rig stands: armed or passive, until when, by whom, what is inhibited')
     .requiredOption('--state <dir>', 'state folder of the agent')
     .option('--json', 'one JSON object')
     .action(show)
-  orderCommand(arm, 'on', 'ask for a rig to be armed under exactly what is in force now; another person confirms it')
-    .option('--for <span>', 'how long it holds, at most 12h', '1h')
-    .action(on)
 }
 
 /** Adds `hb disarm`: one act of one person. */

@@ -6,7 +6,6 @@ import { LEDGER_FILE } from '../../../../agent/adapters/ledger-read.ts'
 import { LEDGER_MIGRATIONS } from '../../../../agent/adapters/ledger-schema.ts'
 import { TRANSITIONS_OF_ACTION_MAX } from '../../../../agent/adapters/ledger-write.ts'
 import {
-  LEDGER_FILE,
   LEDGER_WAITING_MAX,
   type LedgerBounds,
   type OpenedLedger,
