@@ -159,3 +159,18 @@ t.test('over TLS the other end must prove its name to the authority that was nam
   await t.rejects(strict.send(actionRequest()), { code: 'EXECUTOR_UNREACHABLE' })
   t.same(refused.acks, [])
 })
+
+t.test('an agent that stops waits for the answer to what is on its way', async (t) => {
+  let answer = (): void => undefined
+  const { url, asked } = await peer(t, (one, response) => {
+    answer = () => say(200, { key: 'key-0001', stage: 'completed' })(one, response)
+  })
+  const hook = executor(url)
+  const noted = await noteAcks(hook)
+  await hook.send(actionRequest())
+  for (let k = 0; k < 400 && asked.length === 0; k += 1) await new Promise((resolve) => setTimeout(resolve, 5))
+  const stopped = hook.stop()
+  answer()
+  await stopped
+  t.same(noted.stages('key-0001'), ['completed'])
+})
