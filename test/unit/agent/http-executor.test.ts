@@ -140,6 +140,17 @@ t.test('nobody there is said at once, and after some failures nobody is asked fo
   await t.rejects(hook.send(actionRequest()), { code: 'EXECUTOR_UNREACHABLE' })
 })
 
+t.test('at most so many are on their way at once', async (t) => {
+  const { url } = await peer(t, () => undefined)
+  const hook = executor(url, { timeoutMs: 300 })
+  await noteAcks(hook)
+  const sent = await Promise.allSettled(
+    Array.from({ length: 34 }, (_, k) => hook.send(actionRequest({ key: `key-${k}-many` }))),
+  )
+  const refused = sent.flatMap((one) => (one.status === 'rejected' ? [one.reason.code as string] : []))
+  t.same(refused, ['EXECUTOR_BUSY', 'EXECUTOR_BUSY'])
+})
+
 t.test('over TLS the other end must prove its name to the authority that was named', async (t) => {
   const ca = createDevCa()
   const certificate = serverCertificate(ca)
