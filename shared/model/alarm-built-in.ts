@@ -13,7 +13,7 @@ export const RESERVED_ALARM_IDS = ['rig-fail', 'rig-no-test', 'rig-no-baseline',
 
 const MINUTE_US = 60_000_000
 
-type Own = Pick<AlarmDefinition, 'id' | 'title' | 'consequence' | 'response' | 'timeToRespondUs'>
+type Own = Pick<AlarmDefinition, 'id' | 'title' | 'maxHoldUs' | 'consequence' | 'response' | 'timeToRespondUs'>
 
 function builtIn(verdict: OverallVerdict, severity: AlarmSeverity, own: Own): AlarmDefinition {
   const look = { kind: 'overall', verdicts: [verdict] } as const
@@ -21,7 +21,6 @@ function builtIn(verdict: OverallVerdict, severity: AlarmSeverity, own: Own): Al
     ...own,
     levels: [{ severity, look, valueByMode: {}, deadband: 0, persistence: { k: 1, n: 1 }, heldUs: 0 }],
     onUnknown: 'hold',
-    maxHoldUs: null,
     clear: { slides: 20, us: MINUTE_US / 60 },
     latching: false,
     reAlarmUs: 0,
@@ -42,6 +41,7 @@ export const BUILT_IN_ALARMS: readonly AlarmDefinition[] = [
   builtIn('FAIL', 'CRITICAL', {
     id: 'rig-fail',
     title: 'A limit of the rig is passed',
+    maxHoldUs: null,
     consequence: 'The rig or what is under test may be damaged.',
     response: 'Look at the driver of the verdict; bring the rig to its safe state unless it is known to be harmless.',
     timeToRespondUs: MINUTE_US,
@@ -49,6 +49,8 @@ export const BUILT_IN_ALARMS: readonly AlarmDefinition[] = [
   builtIn('NO_TEST', 'CRITICAL', {
     id: 'rig-no-test',
     title: 'Nobody knows how the rig is',
+    // For all three: without a verdict it is this one that says so.
+    maxHoldUs: 10_000_000,
     consequence: 'A limit that is passed goes unseen.',
     response: 'Look for the metrics that are missing or invalid; treat the rig as failed until they are back.',
     timeToRespondUs: MINUTE_US,
@@ -56,6 +58,7 @@ export const BUILT_IN_ALARMS: readonly AlarmDefinition[] = [
   builtIn('NO_BASELINE', 'UNKNOWN', {
     id: 'rig-no-baseline',
     title: 'There is no baseline for this mode',
+    maxHoldUs: null,
     consequence: 'Limits are watched, drift is not.',
     response: 'Make or activate a baseline for this mode, or leave the mode.',
     timeToRespondUs: 60 * MINUTE_US,
@@ -77,8 +80,8 @@ export function withBuiltIn(alarms: readonly AlarmDefinition[], gapUs: number): 
 export function builtInConditions(verdict: OverallVerdict | null, allKnown: boolean): AlarmCondition[] {
   const isTest = verdict !== null && verdict !== 'NO_TEST'
   const fail: ConditionValue = verdict === 'FAIL' ? 'TRUE' : isTest && allKnown ? 'FALSE' : 'STALE'
-  // A FAIL says nothing of what else there is.
-  const noTest: ConditionValue = !isTest ? 'TRUE' : verdict === 'FAIL' ? 'STALE' : 'FALSE'
+  // Behind a FAIL there may be anything that is not known.
+  const noTest: ConditionValue = !isTest ? 'TRUE' : verdict === 'FAIL' && !allKnown ? 'STALE' : 'FALSE'
   const noBaseline: ConditionValue =
     verdict === 'NO_BASELINE' ? 'TRUE' : verdict === 'PASS' || verdict === 'PASS_WITH_DRIFT' ? 'FALSE' : 'STALE'
   return [

@@ -97,7 +97,7 @@ function judge(step: Step, seen: AlarmSeen): void {
     state.endUs = seen.endUs
     state.judgedUs = state.nowUs
     definitions.alarms.forEach((_, k) => {
-      judgeOne(step, k, { conditions, sinceUs })
+      judgeOne(step, k, { conditions, sinceUs, knownUs: state.nowUs })
     })
     return
   }
@@ -107,11 +107,12 @@ function judge(step: Step, seen: AlarmSeen): void {
     const text = `${severity} of the slide ending ${seen.endUs} is ${value} with what came late; what was decided stands`
     note(step, entry, 'correction', { from: stateOf(entry), text })
   }
+  if (state.judgedUs < 0) state.judgedUs = state.nowUs
   // No slide for so long: the stream has ended, and that is no sign that anything is well.
   const isSilent = state.nowUs - state.judgedUs > definitions.gapUs
   if (isSilent)
     definitions.alarms.forEach((_, k) => {
-      judgeOne(step, k, { conditions: new Map(), sinceUs: 0 })
+      judgeOne(step, k, { conditions: new Map(), sinceUs: 0, knownUs: state.judgedUs })
     })
 }
 
@@ -131,8 +132,8 @@ function byLevel(
   return map
 }
 
-/** `sinceUs`: from the slide before, event time. */
-type Slide = Readonly<{ conditions: ReadonlyMap<string, AlarmCondition>; sinceUs: Micros }>
+/** `sinceUs`: from the slide before, event time. `knownUs`: since when what is unknown has been so, if it was known before. */
+type Slide = Readonly<{ conditions: ReadonlyMap<string, AlarmCondition>; sinceUs: Micros; knownUs: Micros }>
 
 type Reading = Readonly<{ value: ConditionValue; measured: number | null }>
 
@@ -142,7 +143,8 @@ function readingOf({ conditions }: Slide, id: string, { severity }: AlarmLevel):
   const { value, measured } = condition
   // Whoever compares a NaN gets FALSE, or TRUE: neither is known.
   if (measured !== null && comparedWith(measured, '>=', 0) === 'INVALID') return { value: 'INVALID', measured: null }
-  return { value, measured }
+  // −0 becomes 0: a state that was stored and read again is the same.
+  return { value, measured: measured === null ? null : measured + 0 }
 }
 
 function judgeOne(step: Step, index: number, slide: Slide): void {
@@ -159,7 +161,7 @@ function judgeOne(step: Step, index: number, slide: Slide): void {
     const limit = look.kind === 'window' ? look : null
     stepRun(entry.runs[k]!, level, definition, { ...readings[k]!, limit, endUs: state.endUs, isGap })
   })
-  judgeUnknown(step, index, !readings.every(({ value }) => isKnown(value)))
+  judgeUnknown(step, index, readings.every(({ value }) => isKnown(value)) ? null : slide.knownUs)
   followWorst(entry, definition, readings)
   const level = worstActive(entry, definition)
   const shown = level ?? definition.levels[0]!
@@ -174,12 +176,13 @@ function judgeOne(step: Step, index: number, slide: Slide): void {
 }
 
 /** The companion `ID:unknown`: raised when a definition was not known for longer than it may be, as severe as its worst level (SE-36). */
-function judgeUnknown(step: Step, index: number, isUnknown: boolean): void {
+function judgeUnknown(step: Step, index: number, fromUs: Micros | null): void {
   const { state, definitions } = step
   const definition = definitions.alarms[index]!
   const entry = state.unknown[index]!
+  const isUnknown = fromUs !== null
   if (!isUnknown) entry.unknownSinceUs = -1
-  else if (entry.unknownSinceUs < 0) entry.unknownSinceUs = state.nowUs
+  else if (entry.unknownSinceUs < 0) entry.unknownSinceUs = fromUs
   if (definition.maxHoldUs === null) return
   const forUs = isUnknown ? state.nowUs - entry.unknownSinceUs : 0
   const isTooLong = forUs > definition.maxHoldUs

@@ -30,6 +30,7 @@ export function settle(step: Step, entry: AlarmEntry, outcome: Outcome): void {
 type Active = Outcome & Readonly<{ level: AlarmSeverity }>
 
 function raise(step: Step, entry: AlarmEntry, { level, text, latching, context, suppress }: Active): void {
+  breakShelf(step, entry, level)
   const from = stateOf(entry)
   const isNew = bareStateOf(entry) === 'NORMAL'
   entry.level = level
@@ -42,18 +43,17 @@ function raise(step: Step, entry: AlarmEntry, { level, text, latching, context, 
   entry.raisedUs = step.state.nowUs
   entry.recentUs.push(step.state.nowUs)
   if (entry.recentUs.length > CHATTER_RAISES) entry.recentUs.shift()
-  breakShelf(step, entry, level)
   suppress(entry, level)
   announce(step, entry, isNew ? 'raised' : 're_alarmed', from)
 }
 
 function rise(step: Step, entry: AlarmEntry, { level, text, context, suppress }: Active): void {
+  breakShelf(step, entry, level)
   const from = stateOf(entry)
   entry.level = level
   entry.severity = level
   entry.text = text
   entry.context = context
-  breakShelf(step, entry, level)
   suppress(entry, level)
   announce(step, entry, 'severity_rise', from)
 }
