@@ -22,11 +22,13 @@ export function adoptAlarms(
   const fresh = createAlarms(definitions)
   for (const entry of [...state.defined, ...state.unknown]) {
     const isKept = [...fresh.defined, ...fresh.unknown].some(({ id }) => id === entry.id)
-    if (!isKept) withdraw(step, entry)
+    if (isKept) continue
+    withdraw(step, entry)
+    state.forgotten = Math.max(state.forgotten, entry.occurrence)
   }
   const keep = (one: AlarmEntry, k: number, row: readonly AlarmEntry[]): AlarmEntry => {
     const known = row.find(({ id }) => id === one.id)
-    if (known === undefined) return one
+    if (known === undefined) return { ...one, occurrence: state.forgotten }
     const old = before.alarms[row.indexOf(known)]!
     if (known.source === 'defined' && !hasSameLevels(old, definitions.alarms[k]!))
       renewRuns(known, old, definitions.alarms[k]!)

@@ -9,7 +9,7 @@ import {
   SHELVE_MAX_US,
 } from '../../../shared/model/alarm.ts'
 import { announceAgain, note, passTime, remember, type Step, sumUpFlood } from './announce.ts'
-import { endShelf } from './shelf.ts'
+import { endShelf, endShelves } from './shelf.ts'
 import { type AlarmEntry, type AlarmState, bareStateOf, definitionOf, entriesOf, stateOf } from './state.ts'
 import { releaseGroups } from './suppression.ts'
 
@@ -22,6 +22,7 @@ import { releaseGroups } from './suppression.ts'
 export function alarmsInput(state: AlarmState, definitions: AlarmDefinitions, input: AlarmInput): AlarmChange[] {
   const step: Step = { state, definitions, changes: [] }
   passTime(step, input.nowUs)
+  endShelves(step, false)
   const entry = entriesOf(state).find(({ id }) => id === input.id)
   if (entry === undefined) refuseUnknown(step, input)
   else {

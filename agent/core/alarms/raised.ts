@@ -44,14 +44,16 @@ function entryOf({ raised }: AlarmState, id: string): AlarmEntry | undefined {
   return raised.find((entry) => entry.id === id)
 }
 
-function addEntry({ raised }: AlarmState, id: string): AlarmEntry | undefined {
-  const entry = createEntry(id, 'raised', 0)
+function addEntry(state: AlarmState, id: string): AlarmEntry | undefined {
+  const { raised } = state
   const others = raised.filter((one) => one.id !== FULL)
   if (others.length >= RAISED_MAX) {
     const free = others.find(isFree)
     if (free === undefined) return undefined
     raised.splice(raised.indexOf(free), 1)
+    state.forgotten = Math.max(state.forgotten, free.occurrence)
   }
+  const entry = { ...createEntry(id, 'raised', 0), occurrence: state.forgotten }
   raised.push(entry)
   return entry
 }
@@ -61,7 +63,7 @@ function hasRoom({ raised }: AlarmState): boolean {
   return others.length < RAISED_MAX || others.some(isFree)
 }
 
-/** Nothing would be lost with it; but an acknowledgement that is still on its way must not meet another alarm of its id. */
+/** Nothing would be lost with it. */
 function isFree(entry: AlarmEntry): boolean {
   return stateOf(entry) === 'NORMAL' && !isMasked(entry)
 }

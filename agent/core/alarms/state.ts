@@ -64,6 +64,8 @@ export type AlarmState = {
   judgedUs: Micros
   mode: Mode | null
   armed: boolean
+  /** Highest occurrence of an alarm that was forgotten: an old acknowledgement must not meet a new alarm of the same name. */
+  forgotten: number
   /** In the order of the definitions. */
   defined: AlarmEntry[]
   /** Companions, in the same order. */
@@ -91,6 +93,7 @@ export function createAlarms({ alarms }: AlarmDefinitions): AlarmState {
     judgedUs: -1,
     mode: null,
     armed: false,
+    forgotten: 0,
     defined: alarms.map(({ id, levels }) => createEntry(id, 'defined', levels.length)),
     unknown: alarms.map(({ id }) => createEntry(`${id}:unknown`, 'unknown', 1)),
     raised: [],
