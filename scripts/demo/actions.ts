@@ -56,7 +56,7 @@ async function startActuators({ path, hb, actuators }: PressureFolder): Promise<
   const programs: Program[] = []
   for (const [id, endpoint] of Object.entries(actuators)) {
     const args = ['--endpoint', endpoint, '--key', `${id}.key`, '--state', `${id}.state`, '--id', id]
-    const program = startHb(id, ['hil', 'actuator', ...args, '--agent', 'bench-2', '--testbed'], {
+    const program = startHb(id, ['hil', 'actuator', ...args, '--agent', 'bench-2'], {
       folder: path,
       hb,
       input: true,
