@@ -47,10 +47,11 @@ export async function openActing(options: ActingOptions): Promise<Acting | null>
 
 type Named = RuntimeConfig['executors'][number]
 
-function executorOf({ target, by }: Named, { loaded, clock, logger }: ActingOptions): Executor {
+function executorOf(named: Named, { loaded, clock, logger }: ActingOptions): Executor {
+  const { target } = named
   const about = [...loaded.policies.values()].filter(({ targets }) => targets.some(({ name }) => name === target))
   const hazards = about.flatMap((policy) => policy.hazards.filter((hazard) => hazard.target === target))
-  return createExecutor(by, {
+  return createExecutor(named, {
     target,
     agent: loaded.config.agent,
     file: join(loaded.folder, 'runtime.yaml'),

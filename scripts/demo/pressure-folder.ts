@@ -51,7 +51,7 @@ function runtimeYaml({ daqs, actuators }: PressureFolder, trusted: string): stri
   )
   const executors = Object.entries(actuators).map(
     ([target, endpoint]) =>
-      `  - { target: ${target}, by: { type: actuator, endpoint: "${endpoint}", identity: ${target}, key_file: ${target}.key } }`,
+      `  - { target: ${target}, type: actuator, endpoint: "${endpoint}", identity: ${target}, key_file: ${target}.key }`,
   )
   return `version: 1
 deployment: demo
@@ -61,7 +61,7 @@ signing_key_file: sign.pem
 ${trusted}decisions: { batch_ms: 200 }
 executors:
 ${executors.join('\n')}
-  - { target: control-room, by: { type: notify, channels: [{ type: log }] } }
+  - { target: control-room, type: notify, channels: [{ type: log }] }
 rigs:
   - rig: ${RIG}
     program: demo

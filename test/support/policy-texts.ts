@@ -15,12 +15,9 @@ deployment: demo
 agent: bench-1
 signing_key_file: sign.pem
 executors:
-  - target: pump
-    by: { type: actuator, endpoint: "tcp://127.0.0.1:5611", identity: pump, key_file: pump.key }
-  - target: inlet-valve
-    by: { type: actuator, endpoint: "tcp://127.0.0.1:5612", identity: inlet-valve, key_file: valve.key }
-  - target: control-room
-    by: { type: notify, channels: [{ type: log }] }
+  - { target: pump, type: actuator, endpoint: "tcp://127.0.0.1:5611", identity: pump, key_file: pump.key }
+  - { target: inlet-valve, type: actuator, endpoint: "tcp://127.0.0.1:5612", identity: inlet-valve, key_file: valve.key }
+  - { target: control-room, type: notify, channels: [{ type: log }] }
 rigs:
   - rig: pressure-loop
     program: demo
