@@ -34,6 +34,7 @@ import { takeReceipts } from './pipeline/receipts.ts'
 import { recover } from './pipeline/recovery.ts'
 import type { AgentClock, TelemetrySource } from './ports.ts'
 import { loadReceiptKey, readKeyFile } from './receipt-key.ts'
+import type { Acting } from './rig-actions.ts'
 import { type AgentStorage, openStorage } from './storage.ts'
 import { uplinkOptions } from './uplink-options.ts'
 
