@@ -22,6 +22,7 @@ export const AGENT_COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = ne
   ['registry', async () => (await import('../agent/cli/registry.ts')).registryCommands],
   ['channel', async () => (await import('../agent/cli/channel.ts')).channelCommands],
   ['mode', async () => (await import('../agent/cli/mode.ts')).modeCommands],
+  ['bundle', async () => (await import('../agent/cli/bundle.ts')).bundleCommands],
   ['orders', async () => (await import('../agent/cli/orders.ts')).ordersCommands],
   ['analyze', async () => (await import('../agent/cli/analyze.ts')).analyzeCommand],
   ['compare', async () => (await import('../agent/cli/compare.ts')).compareCommand],

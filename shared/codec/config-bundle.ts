@@ -1,5 +1,5 @@
 import type { Operator } from '../config/operators.ts'
-import { coseKeyId, openCose, signCose } from '../crypto/cose.ts'
+import { coseKeyId, cosePayload, openCose, signCose } from '../crypto/cose.ts'
 import { DIGEST_BYTES, DOMAIN, digestOf, equalBytes, fromHex, toHex } from '../crypto/digest.ts'
 import type { Signer } from '../crypto/sign.ts'
 import { HbError, isHbError } from '../errors/hb-error.ts'
@@ -114,11 +114,39 @@ export function openConfigBundle(bytes: Uint8Array, operators: readonly Operator
   const signed = verified(signatures, operators, note)
   const [first] = signed
   if (first === undefined) return { opened: null, problems }
-  const manifest = read(() => readManifest(first.payload, first.about))
+  const manifest = read(() => signedManifest(first))
   if ('refused' in manifest) return { opened: null, problems: [...problems, { code: 'shape', ...manifest.refused }] }
   holdAgainst(manifest.value, files, note)
   const digest = toHex(digestOf(DOMAIN.configBundle, first.payload))
   return { opened: { manifest: manifest.value, digest, files, signers: signed.map(({ name }) => name) }, problems }
+}
+
+/** What a bundle says before anybody is believed. `payload` is the manifest as every signature has it, `keyIds` are in hex. */
+export type BundleLook = Readonly<{
+  parts: BundleParts
+  payload: Uint8Array
+  manifest: BundleManifest
+  keyIds: readonly string[]
+  problems: readonly BundleProblem[]
+}>
+
+/**
+ * Looks into a bundle without believing anybody: for whoever is about to sign it too, or compares it. What does not belong
+ * together is listed; who signed is not asked.
+ *
+ * @throws HbError BUNDLE_SHAPE, CBOR_REFUSED, COSE_SHAPE.
+ */
+export function lookIntoBundle(bytes: Uint8Array): BundleLook {
+  const problems: BundleProblem[] = []
+  const note: Note = (code, found, expected) => void problems.push({ code, found, expected })
+  const parts = bundleParts(bytes)
+  const payloads = parts.signatures.map(cosePayload)
+  const payload = payloads[0]!
+  if (!payloads.every((one) => equalBytes(one, payload)))
+    note('other_statement', 'signatures of more than one bundle', 'signatures of one manifest')
+  const manifest = readManifest(payload)
+  holdAgainst(manifest, parts.files, note)
+  return { parts, payload, manifest, keyIds: parts.signatures.map((one) => toHex(coseKeyId(one))), problems }
 }
 
 type Note = (code: BundleProblemCode, found: string, expected: string) => void
@@ -167,7 +195,7 @@ function verifiedOne(signature: Uint8Array, { which, operators, note }: Signed):
 }
 
 /** The manifest that a payload is. @throws HbError BUNDLE_SHAPE, CBOR_REFUSED */
-export function readManifest(payload: Uint8Array, about: string): BundleManifest {
+function readManifest(payload: Uint8Array): BundleManifest {
   const map = decodeSigned(payload, MANIFEST_CAPS) as unknown
   if (!(map instanceof Map) || map.get('v') !== CONFIG_BUNDLE_VERSION || map.size !== FIELDS)
     throw shape('a manifest of another version', `version ${CONFIG_BUNDLE_VERSION}`)
@@ -176,7 +204,7 @@ export function readManifest(payload: Uint8Array, about: string): BundleManifest
     if (!holds(value)) throw shape(`\`${name}\` of the manifest in another form`, 'what the format says')
     return value as T
   }
-  const manifest = {
+  return {
     deployment: field<string>('deployment', isName),
     agent: field<string>('agent', isName),
     number: field<number>('number', (v) => Number.isSafeInteger(v) && (v as number) > 0),
@@ -193,6 +221,10 @@ export function readManifest(payload: Uint8Array, about: string): BundleManifest
       (v) => isList(v, CONFIG_BUNDLE_FILES_MAX) && v.every(isFileRow),
     ).map(([name, digest, length]) => ({ name, digest: toHex(digest), length })),
   }
+}
+
+function signedManifest({ payload, about }: Verified): BundleManifest {
+  const manifest = readManifest(payload)
   if (about !== `agent/${manifest.agent}`) throw shape('claims that are not those of the manifest', 'the same agent')
   return manifest
 }

@@ -68,6 +68,8 @@ export const BUNDLE_PROBLEMS = [
   'mistake',
   /** A key that a running agent cannot change. */
   'needs_restart',
+  /** The journal would not take it. */
+  'not_journaled',
   'no_operators',
 ] as const
 export type BundleProblemCode = (typeof BUNDLE_PROBLEMS)[number]
