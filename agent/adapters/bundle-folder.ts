@@ -3,6 +3,7 @@ import { CONFIG_BUNDLE_BYTES_MAX } from '../../shared/codec/config-bundle.ts'
 import { type CborCaps, checkSigned, decodeSigned } from '../../shared/codec/signed-cbor.ts'
 import { concat } from '../../shared/crypto/cose.ts'
 import { DIGEST_BYTES, DOMAIN, digestOf, equalBytes } from '../../shared/crypto/digest.ts'
+import { isHbError } from '../../shared/errors/hb-error.ts'
 import type { Micros } from '../../shared/units.ts'
 import { diskError, type Files, replaceFile } from './files.ts'
 
@@ -81,7 +82,14 @@ export function createBundleFolder(files: Files, statePath: string): BundleFolde
       replaceFile(files, folder, nameOf(one.number), encode(one))
     },
     prune() {
-      for (const number of numbers().slice(BUNDLES_KEPT_MAX)) remove(number)
+      for (const number of numbers().slice(BUNDLES_KEPT_MAX)) {
+        try {
+          remove(number)
+        } catch (error) {
+          // One too many does no harm, and goes the next time.
+          if (!isHbError(error)) throw error
+        }
+      }
     },
   }
 }

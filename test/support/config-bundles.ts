@@ -1,11 +1,10 @@
-import {
-  type BundleDraft,
-  encodeConfigBundle,
-  manifestBytes,
-  signManifest,
-} from '../../shared/codec/config-bundle.ts'
+import { type BundleDraft, encodeConfigBundle, manifestBytes, signManifest } from '../../shared/codec/config-bundle.ts'
 import type { JournalFile } from '../../shared/codec/journal-input.ts'
+import { type LoadedRuntime, parseRuntimeFiles } from '../../shared/config/load.ts'
 import { SIGNERS, type TestPerson } from './certified-baselines.ts'
+import { bytesOf } from './config-texts.ts'
+import { OPERATOR_LINES, PEOPLE, publicPem } from './operator-keys.ts'
+import { LOOP_RUNTIME, type LoopTexts, loopFiles } from './policy-texts.ts'
 
 export const MADE_US = 1_800_000_000_000_000
 
@@ -28,3 +27,28 @@ export function signedBundle(
   const manifest = manifestBytes(whole, files)
   return encodeConfigBundle({ files, signatures: by.map((who) => signManifest(manifest, whole.agent, SIGNERS[who])) })
 }
+
+/** Who carries out the actions of the pressure loop. */
+const EXECUTORS = `executors:
+  - { target: pump, by: { type: actuator, endpoint: "tcp://127.0.0.1:5701", identity: plc-1, key_file: plc-1.key } }
+  - { target: inlet-valve, by: { type: actuator, endpoint: "tcp://127.0.0.1:5702", identity: plc-2, key_file: plc-2.key } }
+  - { target: control-room, by: { type: notify, channels: [{ type: log }] } }
+`
+const LOOP_TOP = 'deployment: demo\nagent: bench-1\nsigning_key_file: sign.pem\n'
+
+export type TrustedLoop = LoopTexts & Readonly<{ more?: string; policy?: boolean; extra?: readonly JournalFile[] }>
+
+/** Files of the pressure loop with people who are trusted; with or without its policy. `more` are lines of runtime.yaml. */
+export function trustedLoop({ more = '', policy = true, extra = [], runtime, ...texts }: TrustedLoop = {}) {
+  const plain = policy ? LOOP_RUNTIME : LOOP_RUNTIME.replace('    actions_policy_file: loop.actions.yaml\n', '')
+  const text = runtime ?? plain.replace(LOOP_TOP, `${LOOP_TOP}${OPERATOR_LINES}${policy ? EXECUTORS : ''}${more}`)
+  const files = loopFiles({ ...texts, runtime: text }).filter(({ name }) => policy || name !== 'loop.actions.yaml')
+  return [...files, ...PEOPLE.map((name) => ({ name: `${name}.pub`, bytes: bytesOf(publicPem(name)) })), ...extra]
+}
+
+export function configurationOf(files: readonly JournalFile[]): LoadedRuntime {
+  return { ...parseRuntimeFiles(files), files, folder: '/' }
+}
+
+/** What the manifest of a bundle of the pressure loop says. */
+export const LOOP_RIGS = [{ rig: 'pressure-loop', program: 'demo' }] as const
