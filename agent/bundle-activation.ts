@@ -27,7 +27,7 @@ export type StartsUnder = Readonly<{
 }>
 
 /** Longest configuration that is journaled, baselines of the collector included: one record holds all of it. */
-const JOURNALED_BYTES_MAX: Bytes = 56 * 1024 * 1024
+export const JOURNALED_BYTES_MAX: Bytes = 56 * 1024 * 1024
 
 export type BundleActivationOptions = Readonly<{
   /** The configuration as the files of the disk say. */

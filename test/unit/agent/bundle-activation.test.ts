@@ -3,7 +3,7 @@ import { createActivatedFolder } from '../../../agent/adapters/activated-baselin
 import { BUNDLES_KEPT_MAX, createBundleFolder } from '../../../agent/adapters/bundle-folder.ts'
 import { type Files, systemFiles } from '../../../agent/adapters/files.ts'
 import { BaselineActivation, readActivations } from '../../../agent/baseline-activation.ts'
-import { BundleActivation, readBundles } from '../../../agent/bundle-activation.ts'
+import { BundleActivation, JOURNALED_BYTES_MAX, readBundles } from '../../../agent/bundle-activation.ts'
 import type { AgentEvents } from '../../../agent/events.ts'
 import { compileSettings } from '../../../agent/pipeline/compile-settings.ts'
 import { encodeBaseline } from '../../../shared/codec/baseline-record.ts'
@@ -271,4 +271,12 @@ t.test('a baseline of the collector stays where a bundle brings no other file, a
   t.equal(limitIn(third.journaled.at(-1)!), 40, 'and nothing but the baseline changes')
   const last = start(t, { path: first.path })
   t.same([goldenIn(last.files), last.bundles.inForce!.manifest.number], [digestHex(newer), 8])
+})
+
+t.test('what one record of the journal cannot hold is refused', async (t) => {
+  const { bundles, baselines, journaled, folder } = start(t)
+  const large = { name: 'golden.hbb', bytes: new Uint8Array(JOURNALED_BYTES_MAX + 1) }
+  Object.assign(baselines, { under: () => ({ files: [large], left: [] }) })
+  t.same(await refusal(bundles.take(bundle(7))), ['shape'])
+  t.same([journaled.length, folder.read().lastNumber], [0, 0])
 })

@@ -5,10 +5,11 @@ import {
   checkBundle,
   judgeBundle,
 } from '../../../agent/pipeline/bundle-judgement.ts'
-import { diffConfigurations, diffLines } from '../../../agent/pipeline/config-diff.ts'
+import { CHANGES_MAX, diffConfigurations, diffLines } from '../../../agent/pipeline/config-diff.ts'
 import { fixedKeysChanged } from '../../../agent/pipeline/fixed-keys.ts'
 import type { JournalFile } from '../../../shared/codec/journal-input.ts'
 import { NOBODY } from '../../../shared/config/operators.ts'
+import { BUNDLE_PROBLEMS_MAX, BundleError } from '../../../shared/errors/bundle-error.ts'
 import { TRUST } from '../../support/certified-baselines.ts'
 import { configurationOf, DRAFT, LOOP_RIGS, signedBundle, trustedLoop } from '../../support/config-bundles.ts'
 import { bytesOf } from '../../support/config-texts.ts'
@@ -206,4 +207,18 @@ t.test('a diff says file by file, in words, what is another limit, rule, setting
   const commented = configurationOf(trustedLoop({ registry: `${LOOP_REGISTRY}# looked at\n` }))
   t.ok(diffLines(diffConfigurations(before, commented)).includes('  only notes, blanks or order'))
   t.equal(TRUST.operators.length, before.trust.operators.length)
+})
+
+t.test('bounds of what is told', async (t) => {
+  const problem = { code: 'mistake', found: 'x', expected: 'y' } as const
+  const error = new BundleError(Array.from({ length: BUNDLE_PROBLEMS_MAX + 5 }, () => problem))
+  t.equal(error.problems.length, BUNDLE_PROBLEMS_MAX)
+  t.match(error.context, { problems: BUNDLE_PROBLEMS_MAX + 5, first: 'mistake' })
+  const metrics = (n: number): string =>
+    `${LOOP_REGISTRY}${Array.from({ length: n }, (_, k) => `  m${k}: { unit: bar, nominal_rate_hz: 100, baseline_required: false, fail_max: 9 }\n`).join('')}`
+  const plain = (registry: string): Configuration => configurationOf(trustedLoop({ registry, policy: false }))
+  const found = diffConfigurations(plain(LOOP_REGISTRY), plain(metrics(400)))
+  t.equal(found.files[0]!.changes.length, CHANGES_MAX)
+  t.equal(found.left, 4 * 400 - CHANGES_MAX)
+  t.equal(diffLines(found).at(-1), '… and 600 more')
 })
