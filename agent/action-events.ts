@@ -44,7 +44,8 @@ export function createActionEvents(log: Logger): ActionEvents {
 function tellChange(log: Logger, rig: string, change: SafetyChange): void {
   switch (change.kind) {
     case 'action':
-      return tellAction(log, change)
+      tellAction(log, change)
+      return
     case 'arm': {
       const { state, reason, untilUs, by } = change
       log.warn({ event: 'arm', rig, state, reason, until_us: untilUs, by }, `${rig} is ${state}`)

@@ -51,12 +51,14 @@ export type BundleActivationOptions = Readonly<{
  */
 export class BundleActivation {
   private readonly options: BundleActivationOptions
+  private readonly started: LoadedRuntime
   private configured: LoadedRuntime
   private bundle: BundleInForce | null
   private lastNumber: number
 
   constructor(options: BundleActivationOptions, { configured, bundle, lastNumber }: StartsUnder) {
     this.options = options
+    this.started = configured
     this.configured = configured
     this.bundle = bundle
     this.lastNumber = lastNumber
@@ -70,9 +72,9 @@ export class BundleActivation {
   /** Takes one. @throws BundleError with every reason why not; HbError DISK_… */
   async take(bytes: Uint8Array): Promise<BundleInForce> {
     const { disk, folder, events, baselines, configure, durable } = this.options
-    const { lastNumber, configured: inForce } = this
+    const { lastNumber, started, configured: inForce } = this
     const nowUs = this.options.nowUs()
-    const judged = judgeBundle(bytes, { inForce, lastNumber, nowUs, canAct: this.options.canAct() })
+    const judged = judgeBundle(bytes, { inForce, started, lastNumber, nowUs, canAct: this.options.canAct() })
     const { bundle, next, problems } = judged
     if (bundle === null || next === null || problems.length > 0) throw this.refused(bundle?.manifest ?? null, problems)
     const { manifest, digest, signers } = bundle

@@ -10,6 +10,7 @@ import { createLifecycle, type Lifecycle, type StopReport } from '../shared/lib/
 import { createLogger, type Logger } from '../shared/log/logger.ts'
 import { BATCH_COUNT_MAX } from '../shared/protocol/batch.ts'
 import type { Micros } from '../shared/units.ts'
+import { openActing } from './acting.ts'
 import { createActivatedFolder } from './adapters/activated-baselines.ts'
 import { createAgentClock } from './adapters/agent-clock.ts'
 import { createBundleFolder } from './adapters/bundle-folder.ts'
@@ -65,9 +66,9 @@ export interface Agent {
 const STOP_MS = 10_000
 export function createAgent(options: AgentOptions): Agent {
   const { loaded, clock } = options
-  const events = createAgentEvents(
-    options.logger ?? createLogger({ name: `agent ${loaded.config.agent}`, level: loaded.config.log_level }),
-  )
+  const { agent: name, log_level: level } = loaded.config
+  const logger = options.logger ?? createLogger({ name: `agent ${name}`, level })
+  const events = createAgentEvents(logger)
   const lifecycle = createLifecycle({ clock, stopMs: STOP_MS })
   let healthAddress: string | null = null
   let loop: AgentLoop | null = null
@@ -81,7 +82,7 @@ export function createAgent(options: AgentOptions): Agent {
       return healthAddress
     },
     async start() {
-      const at = await openAgent(options, events, lifecycle)
+      const at = await openAgent({ ...options, logger }, events, lifecycle)
       loop = at.loop
       addServers(at, (address) => {
         healthAddress = address
@@ -109,8 +110,10 @@ export function createAgent(options: AgentOptions): Agent {
 }
 
 /** Reads everything that can be wrong, opens the state folder and brings the evaluator to where it was. */
-async function openAgent(options: AgentOptions, events: AgentEvents, lifecycle: Lifecycle): Promise<Running> {
-  const { files = systemFiles } = options
+type Opening = AgentOptions & Readonly<{ logger: Logger }>
+
+async function openAgent(options: Opening, events: AgentEvents, lifecycle: Lifecycle): Promise<Running> {
+  const { files = systemFiles, logger } = options
   const clock = createAgentClock(options)
   const keys = readKeys(options.loaded)
   checkClock(options.loaded, clock.nowUs())
@@ -124,7 +127,8 @@ async function openAgent(options: AgentOptions, events: AgentEvents, lifecycle: 
     if (under.bundle !== null) events.bundleInForce(toldOf(under.bundle))
     const before = readActivations(under.configured, folder, events)
     const loaded = { ...under.configured, files: before.files }
-    const loop = await openLoop({ loaded, clock, events, storage, signer: keys.signer, code })
+    const acting = await openActing({ loaded, clock, logger, files, folder: storage.folder.path })
+    const loop = await openLoop({ loaded, clock, events, storage, signer: keys.signer, code, acting })
     const taking: Taking = {
       nowUs: () => clock.nowUs(),
       configure: (next) => loop.configure(next),

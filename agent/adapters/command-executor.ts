@@ -23,6 +23,8 @@ const OUTPUT_BYTES_MAX: Bytes = 4096
 const KEYS_MAX = 4096
 /** A program that has ended may have left somebody behind who holds its output open. */
 const OUTPUT_WAIT_MS: Millis = 500
+/** Commands that run when the agent stops are waited for so long, and then left to themselves. */
+const STOP_WAIT_MS: Millis = 5000
 /** All that a command gets of our environment. */
 const PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -43,7 +45,7 @@ class CommandExecutor implements Executor {
   readonly target: string
   private readonly options: CommandExecutorOptions
   private readonly outcomes = new Map<string, Outcome>()
-  private readonly running = new Set<ChildProcess>()
+  private readonly running = new Set<Promise<unknown>>()
   private on: ExecutorSink = { ack() {}, up() {}, down() {} }
   private stopped = false
 
@@ -70,11 +72,11 @@ class CommandExecutor implements Executor {
     if (running.size >= RUNNING_MAX) throw new HbError('EXECUTOR_BUSY', { target, waiting: running.size })
     const { argv } = this.options
     const run = runCommand(this.options, { argv, key, input: JSON.stringify({ v: 1, ...request }) })
-    running.add(run.child)
+    running.add(run.ended)
     // At once: the same key again must not start it again while this one is being started.
     outcomes.set(key, STARTED)
     void run.ended.then((outcome) => {
-      running.delete(run.child)
+      running.delete(run.ended)
       if (run.isRunning()) this.note(key, outcome)
       else outcomes.delete(key)
     })
@@ -93,17 +95,21 @@ class CommandExecutor implements Executor {
     if (options.proofArgv === null || this.stopped || running.size >= RUNNING_MAX) return false
     const short = { ...options, timeoutMs: Math.min(timeoutMs, options.timeoutMs) }
     const run = runCommand(short, { argv: options.proofArgv, key: '', input: '' })
-    running.add(run.child)
+    running.add(run.ended)
     run.started.catch(() => undefined)
     const { status } = await run.ended
-    running.delete(run.child)
+    running.delete(run.ended)
     return status === 'completed'
   }
 
-  /** What runs is ended: nobody would hear of its end. */
+  /** A half-run action may be worse than one of which nobody hears the end: what runs is never ended for this. */
   async stop(): Promise<void> {
     this.stopped = true
-    for (const child of this.running) killGroup(child)
+    if (this.running.size === 0) return
+    const waiting = new AbortController()
+    const waited = this.options.clock.sleep(STOP_WAIT_MS, waiting.signal).catch(() => undefined)
+    await Promise.race([Promise.all(this.running), waited])
+    waiting.abort()
   }
 
   private note(key: string, outcome: Outcome): void {
@@ -119,7 +125,7 @@ class CommandExecutor implements Executor {
 
 type Order = Readonly<{ argv: readonly string[]; key: string; input: string }>
 /** `isRunning`: it was started at all. */
-type Run = Readonly<{ child: ChildProcess; started: Promise<void>; ended: Promise<Outcome>; isRunning(): boolean }>
+type Run = Readonly<{ started: Promise<void>; ended: Promise<Outcome>; isRunning(): boolean }>
 
 function runCommand({ target, directory, timeoutMs, clock }: CommandExecutorOptions, order: Order): Run {
   const [program, ...args] = order.argv
@@ -168,7 +174,7 @@ function runCommand({ target, directory, timeoutMs, clock }: CommandExecutorOpti
       child.once('close', end)
     })
   }).finally(cancel) as Promise<Outcome>
-  return { child, started, ended, isRunning: () => spawned }
+  return { started, ended, isRunning: () => spawned }
 }
 
 function killGroup(child: ChildProcess): void {

@@ -16,6 +16,8 @@ export type HttpExecutorOptions = HttpPeer & Readonly<{ target: string; timeoutM
 const BREAKER = { failures: 5, windowMs: 60_000, openMs: 10_000, jitter: 0.5 } as const
 /** Requests on the way at once; beyond, one is refused. */
 const IN_FLIGHT_MAX = 32
+/** What is on its way when the agent stops may still be answered for so long. */
+const STOP_WAIT_MS: Millis = 1000
 const PROTOCOL_VERSION = 1
 /** Answers that say "try again", not "no": what they were given may have been done. */
 const NOT_REFUSED: ReadonlySet<number> = new Set([408, 425, 429])
@@ -35,7 +37,7 @@ class HttpExecutor implements Executor {
   private readonly breaker
   private readonly from: string
   private on: ExecutorSink = { ack() {}, up() {}, down() {} }
-  private inFlight = 0
+  private readonly inFlight = new Set<Promise<unknown>>()
   private proofs = 0
   private isUp = false
   private stopped = false
@@ -56,6 +58,11 @@ class HttpExecutor implements Executor {
 
   async stop(): Promise<void> {
     this.stopped = true
+    if (this.inFlight.size === 0) return
+    const waiting = new AbortController()
+    const waited = this.options.clock.sleep(STOP_WAIT_MS, waiting.signal).catch(() => undefined)
+    await Promise.race([Promise.all(this.inFlight), waited])
+    waiting.abort()
   }
 
   async send({ budgetMs, ...request }: ExecutorRequest): Promise<void> {
@@ -99,19 +106,18 @@ class HttpExecutor implements Executor {
   private post(id: string, body: unknown, timeoutMs: Millis): ReturnType<typeof postJson> {
     const { options, target } = this
     if (this.stopped) throw new HbError('EXECUTOR_UNREACHABLE', { target, reason: 'stopped' })
-    if (this.inFlight >= IN_FLIGHT_MAX) throw new HbError('EXECUTOR_BUSY', { target, waiting: this.inFlight })
+    const { inFlight } = this
+    if (inFlight.size >= IN_FLIGHT_MAX) throw new HbError('EXECUTOR_BUSY', { target, waiting: inFlight.size })
     if (!this.breaker.mayTry(options.clock.monotonicUs()))
       throw new HbError('EXECUTOR_UNREACHABLE', { target, reason: 'it failed too often; tried again soon' })
-    this.inFlight += 1
     const posted = postJson(options, { id, body, timeoutMs })
-    posted.answer
+    const over = posted.answer
       .then(
         ({ status }) => this.noted(status < 500 ? null : `status ${status}`),
         (error: Error) => this.noted(error.message),
       )
-      .finally(() => {
-        this.inFlight -= 1
-      })
+      .finally(() => inFlight.delete(over))
+    inFlight.add(over)
     return posted
   }
 

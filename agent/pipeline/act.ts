@@ -10,7 +10,7 @@ import type { ActEvents } from './act-events.ts'
 import type { ActionFacts } from './action-facts.ts'
 import type { ActionLedger } from './action-ledger.ts'
 import { createDurabilityWait, type DurabilityWait } from './durability.ts'
-import { type LiveAction, stopTimers, UNDER_WAY } from './live-action.ts'
+import { BEFORE_RELEASE, type LiveAction, stopTimers, UNDER_WAY } from './live-action.ts'
 import { type ReactionTimes, watchBudget } from './reaction-times.ts'
 import { ackText, closeOrphan, openAgain } from './resume-actions.ts'
 
@@ -175,13 +175,14 @@ export class Acts {
 
   /** What follows from the state that an action is in now. */
   private follow(live: LiveAction): void {
+    if (BEFORE_RELEASE.includes(live.change.state)) {
+      // The veto window runs on from the proposal, whatever the gates say meanwhile.
+      this.askForRelease(live)
+      return
+    }
     live.stageTimer?.()
     live.stageTimer = null
     switch (live.change.state) {
-      case 'PROPOSED':
-      case 'GATE_PASSED':
-        this.askForRelease(live)
-        break
       case 'RELEASED':
         this.prepare(live)
         break
@@ -209,7 +210,7 @@ export class Acts {
       live.asking = false
       live.vetoTimer = null
       const { state, key } = live.change
-      if (!this.isLive(live) || (state !== 'PROPOSED' && state !== 'GATE_PASSED')) return
+      if (!this.isLive(live) || !BEFORE_RELEASE.includes(state)) return
       live.asked += 1
       if (live.asked > RELEASES_ASKED_MAX) this.cancel(live, 'RELEASE_NOT_REACHED')
       else if (!this.tell(live, { kind: 'release', key }) && live.facts.mustWork) {

@@ -6,7 +6,7 @@ import { isHbError } from '../../shared/errors/hb-error.ts'
 import { type BundleProblem, signersNeeded } from '../../shared/model/config-bundle.ts'
 import type { Micros } from '../../shared/units.ts'
 import { compileSettings } from './compile-settings.ts'
-import { fixedKeysChanged } from './fixed-keys.ts'
+import { fixedKeysChanged, linksChanged } from './fixed-keys.ts'
 
 /** A configuration in force, or one that is to be. */
 export type Configuration = ParsedRuntime & Readonly<{ files: readonly ConfigBytes[] }>
@@ -60,6 +60,8 @@ export function checkBundle(bytes: Uint8Array, against: BundleTrust): CheckedBun
 export type JudgeBundleAgainst = Readonly<{
   /** In force now, before baselines of the collector; its operators are the ones that are believed. */
   inForce: Configuration
+  /** That of the start, which links to targets were opened under. */
+  started: Configuration
   /** Highest number that was ever taken. */
   lastNumber: number
   nowUs: Micros
@@ -69,7 +71,7 @@ export type JudgeBundleAgainst = Readonly<{
 
 /** Decides whether a running agent takes a bundle. */
 export function judgeBundle(bytes: Uint8Array, against: JudgeBundleAgainst): CheckedBundle {
-  const { inForce, lastNumber, nowUs, canAct } = against
+  const { inForce, lastNumber, nowUs } = against
   const { trust, config } = inForce
   const place = { deployment: config.deployment, agent: config.agent }
   const checked = checkBundle(bytes, { trust, place, nowUs, replacesPolicy: holdsPolicy(inForce) })
@@ -86,18 +88,21 @@ export function judgeBundle(bytes: Uint8Array, against: JudgeBundleAgainst): Che
       ...{ code: 'needs_restart', key: 'evaluation.threads', found: `${config.evaluation.threads}` },
       expected: '0: rigs on threads take another configuration at a start only',
     })
-  if (next !== null) problems.push(...restartProblems(inForce, next, canAct))
+  if (next !== null) problems.push(...restartProblems(against, next))
   return { bundle, next, problems }
 }
 
-function restartProblems(inForce: Configuration, next: Configuration, canAct: boolean): BundleProblem[] {
+function restartProblems(against: JudgeBundleAgainst, next: Configuration): BundleProblem[] {
+  const { inForce, started, canAct } = against
   const problems = programProblems(inForce, next)
-  for (const { key, now, next: wanted } of fixedKeysChanged(inForce, next)) {
+  const firstPolicy = !canAct && holdsPolicy(next)
+  const links = firstPolicy ? [] : linksChanged(started, next)
+  for (const { key, now, next: wanted } of [...fixedKeysChanged(inForce, next), ...links]) {
     if (/^rigs\[[^\]]*\]\.program$/.test(key) && problems.length > 0) continue
     const found = wanted === '' ? 'it is not there' : wanted
     problems.push({ code: 'needs_restart', key, found, expected: `${now === '' ? 'nothing' : now} until a restart` })
   }
-  if (!canAct && holdsPolicy(next) && !holdsPolicy(inForce))
+  if (firstPolicy)
     problems.push({
       ...{ code: 'needs_restart', key: 'rigs.actions_policy_file', found: 'the first policy of actions' },
       expected: 'an agent that was started with one: it has nothing to act with',

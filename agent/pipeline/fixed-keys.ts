@@ -1,6 +1,8 @@
 import type { Trust } from '../../shared/config/operators.ts'
 import type { RigConfig, RuntimeConfig } from '../../shared/config/types.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
+import type { RigPolicy } from '../../shared/model/actions-policy.ts'
+import { targetFacts } from './target-facts.ts'
 
 /** Keys of a rig that may change while an agent runs: what its evaluator is made of, and nothing that something else holds. */
 const FREE_OF_RIG: ReadonlySet<keyof RigConfig> = new Set<keyof RigConfig>([
@@ -44,6 +46,20 @@ export function fixedKeysChanged(now: Fixed, next: Fixed): FixedKey[] {
   return keys.flatMap((key) => {
     const [was, is] = [before.get(key) ?? '', after.get(key) ?? '']
     return was === is ? [] : [{ key, now: was, next: is }]
+  })
+}
+
+type Ruled = Readonly<{ policies: ReadonlyMap<string, RigPolicy> }>
+
+/**
+ * Links to targets are open since the start: what the policies of then had them prove to their peers holds until they are
+ * opened anew. Every target that the next policies name and that asks for something else.
+ */
+export function linksChanged(started: Ruled, next: Ruled): FixedKey[] {
+  const targets = [...next.policies.values()].flatMap((policy) => policy.targets.map(({ name }) => name))
+  return [...new Set(targets)].sort().flatMap((target) => {
+    const [was, is] = [started, next].map(({ policies }) => JSON.stringify(targetFacts(target, policies.values())))
+    return was === is ? [] : [{ key: `targets[${target}]`, now: was!, next: is! }]
   })
 }
 

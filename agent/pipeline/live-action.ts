@@ -44,5 +44,8 @@ export function stopTimers(live: LiveAction): void {
   live.budgetTimers = []
 }
 
+/** States in which its release is to be asked for. */
+export const BEFORE_RELEASE: readonly ActionState[] = ['PROPOSED', 'GATE_HELD', 'GATE_PASSED']
+
 /** States in which the peer may be doing it, and has not said that it is done. */
 export const UNDER_WAY: readonly ActionState[] = ['SENT', 'ACCEPTED', 'STARTED']

@@ -4,7 +4,7 @@ import type { Millis } from '../../shared/units.ts'
 import type { ActionChange } from '../core/safety/changes.ts'
 import type { Acts } from './act.ts'
 import type { LedgerAction } from './action-ledger.ts'
-import { type LiveAction, UNDER_WAY } from './live-action.ts'
+import { BEFORE_RELEASE, type LiveAction, UNDER_WAY } from './live-action.ts'
 
 /** Characters of a peer's text that are kept. */
 const ACK_TEXT_MAX = 500
@@ -26,7 +26,7 @@ export function openAgain(acts: Acts, change: ActionChange): void {
   const { key, state, deadlineUs } = change
   const live = acts.resume({ ...change, from: state }, deadlineUs - acts.options.clock.nowUs())
   if (live === null) return
-  if (state === 'PROPOSED' || state === 'GATE_PASSED') {
+  if (BEFORE_RELEASE.includes(state)) {
     acts.goOn(live)
     return
   }

@@ -129,6 +129,17 @@ export const ExecutorSchema = Type.Union([
   NotifyExecutorSchema,
 ])
 
+const target = { target: id('Name of the target, as policies of actions name it.') }
+
+/** Who carries out the actions of which target. */
+export const TargetExecutorSchema = Type.Union([
+  closed({ ...target, ...ActuatorExecutorSchema.properties }),
+  closed({ ...target, ...WebhookExecutorSchema.properties }),
+  closed({ ...target, ...CommandExecutorSchema.properties }),
+  closed({ ...target, ...NotifyExecutorSchema.properties }),
+])
+export type TargetExecutorConfig = Static<typeof TargetExecutorSchema>
+
 export type ActuatorExecutorConfig = Static<typeof ActuatorExecutorSchema>
 export type WebhookExecutorConfig = Static<typeof WebhookExecutorSchema>
 export type CommandExecutorConfig = Static<typeof CommandExecutorSchema>

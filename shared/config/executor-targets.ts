@@ -1,10 +1,10 @@
 import type { RigPolicy } from '../model/actions-policy.ts'
 import type { CheckedFile } from './document.ts'
 import { executorProblems } from './executor-problems.ts'
-import type { ExecutorConfig } from './executor-schema.ts'
+import type { TargetExecutorConfig } from './executor-schema.ts'
 import type { Problem } from './problems.ts'
 
-type Named = Readonly<{ target?: string; by?: ExecutorConfig }>
+type Named = Partial<TargetExecutorConfig>
 
 /**
  * Every mistake of `executors` that no single key shows: one named twice, what its kind cannot be, and a target of a policy
@@ -15,17 +15,17 @@ export function executorTargetProblems(file: CheckedFile, policies: Iterable<Rig
   const { executors = [] } = (file.value ?? {}) as Readonly<{ executors?: readonly (Named | undefined)[] }>
   const kinds = new Map<string, string>()
   executors.forEach((named, k) => {
-    const { target, by } = named ?? {}
-    if (target === undefined || by === undefined || !file.isSound(['executors', k])) return
+    if (named?.target === undefined || named.type === undefined || !file.isSound(['executors', k])) return
+    const { target, type } = named
     if (kinds.has(target))
       problems.push({
         ...file.at(['executors', k, 'target']),
         found: `\`${target}\` a second time`,
         expected: 'every target once',
       })
-    kinds.set(target, by.type)
-    for (const { path, found, expected } of executorProblems(by))
-      problems.push({ ...file.at(['executors', k, 'by', ...path]), found, expected })
+    kinds.set(target, type)
+    for (const { path, found, expected } of executorProblems(named as TargetExecutorConfig))
+      problems.push({ ...file.at(['executors', k, ...path]), found, expected })
   })
   const said = new Set<string>()
   for (const { targets } of policies)

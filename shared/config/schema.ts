@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { MODES } from '../model/verdict.ts'
-import { ExecutorSchema } from './executor-schema.ts'
+import { TargetExecutorSchema } from './executor-schema.ts'
 import { GovernanceSchema, OperatorsSchema } from './operator-schema.ts'
 import { closed, file, id, ms, oneOf } from './schema-parts.ts'
 import {
@@ -14,7 +14,7 @@ import {
 export { MetricSchema, RegistrySchema } from './registry-schema.ts'
 
 /** Targets of one agent. */
-export const EXECUTORS_MAX = 64
+export const EXECUTORS_MAX = 256
 const HOUR_MS = 3_600_000
 const GIB = 1_073_741_824
 /** Rigs of one agent; sources of one rig. */
@@ -167,13 +167,11 @@ export const RuntimeSchema = closed({
       'Health server. Absent: none.',
     ),
   ),
-  executors: Type.Array(
-    closed({
-      target: id('Name of the target, as policies of actions name it.'),
-      by: ExecutorSchema,
-    }),
-    { description: 'Who carries out the actions on each target.', default: [], maxItems: EXECUTORS_MAX },
-  ),
+  executors: Type.Array(TargetExecutorSchema, {
+    description: 'Who carries out the actions on each target.',
+    default: [],
+    maxItems: EXECUTORS_MAX,
+  }),
   log_level: oneOf(LOG_LEVELS, 'Least important level that is logged.', 'info'),
   evaluation: closed(
     {

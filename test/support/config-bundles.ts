@@ -28,12 +28,6 @@ export function signedBundle(
   return encodeConfigBundle({ files, signatures: by.map((who) => signManifest(manifest, whole.agent, SIGNERS[who])) })
 }
 
-/** Who carries out the actions of the pressure loop. */
-const EXECUTORS = `executors:
-  - { target: pump, by: { type: actuator, endpoint: "tcp://127.0.0.1:5701", identity: plc-1, key_file: plc-1.key } }
-  - { target: inlet-valve, by: { type: actuator, endpoint: "tcp://127.0.0.1:5702", identity: plc-2, key_file: plc-2.key } }
-  - { target: control-room, by: { type: notify, channels: [{ type: log }] } }
-`
 const LOOP_TOP = 'deployment: demo\nagent: bench-1\nsigning_key_file: sign.pem\n'
 
 export type TrustedLoop = LoopTexts & Readonly<{ more?: string; policy?: boolean; extra?: readonly JournalFile[] }>
@@ -41,7 +35,7 @@ export type TrustedLoop = LoopTexts & Readonly<{ more?: string; policy?: boolean
 /** Files of the pressure loop with people who are trusted; with or without its policy. `more` are lines of runtime.yaml. */
 export function trustedLoop({ more = '', policy = true, extra = [], runtime, ...texts }: TrustedLoop = {}) {
   const plain = policy ? LOOP_RUNTIME : LOOP_RUNTIME.replace('    actions_policy_file: loop.actions.yaml\n', '')
-  const text = runtime ?? plain.replace(LOOP_TOP, `${LOOP_TOP}${OPERATOR_LINES}${policy ? EXECUTORS : ''}${more}`)
+  const text = runtime ?? plain.replace(LOOP_TOP, `${LOOP_TOP}${OPERATOR_LINES}${more}`)
   const files = loopFiles({ ...texts, runtime: text }).filter(({ name }) => policy || name !== 'loop.actions.yaml')
   return [...files, ...PEOPLE.map((name) => ({ name: `${name}.pub`, bytes: bytesOf(publicPem(name)) })), ...extra]
 }

@@ -6,7 +6,7 @@ import {
   judgeBundle,
 } from '../../../agent/pipeline/bundle-judgement.ts'
 import { CHANGES_MAX, diffConfigurations, diffLines } from '../../../agent/pipeline/config-diff.ts'
-import { fixedKeysChanged } from '../../../agent/pipeline/fixed-keys.ts'
+import { fixedKeysChanged, linksChanged } from '../../../agent/pipeline/fixed-keys.ts'
 import type { JournalFile } from '../../../shared/codec/journal-input.ts'
 import { NOBODY } from '../../../shared/config/operators.ts'
 import { BUNDLE_PROBLEMS_MAX, BundleError } from '../../../shared/errors/bundle-error.ts'
@@ -26,7 +26,7 @@ const bundleOf = (files: readonly JournalFile[], { draft, ...how }: Signing = {}
 type Against = Partial<Parameters<typeof judgeBundle>[1]>
 
 const judged = (bytes: Uint8Array, against: Against = {}): CheckedBundle =>
-  judgeBundle(bytes, { inForce: IN_FORCE, lastNumber: 6, nowUs: NOW_US, canAct: true, ...against })
+  judgeBundle(bytes, { inForce: IN_FORCE, started: IN_FORCE, lastNumber: 6, nowUs: NOW_US, canAct: true, ...against })
 const codesOf = (bytes: Uint8Array, against: Against = {}): string[] =>
   judged(bytes, against).problems.map(({ code }) => code)
 
@@ -55,7 +55,7 @@ t.test('every refusal has its reason, and leaves nothing half taken', async (t) 
     loop.map((file, k) => (k === 0 ? { ...file, bytes: bytesOf(changed(textOf(file), from, to)) } : file))
   const cases: readonly [string, readonly string[], Uint8Array, Against?][] = [
     ['one signature on a policy', ['too_few_signers'], bundleOf(loop, { by: ['ada'] })],
-    ['one signature that takes a policy away', ['too_few_signers', 'needs_restart'], bundleOf(plain, { by: ['ada'] })],
+    ['one signature that takes a policy away', ['too_few_signers'], bundleOf(plain, { by: ['ada'] })],
     ['a key that is trusted nowhere', ['unknown_key'], bundleOf(loop, { by: ['mallory'] })],
     ['a third signature of a stranger', ['unknown_key'], bundleOf(loop, { by: ['ada', 'grace', 'mallory'] })],
     ['no approver among them', ['not_an_approver'], bundleOf(approvers.files), { inForce: approvers }],
@@ -93,7 +93,7 @@ t.test('every refusal has its reason, and leaves nothing half taken', async (t) 
       'the first policy of an agent without what acts',
       ['needs_restart'],
       bundleOf(loop),
-      { canAct: false, inForce: withExecutors() },
+      { canAct: false, inForce: configurationOf(plain) },
     ],
     ['bytes that are none', ['shape'], bytesOf('version: 1\n')],
   ]
@@ -129,16 +129,6 @@ function textOf({ bytes }: JournalFile): string {
   return new TextDecoder().decode(bytes)
 }
 
-/** The loop without its policy, with those who would carry it out. */
-function withExecutors(): Configuration {
-  const [main, ...rest] = trustedLoop()
-  const text = changed(textOf(main!), '    actions_policy_file: loop.actions.yaml\n', '')
-  return configurationOf([
-    { name: main!.name, bytes: bytesOf(text) },
-    ...rest.filter(({ name }) => name !== 'loop.actions.yaml'),
-  ])
-}
-
 // verifies SE-39
 t.test('what a running agent cannot change is refused by name, and everything else may change', async (t) => {
   const [main, ...rest] = trustedLoop()
@@ -161,12 +151,19 @@ t.test('what a running agent cannot change is refused by name, and everything el
     ['signing_key_file', 'receipts_key_file: r.pem\nsigning_key_file', 'receipts_key_file'],
     ['signing_key_file', 'governance: { approvals_required: 2 }\nsigning_key_file', 'governance.approvals_required'],
     ['127.0.0.1:5601', '127.0.0.1:5602', 'rigs[pressure-loop].sources'],
-    ['identity: plc-1', 'identity: plc-9', 'executors'],
+    ['identity: pump', 'identity: plc-9', 'executors'],
     [rig, '', 'rigs[pressure-loop].testbed'],
     [rig, `${rig}    slide_ms: 10\n`, 'rigs[pressure-loop].slide_ms'],
     [rig, `${rig}    family: loops\n`, 'rigs[pressure-loop].family'],
   ]
   for (const [from, to, key] of fixed) t.ok(keysOf(from, to).includes(key), key)
+  const linked = (from: string, to: string): string[] =>
+    linksChanged(IN_FORCE, configurationOf(trustedLoop({ actions: changed(LOOP_ACTIONS, from, to) }))).map(
+      ({ key }) => key,
+    )
+  const pump = '  - name: pump\n    executor: actuator\n'
+  t.same(linked(pump, `${pump}    non_idempotent: true\n`), ['targets[pump]'], 'links are open with what they prove')
+  t.same(linked('id: over-pressure', 'id: over-pressure-2'), [])
   const free: readonly [string, string][] = [
     [rig, `${rig}    lateness_ms: 100\n`],
     [rig, `${rig}    max_future_ms: 1000\n`],

@@ -102,6 +102,17 @@ t.test('what cannot be started is said at once and may be asked for again', asyn
   t.equal(await executor.proof(100), false, 'there is none')
 })
 
+t.test('an agent that stops waits for what runs, and starts nothing any more', async (t) => {
+  const { folder, executor, noted } = await command(t, 'while [ ! -e go ]; do sleep 0.05; done; echo >effect')
+  await executor.send(actionRequest())
+  const stopped = executor.stop()
+  await t.rejects(executor.send(actionRequest({ key: 'key-0002' })), { code: 'EXECUTOR_UNREACHABLE' })
+  writeFileSync(join(folder, 'go'), '')
+  await stopped
+  t.same(noted.stages('key-0001'), ['started', 'completed'])
+  t.ok(existsSync(join(folder, 'effect')))
+})
+
 t.test('at most eight run at once', async (t) => {
   const { folder, executor, noted } = await command(t, 'while [ ! -e go ]; do sleep 0.05; done')
   for (let k = 0; k < 8; k += 1) await executor.send(actionRequest({ key: `key-000${k}` }))

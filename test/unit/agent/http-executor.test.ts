@@ -140,6 +140,17 @@ t.test('nobody there is said at once, and after some failures nobody is asked fo
   await t.rejects(hook.send(actionRequest()), { code: 'EXECUTOR_UNREACHABLE' })
 })
 
+t.test('at most so many are on their way at once', async (t) => {
+  const { url } = await peer(t, () => undefined)
+  const hook = executor(url, { timeoutMs: 300 })
+  await noteAcks(hook)
+  const sent = await Promise.allSettled(
+    Array.from({ length: 34 }, (_, k) => hook.send(actionRequest({ key: `key-${k}-many` }))),
+  )
+  const refused = sent.flatMap((one) => (one.status === 'rejected' ? [one.reason.code as string] : []))
+  t.same(refused, ['EXECUTOR_BUSY', 'EXECUTOR_BUSY'])
+})
+
 t.test('over TLS the other end must prove its name to the authority that was named', async (t) => {
   const ca = createDevCa()
   const certificate = serverCertificate(ca)
@@ -158,4 +169,19 @@ t.test('over TLS the other end must prove its name to the authority that was nam
   const refused = await noteAcks(strict)
   await t.rejects(strict.send(actionRequest()), { code: 'EXECUTOR_UNREACHABLE' })
   t.same(refused.acks, [])
+})
+
+t.test('an agent that stops waits for the answer to what is on its way', async (t) => {
+  let answer = (): void => undefined
+  const { url, asked } = await peer(t, (one, response) => {
+    answer = () => say(200, { key: 'key-0001', stage: 'completed' })(one, response)
+  })
+  const hook = executor(url)
+  const noted = await noteAcks(hook)
+  await hook.send(actionRequest())
+  for (let k = 0; k < 400 && asked.length === 0; k += 1) await new Promise((resolve) => setTimeout(resolve, 5))
+  const stopped = hook.stop()
+  answer()
+  await stopped
+  t.same(noted.stages('key-0001'), ['completed'])
 })

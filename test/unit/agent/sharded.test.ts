@@ -22,7 +22,6 @@ import { bytesOf, REGISTRY } from '../../support/config-texts.ts'
 
 const T0 = Date.UTC(2026, 10, 24) * 1000
 const RIGS = ['alpha', 'beta', 'gamma', 'delta', 'epsilon']
-
 const RUNTIME = `version: 1
 deployment: demo
 agent: bench-1

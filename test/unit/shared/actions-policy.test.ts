@@ -277,8 +277,14 @@ t.test('a policy is bounded: one more of anything refuses it', (t) => {
     )
   t.same(conditions(CONDITIONS_MAX - 1), [])
   t.match(conditions(CONDITIONS_MAX), [{ key: 'rules[1].conditions', found: `${CONDITIONS_MAX + 1} items` }])
-  const targets = (n: number) =>
-    broken('targets:\n', `targets:\n${times(n, (k) => `  - { name: room-${k}, executor: notify, groups: [] }\n`)}`)
+  const targets = (n: number) => {
+    const named = times(n, (k) => `  - { name: room-${k}, executor: notify, groups: [] }\n`)
+    const done = times(n, (k) => `  - { target: room-${k}, type: notify, channels: [{ type: log }] }\n`)
+    return inLoop({
+      actions: changed(LOOP_ACTIONS, 'targets:\n', `targets:\n${named}`),
+      runtime: changed(LOOP_RUNTIME, 'executors:\n', `executors:\n${done}`),
+    })
+  }
   t.same(targets(TARGETS_MAX - 3), [])
   t.match(targets(TARGETS_MAX - 2), [{ key: 'targets', found: `${TARGETS_MAX + 1} items` }])
   const slides = (n: number) => broken(condition, condition.replace('persistence: 5', `persistence: ${n}`))

@@ -1,0 +1,528 @@
+import t from 'tap'
+import type { SafetyChange } from '../../../../agent/core/safety/changes.ts'
+import {
+  baselineReasons,
+  basisReasons,
+  interlockVerdict,
+  preempts,
+  priorityOf,
+} from '../../../../agent/core/safety/gate.ts'
+import type { Seen } from '../../../../agent/core/safety/seen.ts'
+import { ACTIONS, type Action, CONDITION_VALUES } from '../../../../shared/model/action.ts'
+import type { Interlock, RigPolicy, Rule } from '../../../../shared/model/actions-policy.ts'
+import { BASELINE_KINDS } from '../../../../shared/model/baseline.ts'
+import type { CertificateBasis } from '../../../../shared/model/baseline-arming.ts'
+import { PROVENANCES } from '../../../../shared/model/telemetry.ts'
+import { MODES } from '../../../../shared/model/verdict.ts'
+import {
+  actionsIn,
+  armedRig,
+  FRESH_US,
+  hazard,
+  metricSeen,
+  over,
+  policy,
+  type Reading,
+  type Readings,
+  refusalsIn,
+  rule,
+  type SafetyRig,
+  seenAt,
+  statesIn,
+  T0,
+  target,
+  WINDOW_US,
+} from '../../../support/safety-rig.ts'
+
+/** Two of three are high: every gate of the rule lets this pass. Each case changes one thing. */
+const HIGH: Record<string, Reading> = { p_a: { value: 9 }, p_b: { value: 9 }, p_c: { value: 5 } }
+
+type Case = {
+  name: string
+  reasons: string[]
+  rule?: Partial<Rule>
+  policy?: Partial<RigPolicy>
+  readings?: Readings
+  seen?: Partial<Seen>
+  /** Done to the armed rig before the demand. */
+  before?: (rig: SafetyRig) => void
+  /** It stands between proposal and release only. */
+  release?: string[] | null
+}
+
+const onCard = (metric: string, card: string, value = 9): Reading => ({
+  value,
+  trail: { metric, leaves: [`T-${metric}`], groups: [`daq:${card}`], declared: true },
+})
+
+const interlock = (change: Partial<Interlock> = {}): Interlock => ({
+  id: 'relief',
+  assume: over('p_c', { id: 'assume', persistence: { k: 1, n: 1 } }),
+  guarantee: over('flow', { id: 'guarantee', persistence: { k: 1, n: 1 } }),
+  blocks: [{ action: 'shutdown', target: 'pump' }],
+  ...change,
+})
+const inhibit = (rig: SafetyRig, of: { rule?: string; action?: Action }): void => {
+  const { nowUs } = rig.seen()
+  rig.input({
+    kind: 'inhibit',
+    rule: of.rule ?? null,
+    action: of.action ?? null,
+    untilUs: nowUs + 3_600_000_000,
+    by: ['ada', 'bob'],
+    reason: 'proof test',
+  })
+}
+
+const CASES: Case[] = [
+  {
+    name: 'one card',
+    readings: { ...HIGH, p_a: onCard('p_a', '7'), p_b: onCard('p_b', '7') },
+    reasons: ['NOT_INDEPENDENT:daq:7'],
+  },
+  {
+    name: 'not stated',
+    readings: { ...HIGH, p_a: { value: 9, trail: { metric: 'p_a', leaves: ['x'], groups: [], declared: false } } },
+    reasons: ['NOT_INDEPENDENT:undeclared'],
+  },
+  {
+    name: 'one publisher',
+    readings: { ...HIGH, p_a: { value: 9, publisher: 'box' }, p_b: { value: 9, publisher: 'box' } },
+    reasons: ['NOT_INDEPENDENT:publisher:box'],
+  },
+  { name: 'far apart', readings: { ...HIGH, p_a: { value: 9, ageUs: 210_001 } }, reasons: ['COINCIDENCE 200ms>200'] },
+  {
+    name: 'far apart the other way',
+    readings: { ...HIGH, p_b: { value: 9, ageUs: 400_000 } },
+    reasons: ['COINCIDENCE 390ms>200'],
+  },
+  ...PROVENANCES.filter((one) => one !== 'live').map((provenance) => ({
+    name: `provenance ${provenance}`,
+    readings: { ...HIGH, p_a: { value: 9, provenance } },
+    reasons: [`PROVENANCE:${provenance} p_a`],
+  })),
+  ...(['late', 'replay', 'overridden'] as const).map((provenance) => ({
+    name: `provenance ${provenance} on a testbed`,
+    policy: { testbed: true },
+    readings: { ...HIGH, p_b: { value: 9, provenance } },
+    reasons: [`PROVENANCE:${provenance} p_b`],
+  })),
+  ...MODES.filter((mode) => !['nominal', 'degraded', 'emergency'].includes(mode)).map((mode) => ({
+    name: `mode ${mode}`,
+    seen: { mode },
+    reasons: [`MODE:${mode}`],
+    release: [`MODE_CHANGED:nominal>${mode}`, `MODE:${mode}`],
+  })),
+  { name: 'confidence', seen: { baseline: { kind: 'golden', confidence: 0.4 } }, reasons: ['CONF 0.4<0.9'] },
+  {
+    name: 'confidence NaN',
+    seen: { baseline: { kind: 'golden', confidence: Number.NaN } },
+    reasons: ['CONF NaN<0.9', 'BASELINE:no_confidence'],
+  },
+  {
+    name: 'decayed',
+    rule: { minConfidence: 0 },
+    seen: { baseline: { kind: 'golden', confidence: 0 } },
+    reasons: ['BASELINE:no_confidence'],
+  },
+  {
+    name: 'draft',
+    seen: { baseline: { kind: 'draft', confidence: 0.95 } },
+    reasons: ['BASELINE:draft'],
+    release: ['BASELINE_CHANGED:golden>draft', 'BASELINE:draft'],
+  },
+  {
+    name: 'rolling',
+    seen: { baseline: { kind: 'rolling', confidence: 0.95 } },
+    reasons: ['BASELINE:rolling'],
+    release: ['BASELINE_CHANGED:golden>rolling', 'BASELINE:rolling'],
+  },
+  {
+    name: 'none',
+    seen: { baseline: null },
+    reasons: ['BASELINE:none', 'CONF 0<0.9'],
+    release: ['BASELINE_CHANGED:golden>none', 'BASELINE:none', 'CONF 0<0.9'],
+  },
+  {
+    name: 'no hazard',
+    policy: { hazards: [hazard('shutdown', 'other'), hazard('abort', 'pump')] },
+    reasons: ['UNDECLARED:shutdown:pump'],
+    release: null,
+  },
+  { name: 'no target', policy: { targets: [target('other')] }, reasons: ['NO_TARGET:pump'], release: null },
+  {
+    name: 'rule inhibited',
+    before: (rig) => inhibit(rig, { rule: 'over_pressure' }),
+    reasons: ['INHIBITED:rule:over_pressure'],
+    release: null,
+  },
+  {
+    name: 'action inhibited',
+    before: (rig) => inhibit(rig, { action: 'shutdown' }),
+    reasons: ['INHIBITED:action:shutdown'],
+    release: null,
+  },
+  {
+    name: 'interlock violated',
+    policy: { interlocks: [interlock()] },
+    readings: { ...HIGH, p_a: { value: 9 }, p_b: { value: 9 }, p_c: { value: 9 }, flow: { value: 5 } },
+    reasons: ['INTERLOCK:relief flow FALSE'],
+    release: null,
+  },
+  {
+    name: 'budget',
+    policy: {
+      budgets: [{ action: 'shutdown', target: 'pump', most: 0, windowUs: 3_600_000_000, spacingUs: 0, latchUs: 0 }],
+    },
+    reasons: ['BUDGET:shutdown:pump 0/0 in 3600000ms'],
+    release: null,
+  },
+]
+
+// verifies SE-06, SE-07, SE-08, SE-10, SE-11, SE-12, SE-19
+t.test('each gate alone denies a demand that all others let pass, and says so', async (t) => {
+  const well = armedRig()
+  well.slides(3, HIGH)
+  t.same(statesIn(well.said), ['PROPOSED', 'GATE_PASSED'], 'all well')
+  for (const one of CASES) {
+    const rig = armedRig(policy({ rules: [rule(one.rule)], ...one.policy }))
+    one.before?.(rig)
+    rig.said.length = 0
+    rig.slides(3, one.readings ?? HIGH, one.seen ?? {})
+    const said = actionsIn(rig.said)
+    t.same(
+      said.map(({ state }) => state),
+      ['PROPOSED', 'GATE_DENIED'],
+      one.name,
+    )
+    t.same(said[1]?.reasons, one.reasons, one.name)
+    t.same(rig.state.rules[0]!.shot, 'ready', `${one.name} spends no shot`)
+    t.same(rig.state.open, [], one.name)
+  }
+})
+
+// verifies SE-09
+t.test('each gate is evaluated again at the release', async (t) => {
+  for (const one of CASES) {
+    if (one.release === null) continue
+    const rig = armedRig(policy({ rules: [rule(one.rule)], ...one.policy }))
+    rig.slides(2, HIGH)
+    const key = rig.key()
+    rig.readings = one.readings ?? HIGH
+    const said = actionsIn(rig.input({ kind: 'release', key }, one.seen ?? {}))
+    t.same(
+      said.map(({ state }) => state),
+      ['CANCELLED'],
+      one.name,
+    )
+    t.same(said[0]?.reasons, one.release ?? one.reasons, one.name)
+    t.equal(rig.state.rules[0]!.shot, 'ready', one.name)
+    rig.readings = HIGH
+    t.same(statesIn(rig.slides(1)), ['PROPOSED', 'GATE_PASSED'], `${one.name}: proposed anew`)
+    t.not(rig.key(), key, `${one.name}: under another key`)
+    const again = rig.input({ kind: 'release', key: rig.key() })
+    t.same(statesIn(again), ['RELEASED'], one.name)
+  }
+})
+
+// verifies SE-09
+t.test('a demand that is gone, not seen or under another configuration is not released', async (t) => {
+  const table: [string, Readings, Partial<Seen>, string[]][] = [
+    ['gone', { p_a: 5, p_b: 9 }, {}, ['NO_DEMAND', 'FALSE:p_a_high', 'FALSE:p_c_high']],
+    ['silent', { p_a: null, p_b: 9 }, {}, ['NO_DEMAND', 'STALE:p_a never seen', 'FALSE:p_c_high']],
+    [
+      'old',
+      { p_a: { value: 9, ageUs: FRESH_US + 312_000 }, p_b: { value: 9, ageUs: FRESH_US + 312_000 } },
+      {},
+      ['NO_DEMAND', 'STALE:p_a 812ms>500', 'STALE:p_b 812ms>500', 'FALSE:p_c_high'],
+    ],
+    ['clock', HIGH, { clockStepped: true }, ['NO_DEMAND', 'CLOCK_STEP', 'CLOCK_STEP', 'CLOCK_STEP', 'CLOCK_STEP']],
+  ]
+  for (const [name, readings, change, reasons] of table) {
+    const rig = armedRig()
+    rig.slides(2, HIGH)
+    rig.readings = readings
+    const [said] = actionsIn(rig.input({ kind: 'release', key: rig.key() }, change))
+    t.equal(said?.state, 'CANCELLED', name)
+    t.same(said?.reasons, reasons, name)
+  }
+  const rig = armedRig()
+  rig.slides(2, HIGH)
+  const said = rig.input({ kind: 'release', key: rig.key() }, { config: 'another' })
+  t.same(statesIn(said), ['REVOKED'])
+  t.same(refusalsIn(said), ['STATE:REVOKED'])
+})
+
+// verifies SE-09
+t.test('everything that a proposal rests on must be as it was', async (t) => {
+  const basis = { config: 'a', mode: 'nominal', baseline: 'golden', arm: 'ARMED 1' }
+  t.same(basisReasons(basis, { ...basis }), [])
+  t.same(basisReasons(basis, { ...basis, config: 'b' }), ['CONFIG_CHANGED'])
+  t.same(basisReasons(basis, { ...basis, mode: 'test' }), ['MODE_CHANGED:nominal>test'])
+  t.same(basisReasons(basis, { ...basis, baseline: 'none' }), ['BASELINE_CHANGED:golden>none'])
+  t.same(basisReasons(basis, { ...basis, arm: 'ARMED 2' }), ['ARM_CHANGED'])
+  const rig = armedRig()
+  rig.slides(2, HIGH)
+  rig.endUs += 1
+  rig.arm()
+  const [said] = actionsIn(rig.input({ kind: 'release', key: rig.key() }))
+  t.same(said?.reasons, ['ARM_CHANGED'], 'armed anew between proposal and release')
+})
+
+// verifies SE-12
+t.test('a declared testbed acts on what it simulates, and any rig tells people of anything', async (t) => {
+  for (const provenance of ['simulated', 'injected'] as const) {
+    const rig = armedRig(policy({ testbed: true }))
+    rig.slides(3, { p_a: { value: 9, provenance }, p_b: { value: 9, provenance } })
+    t.same(statesIn(rig.said), ['PROPOSED', 'GATE_PASSED'], provenance)
+  }
+  for (const provenance of PROVENANCES) {
+    const rig = armedRig(policy({ rules: [rule({ action: 'notify' })] }))
+    rig.slides(3, { p_a: { value: 9, provenance }, p_b: { value: 9, provenance } })
+    t.same(statesIn(rig.said), ['PROPOSED', 'GATE_PASSED'], `notify of ${provenance}`)
+  }
+})
+
+// verifies SE-12
+t.test('what is said of the whole rig moves nothing hard', async (t) => {
+  for (const look of [{ kind: 'event' }, { kind: 'overall', verdicts: ['FAIL'] }] as const) {
+    const conditions = [over('x', { id: 'whole', look, persistence: { k: 1, n: 1 } })]
+    const of = (action: Action) => policy({ rules: [rule({ action, vote: '1ooN', conditions })] })
+    const hard = armedRig(of('abort'))
+    hard.slides(20, {}, { event: 'alarm', verdict: 'FAIL' })
+    t.same(actionsIn(hard.said)[1]?.reasons, ['UNATTRIBUTED:whole'])
+    const gentle = armedRig(of('degrade'))
+    gentle.slides(1, {}, { event: 'alarm', verdict: 'FAIL' })
+    t.same(statesIn(gentle.said), ['PROPOSED', 'GATE_PASSED'])
+  }
+})
+
+// verifies SE-06
+t.test('any independent pair is enough, whichever of three it is', async (t) => {
+  const metrics = ['p_a', 'p_b', 'p_c']
+  for (const alone of metrics) {
+    const readings = Object.fromEntries(metrics.map((one) => [one, onCard(one, one === alone ? '1' : '2')]))
+    const rig = armedRig()
+    rig.slides(3, readings)
+    t.same(statesIn(rig.said), ['PROPOSED', 'GATE_PASSED'], `${alone} apart from the others`)
+    t.equal(rig.state.open[0]!.proofs.length, 2)
+    t.ok(rig.state.open[0]!.proofs.includes(`${alone}_high`))
+  }
+  const rig = armedRig()
+  rig.slides(3, Object.fromEntries(metrics.map((one) => [one, onCard(one, '2')])))
+  t.same(actionsIn(rig.said)[1]?.reasons, ['NOT_INDEPENDENT:daq:2'], 'said once')
+})
+
+// verifies SE-11
+t.test('what may follow a baseline depends on its kind, its confidence and what it rests on', async (t) => {
+  const least: Record<Action, string[]> = {
+    notify: ['none', 'draft', 'rolling', 'golden'],
+    degrade: ['rolling', 'golden'],
+    failover: ['golden'],
+    rate_limit: ['golden'],
+    isolate: ['golden'],
+    abort: ['golden'],
+    shutdown: ['golden'],
+  }
+  for (const action of ACTIONS)
+    for (const kind of [...BASELINE_KINDS, 'none'] as const) {
+      const baseline = kind === 'none' ? null : { kind, confidence: 0.5 }
+      const reasons = baselineReasons({ action, minConfidence: 0 }, seenAt(T0, {}, { baseline }), 2)
+      t.same(reasons, least[action].includes(kind) ? [] : [`BASELINE:${kind}`], `${action} on ${kind}`)
+    }
+  const of = (action: Action, change: Partial<CertificateBasis>, streams: number, confidence = 0.5): string[] => {
+    const basis = {
+      kind: 'golden',
+      segments: 9,
+      minSegments: 3,
+      hardSegments: 9,
+      confidence: 0.5,
+      decay: 1,
+      breakGlass: false,
+      ...change,
+    } as const
+    const seen = seenAt(T0, {}, { baseline: { kind: 'golden', confidence, basis } })
+    return baselineReasons({ action, minConfidence: 0.5 }, seen, streams)
+  }
+  t.same(of('abort', {}, 1), [])
+  t.same(of('abort', { segments: 8 }, 1), ['BASELINE:confidence_below_min_for_critical'])
+  t.same(of('abort', { segments: 8 }, 2), [])
+  t.same(of('failover', { segments: 2 }, 2), ['BASELINE:few_segments'])
+  t.same(of('failover', { breakGlass: true }, 2), ['BASELINE:break_glass'])
+  t.same(of('degrade', { breakGlass: true }, 2), [])
+  t.same(of('abort', { decay: 0 }, 2), ['BASELINE:stale'])
+  t.same(of('abort', { kind: 'draft' }, 2), ['BASELINE:draft'])
+  t.same(of('abort', { confidence: 0 }, 2, 0), ['CONF 0<0.5', 'BASELINE:no_confidence'])
+  const nothing = seenAt(T0, {}, { baseline: { kind: 'golden', confidence: 0.5, basis: null } })
+  t.same(baselineReasons({ action: 'abort', minConfidence: 0.5 }, nothing, 0), [])
+  t.same(baselineReasons({ action: 'notify', minConfidence: 0.6 }, nothing, 0), ['CONF 0.5<0.6'])
+})
+
+// verifies SE-10
+t.test('an interlock permits what it knows to be safe and nothing else', async (t) => {
+  const say = { TRUE: 'T', FALSE: 'F', STALE: '?', INVALID: '?', INSUFFICIENT: '?' } as const
+  const expected: Record<string, string> = {
+    'F T': 'inactive',
+    'F F': 'inactive',
+    'F ?': 'inactive',
+    'T T': 'verified',
+    '? T': 'verified',
+    'T F': 'violated',
+    'T ?': 'unknown',
+    '? F': 'unknown',
+    '? ?': 'unknown',
+  }
+  for (const assume of CONDITION_VALUES)
+    for (const guarantee of CONDITION_VALUES)
+      t.equal(
+        interlockVerdict(assume, guarantee),
+        expected[`${say[assume]} ${say[guarantee]}`],
+        `${assume} => ${guarantee}`,
+      )
+})
+
+// verifies SE-10
+t.test('an interlock blocks the actions it names, and names the channel that is in the way', async (t) => {
+  const of = (flow: Reading | null, p_c: Reading | null, change: Partial<Interlock> = {}) => {
+    const rig = armedRig(policy({ interlocks: [interlock(change)] }))
+    rig.slides(3, { p_a: 9, p_b: 9, p_c, flow })
+    return actionsIn(rig.said).at(-1)!
+  }
+  const low = { value: 5 }
+  const high = { value: 9 }
+  t.equal(of(low, low).state, 'GATE_PASSED', 'inactive')
+  t.equal(of(high, high).state, 'GATE_PASSED', 'verified')
+  t.same(of(low, high).reasons, ['INTERLOCK:relief flow FALSE'])
+  t.same(of(null, high).reasons, ['INTERLOCK:relief flow STALE'])
+  t.same(of({ value: Number.NaN }, high).reasons, ['INTERLOCK:relief flow INVALID'])
+  t.same(of(low, null).reasons, ['INTERLOCK:relief p_c STALE'], 'what is unknown is named, not what is known')
+  t.same(of(null, null).reasons, ['INTERLOCK:relief flow STALE'])
+  t.equal(of(low, high, { blocks: [{ action: 'shutdown', target: 'fan' }] }).state, 'GATE_PASSED')
+  t.equal(of(low, high, { blocks: [{ action: 'abort', target: 'pump' }] }).state, 'GATE_PASSED')
+  t.equal(of(low, high, { blocks: [] }).state, 'GATE_PASSED')
+  const verdict = over('flow', {
+    look: { kind: 'verdict', metric: 'flow', verdicts: ['PASS'] },
+    persistence: { k: 1, n: 1 },
+  })
+  t.same(of({ verdict: 'FAIL' }, high, { guarantee: verdict }).reasons, ['INTERLOCK:relief flow FALSE'])
+  const event = over('flow', { look: { kind: 'event' }, persistence: { k: 1, n: 1 } })
+  t.same(of(low, high, { guarantee: event }).reasons, ['INTERLOCK:relief event FALSE'])
+})
+
+// verifies SE-20
+t.test('priority is the order of the policy; what it does not name comes last', async (t) => {
+  const of = policy({ priority: ['abort', 'shutdown', 'notify'] })
+  t.same(
+    ACTIONS.map((action) => priorityOf(of, action)),
+    [2, 3, 3, 3, 3, 0, 1],
+  )
+  const usual = policy()
+  const on = (action: Action, name = 'pump') => ({ action, target: name })
+  const table: [ReturnType<typeof on>, ReturnType<typeof on>, boolean][] = [
+    [on('shutdown'), on('abort'), true],
+    [on('abort'), on('shutdown'), false],
+    [on('abort'), on('abort'), false],
+    [on('failover'), on('degrade'), true],
+    [on('failover'), on('degrade', 'fan'), false],
+    [on('shutdown'), on('degrade', 'fan'), true],
+    [on('shutdown'), on('abort', 'fan'), false],
+    [on('isolate'), on('failover', 'fan'), true],
+    [on('shutdown'), on('notify'), false],
+    [on('degrade'), on('rate_limit'), true],
+  ]
+  for (const [higher, lower, expected] of table)
+    t.equal(
+      preempts(usual, higher, lower),
+      expected,
+      `${higher.action} ${higher.target} over ${lower.action} ${lower.target}`,
+    )
+})
+
+// verifies SE-04
+t.test(
+  'one member of a one-of-N vote acts under two people and for as long as its window is wide, never for one sample',
+  async (t) => {
+    const conditions = [over('p_a', { persistence: { k: 1, n: 1 } }), over('p_b', { persistence: { k: 1, n: 1 } })]
+    const must = policy({ rules: [rule({ vote: '1ooN', conditions })] })
+    const spike = armedRig(must)
+    // A sample is in the window for 250 ms: five slides of 50 ms.
+    spike.slides(5, { p_a: 9 })
+    spike.slides(20, {})
+    t.same(statesIn(spike.said), ['PROPOSED', 'GATE_DENIED'])
+    t.same(actionsIn(spike.said)[1]?.reasons, ['SINGLE_SAMPLE:p_a_high 0ms<250'])
+    const lasting = armedRig(must)
+    lasting.slides(6, { p_a: 9 })
+    t.same(statesIn(lasting.said), ['PROPOSED', 'GATE_DENIED', 'PROPOSED', 'GATE_PASSED'])
+    const said = lasting.input({ kind: 'release', key: lasting.key() })
+    t.match(actionsIn(said)[0], { state: 'RELEASED', note: 'proof_and_persons' })
+    const both = armedRig(must)
+    both.slides(1, { p_a: 9, p_b: 9 })
+    t.match(actionsIn(both.input({ kind: 'release', key: both.key() }))[0], { note: 'two_proofs' })
+    const late = armedRig(must)
+    late.slides(6, { p_a: { value: 9, provenance: 'late' } })
+    t.same(actionsIn(late.said)[1]?.reasons, ['PROVENANCE:late p_a'])
+    const gentle = armedRig(policy({ rules: [rule({ vote: '1ooN', action: 'degrade', conditions })] }))
+    gentle.slides(1, { p_a: 9 })
+    t.same(statesIn(gentle.said), ['PROPOSED', 'GATE_PASSED'])
+  },
+)
+
+// verifies SE-04
+t.test('a verdict that stands alone holds for as long as the widest window of its metric', async (t) => {
+  const look = { kind: 'verdict', metric: 'p_a', verdicts: ['FAIL'] } as const
+  const conditions = [over('p_a', { look, persistence: { k: 1, n: 1 } })]
+  const rig = armedRig(policy({ rules: [rule({ vote: '1ooN', conditions })] }))
+  const narrow = metricSeen('p_a').windows[0]!
+  const windows = [{ ...narrow, windowUs: 400_000 }, narrow]
+  rig.slides(8, { p_a: { verdict: 'FAIL', windows } })
+  t.same(statesIn(rig.said), ['PROPOSED', 'GATE_DENIED'])
+  t.same(statesIn(rig.slides(1)), ['PROPOSED', 'GATE_PASSED'])
+  const none = armedRig(policy({ rules: [rule({ vote: '1ooN', conditions })] }))
+  none.slides(20, { p_a: { verdict: 'FAIL', windows: [] } })
+  t.same(actionsIn(none.said)[1]?.reasons, ['SINGLE_SAMPLE:p_a_high 0ms<0'], 'without a window nothing is known of it')
+  t.equal(WINDOW_US, 250_000)
+})
+
+// verifies SE-03
+t.test('what must work and is blind goes to its safe state where that is declared, under two people', async (t) => {
+  const conditions = [over('p_a'), over('p_b')]
+  const of = (onUnknown: 'safe_state' | 'alarm') =>
+    policy({
+      rules: [rule({ vote: '1ooN', conditions })],
+      hazards: [hazard('shutdown', 'pump', { inadvertent: 'marginal', onUnknown })],
+    })
+  const blind: Readings = { p_a: { value: 5, ageUs: FRESH_US + 1 }, p_b: null }
+  const lost = (said: readonly SafetyChange[]): string[] =>
+    said.flatMap((one) => (one.kind === 'alarm' && one.active ? [`${one.id} ${one.severity}`] : []))
+  const safe = armedRig(of('safe_state'))
+  safe.said.length = 0
+  safe.slides(3, blind)
+  t.same(lost(safe.said), ['protection_lost:over_pressure CRITICAL'])
+  t.same(statesIn(safe.said), [], 'not for data that are late once')
+  safe.slides(8)
+  t.same(statesIn(safe.said), ['PROPOSED', 'GATE_PASSED'])
+  const released = safe.input({ kind: 'release', key: safe.key() })
+  t.match(actionsIn(released)[0], { state: 'RELEASED', note: 'proof_and_persons' })
+  const loud = armedRig(of('alarm'))
+  loud.said.length = 0
+  loud.slides(40, blind)
+  t.same(statesIn(loud.said), [])
+  t.same(lost(loud.said), ['protection_lost:over_pressure CRITICAL'])
+  const warming = armedRig(of('safe_state'))
+  warming.slides(40, { p_a: { filled: false }, p_b: null })
+  t.same(statesIn(warming.said), [], 'one that warms up is not lost')
+  const half = armedRig(of('safe_state'))
+  half.slides(40, { p_a: 5, p_b: null })
+  t.same(statesIn(half.said), [], 'one that still sees is enough')
+  const stepped = armedRig(of('safe_state'))
+  stepped.slides(40, { p_a: 5, p_b: 5 }, { clockStepped: true })
+  t.same(actionsIn(stepped.said)[1]?.reasons, ['CLOCK_STEP'], 'a clock that was stepped stops nothing')
+  const tie = armedRig(
+    policy({
+      rules: [rule({ vote: '1ooN', conditions })],
+      hazards: [hazard('shutdown', 'pump', { onUnknown: 'safe_state' })],
+    }),
+  )
+  tie.slides(40, blind)
+  t.same(statesIn(tie.said), [], 'where both are as bad less is done')
+})
