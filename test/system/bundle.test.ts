@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { killAll, type LogLine, type Program, runHb, startHb } from '../../scripts/demo/processes.ts'
@@ -39,7 +39,8 @@ async function bench(t: Test): Promise<BenchFolder> {
 /** The same configuration beside it, to be changed and signed. */
 function desk(folder: BenchFolder, change: (text: string) => string = (text) => text): void {
   const at = (name: string): string => join(folder.path, name)
-  for (const name of ['load.registry.yaml', 'sign.pem', ...PEOPLE.map((one) => `${one}.pub`)])
+  const more = existsSync(at('load.actions.yaml')) ? ['load.actions.yaml'] : []
+  for (const name of ['load.registry.yaml', 'sign.pem', ...more, ...PEOPLE.map((one) => `${one}.pub`)])
     copyFileSync(at(name), at(`desk/${name}`))
   folder.write('desk/runtime.yaml', change(readFileSync(at('runtime.yaml'), 'utf8')))
 }
@@ -166,3 +167,72 @@ function invertedBundle({ path }: BenchFolder): Uint8Array {
   const draft = { number: 5, rigs: [{ rig: 'this-host', program: 'demo' }] }
   return signedBundle(files, { by: ['ada', 'mallory'], draft })
 }
+
+const RULED = RIG.replace('    slide_ms', '    actions_policy_file: load.actions.yaml\n    slide_ms')
+const EXECUTORS = 'executors:\n  - { target: control-room, type: notify, channels: [{ type: log }] }\n'
+const actions = (above: number): string => `version: 2
+targets:
+  - { name: control-room, executor: notify, groups: [] }
+hazards:
+  - action: notify
+    target: control-room
+    inadvertent: none
+    omission: marginal
+    reason: somebody should look at a machine that is that busy
+    ftti_ms: 600000
+    safe_state: somebody knows
+rules:
+  - id: busy
+    action: notify
+    target: control-room
+    vote: 1ooN
+    modes: [nominal]
+    conditions:
+      - { id: a, metric: load_1m, window_ms: 2000, op: ">", value: ${above}, persistence: 3 }
+    rearm: auto
+    clear_ms: 60000
+budgets:
+  - { action: notify, most: 30, window_ms: 3600000 }
+`
+
+// verifies SE-22, SE-39
+t.test('a policy of actions takes two people, and what was armed under another one is not any more', async (t) => {
+  const folder = await bench(t)
+  const said = hb(folder)
+  mkdirSync(join(folder.path, 'desk'))
+  folder.write('load.actions.yaml', actions(90_000))
+  folder.write('runtime.yaml', runtimeYaml({ clock: 'system', rigs: RULED, extra: `${OPERATOR_LINES}${EXECUTORS}` }))
+  const agent = startAgent(folder)
+  await agent.event('agent_started')
+  await agent.event('verdict')
+  const by = (who: string) => ['--state', 'state', '--key', `${who}.key`, '--reason', 'for the run']
+  const asked = await said('arm', ...by('ada'))
+  await said('orders', 'confirm', String(asked.json['order']).slice(0, 12), ...by('grace'))
+  const armed = async () =>
+    ((await said('mode', 'show', '--state', 'state')).json['rigs'] as { config: string; arm: { state: string } }[])[0]!
+  const before = await armed()
+  t.equal(before.arm.state, 'ARMED')
+
+  desk(folder)
+  folder.write('desk/load.actions.yaml', actions(80_000))
+  await said('bundle', 'sign', '--config', 'desk/runtime.yaml', '--key', 'ada.key', '--out', 'one.bundle')
+  const alone = await said('bundle', 'activate', 'one.bundle', '--state', 'state')
+  t.same(problemCodes(alone), ['too_few_signers'])
+  t.equal((await armed()).arm.state, 'ARMED', 'what is refused disarms nothing')
+  t.match(problemCodes(await said('bundle', 'sign', 'one.bundle', '--key', 'ada.key', '--out', 'x.bundle')), [
+    'repeated_key',
+  ])
+  await said('bundle', 'sign', 'one.bundle', '--key', 'grace.key', '--out', 'two.bundle')
+  const taken = await said('bundle', 'activate', 'two.bundle', '--state', 'state')
+  t.match(taken.json, { activated: true, signers: ['ada', 'grace'] })
+  t.match(taken.json['changes'], {
+    files: [
+      { role: 'policy of actions', changes: [{ what: 'rule', key: 'rules[busy].conditions[a].value', to: '80000' }] },
+    ],
+  })
+  const after = await armed()
+  t.equal(after.arm.state, 'PASSIVE')
+  t.not(after.config, before.config, 'another digest is to be armed')
+  t.equal(await agent.stop(), 0)
+  t.match(await runHb(['replay', '--state', 'state'], folder.path), /^equal: /)
+})
