@@ -119,7 +119,7 @@ async function activate(path: string, { state, json }: ActivateOptions): Promise
     `bundle ${number} is in force from the next slide on, signed by ${signers.join(', ')}`,
     `digest ${digest}`,
     ...diffLines(found),
-    'what was armed is not any more: look at what changed, then arm again',
+    ...(holdsPolicy(before) ? ['what was armed is not any more: look at what changed, then arm again'] : []),
     `(${PERSONS_NOTE})`,
   ])
 }

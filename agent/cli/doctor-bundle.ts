@@ -36,7 +36,8 @@ function inForceFindings(folder: ReturnType<typeof createBundleFolder>, config: 
   const left: string[] = []
   const events: BundleReadEvents = {
     bundleDamaged: () => undefined,
-    bundleLeftOut: ({ number, reasons }) => void left.push(`number ${number} is not in force: ${reasons.join('; ')}`),
+    bundleLeftOut: ({ number, reasons }) =>
+      void left.push(`a start does not run under number ${number}: ${reasons.join('; ')}`),
   }
   let bundle: ReturnType<typeof readBundles>['bundle']
   try {
@@ -48,7 +49,7 @@ function inForceFindings(folder: ReturnType<typeof createBundleFolder>, config: 
   }
   const findings: Finding[] = left.map((detail) => ({
     ...{ check: CHECK, ok: true, warns: true, detail },
-    remedy: 'what the files say is in force; sign and activate a bundle of them when that is what is meant',
+    remedy: 'a start runs under what the files say; sign and activate a bundle of them when that is what is meant',
   }))
   if (bundle === null) return findings
   const { number, notAfterUs } = bundle.manifest
