@@ -50,6 +50,8 @@ function effectOf(
   { memory, fromUs, gapUs }: Readonly<{ memory: ConditionState; fromUs: Micros; gapUs: Micros | null }>,
 ): string {
   const { seen, policy } = run
+  const { look } = condition
+  if ((look.kind === 'window' || look.kind === 'verdict') && seen.metric(look.metric) === null) return 'STALE'
   const { groups, declared } = footingOf(condition, seen)
   const peer = groups.find(
     (group) => group === `peer:${open.target}` || group === `publisher:${open.target.toLowerCase()}`,
