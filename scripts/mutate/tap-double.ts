@@ -17,7 +17,8 @@ function hold(condition: boolean, what: string): void {
   if (!condition) throw new NotHeld(what)
 }
 
-const double = {
+/** What a test gets for tap. */
+export const double = {
   test(name: string, run: Test): void {
     tests.push({ name, run })
   },
@@ -53,6 +54,3 @@ export async function runRegistered(): Promise<string | null> {
   }
   return null
 }
-
-// Tests say `import t from 'tap'`; a named export and this re-export serve that without a default export of ours.
-export { double as default }

@@ -22,12 +22,15 @@ const plain = new Map<string, string>()
 
 registerHooks({
   resolve(specifier, context, nextResolve) {
-    if (specifier === 'tap') return { url: DOUBLE, shortCircuit: true }
+    if (specifier === 'tap') return { url: `${DOUBLE}?as=tap`, shortCircuit: true }
     const found = nextResolve(specifier, context)
     const isAnew = current !== null && ANEW.some((start) => found.url.startsWith(start))
     return isAnew ? { ...found, url: `${found.url.split('?')[0]}?mutant=${current!.id}` } : found
   },
   load(url, context, nextLoad) {
+    // Tests take tap as a default export.
+    if (url === `${DOUBLE}?as=tap`)
+      return { format: 'module', source: `export { double as default } from '${DOUBLE}'`, shortCircuit: true }
     const [file, query] = url.split('?mutant=')
     if (query === undefined) return nextLoad(url, context)
     return { format: 'module', source: sourceOf(fileURLToPath(file!)), shortCircuit: true }

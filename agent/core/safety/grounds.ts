@@ -93,7 +93,6 @@ function twoOf({ rule }: View, usable: readonly Member[], seen: Seen, before: re
       reasons.push(...bad)
     }
   }
-  if (reasons.length === 0) reasons.push('NO_DEMAND')
   return { proofs: [], reasons: [...new Set(reasons)] }
 }
 

@@ -14,6 +14,7 @@ import {
   rule,
   SafetyRig,
   statesIn,
+  T0,
 } from '../../../support/safety-rig.ts'
 
 const rearms = (rig: SafetyRig): string[] =>
@@ -29,8 +30,8 @@ t.test('a budget counts what was released inside its window, keeps its spacing a
     action: Action = 'failover',
   ): string[] => {
     const states = createBudgets([of])
-    for (const at of spentUs) spend([of], states, { action: 'failover', target: 'pump', nowUs: at })
-    return budgetReasons([of], states, { action, target: onto, nowUs })
+    for (const at of spentUs) spend([of], states, { action: 'failover', target: 'pump', nowUs: T0 + at })
+    return budgetReasons([of], states, { action, target: onto, nowUs: T0 + nowUs })
   }
   t.same(after(budget(), [], 0), [])
   t.same(after(budget(), [0], 500), [])
@@ -63,6 +64,9 @@ t.test('a budget counts what was released inside its window, keeps its spacing a
   const narrow = createBudgets([budget()])
   for (const at of [0, 100, 5_000]) spend([budget()], narrow, { action: 'failover', target: 'pump', nowUs: at })
   t.same(narrow[0]!.spentUs, [5_000], 'what is past its window is forgotten')
+  spend([budget()], narrow, { action: 'failover', target: 'pump', nowUs: 5_999 })
+  spend([budget()], narrow, { action: 'failover', target: 'pump', nowUs: 6_000 })
+  t.same(narrow[0]!.spentUs, [5_999, 6_000])
 })
 
 // verifies SE-19

@@ -89,6 +89,35 @@ t.test('what follows a failure goes through gates of its own, once an episode', 
 })
 
 // verifies SE-17
+t.test('an escalation comes again in the next episode, and never after what people ordered', async (t) => {
+  const rig = armedRig(policy({ rules: [rule({ escalation: { action: 'isolate', target: 'valve' } })] }))
+  for (const episode of [1, 2]) {
+    rig.said.length = 0
+    rig.start(HIGH)
+    rig.ack('failed')
+    const found = actionsIn(rig.said).filter(({ action, from }) => action === 'isolate' && from === null)
+    t.same(
+      found.map((one) => one.episode),
+      [episode],
+    )
+    rig.input({ kind: 'cancel', key: rig.key(), by: 'ada', reason: '' })
+    rig.slides(CLEAR, {})
+    rig.input({ kind: 'rearm', rule: 'over_pressure', by: ['ada'] })
+  }
+  rig.said.length = 0
+  const { nowUs } = rig.seen()
+  rig.input(
+    { kind: 'manual', action: 'shutdown', target: 'pump', params: {}, by: ['ada', 'bob'], reason: '' },
+    { nowUs },
+  )
+  const key = rig.key()
+  rig.input({ kind: 'release', key })
+  rig.input({ kind: 'sent', key })
+  rig.ack('failed')
+  t.same(statesIn(rig.said).slice(-2), ['SENT', 'FAILED'])
+})
+
+// verifies SE-17
 t.test('an escalation that fails leads on where a rule of the same action does', async (t) => {
   const last = { action: 'abort', target: 'test' } as const
   const rules = [

@@ -1,5 +1,6 @@
 import t from 'tap'
 import {
+  armReasons,
   baselineReasons,
   basisReasons,
   interlockVerdict,
@@ -198,6 +199,28 @@ t.test('each gate alone denies a demand that all others let pass, and says so', 
   }
 })
 
+// verifies SE-08
+t.test('members that are as far apart as may be coincide', async (t) => {
+  const rig = armedRig()
+  rig.slides(2, { p_a: { value: 9, ageUs: 10_000 }, p_b: { value: 9, ageUs: 210_000 } })
+  t.same(statesIn(rig.said), ['PROPOSED', 'GATE_PASSED'])
+})
+
+// verifies SE-22
+t.test('an arm holds until its time, for what it was given for', async (t) => {
+  const arm = { state: 'ARMED', untilUs: T0, config: 'c0ffee', by: ['ada', 'bob'] } as const
+  const of = (change: object, nowUs = T0 - 1): string[] => {
+    const state = { ...armedRig().state, arm: { ...arm, by: [...arm.by], ...change } }
+    return armReasons(state, seenAt(T0, {}, { nowUs }))
+  }
+  t.same(of({}), [])
+  t.same(of({}, T0), ['NOT_ARMED:EXPIRED'])
+  t.same(of({}, Number.NaN), ['NOT_ARMED:EXPIRED'])
+  t.same(of({ config: 'x' }), ['NOT_ARMED:CONFIG_CHANGED'])
+  t.same(of({ state: 'PASSIVE' }), ['NOT_ARMED:PASSIVE'])
+  t.same(of({ state: 'OFF' }), ['NOT_ARMED:OFF'])
+})
+
 // verifies SE-09
 t.test('each gate is evaluated again at the release', async (t) => {
   for (const one of CASES) {
@@ -353,6 +376,14 @@ t.test('an interlock blocks the actions it names, and names the channel that is 
   t.equal(of(low, high, { blocks: [{ action: 'shutdown', target: 'fan' }] }).state, 'GATE_PASSED')
   t.equal(of(low, high, { blocks: [{ action: 'abort', target: 'pump' }] }).state, 'GATE_PASSED')
   t.equal(of(low, high, { blocks: [] }).state, 'GATE_PASSED')
+  const lasting = { assume: over('p_c', { id: 'assume', persistence: { k: 2, n: 2 } }) }
+  t.same(of(low, high, lasting).reasons, ['INTERLOCK:relief flow FALSE'], 'it was so for as long as it asks')
+  const brief = armedRig(policy({ interlocks: [interlock(lasting)] }))
+  brief.slides(1, { p_a: 9, p_b: 9, p_c: 5 })
+  brief.slides(1, { p_a: 9, p_b: 9, p_c: 9 })
+  t.equal(actionsIn(brief.said).at(-1)!.state, 'GATE_PASSED', 'and not before')
+  const held = { guarantee: over('flow', { id: 'guarantee', persistence: { k: 2, n: 2 } }) }
+  t.equal(of(high, high, held).state, 'GATE_PASSED')
   const verdict = over('flow', {
     look: { kind: 'verdict', metric: 'flow', verdicts: ['PASS'] },
     persistence: { k: 1, n: 1 },

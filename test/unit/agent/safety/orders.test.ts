@@ -156,6 +156,7 @@ t.test(
       return refusalsIn(said)
     }
     t.same(order('nobody', 'ask'), ['UNKNOWN_RULE'])
+    t.match(rig.said.at(-1), { kind: 'refused', input: 'perm_off', subject: 'nobody' })
     t.same(order('over_pressure', 'ask', ''), ['NO_PERSON'])
     t.same(order('over_pressure', 'confirm'), ['NOT_ASKED'])
     t.same(order('over_pressure', 'ask'), [])
@@ -182,6 +183,14 @@ t.test(
     t.same(statesIn(rig.said), ['PROPOSED', 'GATE_PASSED'], 'the other one acts')
   },
 )
+
+t.test('a bypass ends with its time when anything comes in', async (t) => {
+  const rig = armedRig()
+  const untilUs = rig.seen().nowUs + 1_000
+  rig.input({ kind: 'inhibit', rule: 'over_pressure', action: null, untilUs, by: ['ada', 'bob'], reason: 'test' })
+  rig.input({ kind: 'unknown', key: 'x' }, { nowUs: untilUs })
+  t.same(rig.state.inhibits, [])
+})
 
 t.test('what is with a peer is not called back by taking its rule out', async (t) => {
   const rules = [rule(), rule({ id: 'b', action: 'notify', target: 'desk' })]
@@ -280,6 +289,11 @@ const manual = (change: Partial<Manual> = {}): Manual => ({
 
 // verifies SE-04, SE-23
 t.test('what people order waits for a second person where it is hard, for a while, and counts once', async (t) => {
+  const early = armedRig(MANUAL)
+  early.input(manual())
+  const atLast = { nowUs: early.state.open[0]!.deadlineUs }
+  const inTime = early.input({ kind: 'approve', key: early.key(), by: ['bob'] }, atLast)
+  t.same(statesIn(inTime), ['PENDING_APPROVAL', 'RELEASED'], 'at its deadline')
   const rig = armedRig(MANUAL)
   const said = rig.input(manual())
   t.same(statesIn(said), ['PROPOSED', 'GATE_PASSED', 'PENDING_APPROVAL'])
@@ -348,6 +362,11 @@ t.test('the gates are evaluated again when the second person has approved', asyn
   const said = rig.input({ kind: 'approve', key: rig.key(), by: ['bob'] }, { mode: 'test' })
   t.same(statesIn(said), ['PENDING_APPROVAL', 'CANCELLED'])
   t.same(actionsIn(said)[1]?.reasons, ['MODE_CHANGED:nominal>test'])
+  for (const by of ['cy', 'agent']) {
+    const cancelled = armedRig(MANUAL)
+    cancelled.input(manual())
+    t.same(statesIn(cancelled.input({ kind: 'cancel', key: cancelled.key(), by, reason: '' })), ['CANCELLED'])
+  }
   const dropped = armedRig(MANUAL)
   dropped.input(manual())
   t.same(statesIn(dropped.input({ kind: 'disarm', by: 'cy', reason: '' })), ['REVOKED'])
@@ -357,8 +376,13 @@ t.test('the gates are evaluated again when the second person has approved', asyn
 t.test('an order that nobody approves expires, and orders are bounded', async (t) => {
   const targets = Array.from({ length: MANUAL_OPEN_MAX + 1 }, (_, k) => `t${k}`)
   const rig = armedRig(
-    policy({ hazards: targets.map((one) => hazard('shutdown', one)), targets: targets.map((one) => target(one)) }),
+    policy({
+      rules: [rule({ action: 'notify', target: 'tape' })],
+      hazards: [...targets.map((one) => hazard('shutdown', one)), hazard('notify', 'tape')],
+      targets: [...targets, 'tape'].map((one) => target(one)),
+    }),
   )
+  rig.slides(2, HIGH)
   targets.slice(0, MANUAL_OPEN_MAX).forEach((one) => {
     t.same(statesIn(rig.input(manual({ target: one }))).at(-1), 'PENDING_APPROVAL')
   })
@@ -367,9 +391,13 @@ t.test('an order that nobody approves expires, and orders are bounded', async (t
   t.equal(rig.state.manuals, MANUAL_OPEN_MAX)
   rig.said.length = 0
   rig.slides(1, {}, { nowUs: rig.seen().nowUs + CONFIRM_WITHIN_US + 1 })
-  t.same(statesIn(rig.said), new Array(MANUAL_OPEN_MAX).fill('EXPIRED'))
+  const ended = actionsIn(rig.said).filter((one) => one.rule === '')
   t.same(
-    alarmsIn(rig.said).filter((one) => one.includes('failed')),
+    ended.map(({ state }) => state),
+    new Array(MANUAL_OPEN_MAX).fill('EXPIRED'),
+  )
+  t.same(
+    alarmsIn(rig.said).filter((one) => one.includes('failed:manual')),
     [],
   )
   rig.change = {}

@@ -117,6 +117,64 @@ t.test('what is unknown neither ends an episode nor counts towards its end', asy
   t.same(rearms(one), ['rearmed '], 'two that are low are enough to know')
 })
 
+// verifies SE-07, SE-18
+t.test('what a rule would have done is said anew when it is for another reason, or in another episode', async (t) => {
+  const rig = new SafetyRig()
+  rig.slides(3, HIGH)
+  for (const step of ['ask', 'confirm'] as const)
+    rig.input({ kind: 'perm_off', rule: 'over_pressure', step, by: 'ada', reason: '' })
+  rig.slides(3, HIGH)
+  rig.slides(CLEAR, {})
+  rig.slides(3, HIGH)
+  const would = actionsIn(rig.said).filter(({ state }) => state === 'WOULD_HAVE_DONE')
+  t.same(
+    would.map(({ reasons, episode }) => [episode, ...reasons]),
+    [
+      [1, 'NOT_ARMED:PASSIVE'],
+      [1, 'NOT_ARMED:PASSIVE', 'NOT_ARMED:PERM_OFF'],
+      [2, 'NOT_ARMED:PASSIVE', 'NOT_ARMED:PERM_OFF'],
+    ],
+  )
+  t.match(JSON.parse(would[2]!.key), { episode: 2, proposal: 1 })
+})
+
+// verifies SE-07
+t.test('the alarm of a denial rises with what it means, and ends when the action passes', async (t) => {
+  const rig = new SafetyRig()
+  rig.slides(3, HIGH, { mode: 'test' })
+  t.same(alarmsIn(rig.said), ['+denied:over_pressure WARNING'])
+  rig.said.length = 0
+  rig.arm()
+  rig.slides(2)
+  t.same(alarmsIn(rig.said), ['+denied:over_pressure CRITICAL'])
+  t.same(rig.state.alarms, [{ id: 'denied:over_pressure', severity: 'CRITICAL' }])
+  rig.input({ kind: 'disarm', by: 'ada', reason: '' })
+  rig.slides(1)
+  t.same(rig.state.alarms, [{ id: 'denied:over_pressure', severity: 'CRITICAL' }], 'it does not fall')
+  rig.said.length = 0
+  rig.arm()
+  rig.slides(1, HIGH, {})
+  t.same(statesIn(rig.said), ['PROPOSED', 'GATE_PASSED'])
+  t.same(alarmsIn(rig.said), ['-denied:over_pressure'])
+})
+
+t.test('an alarm of a vote stands while its members warm up again', async (t) => {
+  const rig = armedRig()
+  rig.said.length = 0
+  rig.slides(3, { p_a: null })
+  rig.slides(3, { p_a: null, p_b: null })
+  rig.input({ kind: 'disarm', by: 'ada', reason: '' })
+  const cold = { filled: false }
+  rig.slides(3, { p_a: cold, p_b: cold, p_c: cold })
+  t.notOk(alarmsIn(rig.said).includes('-protection_lost:over_pressure'))
+  const half = armedRig()
+  half.slides(3, { p_a: null })
+  half.input({ kind: 'disarm', by: 'ada', reason: '' })
+  half.said.length = 0
+  half.slides(6, { p_a: cold })
+  t.same(alarmsIn(half.said), [])
+})
+
 t.test('an episode does not end while its action is under way', async (t) => {
   const rig = armedRig(policy({ rules: [rule({ rearm: 'auto' })] }))
   rig.start(HIGH)

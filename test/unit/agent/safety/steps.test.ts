@@ -300,8 +300,36 @@ t.test(
     const sent = rigIn('SENT')
     sent.slides(FTTI_US / SLIDE_US + 5, { ...HIGH, flow: 5 })
     t.notOk(statesIn(sent.said).includes('EXPIRED'), 'what is with the peer does not expire')
+    t.same(alarmsIn(sent.said), [])
+    const last = armedRig()
+    last.slides(2, HIGH)
+    const atLast = { nowUs: last.state.open[0]!.deadlineUs }
+    t.same(statesIn(last.input({ kind: 'release', key: last.key() }, atLast)), ['RELEASED'], 'at its deadline')
   },
 )
+
+// verifies SE-09
+t.test('a release rests on what is true then, and keeps the time that was given', async (t) => {
+  const rig = armedRig()
+  rig.slides(2, HIGH)
+  const open = rig.state.open[0]!
+  const { deadlineUs } = open
+  t.same(open.proofs, ['p_a_high', 'p_b_high'])
+  rig.slides(2, { p_b: 9, p_c: 9 })
+  rig.input({ kind: 'release', key: open.key })
+  t.equal(open.state, 'RELEASED')
+  t.same(open.proofs, ['p_b_high', 'p_c_high'])
+  t.equal(open.deadlineUs, deadlineUs)
+})
+
+t.test('what is followed is not refused', async (t) => {
+  const rig = armedRig()
+  rig.start(HIGH)
+  t.same(
+    rig.said.filter(({ kind }) => kind === 'refused'),
+    [],
+  )
+})
 
 t.test('what was released and not handed over in time has failed', async (t) => {
   const rig = rigIn('RELEASED')

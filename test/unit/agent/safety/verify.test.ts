@@ -4,12 +4,15 @@ import {
   actionsIn,
   alarmsIn,
   armedRig,
+  FTTI_US,
   HIGH,
   hazard,
   policy,
   type Readings,
   rigIn,
   rule,
+  type SafetyRig,
+  SLIDE_US,
   statesIn,
 } from '../../../support/safety-rig.ts'
 
@@ -105,6 +108,83 @@ t.test('its effect is looked for in COMPLETED too, and once it was seen nothing 
   const accepted = rigIn('ACCEPTED')
   accepted.slides(40, blindAfter({ flow: 5 }))
   t.same(statesIn(accepted.said), [], 'what did not say that it started has a time limit of its own')
+})
+
+// verifies SE-17
+t.test(
+  'its effect counts from the stage that came first when one was left out, and is not put off by another',
+  async (t) => {
+    const seen = (state: string, said: readonly Parameters<SafetyRig['ack']>[0][]): string[] => {
+      const rig = rigIn(state)
+      rig.slides(3, { ...HIGH, flow: 0 })
+      for (const one of said) rig.ack(one)
+      rig.said.length = 0
+      rig.slides(3)
+      return statesIn(rig.said)
+    }
+    t.same(seen('STARTED', ['progress']), ['VERIFIED'], 'progress is no new start')
+    t.same(seen('STARTED', ['completed']), ['VERIFIED'])
+    t.same(seen('ACCEPTED', ['completed']), ['VERIFIED'], 'accepted stands for started')
+    t.same(seen('ACCEPTED', ['started']), [])
+    t.same(seen('SENT', ['started']), [])
+    t.same(seen('SENT', ['completed']), [])
+    t.same(seen('RELEASED', ['accepted']), [])
+    t.same(seen('RELEASED', ['completed']), [])
+    for (const state of ['RELEASED', 'SENT', 'UNKNOWN_OUTCOME'])
+      for (const status of ['accepted', 'started', 'completed'] as const) {
+        const rig = rigIn(state)
+        rig.ack(status)
+        rig.slides(6, { ...HIGH, flow: 0 })
+        t.equal(statesIn(rig.said).at(-1), 'VERIFIED', `${status} in ${state}`)
+      }
+  },
+)
+
+// verifies SE-15, SE-17
+t.test('of what nobody knows the outcome the effect counts from when it was sent', async (t) => {
+  const rig = rigIn('SENT')
+  rig.slides(5, { ...HIGH, flow: 0 })
+  rig.input({ kind: 'unknown', key: rig.key() })
+  rig.said.length = 0
+  rig.slides(1)
+  t.same(statesIn(rig.said), ['VERIFIED'])
+  t.same(alarmsIn(rig.said), ['-unknown_outcome:over_pressure'])
+  const failed = rigIn('SENT')
+  failed.input({ kind: 'unknown', key: failed.key() })
+  failed.slides(20, { ...HIGH, flow: 5 })
+  t.equal(failed.state.open.length, 1)
+  failed.slides(1)
+  t.equal(statesIn(failed.said).at(-1), 'VERIFY_FAILED', 'its time counts from when that was known')
+})
+
+// verifies SE-17
+t.test('a window that begins with the start counts, and so does one that ends with the time', async (t) => {
+  const rig = rigIn('ACCEPTED')
+  rig.input({ kind: 'ack', key: rig.key(), status: 'started', from: 'pump', message: '' }, { nowUs: rig.endUs })
+  rig.slides(4, { ...HIGH, flow: 0 })
+  t.equal(statesIn(rig.said).at(-1), 'STARTED')
+  rig.slides(1)
+  t.equal(statesIn(rig.said).at(-1), 'VERIFIED')
+  const last = rigIn('ACCEPTED')
+  last.input({ kind: 'ack', key: last.key(), status: 'started', from: 'pump', message: '' }, { nowUs: last.endUs })
+  last.slides(19, { ...HIGH, flow: 5 })
+  last.slides(1, { ...HIGH, flow: 5 })
+  t.equal(statesIn(last.said).at(-1), 'STARTED', 'at its end it has not failed')
+  last.slides(1)
+  t.equal(statesIn(last.said).at(-1), 'VERIFY_FAILED')
+})
+
+t.test('an action that is seen to work ends the alarm of one that failed before', async (t) => {
+  const rig = armedRig(policy({ rules: [rule({ rearm: 'operator' })] }))
+  rig.slides(2, HIGH)
+  rig.slides(FTTI_US / SLIDE_US + 1, HIGH)
+  t.ok(alarmsIn(rig.said).includes('+action_failed:over_pressure CRITICAL'))
+  rig.input({ kind: 'release', key: rig.key() })
+  rig.input({ kind: 'sent', key: rig.key() })
+  rig.ack('started')
+  rig.said.length = 0
+  rig.slides(6, { ...HIGH, flow: 0 })
+  t.same(alarmsIn(rig.said), ['-action_failed:over_pressure'])
 })
 
 // verifies SE-17
