@@ -10,6 +10,7 @@ import { createLifecycle, type Lifecycle, type StopReport } from '../shared/lib/
 import { createLogger, type Logger } from '../shared/log/logger.ts'
 import { BATCH_COUNT_MAX } from '../shared/protocol/batch.ts'
 import type { Micros } from '../shared/units.ts'
+import { openActing } from './acting.ts'
 import { createActivatedFolder } from './adapters/activated-baselines.ts'
 import { createAgentClock } from './adapters/agent-clock.ts'
 import { createControlServer } from './adapters/control-server.ts'
@@ -34,6 +35,7 @@ import { takeReceipts } from './pipeline/receipts.ts'
 import { recover } from './pipeline/recovery.ts'
 import type { AgentClock, TelemetrySource } from './ports.ts'
 import { loadReceiptKey, readKeyFile } from './receipt-key.ts'
+import type { Acting } from './rig-actions.ts'
 import { type AgentStorage, openStorage } from './storage.ts'
 import { uplinkOptions } from './uplink-options.ts'
 
@@ -62,9 +64,9 @@ export interface Agent {
 const STOP_MS = 10_000
 export function createAgent(options: AgentOptions): Agent {
   const { loaded, clock } = options
-  const events = createAgentEvents(
-    options.logger ?? createLogger({ name: `agent ${loaded.config.agent}`, level: loaded.config.log_level }),
-  )
+  const { agent: name, log_level: level } = loaded.config
+  const logger = options.logger ?? createLogger({ name: `agent ${name}`, level })
+  const events = createAgentEvents(logger)
   const lifecycle = createLifecycle({ clock, stopMs: STOP_MS })
   let healthAddress: string | null = null
   let loop: AgentLoop | null = null
@@ -78,7 +80,7 @@ export function createAgent(options: AgentOptions): Agent {
       return healthAddress
     },
     async start() {
-      const at = await openAgent(options, events, lifecycle)
+      const at = await openAgent({ ...options, logger }, events, lifecycle)
       loop = at.loop
       addServers(at, (address) => {
         healthAddress = address
@@ -106,8 +108,10 @@ export function createAgent(options: AgentOptions): Agent {
 }
 
 /** Reads everything that can be wrong, opens the state folder and brings the evaluator to where it was. */
-async function openAgent(options: AgentOptions, events: AgentEvents, lifecycle: Lifecycle): Promise<Running> {
-  const { files = systemFiles } = options
+type Opening = AgentOptions & Readonly<{ logger: Logger }>
+
+async function openAgent(options: Opening, events: AgentEvents, lifecycle: Lifecycle): Promise<Running> {
+  const { files = systemFiles, logger } = options
   const clock = createAgentClock(options)
   const keys = readKeys(options.loaded)
   checkClock(options.loaded, clock.nowUs())
@@ -118,7 +122,8 @@ async function openAgent(options: AgentOptions, events: AgentEvents, lifecycle: 
     const folder = createActivatedFolder(files, storage.folder.path)
     const before = readActivations(options.loaded, folder, events)
     const loaded = { ...options.loaded, files: before.files }
-    const loop = await openLoop({ loaded, clock, events, storage, signer: keys.signer, code })
+    const acting = await openActing({ loaded, clock, logger, files, folder: storage.folder.path })
+    const loop = await openLoop({ loaded, clock, events, storage, signer: keys.signer, code, acting })
     const activation = new BaselineActivation(
       {
         ...{ loaded: options.loaded, folder, events },
@@ -150,7 +155,7 @@ type Running = Parts &
     lifecycle: Lifecycle
     recordings: RecordingOrder
   }>
-export type LoopParts = Parts & Readonly<{ signer: Signer; code: CodeIdentity }>
+export type LoopParts = Parts & Readonly<{ signer: Signer; code: CodeIdentity; acting?: Acting | null }>
 
 /** Every file that can be wrong is read before anything is opened. */
 function readKeys(loaded: LoadedRuntime): Keys {
@@ -199,6 +204,7 @@ export async function openLoop(parts: LoopParts): Promise<AgentLoop> {
   }
   const { config } = loaded
   const loop = createAgentLoop({
+    acting: parts.acting ?? null,
     spans: createSpans(code.version),
     // Read only where it is asked for: an agent that needs no threads need not hold what makes them.
     shardThreads: async (count) => (await import('./adapters/shard-threads.ts')).createShardThreads(count),

@@ -1,8 +1,10 @@
 import { toHex } from '../shared/crypto/digest.ts'
 import { isHbError } from '../shared/errors/hb-error.ts'
 import type { Logger } from '../shared/log/logger.ts'
+import type { Decision } from '../shared/model/decision.ts'
 import type { Loss } from '../shared/model/input.ts'
 import type { RevisedEffect } from './core/sequence.ts'
+import type { Effect } from './core/step.ts'
 import type { DecayTold } from './pipeline/decay-gauge.ts'
 import { OUTBOX_ALARMS_PERCENT } from './pipeline/outbox-watch.ts'
 
@@ -36,16 +38,16 @@ export function createAgentEvents(log: Logger) {
     stopping: (signal: string) => log.info({ event: 'agent_stopping', signal }, 'agent stops'),
     stopped: (facts: { overdue: readonly string[]; failed: readonly string[]; decisions: number }) =>
       log.info({ event: 'agent_stopped', ...facts }, 'agent has stopped'),
-    verdict: (facts: {
-      rig: string
-      decision: number
-      verdict: string
-      was: string
-      t_us: number
-      driver: string | null
-    }) => log.info({ event: 'verdict', ...facts }, `${facts.rig}: ${facts.verdict}`),
-    gap: (facts: { rig: string; from_us: number; to_us: number; reason: string; dropped: number }) =>
-      log.warn({ event: 'gap', ...facts }, 'slides that were never evaluated'),
+    verdict: ({ rig, seq: decision, verdict, timeUs, findings }: Decision, was: string | null) => {
+      const driver = findings[0] === undefined ? null : `${findings[0].channel}: ${findings[0].ground}`
+      const facts = { event: 'verdict', rig, decision, verdict, was: was ?? 'none', t_us: timeUs, driver }
+      log.info(facts, `${rig}: ${verdict}`)
+    },
+    gap: ({ rig, fromUs, toUs, reason, dropped }: Extract<Effect, { kind: 'gap' }>) =>
+      log.warn(
+        { event: 'gap', rig, from_us: fromUs, to_us: toUs, reason, dropped },
+        'slides that were never evaluated',
+      ),
     wouldHaveDone: (facts: { rig: string; decision: number; action: string }) =>
       log.info({ event: 'would_have_done', ...facts }, 'an action that no actuator is there for'),
     run: (facts: { rig: string; command: string; run: string }) =>

@@ -3,7 +3,6 @@ import type { LoadedRuntime } from '../shared/config/load.ts'
 import { equalBytes } from '../shared/crypto/digest.ts'
 import { HbError, isHbError } from '../shared/errors/hb-error.ts'
 import type { Decision } from '../shared/model/decision.ts'
-import type { OverallVerdict } from '../shared/model/verdict.ts'
 import type { Micros } from '../shared/units.ts'
 import type { Spans } from './adapters/spans.ts'
 import type { Uplink } from './adapters/ws-uplink.ts'
@@ -30,6 +29,7 @@ import { createStateSaver } from './pipeline/state-saver.ts'
 import { createTimeIndex, type TimeIndex } from './pipeline/time-index.ts'
 import type { AgentClock, RawTelemetry, SourceSink } from './ports.ts'
 import { reasonsNotReady } from './readiness.ts'
+import { type Acting, RigActions } from './rig-actions.ts'
 import { evaluateOnThreads } from './rig-threads.ts'
 import type { AgentStorage } from './storage.ts'
 import { calibrationWatch, clockWatch, damageWatch } from './watches.ts'
@@ -41,6 +41,8 @@ export type LoopOptions = Readonly<{
   storage: AgentStorage
   recovered: Recovered
   identity: BatchIdentity
+  /** null: no rig has a policy, and nothing is ever done. */
+  acting: Acting | null
   /** null: nobody traces. */
   spans: Spans | null
   /** Threads that evaluate rigs, as many as asked for. */
@@ -68,6 +70,7 @@ export class AgentLoop {
   readonly damage: DamageWatch
   readonly clockWatch: ClockWatch
   readonly orders: Orders
+  readonly actions: RigActions | null
   private readonly calibrations: CalibrationWatch
   readonly saveCheckpoint: () => Promise<void>
   /** From the moment the lateness of a slide is over until it is decided. Empty under a recording's clock. */
@@ -121,7 +124,7 @@ export class AgentLoop {
       nowUs: () => clock.nowUs(),
       pending: () => storage.outbox.pending(),
       vitals: (vitals) => this.uplink?.sendVitals(JSON.stringify(vitals)),
-      changed: ({ decided, was }) => this.verdictChanged(decided, was),
+      changed: ({ decided, was }) => options.events.verdict(decided.decision, was),
       decayed: options.events.baselineDecayed,
     })
     this.intake = createIntake({
@@ -137,6 +140,7 @@ export class AgentLoop {
     this.damage = damageWatch(options, this.batcher)
     this.clockWatch = clockWatch(options)
     this.calibrations = calibrationWatch(options, this.evaluation, () => this.nowUs())
+    this.actions = options.acting === null ? null : this.act(options.acting)
     this.orders = this.takeOrders()
     this.saveCheckpoint = this.stateSaver()
     this.damage.tell(storage.journal.unreadable)
@@ -179,6 +183,7 @@ export class AgentLoop {
       this.cancels.push(this.clockWatch.start())
       this.cancels.push(clock.every(slideMs, () => this.tick()))
     }
+    await this.actions?.start(this.options.recovered.actions)
     // Nothing may come between a loss and a state behind it: the next start must not have to look for it again.
     if (this.options.recovered.loss !== null) await this.saveCheckpoint()
     this.cancels.push(this.damage.start())
@@ -263,6 +268,15 @@ export class AgentLoop {
     await this.batcher.flush().catch(() => undefined)
   }
 
+  private act(acting: Acting): RigActions {
+    const { clock, storage } = this.options
+    return new RigActions({
+      ...{ ...acting, clock, nowUs: () => this.nowUs(), state: () => this.evaluation.state },
+      journalSync: () => storage.journal.sync(),
+      take: (input) => this.intake.take(input) !== null,
+    })
+  }
+
   private takeOrders(): Orders {
     const { identity, loaded } = this.options
     return new Orders({
@@ -271,6 +285,7 @@ export class AgentLoop {
       intake: this.intake,
       wallUs: () => this.options.clock.nowUs(),
       place: { deployment: identity.deployment, agent: identity.agent, boot: identity.bootId, trust: loaded.trust },
+      told: (run) => this.actions?.told(run) ?? [],
       run: this.options.events.run,
       mode: this.options.events.modeChanged,
       replaced: (facts) => this.sensorReplaced(facts),
@@ -331,6 +346,7 @@ export class AgentLoop {
       version: identity.code.version,
     })
     await this.evaluator.settled()
+    await this.actions?.stop()
     await this.batcher.flush().catch(() => undefined)
     await this.saveCheckpoint()
     await this.evaluator.close()
@@ -353,14 +369,9 @@ export class AgentLoop {
       } else if (effect.kind === 'gap') {
         this.gaps += 1
         this.batcher.gap(gapOf(effect))
-        events.gap({
-          rig: effect.rig,
-          from_us: effect.fromUs,
-          to_us: effect.toUs,
-          reason: effect.reason,
-          dropped: effect.dropped,
-        })
-      } else if (effect.kind === 'request_action')
+        events.gap(effect)
+      } else if (effect.kind === 'safety') this.actions?.take(effect.rig, effect.change)
+      else if (effect.kind === 'request_action')
         events.wouldHaveDone({ rig: effect.rig, decision: effect.seq, action: effect.action })
       else if (effect.kind === 'revised') events.revised(effect)
     }
@@ -372,18 +383,6 @@ export class AgentLoop {
     const settings = this.evaluation.state.rigs.find((r) => r.settings.rig === rig)?.settings
     if (settings === undefined || loaded.config.clock !== 'system') return
     this.latency.note(clock.nowUs() - timeUs - settings.latenessUs)
-  }
-
-  private verdictChanged({ decision }: Extract<Effect, { kind: 'decided' }>, was: OverallVerdict | null): void {
-    const driver = decision.findings[0]
-    this.options.events.verdict({
-      rig: decision.rig,
-      decision: decision.seq,
-      verdict: decision.verdict,
-      was: was ?? 'none',
-      t_us: decision.timeUs,
-      driver: driver === undefined ? null : `${driver.channel}: ${driver.ground}`,
-    })
   }
 
   private batchFailed(cause: unknown): void {

@@ -22,6 +22,11 @@ export const AGENT_COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = ne
   ['registry', async () => (await import('../agent/cli/registry.ts')).registryCommands],
   ['channel', async () => (await import('../agent/cli/channel.ts')).channelCommands],
   ['mode', async () => (await import('../agent/cli/mode.ts')).modeCommands],
+  ['arm', async () => (await import('../agent/cli/arm.ts')).armCommands],
+  ['disarm', async () => (await import('../agent/cli/arm.ts')).disarmCommand],
+  ['inhibit', async () => (await import('../agent/cli/arm.ts')).inhibitCommand],
+  ['rearm', async () => (await import('../agent/cli/arm.ts')).rearmCommand],
+  ['actions', async () => (await import('../agent/cli/actions.ts')).actionsCommands],
   ['orders', async () => (await import('../agent/cli/orders.ts')).ordersCommands],
   ['analyze', async () => (await import('../agent/cli/analyze.ts')).analyzeCommand],
   ['compare', async () => (await import('../agent/cli/compare.ts')).compareCommand],
@@ -32,6 +37,7 @@ export const AGENT_COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = ne
   ['top', async () => (await import('../agent/cli/top.ts')).topCommand],
   ['lockstep', async () => (await import('../agent/cli/lockstep.ts')).lockstepCommand],
   ['plan', async () => (await import('../agent/cli/plan.ts')).planCommands],
+  ['policy', async () => (await import('../agent/cli/policy.ts')).policyCommands],
   ['doctor', async () => (await import('../agent/cli/doctor.ts')).doctorCommand],
 ])
 

@@ -2,6 +2,7 @@
  * The demo: three real programs around two or three rigs, a fault, and the proof of what was decided.
  *
  *   npm run demo -- [--exit] [--bin] [--csv FILE [--speed N|max]] [--keep]
+ *   npm run demo -- --exit --actions     over-pressure that an armed agent stops, one that it must not, and one it only watches
  *
  * `--exit` checks itself and ends with 0 or 1 and the reason. With `--bin` every program is the single executable, and
  * the bundle judges what it left behind. Ctrl-C stops everything in order; nothing stays behind.
@@ -12,6 +13,7 @@ import { parseArgs } from 'node:util'
 import { systemClock } from '../shared/lib/clock.ts'
 import { stopSignals } from '../shared/lib/stop-signals.ts'
 import { buildExecutableWhenStale, EXECUTABLE } from './binary/executable.ts'
+import { demonstrateActions } from './demo/actions.ts'
 import { certifyWaterLoop, checkSlowDrift, DETECTOR_STEP_MS } from './demo/certify.ts'
 import {
   type CheckResult,
@@ -37,12 +39,20 @@ const CSV_SPEED = '10'
 /** Exit code of a program that was interrupted. */
 const INTERRUPTED_EXIT = 130
 
-type Options = Readonly<{ exit: boolean; bin: boolean; keep: boolean; csv: string | null; speed: string }>
+type Options = Readonly<{
+  exit: boolean
+  actions: boolean
+  bin: boolean
+  keep: boolean
+  csv: string | null
+  speed: string
+}>
 
 function readOptions(): Options {
   const { values } = parseArgs({
     options: {
       exit: { type: 'boolean' },
+      actions: { type: 'boolean' },
       bin: { type: 'boolean' },
       keep: { type: 'boolean' },
       csv: { type: 'string' },
@@ -53,7 +63,8 @@ function readOptions(): Options {
   const speed = values.speed ?? (values.exit === true ? 'max' : CSV_SPEED)
   if (csv !== null && !existsSync(csv)) throw new Error(`--csv ${csv}: there is no such file`)
   if (speed !== 'max' && !(Number(speed) > 0)) throw new Error(`--speed ${speed}: a number above 0, or max`)
-  return { exit: values.exit === true, bin: values.bin === true, keep: values.keep === true, csv, speed }
+  const { exit = false, actions = false, bin = false, keep = false } = values
+  return { exit, actions, bin, keep, csv, speed }
 }
 
 const say = (text: string): void => {
@@ -229,6 +240,8 @@ async function main(): Promise<number> {
   process.on('exit', killAll)
   say('Harmony Bridge demo: keys, certificates and baselines are made for this run only')
   if (options.bin) buildExecutableWhenStale()
+  if (options.actions)
+    return told(await demonstrateActions(options.bin ? { command: EXECUTABLE, before: [] } : BUNDLE, say))
   const folder = await makeFolder(agentsOf(options), options.bin ? { command: EXECUTABLE, before: [] } : BUNDLE)
   await prepare(folder, options)
   const fault: { us: number | null } = { us: null }
@@ -243,13 +256,7 @@ async function main(): Promise<number> {
     } else {
       const results = await Promise.race([checkItself(folder, started, fault), interrupted])
       if (results === 'interrupted') return INTERRUPTED_EXIT
-      for (const { name, ok, detail } of results) say(`${ok ? 'ok  ' : 'FAIL'}  ${name}: ${detail}`)
-      failed = results.filter(({ ok }) => !ok).length
-      say(
-        failed === 0
-          ? `demo: ${results.length} checks passed`
-          : `demo: ${failed} of ${results.length} checks failed; everything is kept in ${folder.path}`,
-      )
+      failed = told(results, `; everything is kept in ${folder.path}`)
     }
   } finally {
     started.timeline.close()
@@ -257,6 +264,18 @@ async function main(): Promise<number> {
     if (failed === 0 && !options.keep) rmSync(folder.path, { recursive: true, force: true })
   }
   return failed === 0 ? 0 : 1
+}
+
+/** Says what was checked. @returns 0 when all of it holds */
+function told(results: readonly CheckResult[], kept = ''): number {
+  for (const { name, ok, detail } of results) say(`${ok ? 'ok  ' : 'FAIL'}  ${name}: ${detail}`)
+  const failed = results.filter(({ ok }) => !ok).length
+  say(
+    failed === 0
+      ? `demo: ${results.length} checks passed`
+      : `demo: ${failed} of ${results.length} checks failed${kept}`,
+  )
+  return failed
 }
 
 main().then(

@@ -1,26 +1,15 @@
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
-import { hasEnded } from '../../shared/model/action.ts'
-import { type Database, openDatabase, type SqlTransaction, type SqlValue } from '../../shared/sqlite/database.ts'
+import { type Database, openDatabase, type SqlTransaction } from '../../shared/sqlite/database.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { ActionChange } from '../core/safety/changes.ts'
-import { type ActionLedger, LEDGER_LIST_MAX, type LedgerAction, type LedgerQuery } from '../pipeline/action-ledger.ts'
+import type { ActionLedger } from '../pipeline/action-ledger.ts'
 import { type Files, syncFolder } from './files.ts'
 import { checkLedger, type LedgerEntry } from './ledger-check.ts'
-import {
-  ACTION_COLUMNS,
-  type ActionRow,
-  actionFrom,
-  actionValues,
-  TRANSITION_COLUMNS,
-  toggleHead,
-  transitionFrom,
-  transitionValues,
-} from './ledger-rows.ts'
+import { LEDGER_FILE, ledgerReader } from './ledger-read.ts'
+import { ACTION_COLUMNS, actionValues, TRANSITION_COLUMNS, toggleHead, transitionValues } from './ledger-rows.ts'
 import { LEDGER_MIGRATIONS } from './ledger-schema.ts'
 import { writeChanges } from './ledger-write.ts'
-
-export const LEDGER_FILE = 'actions.sqlite'
 
 /** Changes that may wait for the disk; one more is refused with DATABASE_BUSY. */
 export const LEDGER_WAITING_MAX = 4_096
@@ -168,42 +157,11 @@ async function ledgerOver(db: Database, { bounds = LEDGER_BOUNDS, folder }: Ledg
         flushing ??= Promise.resolve().then(flush)
       })
     },
-    open: () => actionsWhere(db, { where: 'is_open = 1', order: 'first_us, key', values: [] }),
-    async byKey(key) {
-      const [row] = await db.all(`SELECT ${ACTION_COLUMNS.join(',')} FROM actions WHERE key = ?`, [key])
-      if (row === undefined) return null
-      const rows = await db.all(`SELECT ${TRANSITION_COLUMNS.join(',')} FROM transitions WHERE key = ? ORDER BY n`, [
-        key,
-      ])
-      return { action: actionFrom(row).action, transitions: rows.map(transitionFrom) }
-    },
-    list: (query) => listed(db, query),
+    ...ledgerReader(db),
     counts: () => ({ ...counted, waiting }),
     async close() {
       while (flushing !== null) await flushing
       await db.close()
     },
   }
-}
-
-function listed(db: Database, { rig, state, sinceUs, limit }: LedgerQuery): Promise<readonly LedgerAction[]> {
-  const parts: [string, SqlValue][] = []
-  if (rig !== undefined) parts.push(['rig = ?', rig])
-  if (state !== undefined) parts.push([`is_open = ${hasEnded(state) ? 0 : 1} AND state = ?`, state])
-  if (sinceUs !== undefined) parts.push(['last_us >= ?', sinceUs])
-  const where = parts.length === 0 ? '1' : parts.map(([text]) => text).join(' AND ')
-  const rows = Math.max(0, Math.min(limit, LEDGER_LIST_MAX))
-  return actionsWhere(db, {
-    where,
-    order: `last_us DESC, key DESC LIMIT ${rows}`,
-    values: parts.map(([, value]) => value),
-  })
-}
-
-async function actionsWhere(
-  db: Database,
-  { where, order, values }: { where: string; order: string; values: readonly SqlValue[] },
-): Promise<readonly LedgerAction[]> {
-  const rows = await db.all(`SELECT ${ACTION_COLUMNS.join(',')} FROM actions WHERE ${where} ORDER BY ${order}`, values)
-  return rows.map((row): ActionRow => actionFrom(row)).map(({ action }) => action)
 }

@@ -47,11 +47,12 @@ export type ZmqActuatorOptions = Readonly<{
   random(): number
 }>
 
-/** An actuator over ZeroMQ, with what went wrong on the way so far. */
-export type ZmqActuator = PermitExecutor & Readonly<{ linkErrors: Readonly<Record<LinkError, number>> }>
+/** An actuator over ZeroMQ, with what went wrong on the way so far, and how often a connection was tried. */
+export type ZmqActuator = PermitExecutor &
+  Readonly<{ linkErrors: Readonly<Record<LinkError, number>>; connections: number }>
 
-const RETRY = { firstMs: 100, maxMs: 5000, factor: 2, jitter: 0.5 } as const
-const BREAKER = { failures: 8, windowMs: 60_000, openMs: 10_000, jitter: 0.5 } as const
+const RETRY = { firstMs: 100, maxMs: 2000, factor: 2, jitter: 0.5 } as const
+const BREAKER = { failures: 5, windowMs: 60_000, openMs: 10_000, jitter: 0.5 } as const
 /** An actuator of another kind needs a person; asking again fast would help nobody. */
 const REFUSED_RETRY_MS: Millis = 30_000
 const CONNECT_MS: Millis = 2000
@@ -81,6 +82,7 @@ export function createZmqActuator(options: ZmqActuatorOptions): ZmqActuator {
 class LinkedExecutor implements ZmqActuator {
   readonly target: string
   readonly linkErrors: Record<LinkError, number>
+  connections = 0
   private readonly options: ZmqActuatorOptions
   private readonly end
   private readonly retry
@@ -176,6 +178,7 @@ class LinkedExecutor implements ZmqActuator {
       ...{ sendHighWaterMark: HIGH_WATER_MARK, receiveHighWaterMark: HIGH_WATER_MARK },
     })
     this.socket = socket
+    this.connections += 1
     this.greetings = 0
     try {
       socket.connect(endpoint)
@@ -194,7 +197,11 @@ class LinkedExecutor implements ZmqActuator {
     const nonce = new Uint8Array(randomBytes(SESSION_BYTES))
     const at = { session: new Uint8Array(0), deadlineUs: HELLO_MS * 1000 }
     this.hello = { nonce, sentUs: clock.monotonicUs() }
-    this.hand(sealGreeting(this.end, { t: 'hello', nonce }, at)).catch((error: Error) => this.lose(error.message))
+    const { socket } = this
+    this.hand(sealGreeting(this.end, { t: 'hello', nonce }, at)).catch((error: Error) => {
+      // A connection that was given up says so late; the one after it is another.
+      if (socket === this.socket) this.lose(error.message)
+    })
     this.after('hello', CONNECT_MS + HELLO_MS, () => this.lose('no answer to a greeting'))
   }
 

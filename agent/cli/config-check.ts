@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { loadRuntimeConfig } from '../../shared/config/load.ts'
+import { loadRuntimeConfig, readPolicies } from '../../shared/config/load.ts'
+import { type PlacedFinding, placedFindings } from '../../shared/config/policy-check.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult } from '../../shared/lib/command-output.ts'
@@ -30,7 +31,8 @@ export function configCommands(program: Command): void {
 
 /** Nothing is started and nothing written. Mistakes are thrown all at once, exit 78. */
 async function check(file: string, options: Readonly<{ json?: boolean }>): Promise<void> {
-  const { config, files, registries } = loadRuntimeConfig(file)
+  const { config, files, registries, policies } = loadRuntimeConfig(file)
+  const traps = readPolicies(file).policies.flatMap((of) => placedFindings(of, {}))
   const overdue = overdueCalibrations(registries, () => new Map(), systemClock().nowUs())
   const settings = compileSettings(files)
   const rigs = settings.rigs.map((rig) => ({
@@ -43,6 +45,7 @@ async function check(file: string, options: Readonly<{ json?: boolean }>): Promi
         ? null
         : { kind: rig.baseline.kind, digest: toHex(rig.baseline.digest), metrics: rig.baseline.metrics.size },
     limits_only: rig.metrics.every((m) => !m.baselineRequired),
+    rules: policies.get(rig.rig)?.rules.length ?? null,
   }))
   printResult(
     options.json,
@@ -53,15 +56,23 @@ async function check(file: string, options: Readonly<{ json?: boolean }>): Promi
       config_digest: toHex(settings.configDigest),
       files: files.map(({ name, bytes }) => ({ name, bytes: bytes.length })),
       rigs,
-      warnings: overdue.map((found) => ({ code: 'CALIBRATION_OVERDUE', ...found })),
+      warnings: [
+        ...overdue.map((found) => ({ code: 'CALIBRATION_OVERDUE', ...found })),
+        ...traps.map((found) => ({ code: 'POLICY_TRAP', ...found })),
+      ],
     },
     [
       `agent ${config.agent} of ${config.deployment}: good, ${files.length} files, digest ${toHex(settings.configDigest)}`,
       ...rigs.map(
         (r) =>
-          `rig ${r.rig}: ${r.metrics} metrics, ${r.limits_only ? 'LIMITS ONLY' : r.baseline === null ? 'no baseline yet (NO_BASELINE)' : `${r.baseline.kind} baseline of ${r.baseline.metrics} metrics`}`,
+          `rig ${r.rig}: ${r.metrics} metrics, ${r.limits_only ? 'LIMITS ONLY' : r.baseline === null ? 'no baseline yet (NO_BASELINE)' : `${r.baseline.kind} baseline of ${r.baseline.metrics} metrics`}${r.rules === null ? '' : `, ${r.rules} rules`}`,
       ),
+      ...traps.map(trapLine),
       ...overdue.map((c) => `warning: calibration of ${c.rig}/${c.metric} was due ${c.due} (${c.source})`),
     ],
   )
+}
+
+function trapLine({ file, line, column, key, found, expected, rule, requirement }: PlacedFinding): string {
+  return `warning: ${file}:${line}:${column} ${key}: ${found}; expected ${expected} (${rule}, ${requirement})`
 }

@@ -16,13 +16,24 @@ export type Desktop = Readonly<{
   agent: string
   boot: string
   operators: readonly string[]
-  rigs: readonly Readonly<{
-    rig: string
-    mode: string
-    settles_until_us: number | null
-    may_go_to: readonly string[]
-  }>[]
+  rigs: readonly DesktopRig[]
   waiting: readonly WaitingOrder[]
+}>
+export type DesktopRig = Readonly<{
+  rig: string
+  mode: string
+  settles_until_us: number | null
+  may_go_to: readonly string[]
+  /** Digest of everything in force, which an arming is for; null without a policy, as the rest. */
+  config: string | null
+  arm: Readonly<{
+    state: string
+    until_us: number
+    by: readonly string[]
+    inhibits: readonly Readonly<{ subject: string; until_us: number }>[]
+    open: number
+    alarms: readonly Readonly<{ id: string; severity: string }>[]
+  }> | null
 }>
 export type WaitingOrder = Readonly<{
   order: string

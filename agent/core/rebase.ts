@@ -38,7 +38,10 @@ function isSame(a: Baseline | null, b: Baseline | null): boolean {
 }
 
 function withoutBaselines(settings: RigSettings): string {
-  return JSON.stringify({ ...settings, baseline: null, rolling: null, modeBaselines: null }, (_key, part: unknown) =>
-    part instanceof Map ? [...part] : part,
+  // The digest of everything in force changes with a baseline: what was armed is not any more, and nothing else changes.
+  const safety = settings.safety === undefined ? null : { ...settings.safety, config: '' }
+  return JSON.stringify(
+    { ...settings, baseline: null, rolling: null, modeBaselines: null, safety },
+    (_key, part: unknown) => (part instanceof Map ? [...part] : part),
   )
 }

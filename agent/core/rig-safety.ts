@@ -4,7 +4,8 @@ import { kindAt, type Slide } from './decide.ts'
 import type { Judgement } from './judge.ts'
 import { type LastSlide, lastSlideOf, type MetricFacts } from './last-slide.ts'
 import { type Origins, provenanceSince, publisherSince } from './origins.ts'
-import type { SafetyChange, SafetyInput } from './safety/changes.ts'
+import { carryOver } from './safety/carry-over.ts'
+import type { ActionChange, SafetyChange, SafetyInput } from './safety/changes.ts'
 import { safetyAtInput, safetyAtSlide } from './safety/engine.ts'
 import type { KeyOf, MetricSeen, Seen } from './safety/seen.ts'
 import { createSafety, type SafetyState } from './safety/state.ts'
@@ -22,6 +23,16 @@ export type RigSafety = {
 /** null for a rig without a policy: nothing is ever done there. */
 export function createRigSafety({ safety }: Pick<RigSettings, 'safety'>): RigSafety | null {
   return safety === undefined ? null : { kernel: createSafety(safety.policy), last: null, steppedUs: -1 }
+}
+
+/** Takes over what was remembered under another configuration; what that ends is said. */
+export function actUnder(rig: RigState, old: RigState, nowUs: Micros): readonly SafetyChange[] {
+  const [before, now] = [old.settings.safety, rig.settings.safety]
+  if (old.safety === null || before === undefined) return []
+  const policy = now?.policy ?? { ...before.policy, rules: [], interlocks: [], budgets: [], hazards: [], targets: [] }
+  const { kernel, changes } = carryOver(old.safety.kernel, { before: before.policy, now: policy, nowUs })
+  if (rig.safety !== null) Object.assign(rig.safety, { kernel, steppedUs: old.safety.steppedUs })
+  return changes
 }
 
 /** Hands the slide that was just decided to the kernel. Call it while its windows are there. */
@@ -47,6 +58,18 @@ export function actOnInput(rig: RigState, input: SafetyInput, nowUs: Micros, dig
 }
 
 const NOTHING_DECIDED: LastSlide = { endUs: -1, verdict: 'NO_TEST', event: null, metrics: [] }
+
+/** Actions that the kernel has open, as they stand: what the shell takes up after a start. */
+export function openActions({ safety, settings }: RigState, nowUs: Micros): ActionChange[] {
+  if (safety === null) return []
+  return safety.kernel.open.map((open) => {
+    const { key, rule, episode, action, target, params, state, endUs, deadlineUs, attempt } = open
+    return {
+      ...{ kind: 'action', key, rig: settings.rig, rule, episode, action, target, params, state, reasons: [] },
+      ...{ endUs, nowUs, deadlineUs, attempt, from: state, note: '', conditions: [] },
+    }
+  })
+}
 
 type Looking = Readonly<{ last: LastSlide; ruled: RuledSettings; nowUs: Micros }>
 

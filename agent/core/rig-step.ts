@@ -62,13 +62,16 @@ export function takeOnRig(
   else if (input.kind === 'run' && input.rig === id) changeRun(rig, input)
   else if (input.kind === 'channel' && input.rig === id) replaceChannel(rig, input, nowUs)
   else {
-    const about = safetyInput(input, id)
+    const about = safetyInput(input, rig)
     if (about !== null) pushSafety(outcomes, actOnInput(rig, about, nowUs, digests))
   }
 }
 
 /** What an input says to the kernel of a rig; null for one that is about something else. */
-function safetyInput(input: RigInput, rig: string): SafetyInput | null {
+function safetyInput(input: RigInput, { settings: { rig }, safety }: RigState): SafetyInput | null {
+  // Nothing is armed over an end and a begin of the agent: people arm it as it is then (SE-21, SE-38).
+  if (input.kind === 'operator')
+    return safety?.kernel.arm.state === 'ARMED' ? { kind: 'disarm', by: 'agent', reason: input.command } : null
   if (input.kind === 'action_transition') return input.rig === rig ? input.step : null
   if (input.kind === 'policy') return input.rig === rig ? input.order : null
   return input.kind === 'ack' && input.rig === rig ? input : null

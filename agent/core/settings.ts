@@ -19,7 +19,7 @@ import type { RigState } from './state.ts'
  */
 export const EVALUATOR_VERSION = 3
 /** Version of the layout of a snapshot. A checkpoint of another layout is passed over and the journal replayed. */
-export const STATE_LAYOUT = 4
+export const STATE_LAYOUT = 5
 
 /** A window is judged when it holds this share of the samples that the nominal rate promises; below it is INSUFFICIENT. */
 export const WINDOW_FILL_RATIO = 0.8

@@ -4,6 +4,7 @@ import type { Mode } from '../../shared/model/verdict.ts'
 import type { Ledger } from './ledger.ts'
 import { restoreReplaced, snapshotReplaced } from './replaced.ts'
 import type { EvaluatorSettings, RigSettings } from './settings.ts'
+import { restoreSafety, snapshotSafety } from './snapshot-safety.ts'
 import { restoreSlower, snapshotSlower } from './snapshot-slower.ts'
 import { bytesOf, fill, restoreWindows, snapshotWindows, type WindowsSnapshot } from './snapshot-windows.ts'
 import type { Sources } from './sources.ts'
@@ -81,6 +82,7 @@ export function snapshotRig(rig: RigState): Canonical {
     rig.settled,
     snapshotReplaced(rig.replaced),
     rig.slower === null ? null : snapshotSlower(rig.slower),
+    snapshotSafety(rig),
   ]
 }
 
@@ -97,13 +99,14 @@ type RigSnapshot = [
   settled: ReadonlyMap<string, number>,
   replaced: Canonical,
   slower: Canonical,
+  safety: Canonical,
 ]
 
 /** @returns the rig, or null when the value is not one of a snapshot under these settings. */
 export function restoreRig(value: Canonical, settings: RigSettings): RigState | null {
   const snapshot = value as unknown as RigSnapshot
   const [name, mode, run, closedUs, originUs, ...rest] = snapshot
-  const [arrays, panes, samples, levels, sources, ledger, settled, replaced, slower] = rest
+  const [arrays, panes, samples, levels, sources, ledger, settled, replaced, slower, safety] = rest
   if (name !== settings.rig) return null
   const rig = createRigState(settings)
   if (!restoreWindows(rig, [arrays, panes, samples, levels])) return null
@@ -111,6 +114,7 @@ export function restoreRig(value: Canonical, settings: RigSettings): RigState | 
   rig.sources = restoreSources(sources)
   rig.replaced = restoreReplaced(replaced)
   if (!restoreSlower(rig, slower)) return null
+  if (!restoreSafety(rig, safety)) return null
   return Object.assign(rig, {
     mode,
     closedUs,

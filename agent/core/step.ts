@@ -8,6 +8,7 @@ import { emptyAll } from './panes.ts'
 import { differInBaselinesAlone, rebased } from './rebase.ts'
 import { closeRange } from './record.ts'
 import { restartSlower } from './revise.ts'
+import { actUnder } from './rig-safety.ts'
 import {
   advanceRig,
   completeRig,
@@ -139,6 +140,9 @@ function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Tim
       closedUs: gridOf(rig, old.closedUs),
       originUs: originOf(rig, time.nowUs),
     })
+    effects.push(
+      ...actUnder(rig, old, time.nowUs).map((change): Effect => ({ kind: 'safety', rig: rigSettings.rig, change })),
+    )
     restartSlower(rig, old)
     if (time.gap !== null && old.closedUs >= 0)
       pushGap(

@@ -18,6 +18,8 @@ export type BacklogOptions = Readonly<{
   ledgerFailed(error: HbError): void
 }>
 
+type Told = Readonly<{ rig: string; input: SafetyInput }>
+
 /** What has to be told to the kernel and written to the ledger, in order, also when the disk does not take it for a while. */
 export interface Backlog {
   /** @returns false when it waits */
@@ -29,7 +31,7 @@ export interface Backlog {
 }
 
 export function createBacklog({ clock, ledger, submit, ledgerFailed }: BacklogOptions): Backlog {
-  const inputs: { rig: string; input: SafetyInput }[] = []
+  const inputs: Told[] = []
   let changes: ActionChange[] = []
   let dropped = 0
   let failing = false
@@ -47,14 +49,17 @@ export function createBacklog({ clock, ledger, submit, ledgerFailed }: BacklogOp
   function recordAgain(): void {
     const again = changes
     changes = []
-    const done = (): void => void (failing = false)
-    ledger.record(again).then(done, (error: unknown) => keep(again, error))
+    // Those that fail meanwhile come behind them.
+    ledger.record(again).then(takesAgain, (error: unknown) => keep([...again, ...changes], error))
   }
 
-  function keep(failed: readonly ActionChange[], error: unknown): void {
+  function takesAgain(): void {
+    failing = false
+  }
+
+  function keep(all: readonly ActionChange[], error: unknown): void {
     if (!isHbError(error)) throw error
-    // Those behind them have waited here meanwhile, and come after them again.
-    changes = [...failed, ...changes]
+    changes = [...all]
     dropped += Math.max(0, changes.length - BACKLOG_MAX)
     changes.length = Math.min(changes.length, BACKLOG_MAX)
     if (!failing) ledgerFailed(error)
@@ -72,7 +77,7 @@ export function createBacklog({ clock, ledger, submit, ledgerFailed }: BacklogOp
     },
     record(change) {
       const recorded = ledger.record([change])
-      recorded.catch((error: unknown) => keep([change], error))
+      recorded.catch((error: unknown) => keep([...changes, change], error))
       return recorded
     },
     get waiting() {

@@ -19,6 +19,8 @@ export interface ActEvents {
   ledgerFailed(error: HbError): void
   /** What became of it is asked after a restart; `answer` null: nobody answered in its time. */
   asked(facts: { key: string; target: string; answer: string | null }): void
+  /** The ledger had it open and the journal does not: it is closed there. */
+  orphan(facts: { key: string; target: string; state: string }): void
   /** 80 % or all of the fault tolerant time is used up (SE-30). */
   budget(facts: { key: string; level: 'WARNING' | 'CRITICAL'; spentUs: Micros; fttiUs: Micros }): void
 }

@@ -4,15 +4,15 @@ import { HARD_ACTIONS, hasEnded, UNKNOWN_OUTCOME } from '../../shared/model/acti
 import type { TimedStage } from '../../shared/model/action-input.ts'
 import { type Micros, type Millis, millisFromMicros } from '../../shared/units.ts'
 import type { ActionChange, SafetyInput } from '../core/safety/changes.ts'
+import type { Executor, ExecutorAck } from '../ports.ts'
 import { type Backlog, createBacklog } from './act-backlog.ts'
 import type { ActEvents } from './act-events.ts'
 import type { ActionFacts } from './action-facts.ts'
 import type { ActionLedger } from './action-ledger.ts'
 import { createDurabilityWait, type DurabilityWait } from './durability.ts'
-import type { Executor, ExecutorAck } from './executor.ts'
 import { BEFORE_RELEASE, type LiveAction, stopTimers, UNDER_WAY } from './live-action.ts'
 import { type ReactionTimes, watchBudget } from './reaction-times.ts'
-import { ackText, openAgain } from './resume-actions.ts'
+import { ackText, closeOrphan, openAgain } from './resume-actions.ts'
 
 /** Disks that take longer than this are stalled (K7). */
 export const DISK_STALL_MS: Millis = 250
@@ -20,6 +20,7 @@ export const DISK_STALL_MS: Millis = 250
 export const LIVE_ACTIONS_MAX = 1_024
 /** Acks of one action that are journaled; what a peer says past it is counted. */
 export const ACKS_MAX = 64
+export const LATE_ACKS_MAX = 8
 /** Times that a release is asked for: who re-proposes more often than this never gets through. */
 export const RELEASES_ASKED_MAX = 100
 /** Actions that have ended and whose late acks still find their rig. */
@@ -53,7 +54,7 @@ export class Acts {
   readonly options: ActOptions
   readonly backlog: Backlog
   private readonly durability: DurabilityWait
-  private readonly ended = new Map<string, string>()
+  private readonly ended = new Map<string, { readonly rig: string; acks: number }>()
   private readonly stallMs: Millis
 
   constructor(options: ActOptions) {
@@ -65,10 +66,10 @@ export class Acts {
   }
 
   /**
-   * Starts the executors, and finds out what became of the actions that were open when the agent ended (SE-15).
-   * What the journal said anew has to be in the ledger before.
+   * Starts the executors, and finds out what became of the actions that were open when the agent ended (SE-15): the
+   * newest change of every one that the kernel has open. Before, what the journal said anew is recorded in the ledger.
    */
-  async start(): Promise<void> {
+  async start(open: readonly ActionChange[]): Promise<void> {
     for (const executor of this.options.executors.values()) {
       const { target } = executor
       await executor.start({
@@ -77,7 +78,10 @@ export class Acts {
         down: (reason) => this.options.events.executorDown(target, reason),
       })
     }
-    for (const action of await this.options.ledger.open()) openAgain(this, action)
+    // The journal is the truth: a power cut may have left the ledger behind it, or ahead of it.
+    const known = new Set(open.map(({ key }) => key))
+    for (const action of await this.options.ledger.open()) if (!known.has(action.key)) closeOrphan(this, action)
+    for (const change of open) openAgain(this, change)
   }
 
   /** Takes a change that the kernel says, live. Returns at once; what follows from it is told later. */
@@ -133,11 +137,12 @@ export class Acts {
 
   private begin(change: ActionChange): LiveAction | null {
     const { clock, facts, events, submit } = this.options
-    if (hasEnded(change.state)) return null
+    if (hasEnded(change.state) || this.ended.has(change.key)) return null
     const known = facts(change)
     if (known === null || this.live.size >= LIVE_ACTIONS_MAX) {
       const reason = known === null ? 'NO_POLICY' : 'TOO_MANY_OPEN'
       events.refused({ key: change.key, reason })
+      this.forget(change)
       queueMicrotask(() => submit(change.rig, { kind: 'cancel', key: change.key, by: 'agent', reason }))
       return null
     }
@@ -150,7 +155,7 @@ export class Acts {
       deadlineUs: begunUs + (change.deadlineUs - change.nowUs),
       recorded: Promise.resolve(),
       ...{ asking: false, asked: 0, handed: 0, late: false, recovering: false, acks: 0 },
-      ...{ proposedEndUs: change.endUs, done: false, told: null, stageTimer: null, budgetTimers: [] },
+      ...{ proposedEndUs: change.endUs, done: false, told: null, stageTimer: null, vetoTimer: null, budgetTimers: [] },
     }
     this.live.set(change.key, live)
     return live
@@ -158,9 +163,13 @@ export class Acts {
 
   private end(live: LiveAction): void {
     stopTimers(live)
-    const { key, rig } = live.change
-    this.live.delete(key)
-    this.ended.set(key, rig)
+    this.live.delete(live.change.key)
+    this.forget(live.change)
+  }
+
+  /** Nothing follows from it any more, but late acks still find its rig. */
+  private forget({ key, rig }: ActionChange): void {
+    this.ended.set(key, { rig, acks: 0 })
     if (this.ended.size > ENDED_MAX) this.ended.delete(this.ended.keys().next().value!)
   }
 
@@ -186,11 +195,6 @@ export class Acts {
       case 'STARTED':
         this.limit(live, 'complete', () => this.timeout(live, 'complete'))
         break
-      case UNKNOWN_OUTCOME:
-        // What is sent from here on is sent because the kernel says so once more.
-        live.handed = 0
-        live.recovering = false
-        break
       default:
         break
     }
@@ -204,6 +208,7 @@ export class Acts {
     const vetoUs = live.asked === 0 ? live.facts.vetoUs - waitedUs : 0
     const ask = (): void => {
       live.asking = false
+      live.vetoTimer = null
       const { state, key } = live.change
       if (!this.isLive(live) || !BEFORE_RELEASE.includes(state)) return
       live.asked += 1
@@ -213,7 +218,7 @@ export class Acts {
         this.sendUnjournaled(live)
       }
     }
-    if (vetoUs > 0) live.stageTimer = this.options.clock.after(vetoUs / 1000, ask)
+    if (vetoUs > 0) live.vetoTimer = this.options.clock.after(vetoUs / 1000, ask)
     else queueMicrotask(ask)
   }
 
@@ -253,7 +258,7 @@ export class Acts {
   private async whenDurable(live: LiveAction, go: () => void): Promise<void> {
     const { state, attempt, action, key } = live.change
     const parts = [this.options.journalSync(), live.recorded]
-    let came = await this.durability.wait(parts, this.stallMs)
+    let came = await this.durability.wait(parts, this.patienceMs(live))
     const mayWait = came === 'stalled' && !live.facts.mustWork && !HARD_ACTIONS.includes(action)
     if (mayWait) came = await this.durability.wait(parts, Math.max(0, this.remainingUs(live) / 1000))
     const isSame = live.change.state === state && live.change.attempt === attempt
@@ -265,6 +270,12 @@ export class Acts {
       go()
     } else if (state === 'RELEASED') this.cancel(live, 'DISK_STALLED')
     else this.timeout(live, 'send')
+  }
+
+  /** A must-work action spends a quarter of what is left at most, and nothing once it was found that the disk stalls. */
+  private patienceMs(live: LiveAction): Millis {
+    if (!live.facts.mustWork) return this.stallMs
+    return live.late ? 0 : Math.max(1, Math.min(this.stallMs, this.remainingUs(live) / 4000))
   }
 
   /** Not even the journal takes anything: the release is told later, and the gates of the proposal have to do (K7). */
@@ -301,16 +312,20 @@ export class Acts {
       isOver = true
       this.timeout(live, 'send')
     })
+    const timer = live.stageTimer
     const request = { key, rig, action, target, params, attempt, budgetMs: Math.max(1, millisFromMicros(budgetUs)) }
     executor.send(request).then(
       () => {
+        if (live.stageTimer === timer) timer?.()
         this.options.events.sent({ key, target, attempt, late: live.late })
         if (!isOver && isThis()) this.limit(live, 'accept', () => this.timeout(live, 'accept'))
       },
       (error: unknown) => {
         if (!isHbError(error)) throw error
         this.options.events.notSent({ key, target, reason: error.code })
-        if (!isOver && isThis()) this.timeout(live, 'send')
+        // What the kernel has not said yet is sent when it says so.
+        if (!isThis()) live.handed = Math.min(live.handed, attempt - 1)
+        else if (!isOver) this.timeout(live, 'send')
       },
     )
   }
@@ -325,14 +340,14 @@ export class Acts {
 
   private takeAck(ack: ExecutorAck): void {
     const live = this.live.get(ack.key)
-    const rig = live?.change.rig ?? this.ended.get(ack.key)
-    const isTooMany = live !== undefined && live.acks >= ACKS_MAX
-    if (rig === undefined || isTooMany) {
+    const known = live ?? this.ended.get(ack.key)
+    const isTooMany = known !== undefined && known.acks >= (live === undefined ? LATE_ACKS_MAX : ACKS_MAX)
+    if (known === undefined || isTooMany) {
       this.options.events.ackIgnored({ key: ackText(ack.key), reason: isTooMany ? 'too many' : 'unknown key' })
       return
     }
-    if (live !== undefined) live.acks += 1
-    else this.ended.delete(ack.key)
+    known.acks += 1
+    const rig = 'rig' in known ? known.rig : known.change.rig
     const { key, status, from, message } = ack
     this.backlog.tell(rig, { kind: 'ack', key, status, from: ackText(from), message: ackText(message) })
   }

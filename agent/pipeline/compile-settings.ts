@@ -8,14 +8,14 @@ import { defaultQualityPolicy, parseQualityPolicy } from '../../shared/config/qu
 import type { RegistryMetric } from '../../shared/config/registry.ts'
 import { calibrationOffset } from '../../shared/config/registry-units.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
-import { DOMAIN, digestOf } from '../../shared/crypto/digest.ts'
+import { DOMAIN, digestOf, toHex } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { DecayPolicy } from '../../shared/model/baseline-decay.ts'
 import { parseUnit } from '../../shared/model/units.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import { microsFromMillis } from '../../shared/units.ts'
 import type { Baseline, EvaluatorSettings, MetricSettings, RigSettings } from '../core/settings.ts'
-import { WINDOW_SAMPLES_MIN } from '../core/settings.ts'
+import { EVALUATOR_VERSION, WINDOW_SAMPLES_MIN } from '../core/settings.ts'
 import { type Named, portBaseline } from './port-baseline.ts'
 
 /** A channel that says nothing for this many of its intervals is idle, but never sooner than {@link IDLE_MIN_US} (decisions 8). */
@@ -34,9 +34,10 @@ const STEP_MS = 1000
 export function compileSettings(files: readonly JournalFile[]): EvaluatorSettings {
   const parsed = parseRuntimeFiles(files)
   const { config } = parsed
-  const rigs = config.rigs.map((rig) => compileRig(rig, parsed, files))
+  const digest = configDigest(files)
+  const rigs = config.rigs.map((rig) => ({ ...compileRig(rig, parsed, files), ...compileSafety(rig, parsed, digest) }))
   return {
-    configDigest: configDigest(files),
+    configDigest: digest,
     rigs: rigs.sort((a, b) => (a.rig < b.rig ? -1 : 1)),
     passRecordEveryUs: microsFromMillis(config.decisions.pass_record_every_ms),
     notPassRecordEveryUs: microsFromMillis(config.decisions.not_pass_record_every_ms),
@@ -77,6 +78,15 @@ function compileRig(rig: RigConfig, parsed: ParsedRuntime, files: readonly Journ
     ...modeBaselines(rig, sources),
     settleUs: microsFromMillis(rig.mode_settle_ms),
   }
+}
+
+/** What may be done to a rig. An arming holds for exactly these files under this evaluator (SE-22). */
+function compileSafety(rig: RigConfig, parsed: ParsedRuntime, digest: Uint8Array): Pick<RigSettings, 'safety'> {
+  const policy = parsed.policies.get(rig.rig)
+  if (policy === undefined) return {}
+  const trails = [...(parsed.provenance.get(rig.rig) ?? [])].sort((a, b) => (a.metric < b.metric ? -1 : 1))
+  const config = toHex(digestOf(DOMAIN.config, canonicalBytes([digest, EVALUATOR_VERSION])))
+  return { safety: { policy, trails, config } }
 }
 
 /** The metrics of every mode; modes without changes of their own share one list. */
@@ -204,6 +214,7 @@ function decayPolicy(bytes: Uint8Array): DecayPolicy {
 export function baselineFrom({ record, digest, effectiveKind, basis, request }: OpenedBaseline): Baseline {
   return {
     digest,
+    basis,
     kind: effectiveKind,
     validUntilUs: request?.breakGlass?.untilUs ?? null,
     confidence: basis.confidence * basis.decay,

@@ -29,14 +29,17 @@ export type LiveAction = {
   done: boolean
   /** Level of the reaction budget that was told. */
   told: 'WARNING' | 'CRITICAL' | null
-  /** Cancel the timer of the stage, and those of the reaction budget. */
+  /** Cancel the timer of the stage, that of the veto window, and those of the reaction budget. */
   stageTimer: (() => void) | null
+  vetoTimer: (() => void) | null
   budgetTimers: readonly (() => void)[]
 }
 
 export function stopTimers(live: LiveAction): void {
   live.stageTimer?.()
+  live.vetoTimer?.()
   live.stageTimer = null
+  live.vetoTimer = null
   for (const cancel of live.budgetTimers) cancel()
   live.budgetTimers = []
 }

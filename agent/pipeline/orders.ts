@@ -1,8 +1,12 @@
 import type { JournalInput } from '../../shared/codec/journal-input.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import { type Order, PERSONS_NOTE, TWO_PERSON_ORDERS } from '../../shared/model/order.ts'
+import type { RigPolicy } from '../../shared/model/actions-policy.ts'
+import { type Order, PERSONS_NOTE } from '../../shared/model/order.ts'
 import type { Micros } from '../../shared/units.ts'
+import type { SafetyChange } from '../core/safety/changes.ts'
+import type { SafetyState } from '../core/safety/state.ts'
 import type { EvaluatorState } from '../core/state.ts'
+import { actionNeedsTwo, policyOrder } from './action-orders.ts'
 import { type ChannelOrder, channelInput } from './channels.ts'
 import type { Intake } from './intake.ts'
 import { modeInput, modeNeedsTwo, permitted } from './modes.ts'
@@ -19,6 +23,8 @@ export type OrdersOptions = Readonly<{
   run(facts: { rig: string; command: string; run: string }): void
   replaced(facts: { rig: string; metric: string; channel: string; serial: string; due: string }): void
   mode(facts: { rig: string; from: string; to: string; by: string; reason: string }): void
+  /** Runs something, and gives what the safety kernel said meanwhile; nothing of it where rigs are evaluated on threads. */
+  told(run: () => void): readonly SafetyChange[]
 }>
 
 /** What operators order of a running agent. An order is an input like any other: journaled first, then evaluated. */
@@ -71,11 +77,13 @@ export class Orders {
     const names = trust.operators.map(({ name }) => name)
     return {
       ...{ deployment, agent, boot, operators: names },
-      rigs: this.options.state().rigs.map(({ settings, mode, settles }) => ({
+      rigs: this.options.state().rigs.map(({ settings, mode, settles, safety }) => ({
         rig: settings.rig,
         mode,
         settles_until_us: settles[0]! < 0 ? null : settles[0],
         may_go_to: permitted(mode),
+        config: settings.safety?.config ?? null,
+        arm: safety === null ? null : armView(safety.kernel),
       })),
       waiting: this.desk.pending(this.options.wallUs()).map(({ order, by, untilUs }) => ({
         order: order.id,
@@ -88,12 +96,17 @@ export class Orders {
 
   private needsTwo(order: Order): boolean {
     if (order.kind === 'mode') return modeNeedsTwo(this.options.state(), order)
-    return TWO_PERSON_ORDERS.includes(order.kind)
+    return actionNeedsTwo(this.policyOf(order.rig), order)
   }
 
-  private carryOut({ order, by }: Ordered): Record<string, unknown> {
-    if (order.kind !== 'mode')
-      throw new HbError('ORDER_REFUSED', { reason: 'not_taken_here', order: order.kind, rig: order.rig })
+  private policyOf(rig: string): RigPolicy | null {
+    const found = this.options.state().rigs.find(({ settings }) => settings.rig === rig)
+    return found?.settings.safety?.policy ?? null
+  }
+
+  private carryOut(ordered: Ordered): Record<string, unknown> {
+    const { order, by } = ordered
+    if (order.kind !== 'mode') return this.act(ordered)
     const state = this.options.state()
     const nowUs = this.options.nowUs()
     const input = modeInput(state, order, { by, nowUs })
@@ -103,8 +116,32 @@ export class Orders {
     return { from, to: input.mode, t_us: nowUs }
   }
 
+  /** Journals an order about actions, and tells what the kernel has against it. */
+  private act({ order, by, statements }: Ordered): Record<string, unknown> {
+    const { rig } = order
+    if (this.policyOf(rig) === null) throw new HbError('POLICY_MISSING', { rig })
+    const nowUs = this.options.nowUs()
+    const said = this.options.told(() => {
+      this.take({ kind: 'policy', nowUs, rig, order: policyOrder(order, by), statements })
+    })
+    const refusal = said.find((change) => change.kind === 'refused')
+    if (refusal?.kind === 'refused')
+      throw new HbError('ORDER_NOT_FOLLOWED', { order: order.kind, rig, reasons: refusal.reasons.join(', ') })
+    return { t_us: nowUs, changes: said.length }
+  }
+
   private take(input: JournalInput): void {
     const { intake } = this.options
     if (intake.take(input) === null) throw intake.refusals.last!
+  }
+}
+
+function armView({ arm, inhibits, open, alarms, rules }: SafetyState): Record<string, unknown> {
+  return {
+    ...{ state: arm.state, until_us: arm.untilUs, by: arm.by },
+    inhibits: inhibits.map(({ subject, untilUs, by, reason }) => ({ subject, until_us: untilUs, by, reason })),
+    open: open.length,
+    alarms: alarms.map(({ id, severity }) => ({ id, severity })),
+    shots: rules.map(({ id, shot, permOff }) => ({ rule: id, shot, perm_off: permOff })),
   }
 }

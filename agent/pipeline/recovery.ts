@@ -1,5 +1,6 @@
 import type { VerifyKey } from '../../shared/crypto/sign.ts'
 import type { Micros } from '../../shared/units.ts'
+import type { ActionChange } from '../core/safety/changes.ts'
 import type { Effect } from '../core/step.ts'
 import type { Checkpoints, Journal, Outbox } from '../ports.ts'
 import type { BatchItem } from './batcher.ts'
@@ -13,6 +14,8 @@ export type Recovered = Readonly<{
   evaluation: Evaluation
   items: readonly BatchItem[]
   gaps: readonly Gap[]
+  /** What became of actions in what was run again: for the ledger, nothing of it is carried out. */
+  actions: readonly ActionChange[]
   /** Journal position of the checkpoint that was used; 0 when the journal was run from its beginning. */
   fromSeq: number
   /** First journal record that `items` may come from. */
@@ -83,19 +86,25 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   }
   const firstJournalSeq = Math.min(outgoing.firstJournalSeq, fromSeq + 1, journal.lastSeq)
   const items = outgoing.items()
-  return { evaluation, items, gaps, fromSeq, firstJournalSeq, replayed: run.replayed, passedOver, loss }
+  const { actions, replayed } = run
+  return { evaluation, items, gaps, actions, fromSeq, firstJournalSeq, replayed, passedOver, loss }
 }
 
 export function gapOf({ fromUs, toUs, reason }: Extract<Effect, { kind: 'gap' }>): Gap {
   return { from: fromUs, to: toUs, reason }
 }
 
-type Run = { gaps: Gap[]; replayed: number; unreadable: { fromSeq: number; toSeq: number; reason: string } | null }
+type Run = {
+  gaps: Gap[]
+  actions: ActionChange[]
+  replayed: number
+  unreadable: { fromSeq: number; toSeq: number; reason: string } | null
+}
 
 /** Runs the journal on until its end, or until a record that is needed cannot be read. */
 async function runOn(options: RecoveryOptions, evaluation: Evaluation, outgoing: Outgoing): Promise<Run> {
   const { journal, outbox } = options
-  const run: Run = { gaps: [], replayed: 0, unreadable: null }
+  const run: Run = { gaps: [], actions: [], replayed: 0, unreadable: null }
   for await (const walked of walkJournal(journal, evaluation.journalSeq)) {
     if (walked.kind === 'unreadable') {
       run.unreadable = walked
@@ -103,6 +112,8 @@ async function runOn(options: RecoveryOptions, evaluation: Evaluation, outgoing:
     }
     const effects = evaluate(evaluation, walked.seq, walked.input)
     outgoing.offer(effects)
+    for (const effect of effects)
+      if (effect.kind === 'safety' && effect.change.kind === 'action') run.actions.push(effect.change)
     // A gap that an earlier batch has told already is not told again.
     if (evaluation.state.decisionSeq >= outbox.lastDecisionSeq) {
       for (const effect of effects) if (effect.kind === 'gap') run.gaps.push(gapOf(effect))

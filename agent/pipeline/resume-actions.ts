@@ -22,10 +22,10 @@ export function ackText(text: string): string {
  * Takes up an action that was open when the agent ended. What was certainly not sent goes through the gates again; of
  * what may have been, nobody knows the outcome until the peer was asked (SE-15).
  */
-export function openAgain(acts: Acts, action: LedgerAction): void {
-  const live = acts.resume(changeOf(action), action.deadlineUs - acts.options.clock.nowUs())
+export function openAgain(acts: Acts, change: ActionChange): void {
+  const { key, state, deadlineUs } = change
+  const live = acts.resume({ ...change, from: state }, deadlineUs - acts.options.clock.nowUs())
   if (live === null) return
-  const { key, state } = action
   if (BEFORE_RELEASE.includes(state)) {
     acts.goOn(live)
     return
@@ -37,6 +37,19 @@ export function openAgain(acts: Acts, action: LedgerAction): void {
   if (mayBeSent) acts.tell(live, { kind: 'sent', key })
   if (state !== UNKNOWN_OUTCOME) acts.tell(live, { kind: 'unknown', key })
   void ask(acts, live)
+}
+
+/**
+ * Closes an action that the ledger has open and the kernel does not know, or knows as ended: its last rows are lost with
+ * a part of the disk, and it would stay open for ever.
+ */
+export function closeOrphan(acts: Acts, action: LedgerAction): void {
+  const { key, target, state } = action
+  acts.options.events.orphan({ key, target, state })
+  const nowUs = Math.max(action.lastUs, acts.options.clock.nowUs())
+  const note = `open as ${state} in the ledger alone; what became of it is not known`
+  const change = { ...changeOf(action), nowUs, state: 'EXPIRED' as const, reasons: ['NOT_IN_JOURNAL'], note }
+  acts.backlog.record(change).catch(() => undefined)
 }
 
 /** Asks the peer until it answers, the action goes on by itself, or its time is over. */

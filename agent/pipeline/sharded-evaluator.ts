@@ -209,7 +209,12 @@ class ShardedEvaluator implements Evaluator {
 
   private bodiesFor(shard: number, taken: readonly Taken[]): [number, Uint8Array][] {
     const bodies: [number, Uint8Array][] = []
-    taken.forEach(({ rig, body }, input) => {
+    taken.forEach(({ rig, head, body }, input) => {
+      // The end and the begin of the agent are about every rig.
+      if (head.kind === 'operator') {
+        bodies.push([input, body])
+        return
+      }
       const index = rig === null ? undefined : this.indexOf.get(rig)
       if (index !== undefined && this.shardOf[index] === shard) bodies.push([input, body])
     })

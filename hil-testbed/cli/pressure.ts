@@ -1,14 +1,17 @@
-import { readFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { createWriteStream, existsSync, statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { stopSignals } from '../../shared/lib/stop-signals.ts'
+import { readActuatorBook } from '../actuator-book.ts'
 import {
   createVessel,
   HARM_BAR,
   moveVessel,
   PRESSURE_CHANNELS,
   type PressureChannel,
+  type PressureOptions,
   readVessel,
   type Vessel,
 } from '../pressure-loop.ts'
@@ -22,10 +25,14 @@ type PressureCliOptions = Readonly<{
   seed: string
   faultAfter?: string
   stuck?: string
-  output?: string
+  actuator: readonly string[]
+  csv?: string
+  seconds: string
 }>
 
 const DAY_S = 86_400
+/** First time of a recording: 2026-01-01 UTC. */
+const RECORDING_BEGIN_US = 1_767_225_600_000_000
 /** How often the plant looks at what the actuator does to it. */
 const OUTPUT_EVERY_MS = 2
 
@@ -35,7 +42,7 @@ export function pressureCommand(hil: Command): void {
     .command('pressure-loop')
     .description('a simulated vessel with a pump and a valve, its transmitters on acquisitions of their own')
     .option('--rig <id>', 'name of the rig', 'pressure-loop')
-    .requiredOption(
+    .option(
       '--daq <source=endpoint=channels>',
       `an acquisition, its ZeroMQ endpoint, and which of ${PRESSURE_CHANNELS.join(', ')} are on it; may be repeated`,
       (text: string, before: readonly string[]) => [...before, text],
@@ -45,7 +52,14 @@ export function pressureCommand(hil: Command): void {
     .option('--seed <n>', 'seed of the noise', '1')
     .option('--fault-after <s>', 'let the valve stick nearly closed after this many seconds')
     .option('--stuck <channel>', 'a transmitter that says its last value from then on')
-    .option('--output <file>', 'outputs of the actuator, as `hb hil actuator --output` writes them')
+    .option(
+      '--actuator <file>',
+      'state file of a simulated actuator: its next effect stops the flow into the vessel; may be repeated',
+      (text: string, before: readonly string[]) => [...before, text],
+      [] as readonly string[],
+    )
+    .option('--csv <file>', 'write a recording instead')
+    .option('--seconds <s>', 'length of a recording', '120')
     .option('--json', 'errors as JSON too; what it writes is JSON lines anyway')
     .action(pressureLoop)
 }
@@ -59,10 +73,17 @@ async function pressureLoop(options: PressureCliOptions): Promise<void> {
       faultAfter === undefined ? null : numberIn(faultAfter, '--fault-after', { min: 0, max: DAY_S }) * 1_000_000,
     stuck: options.stuck === undefined ? null : channelNamed(options.stuck),
   }
+  if (options.csv !== undefined) {
+    await record(options.csv, { loop, rateHz, seconds: numberIn(options.seconds, '--seconds', { min: 1, max: DAY_S }) })
+    return
+  }
+  if (options.daq.length === 0)
+    throw new HbError('USAGE', { found: 'neither --daq nor --csv', expected: 'one of them' })
   const clock = systemClock()
   const vessel = createVessel()
+  const wires = options.actuator.map((path) => ({ path, effects: effectsIn(path), bytes: bytesOf(path) }))
   const tell = createTeller(() => clock.nowUs())
-  const cancel = clock.every(OUTPUT_EVERY_MS, () => lookAtOutput(vessel, options.output, tell))
+  const cancel = clock.every(OUTPUT_EVERY_MS, () => lookAtActuators(vessel, wires, tell))
   const publisher = createPublisher({
     rig: options.rig,
     daqs: options.daq.map(daqOf),
@@ -95,17 +116,50 @@ function createTeller(nowUs: () => number): (event: string, facts: Record<string
   }
 }
 
-/** The wire between actuator and plant: no file, or one that is just being replaced, is an output that has not changed. */
-function lookAtOutput(vessel: Vessel, file: string | undefined, tell: ReturnType<typeof createTeller>): void {
-  if (file === undefined || !vessel.pumpOn) return
-  try {
-    const outputs = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
-    if (outputs['pump'] !== 'off') return
-  } catch {
+type Wire = { readonly path: string; readonly effects: number; bytes: number }
+
+/** The wires between actuators and plant: any effect that is new since the plant began stops the flow into it. */
+function lookAtActuators(vessel: Vessel, wires: readonly Wire[], tell: ReturnType<typeof createTeller>): void {
+  if (!vessel.pumpOn) return
+  for (const wire of wires) {
+    const bytes = bytesOf(wire.path)
+    if (bytes === wire.bytes) continue
+    wire.bytes = bytes
+    if (effectsIn(wire.path) <= wire.effects) continue
+    vessel.pumpOn = false
+    tell('flow_stopped', { bar: vessel.bar, by: wire.path })
     return
   }
-  vessel.pumpOn = false
-  tell('pump_off', { bar: vessel.bar })
+}
+
+function bytesOf(path: string): number {
+  return existsSync(path) ? statSync(path).size : 0
+}
+
+function effectsIn(path: string): number {
+  if (!existsSync(path)) return 0
+  return [...readActuatorBook(path).keys.values()].reduce((sum, { effects }) => sum + effects, 0)
+}
+
+type Recording = Readonly<{ loop: PressureOptions; rateHz: number; seconds: number }>
+
+async function record(file: string, { loop, rateHz, seconds }: Recording): Promise<void> {
+  const out = createWriteStream(file, { flags: 'wx' })
+  await once(out, 'open').catch((cause: NodeJS.ErrnoException) => {
+    throw new HbError('USAGE', { option: '--csv', found: file, reason: cause.code ?? cause.message }, { cause })
+  })
+  out.write(`t_us;${PRESSURE_CHANNELS.join(';')}\n`)
+  const vessel = createVessel()
+  const rows = Math.floor(seconds * rateHz)
+  for (let index = 0; index < rows; index += 1) {
+    const elapsedUs = Math.floor((index * 1_000_000) / rateHz)
+    moveVessel(vessel, loop, elapsedUs)
+    const readings = PRESSURE_CHANNELS.map((channel) => readVessel(vessel, loop, channel, index))
+    if (!out.write(`${RECORDING_BEGIN_US + elapsedUs};${readings.join(';')}\n`)) await once(out, 'drain')
+  }
+  out.end()
+  await once(out, 'close')
+  say({ event: 'recorded', file, rows })
 }
 
 function daqOf(text: string): Daq {

@@ -146,7 +146,7 @@ export const WATER_LOOP = {
 } as const
 
 /** The usual ports where they are free, others where they are not. */
-async function freePorts(wanted: readonly number[]): Promise<number[]> {
+export async function freePorts(wanted: readonly number[]): Promise<number[]> {
   const ports: number[] = []
   for (const port of wanted) ports.push((await tryPort(port)) ?? (await tryPort(0))!)
   return ports

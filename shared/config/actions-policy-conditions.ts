@@ -34,10 +34,16 @@ export function collectProblems(file: CheckedFile, problems: Problem[]): AddProb
   }
 }
 
-/** Notes a target that is not there. @returns whether it is. */
+/** Names of targets; null where one of them cannot be read, so that nothing can be said of a name that is not among them. */
+export function targetNames({ policy }: Pick<PolicyCheck, 'policy'>): string[] | null {
+  const names = policy.targets?.map((one) => one?.name)
+  return names?.every((name) => name !== undefined) === true ? names : null
+}
+
+/** Notes a target that is not there. @returns whether it may be. */
 export function knownTarget({ policy, add }: PolicyCheck, path: Path, { target }: Pick<ActionOn, 'target'>): boolean {
-  const names = (policy.targets ?? []).flatMap((one) => (one?.name === undefined ? [] : [one.name]))
-  if (names.includes(target)) return true
+  const names = targetNames({ policy })
+  if (names === null || names.includes(target)) return true
   add([...path, 'target'], `\`${target}\``, 'a target from `targets`', didYouMean(target, names))
   return false
 }

@@ -1,12 +1,12 @@
 import type { ActionOn } from '../model/actions-policy.ts'
-import type { PolicyCheck } from './actions-policy-conditions.ts'
+import { knownTarget, type PolicyCheck } from './actions-policy-conditions.ts'
 import type { RuleConfig } from './actions-policy-schema.ts'
 
 const CYCLE_SHOWN_MAX = 6
 
 /** What follows a failure leads to another action, whose hazard is known, and never back (SE-17, SE-20). */
-export function escalationProblems({ file, policy, add }: PolicyCheck): void {
-  const names = (policy.targets ?? []).flatMap((one) => (one?.name === undefined ? [] : [one.name]))
+export function escalationProblems(check: PolicyCheck): void {
+  const { file, policy, add } = check
   const sound = (policy.rules ?? []).flatMap((rule, k) =>
     file.isSound(['rules', k]) ? [{ rule: rule as RuleConfig, k }] : [],
   )
@@ -15,8 +15,7 @@ export function escalationProblems({ file, policy, add }: PolicyCheck): void {
     if (next === undefined) continue
     const path = ['rules', k, 'escalation']
     const isWeighed = policy.hazards?.some((h) => h?.action === next.action && h.target === next.target) === true
-    if (!names.includes(next.target)) add([...path, 'target'], `\`${next.target}\``, 'a target from `targets`')
-    else if (!isWeighed)
+    if (knownTarget(check, path, next) && !isWeighed)
       add([...path, 'action'], `no hazard of ${nameOf(next)}`, 'an entry in `hazards` with this `action` and `target`')
     const cycle = cycleFrom(
       rule,

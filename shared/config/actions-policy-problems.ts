@@ -53,8 +53,7 @@ function ruleProblems(check: PolicyCheck): void {
       if (file.isSound(at)) conditionProblems(check, at, condition as RuleConfig['conditions'][number], true)
     })
     if (!file.isSound(path)) return
-    knownTarget(check, path, rule as RuleConfig)
-    voteProblems(check, path, rule as RuleConfig)
+    if (knownTarget(check, path, rule as RuleConfig)) voteProblems(check, path, rule as RuleConfig)
     memberProblems(check, path, rule as RuleConfig)
     latchProblems(check, path, rule as RuleConfig)
   })

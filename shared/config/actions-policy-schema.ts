@@ -98,7 +98,10 @@ const HazardSchema = closed({
   inadvertent: oneOf(SEVERITIES, 'How bad it is when it comes unasked.'),
   omission: oneOf(SEVERITIES, 'How bad it is when it does not come.'),
   reason: text('Why it is as bad as that.'),
-  ftti_ms: ms('Fault tolerant time interval: from the fault to harm.', { minimum: 1, maximum: DAY_MS }),
+  ftti_ms: ms(
+    'Fault tolerant time interval: from the fault to harm; where nothing shows a fault before a limit is passed, from there.',
+    { minimum: 1, maximum: DAY_MS },
+  ),
   safe_state: text('What state the rig is in afterwards.'),
   verify: Type.Optional(VerifySchema),
   loss_of_permit: Type.Optional(

@@ -6,9 +6,11 @@ import { policyFor, readPolicy } from './actions-policy.ts'
 import { collectorProblems } from './collector-problems.ts'
 import { type CheckedFile, checkYaml, type Path } from './document.ts'
 import { type Equivalence, EquivalenceSchema, equivalencesFor } from './equivalence.ts'
+import { executorTargetProblems } from './executor-targets.ts'
 import { BASELINE_BYTES_MAX, type NoFile, noFile, readBytes } from './files.ts'
 import { BookOperatorsSchema } from './operator-schema.ts'
 import { readTrust, type Trust } from './operators.ts'
+import { lintMistakes, type PolicyOfRig, policyOfRig } from './policy-check.ts'
 import { ConfigError, cannotRead, type Problem, withoutRepeats } from './problems.ts'
 import { type InForce, mergedProblems, metricsFor, type RegistryMetric, registryProblems } from './registry.ts'
 import { type Loose, memoryProblems, rateProblems, revisedSamplesProblems, runtimeProblems } from './rig-problems.ts'
@@ -57,7 +59,8 @@ export function loadRuntimeConfig(path: string): LoadedRuntime {
     if (bytes instanceof Uint8Array && !files.some((file) => file.name === name)) files.push({ name, bytes })
     return bytes
   })
-  const problems = [...found.problems, ...absentFiles(found.main, runtimePaths(found.main), folder)]
+  const absent = absentFiles(found.main, runtimePaths(found.main), folder)
+  const problems = [...found.problems, ...lintMistakes(found.linted), ...absent]
   return { ...sound(found, fromHere(problems, path)), files, folder }
 }
 
@@ -73,7 +76,20 @@ export function parseRuntimeFiles(files: readonly ConfigBytes[]): ParsedRuntime 
     const file = files.find((one) => one.name === name)
     return file?.bytes ?? { reason: 'it was not recorded with the others', isTooLarge: false }
   })
-  return sound(found, found.problems)
+  return sound(found, [...found.problems, ...lintMistakes(found.linted)])
+}
+
+/**
+ * The policies of a configuration with everything that is wrong with it, thrown by none of it: for `hb policy`.
+ *
+ * @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE for the file itself.
+ */
+export function readPolicies(path: string): { problems: readonly Problem[]; policies: readonly PolicyOfRig[] } {
+  const folder = dirname(resolve(path))
+  const found = parseRuntime({ name: basename(path), bytes: readMain(path) }, (name, bytesMax) =>
+    readBytes(resolve(folder, name), bytesMax),
+  )
+  return { problems: fromHere(withoutRepeats(found.problems), path), policies: found.linted }
 }
 
 /** @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE for the file itself; ConfigError with every mistake. */
@@ -100,9 +116,10 @@ export function loadOperators(path: string): Trust {
   return trust
 }
 
-type Found = Omit<ParsedRuntime, 'config'> & Readonly<{ main: CheckedFile; problems: readonly Problem[] }>
+type Found = Omit<ParsedRuntime, 'config'> &
+  Readonly<{ main: CheckedFile; problems: readonly Problem[]; linted: readonly PolicyOfRig[] }>
 
-function sound({ main, problems: _, ...found }: Found, problems: readonly Problem[]): ParsedRuntime {
+function sound({ main, problems: _, linted: __, ...found }: Found, problems: readonly Problem[]): ParsedRuntime {
   if (problems.length > 0) throw new ConfigError(withoutRepeats(problems))
   return { config: deepFreeze(main.value as RuntimeConfig), ...found }
 }
@@ -116,6 +133,7 @@ function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
   const equivalences = new Map<string, readonly Equivalence[]>()
   const policies = new Map<string, RigPolicy>()
   const provenance = new Map<string, readonly MetricProvenance[]>()
+  const linted: PolicyOfRig[] = []
   const registryOf = yamlReader(read, { parse: as(RegistrySchema), problems, more: registryProblems })
   const mappingOf = yamlReader(read, { parse: as(EquivalenceSchema), problems, more: () => [] })
   const policyOf = yamlReader(read, { parse: readPolicy, problems, more: () => [] })
@@ -148,18 +166,23 @@ function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
     const file = rig?.actions_policy_file === undefined ? null : policyOf(rig.actions_policy_file)
     if (file !== null && 'reason' in file) missing(['rigs', k, 'actions_policy_file'], rig!.actions_policy_file!, file)
     if (rig?.rig !== undefined && metrics !== null && main.isSound(['rigs', k])) {
-      const of = { rig: rig as RigConfig, metrics, equivalences: equivalences.get(rig.rig) ?? [] }
-      const found = policyFor(file !== null && !('reason' in file) ? file : null, of)
+      const whole = rig as RigConfig
+      const own = file === null || 'reason' in file ? null : file
+      const found = policyFor(own, { rig: whole, metrics, equivalences: equivalences.get(whole.rig) ?? [] })
       problems.push(...found.problems)
-      provenance.set(rig.rig, deepFreeze(found.provenance))
-      if (found.policy !== null) policies.set(rig.rig, deepFreeze(found.policy))
+      provenance.set(whole.rig, deepFreeze(found.provenance))
+      if (own !== null && found.policy !== null) {
+        policies.set(whole.rig, deepFreeze(found.policy))
+        linted.push(policyOfRig({ file: own, policy: found.policy, provenance: found.provenance }, whole, metrics))
+      }
     }
     for (const [path, name] of baselinesOf(rig)) {
       const baseline = read(name, BASELINE_BYTES_MAX)
       if (!(baseline instanceof Uint8Array)) missing(['rigs', k, ...path], name, baseline)
     }
   })
-  return { main, trust, problems, registries, registriesByMode, equivalences, policies, provenance }
+  problems.push(...executorTargetProblems(main, policies.values()))
+  return { main, trust, problems, registries, registriesByMode, equivalences, policies, provenance, linted }
 }
 
 /** Files of baselines that a rig names, and the keys that name them. */

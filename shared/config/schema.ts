@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { MODES } from '../model/verdict.ts'
+import { TargetExecutorSchema } from './executor-schema.ts'
 import { GovernanceSchema, OperatorsSchema } from './operator-schema.ts'
 import { closed, file, id, ms, oneOf } from './schema-parts.ts'
 import {
@@ -12,6 +13,8 @@ import {
 
 export { MetricSchema, RegistrySchema } from './registry-schema.ts'
 
+/** Targets of one agent. */
+export const EXECUTORS_MAX = 256
 const HOUR_MS = 3_600_000
 const GIB = 1_073_741_824
 /** Rigs of one agent; sources of one rig. */
@@ -164,6 +167,11 @@ export const RuntimeSchema = closed({
       'Health server. Absent: none.',
     ),
   ),
+  executors: Type.Array(TargetExecutorSchema, {
+    description: 'Who carries out the actions on each target.',
+    default: [],
+    maxItems: EXECUTORS_MAX,
+  }),
   log_level: oneOf(LOG_LEVELS, 'Least important level that is logged.', 'info'),
   evaluation: closed(
     {

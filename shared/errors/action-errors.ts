@@ -16,6 +16,18 @@ export const ACTION_ERRORS = {
     remedy:
       'Confirm those that wait, or let them run out: an order that nobody confirms is forgotten after two minutes.',
   },
+  ORDER_NOT_FOLLOWED: {
+    exit: 77,
+    retry: false,
+    summary: 'An order about actions was journaled, and the safety kernel does not follow it.',
+    remedy: 'The reasons say everything that stands against it; `hb arm show` says how the rig stands now.',
+  },
+  POLICY_MISSING: {
+    exit: 78,
+    retry: false,
+    summary: 'A rig has no policy of actions: nothing is ever done to it.',
+    remedy: 'Name an `actions_policy_file` for the rig in runtime.yaml, and look at it with `hb policy lint`.',
+  },
   MODE_REFUSED: {
     exit: 77,
     retry: false,

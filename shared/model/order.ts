@@ -13,7 +13,6 @@ export const ORDER_KINDS = [
   'disarm',
   'perm_off',
   'inhibit',
-  'uninhibit',
   'approve',
   'cancel',
   'rearm',
@@ -22,8 +21,8 @@ export const ORDER_KINDS = [
 ] as const
 export type OrderKind = (typeof ORDER_KINDS)[number]
 
-/** Orders that do nothing until another person has confirmed them (SE-21, SE-22, SE-27). */
-export const TWO_PERSON_ORDERS: readonly OrderKind[] = ['arm', 'perm_off', 'inhibit', 'manual']
+/** Orders that do nothing until another person has confirmed them (SE-22, SE-27); others may by what they are about. */
+export const TWO_PERSON_ORDERS: readonly OrderKind[] = ['arm', 'inhibit', 'approve']
 
 /**
  * An order as it was signed. `boot` names one start of one agent, so that no order counts for another or again after a

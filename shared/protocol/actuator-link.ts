@@ -38,7 +38,7 @@ export interface LinkSession {
   seal(message: ActuatorMessage, at: Readonly<{ nowUs: Micros; deadlineUs: Micros }>): Uint8Array
   /** Number of what was sealed last. */
   readonly sealed: number
-  /** Judges a message whose frame is proved. Call it once a frame: it counts. */
+  /** Judges number and age of a message that is proved to be of this session. Call it once a frame: it counts. */
   take<M>(head: MessageHead, message: M, nowUs: Micros): Taken<M>
 }
 
@@ -92,9 +92,6 @@ export function createLinkSession(end: LinkEnd, { id, zeroUs, peerZeroUs }: Sess
     },
     take(head, message, nowUs) {
       const refuse = (kind: LinkError, detail: string): Taken<never> => ({ ok: false, kind, detail, head })
-      const stranger = addressed(end, head)
-      if (stranger !== null) return refuse(...stranger)
-      if (!equalBytes(head.session, id)) return refuse('insert', 'of another session')
       const wrong = inOrder(head.seq)
       if (wrong !== null) return refuse(wrong, `number ${head.seq} after ${highest}`)
       const lost = note(head.seq)
@@ -107,7 +104,7 @@ export function createLinkSession(end: LinkEnd, { id, zeroUs, peerZeroUs }: Sess
 }
 
 /** Null when a message is from the peer to us; else what it is. */
-export function addressed(end: LinkEnd, head: MessageHead): readonly [LinkError, string] | null {
+function addressed(end: LinkEnd, head: MessageHead): readonly [LinkError, string] | null {
   if (head.to !== end.self) return ['misaddress', `to ${head.to}`]
   return head.from === end.peer ? null : ['masquerade', `from ${head.from}`]
 }

@@ -1,4 +1,5 @@
 import type { Judgement } from '../../agent/core/judge.ts'
+import type { SafetyChange } from '../../agent/core/safety/changes.ts'
 import type {
   Baseline,
   EvaluatorSettings,
@@ -125,11 +126,12 @@ export type Collected = {
   actions: Extract<Effect, { kind: 'request_action' }>[]
   revisions: Extract<Effect, { kind: 'revised' }>[]
   late: Extract<Effect, { kind: 'late' }>[]
+  safety: SafetyChange[]
 }
 
 /** Nothing collected yet, of a fresh state or of the one given. */
 export function collected(state: EvaluatorState = createState()): Collected {
-  return { state, items: [], decisions: [], judgements: [], gaps: [], actions: [], revisions: [], late: [] }
+  return { state, items: [], decisions: [], judgements: [], gaps: [], actions: [], revisions: [], late: [], safety: [] }
 }
 
 /** Feeds one input and keeps what comes out of it. */
@@ -141,6 +143,7 @@ export function feed(into: Collected, input: EvaluatorInput): Effect[] {
     else if (effect.kind === 'request_action') into.actions.push(effect)
     else if (effect.kind === 'revised') into.revisions.push(effect)
     else if (effect.kind === 'late') into.late.push(effect)
+    else if (effect.kind === 'safety') into.safety.push(effect.change)
     else {
       into.decisions.push(effect.decision)
       into.judgements.push(effect.judgements!)

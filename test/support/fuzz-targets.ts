@@ -23,6 +23,7 @@ import { createBatchMaker } from './agent-double.ts'
 import { baselineRecord } from './baseline-record.ts'
 import { REGISTRY, RUNTIME } from './config-texts.ts'
 import type { FuzzTarget } from './fuzz.ts'
+import { actuatorTargets } from './fuzz-actuator.ts'
 import { baselineTargets } from './fuzz-baselines.ts'
 
 const NOW_US = 1_800_000_000_000_000
@@ -58,6 +59,7 @@ const did = (_answer: unknown): true => true
 export function fuzzTargets(): FuzzTarget[] {
   return [
     ...telemetryTargets(),
+    ...actuatorTargets(),
     ...fileTargets(),
     ...messageTargets(),
     ...signedTargets(),

@@ -14,6 +14,10 @@ export const LOOP_RUNTIME = `version: 1
 deployment: demo
 agent: bench-1
 signing_key_file: sign.pem
+executors:
+  - { target: pump, type: actuator, endpoint: "tcp://127.0.0.1:5611", identity: pump, key_file: pump.key }
+  - { target: inlet-valve, type: actuator, endpoint: "tcp://127.0.0.1:5612", identity: inlet-valve, key_file: valve.key }
+  - { target: control-room, type: notify, channels: [{ type: log }] }
 rigs:
   - rig: pressure-loop
     program: demo

@@ -22,7 +22,6 @@ import { bytesOf, REGISTRY } from '../../support/config-texts.ts'
 
 const T0 = Date.UTC(2026, 10, 24) * 1000
 const RIGS = ['alpha', 'beta', 'gamma', 'delta', 'epsilon']
-
 const RUNTIME = `version: 1
 deployment: demo
 agent: bench-1
@@ -70,6 +69,7 @@ function inputsOf(seed: number, count: number): JournalInput[] {
     else if (what < 0.97) inputs.push({ kind: 'tick', nowUs: nowUs - prng.int(5_000_000) })
     else if (what < 0.98)
       inputs.push(prng.next() < 0.5 ? modeInput(nowUs, RIGS[of]!, prng) : replaceInput(nowUs, RIGS[of]!))
+    else if (what < 0.985) inputs.push(actionInput(nowUs, RIGS[of]!, prng))
     else
       inputs.push({
         kind: 'run',
@@ -90,6 +90,15 @@ function inputsOf(seed: number, count: number): JournalInput[] {
 function modeInput(nowUs: number, rig: string, prng: Prng): JournalInput {
   const mode = prng.next() < 0.5 ? 'test' : 'nominal'
   return { kind: 'mode', nowUs, rig, mode, reason: 'r', operator: 'o', source: 'cli' }
+}
+
+/** Acknowledgements, orders and steps of the shell go the way of every input of a rig. */
+function actionInput(nowUs: number, rig: string, prng: Prng): JournalInput {
+  const about = { nowUs, rig }
+  const kind = prng.int(3)
+  if (kind === 0) return { kind: 'ack', ...about, key: 'k', status: 'accepted', from: 'plc', message: '' }
+  if (kind === 1) return { kind: 'action_transition', ...about, step: { kind: 'release', key: 'k' } }
+  return { kind: 'policy', ...about, order: { kind: 'disarm', by: 'Ada', reason: '' }, statements: [] }
 }
 
 function replaceInput(nowUs: number, rig: string): JournalInput {

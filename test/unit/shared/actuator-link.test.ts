@@ -135,6 +135,12 @@ t.test('numbers: 200 messages, any of them again, are repeats however long ago t
   t.equal(here.receiver.heard, 200)
 })
 
+t.test('a message without a number is none of a session', async (t) => {
+  const here = line('agent')
+  const head = { from: 'agent', to: 'valve', session: SESSION, seq: 0, sent_us: 1_000_000, deadline_us: GOOD_US }
+  t.same(outcomes(here, [sealFrame(KEY, head, SAYS.agent)]), ['repeat'])
+})
+
 t.test('a message that is late has used its number: it is not taken when it is sent again', async (t) => {
   const here = line('agent')
   const frame = seal(here)

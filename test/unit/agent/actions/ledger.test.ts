@@ -2,10 +2,10 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { systemFiles } from '../../../../agent/adapters/files.ts'
+import { LEDGER_FILE } from '../../../../agent/adapters/ledger-read.ts'
 import { LEDGER_MIGRATIONS } from '../../../../agent/adapters/ledger-schema.ts'
 import { TRANSITIONS_OF_ACTION_MAX } from '../../../../agent/adapters/ledger-write.ts'
 import {
-  LEDGER_FILE,
   LEDGER_WAITING_MAX,
   type LedgerBounds,
   type OpenedLedger,

@@ -1,0 +1,73 @@
+import { randomInt } from 'node:crypto'
+import { join } from 'node:path'
+import type { LoadedRuntime } from '../shared/config/load.ts'
+import type { RuntimeConfig } from '../shared/config/types.ts'
+import type { Logger } from '../shared/log/logger.ts'
+import type { Hazard } from '../shared/model/actions-policy.ts'
+import { createActionEvents } from './action-events.ts'
+import { createExecutor } from './adapters/executors.ts'
+import type { Files } from './adapters/files.ts'
+import { openLedger } from './adapters/sqlite-ledger.ts'
+import type { AgentClock, Executor } from './ports.ts'
+import type { Acting } from './rig-actions.ts'
+
+export type ActingOptions = Readonly<{
+  loaded: LoadedRuntime
+  clock: AgentClock
+  logger: Logger
+  files: Files
+  /** State folder. */
+  folder: string
+}>
+
+/** Random numbers for back-offs are drawn from so many. */
+const RANDOM_STEPS = 2 ** 30
+
+/**
+ * Ledger and executors of an agent whose rigs have policies; null when none has.
+ *
+ * @throws HbError KEY_FILE_…, EXECUTOR_KEY for a file of an executor, DISK_…, DATABASE_… for a ledger that cannot be made
+ */
+export async function openActing(options: ActingOptions): Promise<Acting | null> {
+  const { loaded, clock, files, folder, logger } = options
+  if (loaded.policies.size === 0) return null
+  const executors = new Map<string, Executor>()
+  for (const named of loaded.config.executors) executors.set(named.target, executorOf(named, options))
+  const events = createActionEvents(logger)
+  const { ledger, damage } = await openLedger({ files, folder, clock })
+  if (damage !== null) {
+    const { why, aside, carried, lost, missing } = damage
+    logger.error(
+      { event: 'ledger_damaged', why, aside, carried, lost: lost.length, missing },
+      'the ledger of actions was damaged: what is whole in it was carried over, the rest comes from the journal',
+    )
+  }
+  return { ledger, executors, events }
+}
+
+type Named = RuntimeConfig['executors'][number]
+
+function executorOf(named: Named, { loaded, clock, logger }: ActingOptions): Executor {
+  const { target } = named
+  const about = [...loaded.policies.values()].filter(({ targets }) => targets.some(({ name }) => name === target))
+  const hazards = about.flatMap((policy) => policy.hazards.filter((hazard) => hazard.target === target))
+  return createExecutor(named, {
+    target,
+    agent: loaded.config.agent,
+    file: join(loaded.folder, 'runtime.yaml'),
+    // One rig that is no testbed is enough: its target is never one that only a bench may drive.
+    testbed: about.length > 0 && about.every(({ testbed }) => testbed),
+    nonIdempotent: about.some(({ targets }) => targets.some((one) => one.name === target && one.nonIdempotent)),
+    lossEffect: strictestLoss(hazards),
+    clock,
+    random: () => randomInt(RANDOM_STEPS) / RANDOM_STEPS,
+    log: (notice) => logger.warn({ event: 'notice', ...notice }, 'a notice'),
+  })
+}
+
+/** What losing the permit must do, of all hazards of a target; null when none of them counts on one. */
+function strictestLoss(hazards: readonly Hazard[]): 'de_energise' | 'hold_last' | null {
+  const wanted = hazards.map(({ lossOfPermit }) => lossOfPermit)
+  if (wanted.includes('de_energise')) return 'de_energise'
+  return wanted.includes('hold_last') ? 'hold_last' : null
+}

@@ -1,0 +1,89 @@
+import type { Logger } from '../shared/log/logger.ts'
+import type { ActionChange, SafetyChange } from './core/safety/changes.ts'
+import type { ActEvents } from './pipeline/act-events.ts'
+
+/** What is said of actions: by the shell that carries them out, and of what the safety kernel decided. */
+export type ActionEvents = ActEvents & Readonly<{ changed(rig: string, change: SafetyChange): void }>
+
+/** Log lines of actions. A change of state is one line; what goes on well is quiet. */
+export function createActionEvents(log: Logger): ActionEvents {
+  return {
+    executorUp: (target) => log.info({ event: 'executor_up', target }, `${target} answers`),
+    executorDown: (target, reason) =>
+      log.warn({ event: 'executor_down', target, reason }, `${target} does not answer: actions on it cannot be done`),
+    sent: (facts) => log.info({ event: 'action_sent', ...facts }, `${facts.target} is asked`),
+    notSent: (facts) => log.error({ event: 'action_not_sent', ...facts }, 'an action was certainly not sent'),
+    timeout: (facts) =>
+      log.warn({ event: 'action_timeout', ...facts }, `the ${facts.stage} of an action took too long`),
+    refused: (facts) => log.error({ event: 'action_refused', ...facts }, 'an action is not carried out'),
+    diskStalled: ({ key, mustWork, came }) =>
+      log.error(
+        { event: 'action_disk_stalled', key, must_work: mustWork, came },
+        mustWork
+          ? 'the disk is stalled: a must-work action goes on and is written late'
+          : 'the disk is stalled: denied',
+      ),
+    ackIgnored: (facts) => log.warn({ event: 'ack_ignored', ...facts }, 'an acknowledgement that counts for nothing'),
+    ledgerFailed: (error) =>
+      log.error(
+        { event: 'ledger_failed', code: error.code, error: error.message },
+        'the ledger of actions takes nothing',
+      ),
+    asked: (facts) => log.warn({ event: 'action_asked', ...facts }, 'what became of an action is asked after a start'),
+    orphan: (facts) =>
+      log.error({ event: 'action_orphan', ...facts }, 'the ledger knew of an action and the journal does not'),
+    budget: ({ key, level, spentUs, fttiUs }) => {
+      const facts = { event: 'reaction_budget', key, level, spent_us: spentUs, ftti_us: fttiUs }
+      if (level === 'CRITICAL') log.error(facts, 'the fault tolerant time of an action is used up')
+      else log.warn(facts, 'most of the fault tolerant time of an action is used up')
+    },
+    changed: (rig, change) => tellChange(log, rig, change),
+  }
+}
+
+function tellChange(log: Logger, rig: string, change: SafetyChange): void {
+  switch (change.kind) {
+    case 'action':
+      tellAction(log, change)
+      return
+    case 'arm': {
+      const { state, reason, untilUs, by } = change
+      log.warn({ event: 'arm', rig, state, reason, until_us: untilUs, by }, `${rig} is ${state}`)
+      return
+    }
+    case 'alarm': {
+      const { id, severity, active, text } = change
+      const facts = { event: 'safety_alarm', rig, alarm: id, severity, active }
+      if (active && severity === 'CRITICAL') log.error(facts, text)
+      else log.warn(facts, text)
+      return
+    }
+    case 'refused':
+      log.warn(
+        { event: 'safety_refused', rig, input: change.input, subject: change.subject, reasons: change.reasons },
+        'the safety kernel does not follow an input',
+      )
+      return
+    case 'rule':
+      log.warn({ event: 'rule', rig, rule: change.rule, is: change.is, by: change.by }, `${change.rule}: ${change.is}`)
+      return
+    case 'inhibit': {
+      const { subject, active, untilUs, by, reason, count } = change
+      log.warn({ event: 'inhibit', rig, subject, active, until_us: untilUs, by, reason, count }, 'a bypass')
+    }
+  }
+}
+
+/** Grave ends are errors, whatever was asked. */
+const GRAVE = ['VERIFY_FAILED', 'FAILED', 'TIMED_OUT', 'REJECTED', 'UNKNOWN_OUTCOME']
+
+function tellAction(log: Logger, change: ActionChange): void {
+  const { key, rig, rule, episode, action, target, state, from, reasons, attempt, endUs, note } = change
+  const facts = {
+    ...{ event: 'action', rig, rule, episode, action, target, state, from, reasons, attempt },
+    ...{ t_us: endUs, key, ...(note === '' ? {} : { note }) },
+  }
+  const text = `${rig}: ${action} of ${target} is ${state}`
+  if (GRAVE.includes(state)) log.error(facts, text)
+  else log.info(facts, text)
+}

@@ -1,0 +1,77 @@
+import { createHmac } from 'node:crypto'
+import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import { HbError } from '../../shared/errors/hb-error.ts'
+import type { Clock } from '../../shared/lib/clock.ts'
+import type { Bytes, Millis } from '../../shared/units.ts'
+
+/** Longest answer that is read; a longer one is none. */
+const ANSWER_BYTES_MAX: Bytes = 16 * 1024
+
+export type HttpPeer = Readonly<{ url: string; secret: Uint8Array; ca: string | null; clock: Clock }>
+export type HttpPost = Readonly<{ id: string; body: unknown; timeoutMs: Millis }>
+export type HttpAnswerText = Readonly<{ status: number; text: string }>
+
+/**
+ * One POST of JSON. `handed` settles when the request has left this process, and rejects when it certainly has not;
+ * `answer` settles with what came back, and rejects when nothing whole did. Redirects are answers like any other.
+ *
+ * Signed as Standard Webhooks 1.0.0 has it: `webhook-signature: v1,BASE64` is HMAC-SHA-256 over `ID.TIMESTAMP.BODY`.
+ * The receiver compares the timestamp with its clock, and must know an `idempotency-key` again.
+ */
+export function postJson(
+  peer: HttpPeer,
+  { id, body, timeoutMs }: HttpPost,
+): Readonly<{ handed: Promise<void>; answer: Promise<HttpAnswerText> }> {
+  const { url, ca, clock } = peer
+  const text = JSON.stringify(body)
+  const options: RequestOptions = { method: 'POST', headers: signedHeaders(peer, id, text), agent: false }
+  const secure = { ...(ca === null ? {} : { ca }), minVersion: 'TLSv1.2', rejectUnauthorized: true } as const
+  const asked = url.startsWith('https:') ? requestHttps(url, { ...options, ...secure }) : requestHttp(url, options)
+  const cancel = clock.after(timeoutMs, () => asked.destroy(new Error(`no answer within ${timeoutMs} ms`)))
+  const handed = new Promise<void>((resolve, reject) => {
+    asked.once('finish', resolve)
+    asked.once('error', (cause) =>
+      reject(new HbError('EXECUTOR_UNREACHABLE', { url, reason: cause.message }, { cause })),
+    )
+  })
+  const answer = new Promise<HttpAnswerText>((resolve, reject) => {
+    asked.once('error', reject)
+    asked.once('response', (response) => readAnswer(response).then(resolve, reject))
+  }).finally(cancel)
+  // Whoever waits for one of them need not wait for the other.
+  handed.catch(() => undefined)
+  answer.catch(() => undefined)
+  asked.end(text)
+  return { handed, answer }
+}
+
+function signedHeaders({ secret, clock }: HttpPeer, id: string, text: string): Record<string, string | number> {
+  const timestamp = Math.floor(clock.nowUs() / 1_000_000)
+  const code = createHmac('sha256', secret).update(`${id}.${timestamp}.${text}`).digest('base64')
+  return {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    'idempotency-key': id,
+    'webhook-id': id,
+    'webhook-timestamp': String(timestamp),
+    'webhook-signature': `v1,${code}`,
+  }
+}
+
+function readAnswer(response: IncomingMessage): Promise<HttpAnswerText> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = []
+    let bytes = 0
+    response.on('data', (part: Buffer) => {
+      bytes += part.length
+      if (bytes > ANSWER_BYTES_MAX) response.destroy(new Error(`an answer of more than ${ANSWER_BYTES_MAX} bytes`))
+      else parts.push(part)
+    })
+    response.once('error', reject)
+    response.once('aborted', () => reject(new Error('the answer was cut off')))
+    response.once('end', () =>
+      resolve({ status: response.statusCode ?? 0, text: Buffer.concat(parts).toString('utf8') }),
+    )
+  })
+}

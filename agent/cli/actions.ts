@@ -1,0 +1,179 @@
+import type { Command } from 'commander'
+import { HbError } from '../../shared/errors/hb-error.ts'
+import { printResult, table, utc } from '../../shared/lib/command-output.ts'
+import { ACTION_ENDS, ACTION_STAGES, type ActionState, UNKNOWN_OUTCOME } from '../../shared/model/action.ts'
+import { viewLedger } from '../adapters/ledger-read.ts'
+import {
+  type ActionLedger,
+  LEDGER_LIST_MAX,
+  type LedgerAction,
+  type LedgerTransition,
+} from '../pipeline/action-ledger.ts'
+import { fetchDesktop, giveOrder, type OrderOptions, reportOrder, rigMeant } from './order-client.ts'
+
+type ListOptions = Readonly<{ state: string; rig?: string; is?: string; limit: string; json?: boolean }>
+
+/** Adds `hb actions list|show|cancel|execute`. */
+export function actionsCommands(program: Command): void {
+  const actions = program.command('actions').description('actions: what was proposed, denied, done and seen to be done')
+  actions
+    .command('list')
+    .description('actions of an agent, newest first')
+    .requiredOption('--state <dir>', 'state folder of the agent, running or not')
+    .option('--rig <id>', 'of one rig')
+    .option('--is <state>', 'in this state alone')
+    .option('--limit <n>', 'at most so many', '100')
+    .option('--json', 'one JSON object')
+    .action(list)
+  actions
+    .command('show')
+    .description('every step of one action, with its grounds')
+    .argument('<key>', 'key of the action, or its beginning')
+    .requiredOption('--state <dir>', 'state folder of the agent, running or not')
+    .option('--json', 'one JSON object')
+    .action(show)
+  signed(actions, 'cancel', 'cancel an action before it is sent: one act of one person')
+    .argument('<key>', 'key of the action, or its beginning')
+    .action(cancel)
+  signed(
+    actions,
+    'execute',
+    'order an action by hand; a grave one waits for a second person, and the rig must be armed',
+  )
+    .argument('<action>', 'what is to be done')
+    .requiredOption('--target <name>', 'on what')
+    .requiredOption('--confirm-rig <id>', 'the rig once more, typed out: it must be the one that is meant')
+    .action(execute)
+}
+
+function signed(parent: Command, name: string, description: string): Command {
+  return parent
+    .command(name)
+    .description(description)
+    .requiredOption('--state <dir>', 'state folder of the agent')
+    .requiredOption('--key <file>', 'private key of the person who orders it')
+    .requiredOption('--reason <text>', 'why')
+    .option('--rig <id>', 'rig; may be left out when there is only one')
+    .option('--json', 'one JSON object')
+}
+
+const STATES: readonly ActionState[] = [...ACTION_STAGES, ...ACTION_ENDS, UNKNOWN_OUTCOME]
+
+async function list(options: ListOptions): Promise<void> {
+  const state = options.is === undefined ? undefined : STATES.find((one) => one === options.is!.toUpperCase())
+  if (options.is !== undefined && state === undefined)
+    throw new HbError('USAGE', { option: '--is', found: options.is, expected: STATES.join(', ') })
+  const limit = Number(options.limit)
+  if (!(Number.isInteger(limit) && limit >= 1 && limit <= LEDGER_LIST_MAX))
+    throw new HbError('USAGE', { option: '--limit', found: options.limit, expected: `1 to ${LEDGER_LIST_MAX}` })
+  const found = await inLedger(options.state, (ledger) =>
+    ledger.list({
+      limit,
+      ...(options.rig === undefined ? {} : { rig: options.rig }),
+      ...(state === undefined ? {} : { state }),
+    }),
+  )
+  printResult(
+    options.json,
+    { actions: found.map(actionJson) },
+    table([
+      ['KEY', 'RIG', 'RULE', 'ACTION', 'TARGET', 'STATE', 'TRY', 'FOR SLIDE (UTC)', 'CHANGED (UTC)'],
+      ...found.map((a) => [
+        ...[a.key.slice(0, 12), a.rig, a.rule || '-', a.action, a.target, a.state, String(a.attempt)],
+        ...[utc(a.endUs), utc(a.lastUs)],
+      ]),
+    ]),
+  )
+}
+
+async function show(text: string, options: Readonly<{ state: string; json?: boolean }>): Promise<void> {
+  const { action, transitions } = await inLedger(options.state, async (ledger) => {
+    const key = await keyNamed(ledger, text)
+    return (await ledger.byKey(key))!
+  })
+  printResult(options.json, { action: actionJson(action), transitions: transitions.map(stepJson) }, [
+    `${action.action} of ${action.target} on ${action.rig}, rule ${action.rule || '(ordered by hand)'}: ${action.state}`,
+    `key ${action.key}`,
+    ...table([
+      ['N', 'STATE', 'AT (UTC)', 'TRY', 'CONDITIONS', 'GROUNDS'],
+      ...transitions.map((s) => [
+        ...[String(s.n), s.state, utc(s.nowUs), String(s.attempt)],
+        ...[s.conditions.map(({ id, value }) => `${id}=${value}`).join(' ') || '-'],
+        [...s.reasons, s.note].filter((part) => part !== '').join('; ') || '-',
+      ]),
+    ]),
+  ])
+}
+
+async function cancel(text: string, options: OrderOptions & Readonly<{ rig?: string }>): Promise<void> {
+  const action = await inLedger(
+    options.state,
+    async (ledger) => (await ledger.byKey(await keyNamed(ledger, text)))!.action,
+  )
+  const answer = await giveOrder(options, { kind: 'cancel', rig: action.rig, subject: action.key })
+  reportOrder(options.json, answer, `${action.action} of ${action.target} is cancelled`)
+}
+
+type ExecuteOptions = OrderOptions & Readonly<{ rig?: string; target: string; confirmRig: string }>
+
+async function execute(action: string, options: ExecuteOptions): Promise<void> {
+  const rig = rigMeant(await fetchDesktop(options.state), options.rig)
+  if (options.confirmRig !== rig)
+    throw new HbError('USAGE', { option: '--confirm-rig', found: options.confirmRig, expected: rig })
+  const answer = await giveOrder(options, { kind: 'manual', rig, subject: action, value: options.target })
+  reportOrder(
+    options.json,
+    answer,
+    `${action} of ${options.target} was ordered; \`hb actions list\` says what became of it`,
+  )
+}
+
+async function inLedger<T>(
+  folder: string,
+  look: (ledger: Pick<ActionLedger, 'open' | 'byKey' | 'list'>) => Promise<T>,
+): Promise<T> {
+  const ledger = await viewLedger(folder)
+  try {
+    return await look(ledger)
+  } finally {
+    await ledger.close()
+  }
+}
+
+/** Fewest characters of a key that name an action. */
+const KEY_CHARS_MIN = 6
+
+async function keyNamed(ledger: Pick<ActionLedger, 'list'>, text: string): Promise<string> {
+  const found = (await ledger.list({ limit: LEDGER_LIST_MAX })).filter(({ key }) => key.startsWith(text.toLowerCase()))
+  if (text.length < KEY_CHARS_MIN || found.length !== 1)
+    throw new HbError('USAGE', {
+      argument: 'key',
+      found: `${found.length} actions`,
+      expected: 'one, by at least 6 characters',
+    })
+  return found[0]!.key
+}
+
+function actionJson(a: LedgerAction): Record<string, unknown> {
+  const { key, rig, rule, episode, action, target, params, state, attempt, transitions } = a
+  return {
+    ...{ key, rig, rule, episode, action, target, params, state, attempt, transitions },
+    ...{ t_us: a.endUs, first_us: a.firstUs, last_us: a.lastUs, deadline_us: a.deadlineUs },
+  }
+}
+
+function stepJson(s: LedgerTransition): Record<string, unknown> {
+  const { n, state, from, attempt, reasons, note, conditions } = s
+  return {
+    n,
+    state,
+    from,
+    at_us: s.nowUs,
+    t_us: s.endUs,
+    deadline_us: s.deadlineUs,
+    attempt,
+    reasons,
+    note,
+    conditions,
+  }
+}

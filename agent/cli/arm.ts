@@ -1,0 +1,103 @@
+import type { Command } from 'commander'
+import { systemClock } from '../../shared/lib/clock.ts'
+import { printResult, table, utc } from '../../shared/lib/command-output.ts'
+import { spanOption } from '../../shared/lib/span.ts'
+import { PERSONS_NOTE } from '../../shared/model/order.ts'
+import { fetchDesktop, giveOrder, type OrderOptions, reportOrder, rigMeant } from './order-client.ts'
+
+type RigOptions = OrderOptions & Readonly<{ rig?: string; for?: string }>
+
+const NOT_AN_E_STOP = 'not an E-stop and not a certified safety function: a hardwired layer must exist'
+
+/** Adds `hb arm` and `hb arm show`. */
+export function armCommands(program: Command): void {
+  const arm = orderCommand(
+    program,
+    'arm',
+    'ask for a rig to be armed under exactly what is in force now; another person confirms it, and it ends by itself',
+  )
+    .option('--for <span>', 'how long it holds, at most 12h', '1h')
+    .action(on)
+  arm
+    .command('show')
+    .description('how each rig stands: armed or passive, until when, by whom, what is inhibited')
+    .requiredOption('--state <dir>', 'state folder of the agent')
+    .option('--json', 'one JSON object')
+    .action(show)
+}
+
+/** Adds `hb disarm`: one act of one person. */
+export function disarmCommand(program: Command): void {
+  orderCommand(program, 'disarm', 'disarm a rig at once; what has not been sent is revoked').action(disarm)
+}
+
+/** Adds `hb inhibit`. */
+export function inhibitCommand(program: Command): void {
+  orderCommand(
+    program,
+    'inhibit',
+    'keep a rule, or an action whatever asks for it, from being done; another person confirms it',
+  )
+    .argument('<subject>', '`rule:ID` or `action:NAME`')
+    .option('--for <span>', 'how long it holds, at most 8h', '30m')
+    .action(inhibit)
+}
+
+/** Adds `hb rearm`. */
+export function rearmCommand(program: Command): void {
+  orderCommand(program, 'rearm', 'let a rule fire again once its cause has ended')
+    .argument('<rule>', 'id of the rule')
+    .action(rearm)
+}
+
+function orderCommand(parent: Command, name: string, description: string): Command {
+  return parent
+    .command(name)
+    .description(description)
+    .requiredOption('--state <dir>', 'state folder of the agent')
+    .requiredOption('--key <file>', 'private key of the person who orders it')
+    .requiredOption('--reason <text>', 'why')
+    .option('--rig <id>', 'rig; may be left out when there is only one')
+    .option('--json', 'one JSON object')
+}
+
+async function show(options: Readonly<{ state: string; json?: boolean }>): Promise<void> {
+  const { rigs } = await fetchDesktop(options.state)
+  printResult(options.json, { rigs, note: PERSONS_NOTE, not_an_e_stop: NOT_AN_E_STOP }, [
+    ...table([
+      ['RIG', 'MODE', 'ARMED', 'UNTIL (UTC)', 'BY', 'INHIBITED', 'OPEN', 'ALARMS'],
+      ...rigs.map((r) => [
+        ...[r.rig, r.mode, r.arm?.state ?? 'no policy', r.arm?.state === 'ARMED' ? utc(r.arm.until_us) : '-'],
+        ...[r.arm?.by.join(' and ') || '-', r.arm?.inhibits.map(({ subject }) => subject).join(' ') || '-'],
+        ...[String(r.arm?.open ?? 0), r.arm?.alarms.map(({ id }) => id).join(' ') || '-'],
+      ]),
+    ]),
+    `(${PERSONS_NOTE}; ${NOT_AN_E_STOP})`,
+  ])
+}
+
+async function on(options: RigOptions): Promise<void> {
+  const desktop = await fetchDesktop(options.state)
+  const rig = rigMeant(desktop, options.rig)
+  const config = desktop.rigs.find((one) => one.rig === rig)?.config ?? ''
+  const untilUs = systemClock().nowUs() + spanOption(options.for ?? '1h', '--for')
+  const answer = await giveOrder(options, { kind: 'arm', rig, config, untilUs })
+  reportOrder(options.json, answer, `${rig} is armed until ${utc(untilUs)}`)
+}
+
+async function disarm(options: RigOptions): Promise<void> {
+  const rig = rigMeant(await fetchDesktop(options.state), options.rig)
+  reportOrder(options.json, await giveOrder(options, { kind: 'disarm', rig }), `${rig} is disarmed`)
+}
+
+async function inhibit(subject: string, options: RigOptions): Promise<void> {
+  const rig = rigMeant(await fetchDesktop(options.state), options.rig)
+  const untilUs = systemClock().nowUs() + spanOption(options.for ?? '30m', '--for')
+  const answer = await giveOrder(options, { kind: 'inhibit', rig, subject, untilUs })
+  reportOrder(options.json, answer, `${subject} of ${rig} is inhibited until ${utc(untilUs)}`)
+}
+
+async function rearm(rule: string, options: RigOptions): Promise<void> {
+  const rig = rigMeant(await fetchDesktop(options.state), options.rig)
+  reportOrder(options.json, await giveOrder(options, { kind: 'rearm', rig, subject: rule }), `${rule} may fire again`)
+}

@@ -1,0 +1,54 @@
+import type { ActionState } from '../../../shared/model/action.ts'
+import type { RigPolicy } from '../../../shared/model/actions-policy.ts'
+import type { Micros } from '../../../shared/units.ts'
+import type { SafetyChange } from './changes.ts'
+import { createSafety, type OpenAction, type SafetyState } from './state.ts'
+
+export type CarriedOver = Readonly<{ kernel: SafetyState; changes: readonly SafetyChange[] }>
+
+/**
+ * What is remembered under another configuration (SE-39). Under the same policy everything stays: an arming ends by itself
+ * because the digest in it is another. Under another policy counters of what stayed the same stay, actions that were not sent
+ * are cancelled, those that were are revoked and their outcome is a matter for people, and nothing is armed.
+ */
+export function carryOver(
+  old: SafetyState,
+  { before, now, nowUs }: Readonly<{ before: RigPolicy; now: RigPolicy; nowUs: Micros }>,
+): CarriedOver {
+  if (JSON.stringify(before) === JSON.stringify(now)) return { kernel: old, changes: [] }
+  const kernel = createSafety(now)
+  const same = <T>(list: readonly T[], one: T): boolean =>
+    list.some((other) => JSON.stringify(other) === JSON.stringify(one))
+  now.rules.forEach((rule, k) => {
+    const at = before.rules.findIndex(({ id }) => id === rule.id)
+    if (at >= 0 && same([before.rules[at]!], rule)) kernel.rules[k] = old.rules[at]!
+  })
+  now.budgets.forEach((budget, k) => {
+    const at = before.budgets.findIndex((other) => same([other], budget))
+    if (at >= 0) kernel.budgets[k] = old.budgets[at]!
+  })
+  Object.assign(kernel, {
+    done: old.done,
+    inhibits: old.inhibits,
+    inhibited: old.inhibited,
+    manuals: old.manuals,
+    alarms: old.alarms,
+    latesDropped: old.latesDropped,
+  })
+  const changes: SafetyChange[] = old.open.map((open) => endOf(old.rig, open, nowUs))
+  if (old.arm.state === 'ARMED')
+    changes.push({ kind: 'arm', state: 'PASSIVE', reason: 'CONFIG_CHANGED', untilUs: 0, by: [] })
+  return { kernel, changes }
+}
+
+/** States before anything left the agent. */
+const NOT_SENT: readonly ActionState[] = ['PROPOSED', 'GATE_HELD', 'GATE_PASSED', 'PENDING_APPROVAL', 'RELEASED']
+
+function endOf(rig: string, open: OpenAction, nowUs: Micros): SafetyChange {
+  const { key, rule, episode, action, target, params, endUs, deadlineUs, attempt, state: from } = open
+  return {
+    ...{ kind: 'action', key, rig, rule, episode, action, target, params },
+    state: NOT_SENT.includes(from) ? 'CANCELLED' : 'REVOKED',
+    ...{ reasons: ['CONFIG_CHANGED'], endUs, nowUs, deadlineUs, attempt, from, note: '', conditions: [] },
+  }
+}

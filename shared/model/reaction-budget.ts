@@ -1,0 +1,142 @@
+import type { Micros } from '../units.ts'
+import type { ActionOn, Condition, Hazard, RigPolicy, Rule, Target } from './actions-policy.ts'
+
+/** What of a rig decides how soon a condition is known. */
+export type RigTiming = Readonly<{
+  slideUs: Micros
+  latenessUs: Micros
+  /** Windows that each metric is judged by, narrowest first. */
+  judgedUs: ReadonlyMap<string, readonly Micros[]>
+}>
+
+/** 99th percentiles that were measured; what is absent is assumed. */
+export type Measured = Readonly<{ evalP99Us?: Micros; gateP99Us?: Micros; fsyncP99Us?: Micros }>
+
+/** What is assumed without a measurement: one slide of a rig, its gates, and a durable write on an ordinary disk. */
+export const ASSUMED: Readonly<Required<Measured>> = { evalP99Us: 5000, gateP99Us: 1000, fsyncP99Us: 20_000 }
+
+/** Share of the FTTI that a reaction may take (SE-29): the rest is for what the budget does not know. */
+export const FTTI_SHARE = 0.5
+
+export type BudgetTerm = Readonly<{
+  name: string
+  us: Micros
+  basis: 'configured' | 'assumed' | 'measured'
+  text: string
+}>
+
+/** From a fault to the end of the action, at worst. `of` is a rule, or what it escalates to. */
+export type ReactionBudget = ActionOn &
+  Readonly<{
+    kind: 'rule' | 'escalation'
+    fttiUs: Micros
+    allowedUs: Micros
+    totalUs: Micros
+    terms: readonly BudgetTerm[]
+  }>
+
+type About = Readonly<{ policy: RigPolicy; timing: RigTiming; measured: Measured }>
+
+/** The budget of a rule's own action; null where hazard or target are not there, which is a mistake of the policy. */
+export function ruleBudget(rule: Rule, about: About): ReactionBudget | null {
+  const slowest = slowestOf(rule.conditions, about.timing)
+  const { slideUs, latenessUs } = about.timing
+  const detection = [
+    configured('window', slowest.fillUs, `until the window of condition \`${slowest.id}\` shows it`),
+    configured(
+      'lateness',
+      rule.fastPath ? 0 : latenessUs,
+      rule.fastPath ? 'fast_path does not wait' : 'waiting for late samples',
+    ),
+    configured('slide_hop', slideUs, 'a fault just after a slide waits for the next'),
+    configured('slide_close', rule.fastPath ? 0 : slideUs, 'a slide with a silent channel closes by the clock'),
+    configured('persistence', slowest.persistenceUs, `slides that condition \`${slowest.id}\` must last`),
+    ...evaluation(about.measured),
+    configured('veto_window', rule.vetoUs, 'in which an operator may cancel'),
+  ]
+  return budgetOf('rule', rule, { about, detection })
+}
+
+/** The budget of what a rule escalates to: from the moment its own action was to be seen. */
+export function escalationBudget(rule: Rule, about: About): ReactionBudget | null {
+  const verify = hazardOf(about.policy, rule)?.verify
+  if (rule.escalation === null || verify === null || verify === undefined) return null
+  const detection = [
+    configured('verify_within', verify.withinUs, `until ${rule.action} on \`${rule.target}\` has failed`),
+    configured('slide_hop', about.timing.slideUs, 'the slide at which that is noticed'),
+    ...evaluation(about.measured),
+  ]
+  return budgetOf('escalation', rule.escalation, { about, detection })
+}
+
+type Detected = Readonly<{ about: About; detection: readonly BudgetTerm[] }>
+
+function budgetOf(kind: ReactionBudget['kind'], on: ActionOn, { about, detection }: Detected): ReactionBudget | null {
+  const hazard = hazardOf(about.policy, on)
+  const target = about.policy.targets.find(({ name }) => name === on.target)
+  if (hazard === undefined || target === undefined) return null
+  const terms = [...detection, ...transport(target)]
+  const { action, target: name } = on
+  const totalUs = terms.reduce((sum, { us }) => sum + us, 0)
+  return { kind, action, target: name, fttiUs: hazard.fttiUs, allowedUs: hazard.fttiUs * FTTI_SHARE, totalUs, terms }
+}
+
+function hazardOf(policy: RigPolicy, { action, target }: ActionOn): Hazard | undefined {
+  return policy.hazards.find((h) => h.action === action && h.target === target)
+}
+
+function evaluation(measured: Measured): BudgetTerm[] {
+  const term = (name: string, key: keyof Measured, text: string): BudgetTerm => {
+    const us = measured[key]
+    return us === undefined ? { name, us: ASSUMED[key], basis: 'assumed', text } : { name, us, basis: 'measured', text }
+  }
+  return [
+    term('eval_p99', 'evalP99Us', 'evaluating the slide'),
+    term('gate_p99', 'gateP99Us', 'asking the gates, twice'),
+    term('fsync_p99', 'fsyncP99Us', 'making it durable before it is sent'),
+  ]
+}
+
+/** Handing over until the last try is acknowledged, and what the target then takes. */
+function transport({ stages, retries, backOffUs, nonIdempotent }: Target): BudgetTerm[] {
+  const tries = nonIdempotent ? 1 : 1 + retries
+  let pauses = 0
+  for (let k = 1; k < tries; k += 1) pauses = pauses * 2 + backOffUs
+  return [
+    configured('transport', (stages.sendUs + stages.acceptUs) * tries, `${tries} × (send + accept timeout)`),
+    configured('back_off', pauses, 'pauses between them'),
+    configured('actuator_start', stages.startUs, 'start timeout'),
+    configured('actuator_complete', stages.completeUs, 'complete timeout'),
+  ]
+}
+
+function configured(name: string, us: Micros, text: string): BudgetTerm {
+  return { name, us, basis: 'configured', text }
+}
+
+type Slow = Readonly<{ id: string; fillUs: Micros; persistenceUs: Micros }>
+
+/** The condition that takes longest: a faster one may be the one that is unknown. */
+function slowestOf(conditions: readonly Condition[], timing: RigTiming): Slow {
+  return conditions
+    .map((c): Slow => ({ id: c.id, fillUs: fillUs(c, timing), persistenceUs: (c.persistence.n - 1) * timing.slideUs }))
+    .reduce((a, b) => (b.fillUs + b.persistenceUs > a.fillUs + a.persistenceUs ? b : a))
+}
+
+/**
+ * How long a window hides a step of any size: a mean, and an extreme against its own direction, until it is full of it; a
+ * maximum above a limit, and a minimum below one, shows it with the first sample. A verdict comes with the narrowest window.
+ */
+function fillUs({ look }: Condition, { judgedUs, slideUs }: RigTiming): Micros {
+  if (look.kind === 'verdict') return judgedUs.get(look.metric)?.[0] ?? slideUs
+  if (look.kind !== 'window') return Math.max(slideUs, ...[...judgedUs.values()].map((widths) => widths[0] ?? slideUs))
+  const isAbove = look.op === '>' || look.op === '>='
+  const isAtOnce = (look.of === 'max' && isAbove) || (look.of === 'min' && !isAbove)
+  return isAtOnce ? 0 : look.windowUs
+}
+
+/** From a change on the rig to a condition that shows it, at worst. */
+export function visibleAfterUs(condition: Condition, timing: RigTiming): Micros {
+  const { fillUs: fill, persistenceUs } = slowestOf([condition], timing)
+  return fill + timing.latenessUs + 2 * timing.slideUs + persistenceUs
+}
