@@ -91,6 +91,18 @@ t.test('a budget that is used up is an alarm and leads to the next safe option',
   rig.said.length = 0
   rig.slides(CLEAR, {})
   t.same(alarmsIn(rig.said).slice(0, 2), ['-denied:over_pressure', '-budget:over_pressure'])
+  const spaced = [budget({ most: 9, windowUs: hour, spacingUs: 500_000 })]
+  const waits = armedRig(policy({ rules: [failing(null)], budgets: spaced }))
+  waits.input({ kind: 'manual', action: 'failover', target: 'pump', params: {}, by: ['ada'], reason: '' })
+  waits.input({ kind: 'release', key: waits.key() })
+  waits.input({ kind: 'cancel', key: waits.key(), by: 'ada', reason: '' })
+  waits.said.length = 0
+  waits.slides(12, HIGH)
+  t.same(alarmsIn(waits.said), [
+    ...['+denied:over_pressure CRITICAL', '+budget:over_pressure CRITICAL'],
+    ...['-denied:over_pressure', '-budget:over_pressure'],
+  ])
+  t.equal(statesIn(waits.said).at(-1), 'GATE_PASSED')
   const alone = armedRig(policy({ rules: [failing(null)], budgets: [budget({ most: 0 })] }))
   alone.slides(2, HIGH)
   t.same(statesIn(alone.said), ['PROPOSED', 'GATE_DENIED'])

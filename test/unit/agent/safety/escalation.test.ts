@@ -104,17 +104,13 @@ t.test('an escalation comes again in the next episode, and never after what peop
     rig.slides(CLEAR, {})
     rig.input({ kind: 'rearm', rule: 'over_pressure', by: ['ada'] })
   }
-  rig.said.length = 0
-  const { nowUs } = rig.seen()
-  rig.input(
-    { kind: 'manual', action: 'shutdown', target: 'pump', params: {}, by: ['ada', 'bob'], reason: '' },
-    { nowUs },
-  )
-  const key = rig.key()
-  rig.input({ kind: 'release', key })
-  rig.input({ kind: 'sent', key })
-  rig.ack('failed')
-  t.same(statesIn(rig.said).slice(-2), ['SENT', 'FAILED'])
+  const ordered = armedRig(policy({ rules: [rule({ escalation: { action: 'isolate', target: 'valve' } })] }))
+  ordered.input({ kind: 'manual', action: 'shutdown', target: 'pump', params: {}, by: ['ada', 'bob'], reason: '' })
+  const key = ordered.key()
+  ordered.input({ kind: 'release', key })
+  ordered.input({ kind: 'sent', key })
+  ordered.ack('failed')
+  t.same(statesIn(ordered.said).slice(-2), ['SENT', 'FAILED'])
 })
 
 // verifies SE-17

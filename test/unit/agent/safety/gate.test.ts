@@ -1,17 +1,8 @@
 import t from 'tap'
-import {
-  armReasons,
-  baselineReasons,
-  basisReasons,
-  interlockVerdict,
-  preempts,
-  priorityOf,
-} from '../../../../agent/core/safety/gate.ts'
+import { armReasons, basisReasons, preempts, priorityOf } from '../../../../agent/core/safety/gate.ts'
 import type { Seen } from '../../../../agent/core/safety/seen.ts'
-import { ACTIONS, type Action, CONDITION_VALUES } from '../../../../shared/model/action.ts'
+import { ACTIONS, type Action } from '../../../../shared/model/action.ts'
 import type { Interlock, RigPolicy, Rule } from '../../../../shared/model/actions-policy.ts'
-import { BASELINE_KINDS } from '../../../../shared/model/baseline.ts'
-import type { CertificateBasis } from '../../../../shared/model/baseline-arming.ts'
 import { PROVENANCES } from '../../../../shared/model/telemetry.ts'
 import { MODES } from '../../../../shared/model/verdict.ts'
 import {
@@ -287,110 +278,6 @@ t.test('everything that a proposal rests on must be as it was', async (t) => {
   rig.arm()
   const [said] = actionsIn(rig.input({ kind: 'release', key: rig.key() }))
   t.same(said?.reasons, ['ARM_CHANGED'], 'armed anew between proposal and release')
-})
-
-// verifies SE-11
-t.test('what may follow a baseline depends on its kind, its confidence and what it rests on', async (t) => {
-  const least: Record<Action, string[]> = {
-    notify: ['none', 'draft', 'rolling', 'golden'],
-    degrade: ['rolling', 'golden'],
-    failover: ['golden'],
-    rate_limit: ['golden'],
-    isolate: ['golden'],
-    abort: ['golden'],
-    shutdown: ['golden'],
-  }
-  for (const action of ACTIONS)
-    for (const kind of [...BASELINE_KINDS, 'none'] as const) {
-      const baseline = kind === 'none' ? null : { kind, confidence: 0.5 }
-      const reasons = baselineReasons({ action, minConfidence: 0 }, seenAt(T0, {}, { baseline }), 2)
-      t.same(reasons, least[action].includes(kind) ? [] : [`BASELINE:${kind}`], `${action} on ${kind}`)
-    }
-  const of = (action: Action, change: Partial<CertificateBasis>, streams: number, confidence = 0.5): string[] => {
-    const basis = {
-      kind: 'golden',
-      segments: 9,
-      minSegments: 3,
-      hardSegments: 9,
-      confidence: 0.5,
-      decay: 1,
-      breakGlass: false,
-      ...change,
-    } as const
-    const seen = seenAt(T0, {}, { baseline: { kind: 'golden', confidence, basis } })
-    return baselineReasons({ action, minConfidence: 0.5 }, seen, streams)
-  }
-  t.same(of('abort', {}, 1), [])
-  t.same(of('abort', { segments: 8 }, 1), ['BASELINE:confidence_below_min_for_critical'])
-  t.same(of('abort', { segments: 8 }, 2), [])
-  t.same(of('failover', { segments: 2 }, 2), ['BASELINE:few_segments'])
-  t.same(of('failover', { breakGlass: true }, 2), ['BASELINE:break_glass'])
-  t.same(of('degrade', { breakGlass: true }, 2), [])
-  t.same(of('abort', { decay: 0 }, 2), ['BASELINE:stale'])
-  t.same(of('abort', { kind: 'draft' }, 2), ['BASELINE:draft'])
-  t.same(of('abort', { confidence: 0 }, 2, 0), ['CONF 0<0.5', 'BASELINE:no_confidence'])
-  const nothing = seenAt(T0, {}, { baseline: { kind: 'golden', confidence: 0.5, basis: null } })
-  t.same(baselineReasons({ action: 'abort', minConfidence: 0.5 }, nothing, 0), [])
-  t.same(baselineReasons({ action: 'notify', minConfidence: 0.6 }, nothing, 0), ['CONF 0.5<0.6'])
-})
-
-// verifies SE-10
-t.test('an interlock permits what it knows to be safe and nothing else', async (t) => {
-  const say = { TRUE: 'T', FALSE: 'F', STALE: '?', INVALID: '?', INSUFFICIENT: '?' } as const
-  const expected: Record<string, string> = {
-    'F T': 'inactive',
-    'F F': 'inactive',
-    'F ?': 'inactive',
-    'T T': 'verified',
-    '? T': 'verified',
-    'T F': 'violated',
-    'T ?': 'unknown',
-    '? F': 'unknown',
-    '? ?': 'unknown',
-  }
-  for (const assume of CONDITION_VALUES)
-    for (const guarantee of CONDITION_VALUES)
-      t.equal(
-        interlockVerdict(assume, guarantee),
-        expected[`${say[assume]} ${say[guarantee]}`],
-        `${assume} => ${guarantee}`,
-      )
-})
-
-// verifies SE-10
-t.test('an interlock blocks the actions it names, and names the channel that is in the way', async (t) => {
-  const of = (flow: Reading | null, p_c: Reading | null, change: Partial<Interlock> = {}) => {
-    const rig = armedRig(policy({ interlocks: [interlock(change)] }))
-    rig.slides(3, { p_a: 9, p_b: 9, p_c, flow })
-    return actionsIn(rig.said).at(-1)!
-  }
-  const low = { value: 5 }
-  const high = { value: 9 }
-  t.equal(of(low, low).state, 'GATE_PASSED', 'inactive')
-  t.equal(of(high, high).state, 'GATE_PASSED', 'verified')
-  t.same(of(low, high).reasons, ['INTERLOCK:relief flow FALSE'])
-  t.same(of(null, high).reasons, ['INTERLOCK:relief flow STALE'])
-  t.same(of({ value: Number.NaN }, high).reasons, ['INTERLOCK:relief flow INVALID'])
-  t.same(of(low, null).reasons, ['INTERLOCK:relief p_c STALE'], 'what is unknown is named, not what is known')
-  t.same(of(null, null).reasons, ['INTERLOCK:relief flow STALE'])
-  t.equal(of(low, high, { blocks: [{ action: 'shutdown', target: 'fan' }] }).state, 'GATE_PASSED')
-  t.equal(of(low, high, { blocks: [{ action: 'abort', target: 'pump' }] }).state, 'GATE_PASSED')
-  t.equal(of(low, high, { blocks: [] }).state, 'GATE_PASSED')
-  const lasting = { assume: over('p_c', { id: 'assume', persistence: { k: 2, n: 2 } }) }
-  t.same(of(low, high, lasting).reasons, ['INTERLOCK:relief flow FALSE'], 'it was so for as long as it asks')
-  const brief = armedRig(policy({ interlocks: [interlock(lasting)] }))
-  brief.slides(1, { p_a: 9, p_b: 9, p_c: 5 })
-  brief.slides(1, { p_a: 9, p_b: 9, p_c: 9 })
-  t.equal(actionsIn(brief.said).at(-1)!.state, 'GATE_PASSED', 'and not before')
-  const held = { guarantee: over('flow', { id: 'guarantee', persistence: { k: 2, n: 2 } }) }
-  t.equal(of(high, high, held).state, 'GATE_PASSED')
-  const verdict = over('flow', {
-    look: { kind: 'verdict', metric: 'flow', verdicts: ['PASS'] },
-    persistence: { k: 1, n: 1 },
-  })
-  t.same(of({ verdict: 'FAIL' }, high, { guarantee: verdict }).reasons, ['INTERLOCK:relief flow FALSE'])
-  const event = over('flow', { look: { kind: 'event' }, persistence: { k: 1, n: 1 } })
-  t.same(of(low, high, { guarantee: event }).reasons, ['INTERLOCK:relief event FALSE'])
 })
 
 // verifies SE-20

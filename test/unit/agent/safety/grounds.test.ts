@@ -1,10 +1,7 @@
 import t from 'tap'
 import type { SafetyChange } from '../../../../agent/core/safety/changes.ts'
-import type { Seen } from '../../../../agent/core/safety/seen.ts'
 import type { Action, Severity } from '../../../../shared/model/action.ts'
-import type { Interlock, RigPolicy, Rule } from '../../../../shared/model/actions-policy.ts'
 import { PROVENANCES } from '../../../../shared/model/telemetry.ts'
-import { MODES } from '../../../../shared/model/verdict.ts'
 import {
   actionsIn,
   armedRig,
@@ -18,154 +15,13 @@ import {
   rule,
   type SafetyRig,
   statesIn,
-  target,
   WINDOW_US,
 } from '../../../support/safety-rig.ts'
-
-/** Two of three are high: every gate of the rule lets this pass. Each case changes one thing. */
-const HIGH: Record<string, Reading> = { p_a: { value: 9 }, p_b: { value: 9 }, p_c: { value: 5 } }
-
-type Case = {
-  name: string
-  reasons: string[]
-  rule?: Partial<Rule>
-  policy?: Partial<RigPolicy>
-  readings?: Readings
-  seen?: Partial<Seen>
-  /** Done to the armed rig before the demand. */
-  before?: (rig: SafetyRig) => void
-  /** It stands between proposal and release only. */
-  release?: string[] | null
-}
 
 const onCard = (metric: string, card: string, value = 9): Reading => ({
   value,
   trail: { metric, leaves: [`T-${metric}`], groups: [`daq:${card}`], declared: true },
 })
-
-const interlock = (change: Partial<Interlock> = {}): Interlock => ({
-  id: 'relief',
-  assume: over('p_c', { id: 'assume', persistence: { k: 1, n: 1 } }),
-  guarantee: over('flow', { id: 'guarantee', persistence: { k: 1, n: 1 } }),
-  blocks: [{ action: 'shutdown', target: 'pump' }],
-  ...change,
-})
-const inhibit = (rig: SafetyRig, of: { rule?: string; action?: Action }): void => {
-  const { nowUs } = rig.seen()
-  rig.input({
-    kind: 'inhibit',
-    rule: of.rule ?? null,
-    action: of.action ?? null,
-    untilUs: nowUs + 3_600_000_000,
-    by: ['ada', 'bob'],
-    reason: 'proof test',
-  })
-}
-
-const _CASES: Case[] = [
-  {
-    name: 'one card',
-    readings: { ...HIGH, p_a: onCard('p_a', '7'), p_b: onCard('p_b', '7') },
-    reasons: ['NOT_INDEPENDENT:daq:7'],
-  },
-  {
-    name: 'not stated',
-    readings: { ...HIGH, p_a: { value: 9, trail: { metric: 'p_a', leaves: ['x'], groups: [], declared: false } } },
-    reasons: ['NOT_INDEPENDENT:undeclared'],
-  },
-  {
-    name: 'one publisher',
-    readings: { ...HIGH, p_a: { value: 9, publisher: 'box' }, p_b: { value: 9, publisher: 'box' } },
-    reasons: ['NOT_INDEPENDENT:publisher:box'],
-  },
-  { name: 'far apart', readings: { ...HIGH, p_a: { value: 9, ageUs: 210_001 } }, reasons: ['COINCIDENCE 200ms>200'] },
-  {
-    name: 'far apart the other way',
-    readings: { ...HIGH, p_b: { value: 9, ageUs: 400_000 } },
-    reasons: ['COINCIDENCE 390ms>200'],
-  },
-  ...PROVENANCES.filter((one) => one !== 'live').map((provenance) => ({
-    name: `provenance ${provenance}`,
-    readings: { ...HIGH, p_a: { value: 9, provenance } },
-    reasons: [`PROVENANCE:${provenance} p_a`],
-  })),
-  ...(['late', 'replay', 'overridden'] as const).map((provenance) => ({
-    name: `provenance ${provenance} on a testbed`,
-    policy: { testbed: true },
-    readings: { ...HIGH, p_b: { value: 9, provenance } },
-    reasons: [`PROVENANCE:${provenance} p_b`],
-  })),
-  ...MODES.filter((mode) => !['nominal', 'degraded', 'emergency'].includes(mode)).map((mode) => ({
-    name: `mode ${mode}`,
-    seen: { mode },
-    reasons: [`MODE:${mode}`],
-    release: [`MODE_CHANGED:nominal>${mode}`, `MODE:${mode}`],
-  })),
-  { name: 'confidence', seen: { baseline: { kind: 'golden', confidence: 0.4 } }, reasons: ['CONF 0.4<0.9'] },
-  {
-    name: 'confidence NaN',
-    seen: { baseline: { kind: 'golden', confidence: Number.NaN } },
-    reasons: ['CONF NaN<0.9', 'BASELINE:no_confidence'],
-  },
-  {
-    name: 'decayed',
-    rule: { minConfidence: 0 },
-    seen: { baseline: { kind: 'golden', confidence: 0 } },
-    reasons: ['BASELINE:no_confidence'],
-  },
-  {
-    name: 'draft',
-    seen: { baseline: { kind: 'draft', confidence: 0.95 } },
-    reasons: ['BASELINE:draft'],
-    release: ['BASELINE_CHANGED:golden>draft', 'BASELINE:draft'],
-  },
-  {
-    name: 'rolling',
-    seen: { baseline: { kind: 'rolling', confidence: 0.95 } },
-    reasons: ['BASELINE:rolling'],
-    release: ['BASELINE_CHANGED:golden>rolling', 'BASELINE:rolling'],
-  },
-  {
-    name: 'none',
-    seen: { baseline: null },
-    reasons: ['BASELINE:none', 'CONF 0<0.9'],
-    release: ['BASELINE_CHANGED:golden>none', 'BASELINE:none', 'CONF 0<0.9'],
-  },
-  {
-    name: 'no hazard',
-    policy: { hazards: [hazard('shutdown', 'other'), hazard('abort', 'pump')] },
-    reasons: ['UNDECLARED:shutdown:pump'],
-    release: null,
-  },
-  { name: 'no target', policy: { targets: [target('other')] }, reasons: ['NO_TARGET:pump'], release: null },
-  {
-    name: 'rule inhibited',
-    before: (rig) => inhibit(rig, { rule: 'over_pressure' }),
-    reasons: ['INHIBITED:rule:over_pressure'],
-    release: null,
-  },
-  {
-    name: 'action inhibited',
-    before: (rig) => inhibit(rig, { action: 'shutdown' }),
-    reasons: ['INHIBITED:action:shutdown'],
-    release: null,
-  },
-  {
-    name: 'interlock violated',
-    policy: { interlocks: [interlock()] },
-    readings: { ...HIGH, p_a: { value: 9 }, p_b: { value: 9 }, p_c: { value: 9 }, flow: { value: 5 } },
-    reasons: ['INTERLOCK:relief flow FALSE'],
-    release: null,
-  },
-  {
-    name: 'budget',
-    policy: {
-      budgets: [{ action: 'shutdown', target: 'pump', most: 0, windowUs: 3_600_000_000, spacingUs: 0, latchUs: 0 }],
-    },
-    reasons: ['BUDGET:shutdown:pump 0/0 in 3600000ms'],
-    release: null,
-  },
-]
 
 // verifies SE-12
 t.test('a declared testbed acts on what it simulates, and any rig tells people of anything', async (t) => {

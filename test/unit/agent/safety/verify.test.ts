@@ -5,6 +5,7 @@ import {
   alarmsIn,
   armedRig,
   FTTI_US,
+  flowGone,
   HIGH,
   hazard,
   policy,
@@ -14,6 +15,7 @@ import {
   type SafetyRig,
   SLIDE_US,
   statesIn,
+  T0,
 } from '../../../support/safety-rig.ts'
 
 const NOTIFY = (): RigPolicy =>
@@ -93,6 +95,14 @@ t.test('an effect that is not seen in time is told apart from one that cannot be
     t.same(alarmsIn(rig.said)[0], '+verify_failed:over_pressure CRITICAL')
     t.equal(rig.state.rules[0]!.needsPerson, true)
   }
+  const verdict = { ...flowGone, look: { kind: 'verdict', metric: 'flow', verdicts: ['FAIL'] } } as const
+  const byVerdict = { hazards: [hazard('shutdown', 'pump', { verify: { condition: verdict, withinUs: 1_000_000 } })] }
+  const unseen = rigIn('STARTED', policy(byVerdict))
+  unseen.slides(21, blindAfter({ flow: null }))
+  t.same(actionsIn(unseen.said)[0]?.reasons, ['VERIFY:STALE'])
+  const judged = rigIn('STARTED', policy(byVerdict))
+  judged.slides(7, blindAfter({ flow: { verdict: 'FAIL' } }))
+  t.same(statesIn(judged.said), ['VERIFIED'])
   const live = rigIn('STARTED', policy({ testbed: true }))
   live.slides(7, blindAfter({ flow: { value: 0, provenance: 'simulated' } }))
   t.same(statesIn(live.said), ['VERIFIED'], 'a testbed sees what it simulates')
@@ -150,6 +160,7 @@ t.test('of what nobody knows the outcome the effect counts from when it was sent
   t.same(statesIn(rig.said), ['VERIFIED'])
   t.same(alarmsIn(rig.said), ['-unknown_outcome:over_pressure'])
   const failed = rigIn('SENT')
+  failed.slides(3, HIGH)
   failed.input({ kind: 'unknown', key: failed.key() })
   failed.slides(20, { ...HIGH, flow: 5 })
   t.equal(failed.state.open.length, 1)
@@ -197,6 +208,12 @@ t.test('an effect has to last as its condition asks, without a gap', async (t) =
   t.same(statesIn(rig.said), [])
   rig.slides(1)
   t.same(statesIn(rig.said), ['VERIFIED'])
+  const anew = rigIn('ACCEPTED', of)
+  anew.input({ kind: 'ack', key: anew.key(), status: 'started', from: 'pump', message: '' }, { nowUs: T0 })
+  anew.slides(1, { ...HIGH, flow: 0 })
+  t.equal(anew.state.open[0]?.verify?.history, 'T')
+  anew.input({ kind: 'unknown', key: anew.key() })
+  t.equal(anew.state.open[0]?.verify?.history, '', 'what was seen before no longer counts')
   const gap = rigIn('STARTED', of)
   gap.slides(6, blindAfter({ flow: 0 }))
   gap.endUs += 600_000
