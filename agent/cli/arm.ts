@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import type { Command, CommandOptions } from 'commander'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { spanOption } from '../../shared/lib/span.ts'
@@ -9,12 +9,14 @@ type RigOptions = OrderOptions & Readonly<{ rig?: string; for?: string }>
 
 const NOT_AN_E_STOP = 'not an E-stop and not a certified safety function: a hardwired layer must exist'
 
-/** Adds `hb arm` and `hb arm show`. */
+/** Adds `hb arm`, which is `hb arm on`, and `hb arm show`. */
 export function armCommands(program: Command): void {
-  const arm = orderCommand(
-    program,
-    'arm',
-    'ask for a rig to be armed under exactly what is in force now; another person confirms it, and it ends by itself',
+  const arm = program.command('arm').description('whether an agent may act')
+  orderCommand(
+    arm,
+    'on',
+    'ask for a rig to be armed under exactly what is in force now; another person confirms it, and it ends by itself (the default)',
+    { isDefault: true },
   )
     .option('--for <span>', 'how long it holds, at most 12h', '1h')
     .action(on)
@@ -50,9 +52,9 @@ export function rearmCommand(program: Command): void {
     .action(rearm)
 }
 
-function orderCommand(parent: Command, name: string, description: string): Command {
+function orderCommand(parent: Command, name: string, description: string, options: CommandOptions = {}): Command {
   return parent
-    .command(name)
+    .command(name, options)
     .description(description)
     .requiredOption('--state <dir>', 'state folder of the agent')
     .requiredOption('--key <file>', 'private key of the person who orders it')
