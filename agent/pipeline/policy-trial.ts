@@ -178,7 +178,9 @@ class Score {
       if (state === 'PROPOSED') continue
       const counts = state === 'WOULD_HAVE_DONE' ? this.would : this.denied
       counts.add({ rig, rule })
-      this.proposals.add({ rig, rule, episode, action, target, endUs, state, reasons, conditions })
+      // Nobody arms a trial: that it was not armed is no news.
+      const news = reasons.filter((reason) => !reason.startsWith('NOT_ARMED'))
+      this.proposals.add({ rig, rule, episode, action, target, endUs, state, reasons: news, conditions })
     }
   }
 
