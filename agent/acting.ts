@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import type { LoadedRuntime } from '../shared/config/load.ts'
 import type { RuntimeConfig } from '../shared/config/types.ts'
 import type { Logger } from '../shared/log/logger.ts'
-import type { Hazard } from '../shared/model/actions-policy.ts'
 import { createActionEvents } from './action-events.ts'
 import { createExecutor } from './adapters/executors.ts'
 import type { Files } from './adapters/files.ts'
 import { openLedger } from './adapters/sqlite-ledger.ts'
+import { targetFacts } from './pipeline/target-facts.ts'
 import type { AgentClock, Executor } from './ports.ts'
 import type { Acting } from './rig-actions.ts'
 
@@ -49,25 +49,13 @@ type Named = RuntimeConfig['executors'][number]
 
 function executorOf(named: Named, { loaded, clock, logger }: ActingOptions): Executor {
   const { target } = named
-  const about = [...loaded.policies.values()].filter(({ targets }) => targets.some(({ name }) => name === target))
-  const hazards = about.flatMap((policy) => policy.hazards.filter((hazard) => hazard.target === target))
   return createExecutor(named, {
     target,
     agent: loaded.config.agent,
     file: join(loaded.folder, 'runtime.yaml'),
-    // One rig that is no testbed is enough: its target is never one that only a bench may drive.
-    testbed: about.length > 0 && about.every(({ testbed }) => testbed),
-    nonIdempotent: about.some(({ targets }) => targets.some((one) => one.name === target && one.nonIdempotent)),
-    lossEffect: strictestLoss(hazards),
+    ...targetFacts(target, loaded.policies.values()),
     clock,
     random: () => randomInt(RANDOM_STEPS) / RANDOM_STEPS,
     log: (notice) => logger.warn({ event: 'notice', ...notice }, 'a notice'),
   })
-}
-
-/** What losing the permit must do, of all hazards of a target; null when none of them counts on one. */
-function strictestLoss(hazards: readonly Hazard[]): 'de_energise' | 'hold_last' | null {
-  const wanted = hazards.map(({ lossOfPermit }) => lossOfPermit)
-  if (wanted.includes('de_energise')) return 'de_energise'
-  return wanted.includes('hold_last') ? 'hold_last' : null
 }

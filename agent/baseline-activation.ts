@@ -11,11 +11,12 @@ import {
   type Configured,
   type Judged,
   judgeBaseline,
+  type LeftOut,
   withActivated,
 } from './pipeline/activation.ts'
 
 export type ActivationOptions = Readonly<{
-  /** The configuration as its files say. */
+  /** The configuration as its files say, or those of the bundle that it was started under. */
   loaded: LoadedRuntime
   folder: ActivatedFolder
   events: AgentEvents
@@ -32,21 +33,34 @@ export type ActivationOptions = Readonly<{
  */
 export class BaselineActivation {
   private readonly options: ActivationOptions
+  private configured: LoadedRuntime
   private readonly kept = new Map<string, ActivatedBaseline>()
   private files: readonly ConfigBytes[]
   private lastNumber = 0
 
   constructor(options: ActivationOptions, files: readonly ConfigBytes[], activated: readonly ActivatedBaseline[]) {
     this.options = options
+    this.configured = options.loaded
     this.files = files
     for (const one of activated) this.keep(one)
+  }
+
+  /** What was activated, over the files of another configuration; what it leaves out, because those files are other ones. */
+  under(configured: LoadedRuntime): Readonly<{ files: readonly ConfigBytes[]; left: readonly LeftOut[] }> {
+    return withActivated(configured, [...this.kept.values()])
+  }
+
+  /** Goes on from another configuration, whose files are journaled already. */
+  adopt(configured: LoadedRuntime, files: readonly ConfigBytes[]): void {
+    this.configured = configured
+    this.files = files
   }
 
   /** Takes one, or says why not. Never rejects for what was sent. */
   async take(downlink: BaselineDownlink): Promise<BaselineAnswerMessage> {
     const { events, durable } = this.options
     const judged = judgeBaseline(downlink, {
-      configured: this.options.loaded,
+      configured: this.configured,
       inForce: this.files,
       lastNumber: this.lastNumber,
       nowUs: this.options.nowUs(),

@@ -13,6 +13,7 @@ import type { Micros } from '../shared/units.ts'
 import { openActing } from './acting.ts'
 import { createActivatedFolder } from './adapters/activated-baselines.ts'
 import { createAgentClock } from './adapters/agent-clock.ts'
+import { createBundleFolder } from './adapters/bundle-folder.ts'
 import { createControlServer } from './adapters/control-server.ts'
 import { createCsvSource } from './adapters/csv-source.ts'
 import { type Files, systemFiles } from './adapters/files.ts'
@@ -24,7 +25,8 @@ import { createStdinSource } from './adapters/stdin-source.ts'
 import { createTailSource } from './adapters/tail-source.ts'
 import { createUplink, type UplinkOptions } from './adapters/ws-uplink.ts'
 import { createZmqSource } from './adapters/zmq-source.ts'
-import { BaselineActivation, readActivations } from './baseline-activation.ts'
+import { type ActivationOptions, BaselineActivation, readActivations } from './baseline-activation.ts'
+import { BundleActivation, readBundles, toldOf } from './bundle-activation.ts'
 import { checkClock, checkNotBefore } from './clock-check.ts'
 import { type CodeIdentity, readCode } from './code-identity.ts'
 import { agentDetail, agentStatus, type StatusOptions } from './detail.ts'
@@ -120,27 +122,38 @@ async function openAgent(options: Opening, events: AgentEvents, lifecycle: Lifec
   lifecycle.add({ name: 'state folder', stop: () => storage.close() })
   try {
     const folder = createActivatedFolder(files, storage.folder.path)
-    const before = readActivations(options.loaded, folder, events)
-    const loaded = { ...options.loaded, files: before.files }
+    const bundles = createBundleFolder(files, storage.folder.path)
+    const under = readBundles(options.loaded, bundles, events)
+    if (under.bundle !== null) events.bundleInForce(toldOf(under.bundle))
+    const before = readActivations(under.configured, folder, events)
+    const loaded = { ...under.configured, files: before.files }
     const acting = await openActing({ loaded, clock, logger, files, folder: storage.folder.path })
     const loop = await openLoop({ loaded, clock, events, storage, signer: keys.signer, code, acting })
+    const taking: Taking = {
+      nowUs: () => clock.nowUs(),
+      configure: (next) => loop.configure(next),
+      durable: () => storage.journal.sync(),
+    }
     const activation = new BaselineActivation(
-      {
-        ...{ loaded: options.loaded, folder, events },
-        nowUs: () => clock.nowUs(),
-        configure: (next) => loop.configure(next),
-        durable: () => storage.journal.sync(),
-      },
+      { ...taking, loaded: under.configured, folder, events },
       before.files,
       before.activated,
     )
-    return { loaded, clock, events, storage, keys, loop, activation, lifecycle, recordings: new RecordingOrder() }
+    const canAct = (): boolean => loop.actions !== null
+    const bundle = new BundleActivation(
+      { ...taking, disk: options.loaded, folder: bundles, events, baselines: activation, canAct },
+      under,
+    )
+    const recordings = new RecordingOrder()
+    return { loaded, clock, events, storage, keys, loop, activation, bundle, lifecycle, recordings }
   } catch (error) {
     await storage.close()
     throw error
   }
 }
 
+/** How a configuration that comes while the agent runs takes effect. */
+type Taking = Pick<ActivationOptions, 'nowUs' | 'configure' | 'durable'>
 type Keys = Readonly<{
   signer: Signer
   receiptKey: VerifyKey | null
@@ -152,6 +165,7 @@ type Running = Parts &
     keys: Keys
     loop: AgentLoop
     activation: BaselineActivation
+    bundle: BundleActivation
     lifecycle: Lifecycle
     recordings: RecordingOrder
   }>
@@ -253,7 +267,7 @@ function addServers(at: Running, listening: (address: string) => void): void {
   const uplink = at.keys.uplink === null ? null : createUplink(uplinkOptions(at, at.keys.uplink))
   if (uplink !== null) lifecycle.add({ name: 'uplink', start: () => uplink.start(), stop: () => uplink.stop() })
   loop.connect(uplink)
-  const around = (): StatusOptions => ({ loop, storage, uplink: uplink?.state ?? null })
+  const around = (): StatusOptions => ({ loop, storage, uplink: uplink?.state ?? null, bundle: at.bundle.inForce })
   const status = (): Record<string, unknown> => agentStatus(around())
   const detail = (): Record<string, unknown> => agentDetail({ ...around(), loaded: at.loaded, nowUs: at.clock.nowUs() })
   const { health } = config
@@ -275,6 +289,7 @@ function addServers(at: Running, listening: (address: string) => void): void {
     status,
     detail,
     receipts: (list) => takeFromStick(at, list),
+    bundle: async (bytes) => toldOf(await at.bundle.take(bytes)),
   })
   lifecycle.add({ name: 'control', start: () => control.start(), stop: () => control.stop() })
 }

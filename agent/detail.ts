@@ -1,5 +1,7 @@
 import type { LoadedRuntime } from '../shared/config/load.ts'
+import { toHex } from '../shared/crypto/digest.ts'
 import type { Micros } from '../shared/units.ts'
+import { type BundleInForce, toldOf } from './bundle-activation.ts'
 import { missingOf } from './core/accept.ts'
 import type { RigState } from './core/state.ts'
 import { metricCounts, totalCounts } from './core/totals.ts'
@@ -9,11 +11,16 @@ import { WAITING_INPUTS_MAX } from './pipeline/sharded-evaluator.ts'
 import type { AgentStorage } from './storage.ts'
 
 /** `uplink` is the state it is in; null when there is none. */
-export type StatusOptions = Readonly<{ loop: AgentLoop; storage: AgentStorage; uplink: string | null }>
+export type StatusOptions = Readonly<{
+  loop: AgentLoop
+  storage: AgentStorage
+  uplink: string | null
+  bundle: BundleInForce | null
+}>
 export type DetailOptions = StatusOptions & Readonly<{ loaded: LoadedRuntime; nowUs: Micros }>
 
 /** The short of it, as `/ready` says it. */
-export function agentStatus({ loop, storage, uplink }: StatusOptions): Record<string, unknown> {
+export function agentStatus({ loop, storage, uplink, bundle }: StatusOptions): Record<string, unknown> {
   const { journal, outbox, outboxWatch } = storage
   const { state } = loop.evaluation
   const fill = outboxWatch.fill()
@@ -22,6 +29,9 @@ export function agentStatus({ loop, storage, uplink }: StatusOptions): Record<st
     version: loop.identity.code.version,
     node: loop.identity.code.node,
     epoch: outbox.epoch,
+    config: state.settings === null ? null : toHex(state.settings.configDigest),
+    /** Signed bundle that the agent runs under; null: the files of its disk. */
+    bundle: bundle === null ? null : toldOf(bundle),
     decision_seq: state.decisionSeq,
     journal_seq: journal.lastSeq,
     journal_bytes: journal.bytes,

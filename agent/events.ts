@@ -18,6 +18,7 @@ export function createAgentEvents(log: Logger) {
   return {
     ...createUplinkEvents(log),
     ...createBaselineEvents(log),
+    ...createBundleEvents(log),
     ...createSourceEvents(log),
     started: (facts: { agent: string; rigs: number; epoch: number; health: string | null; state: string }) =>
       log.info({ event: 'agent_started', ...facts }, 'agent is ready'),
@@ -233,6 +234,31 @@ function createBaselineEvents(log: Logger) {
         { event: 'baseline_decayed', rig, role, baseline: toHex(baseline.digest), factor, reasons: reasons.join('; ') },
         'what is left of a baseline has changed; decisions know of it when their configuration is taken again',
       ),
+  }
+}
+
+/** Signed bundles of the configuration. */
+function createBundleEvents(log: Logger) {
+  return {
+    bundleActivated: (facts: { number: number; digest: string; config: string; signers: readonly string[] }) =>
+      log.warn(
+        { event: 'bundle_activated', ...facts },
+        `bundle ${facts.number} is in force, signed by ${facts.signers.join(', ')}`,
+      ),
+    bundleRefused: (facts: { number: number | null; problems: readonly string[] }) =>
+      log.warn(
+        { event: 'bundle_refused', code: 'BUNDLE_REFUSED', ...facts },
+        'a bundle was refused as a whole; what was in force stays in force',
+      ),
+    bundleInForce: (facts: { number: number; digest: string; config: string; signers: readonly string[] }) =>
+      log.info({ event: 'bundle_in_force', ...facts }, `started under bundle ${facts.number}`),
+    bundleDamaged: (facts: { file: string; number: number }) =>
+      log.error(
+        { event: 'bundle_damaged', ...facts },
+        'a bundle that was kept is damaged; the one before it is looked at',
+      ),
+    bundleLeftOut: (facts: { number: number; reasons: readonly string[] }) =>
+      log.warn({ event: 'bundle_left_out', ...facts }, 'a bundle that was kept is not in force'),
   }
 }
 

@@ -1,3 +1,4 @@
+import { type LoadedRuntime, parseRuntimeFiles } from '../shared/config/load.ts'
 import type { Micros } from '../shared/units.ts'
 import type { LoopOptions } from './loop.ts'
 import type { Batcher } from './pipeline/batcher.ts'
@@ -5,6 +6,8 @@ import { CalibrationWatch } from './pipeline/calibrations.ts'
 import { ClockWatch } from './pipeline/clock-watch.ts'
 import { DamageWatch } from './pipeline/damage-watch.ts'
 import type { Evaluation } from './pipeline/evaluation.ts'
+
+type Registries = LoadedRuntime['registries']
 
 /** Looks for records that cannot be read any more. */
 export function damageWatch({ storage, clock, events }: LoopOptions, batcher: Batcher): DamageWatch {
@@ -32,8 +35,18 @@ export function calibrationWatch(
   return new CalibrationWatch({
     clock,
     nowUs,
-    registries: loaded.registries,
+    registries: registriesInForce(loaded, evaluation),
     replaced: (rig) => evaluation.state.rigs.find((r) => r.settings.rig === rig)?.replaced ?? new Map(),
     overdue: events.calibrationOverdue,
   })
+}
+
+/** Registries of the files that are evaluated under; another bundle brings others. */
+function registriesInForce({ files, registries }: LoadedRuntime, evaluation: Evaluation): () => Registries {
+  let read = { files, registries }
+  return () => {
+    const now = evaluation.files
+    if (now.length > 0 && now !== read.files) read = { files: now, registries: parseRuntimeFiles(now).registries }
+    return read.registries
+  }
 }

@@ -73,7 +73,15 @@ export class ActuatorDevice {
     const fault = this.nextFault()
     const asked = requestDigest(message)
     const known = book.keys.get(key)
-    say('request', { key, action, target, attempt, repeated: known !== undefined, fault: fault?.kind ?? null })
+    say('request', {
+      t_us: this.options.clock.nowUs(),
+      key,
+      action,
+      target,
+      attempt,
+      repeated: known !== undefined,
+      fault: fault?.kind ?? null,
+    })
     if (fault?.kind === 'no_ack') return
     const repeats = fault?.kind === 'double_execution' || fault?.kind === 'forget_keys'
     if (known !== undefined && known.request !== asked) {

@@ -24,6 +24,7 @@ const COMMANDS = {
   build: { script: 'build', args: [], bundle: false },
   'build:bin': { script: 'build-bin', args: [], bundle: false },
   docs: { script: 'docs', args: [], bundle: false },
+  mutate: { script: 'mutate', args: [], bundle: false },
   bench: { script: 'bench', args: [], bundle: true },
   'eval:detect': { script: 'eval-detect', args: [], bundle: true },
   hb: { script: null, args: [], bundle: true },

@@ -2,12 +2,17 @@ import { chmodSync, closeSync, existsSync, openSync, unlinkSync } from 'node:fs'
 import { request } from 'node:http'
 import { type Static, type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { CONFIG_BUNDLE_BYTES_MAX } from '../../shared/codec/config-bundle.ts'
+import { BundleError } from '../../shared/errors/bundle-error.ts'
 import { ERRORS, type ErrorCode } from '../../shared/errors/catalog.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
-import { createSmallServer, type HttpAnswer } from './http-listen.ts'
+import type { BundleProblem } from '../../shared/model/config-bundle.ts'
+import { BODY_BYTES_MAX, createSmallServer, type HttpAnswer, type HttpRoutes } from './http-listen.ts'
 
 const SOCKET = 'control.sock'
 const ANSWER_WITHIN_MS = 5000
+/** A bundle with large baselines is checked for seconds. */
+const BUNDLE_ANSWER_WITHIN_MS = 60_000
 
 export type RunCommand = Readonly<{
   command: 'start' | 'stop' | 'note'
@@ -37,6 +42,8 @@ export type ControlAnswers = Readonly<{
   orders(): Readonly<Record<string, unknown>>
   /** Takes a signed order. */
   order(signed: Uint8Array): Readonly<Record<string, unknown>>
+  /** Takes a signed bundle of a configuration, whole or not at all. */
+  bundle(bytes: Uint8Array): Promise<Readonly<Record<string, unknown>>>
   /** Takes receipts that came on a stick, all of them or none. */
   receipts(list: readonly Uint8Array[]): Promise<Readonly<Record<string, unknown>>>
 }>
@@ -75,6 +82,10 @@ const ORDER = Type.Object(
   { additionalProperties: false },
 )
 
+/** A bundle in base 64. */
+const BUNDLE_CHARS_MAX = 4 * Math.ceil(CONFIG_BUNDLE_BYTES_MAX / 3)
+const BUNDLE = Type.Object({ bundle: Type.String({ maxLength: BUNDLE_CHARS_MAX }) }, { additionalProperties: false })
+
 /** Receipts in one request; a longer list is sent in parts. */
 export const RECEIPTS_AT_ONCE_MAX = 64
 const RECEIPTS = Type.Object(
@@ -94,7 +105,7 @@ export function createControlServer(
   folder: string,
   answers: ControlAnswers,
 ): { start(): Promise<void>; stop(): Promise<void> } {
-  const server = createSmallServer({
+  const routes: HttpRoutes = {
     'POST /run': (body) => refusable(RUN, body, (order) => answers.run(order)),
     'POST /channel': (body) => refusable(CHANNEL, body, (order) => answers.channel(order)),
     'POST /receipts': (body) =>
@@ -103,10 +114,13 @@ export function createControlServer(
       ),
     'POST /orders': (body) =>
       refusable(ORDER, body, ({ order }) => answers.order(new Uint8Array(Buffer.from(order, 'base64')))),
+    'POST /bundle': (body) =>
+      refusable(BUNDLE, body, ({ bundle }) => answers.bundle(new Uint8Array(Buffer.from(bundle, 'base64')))),
     'GET /orders': () => ({ code: 200, body: answers.orders() }),
     'GET /status': () => ({ code: 200, body: answers.status() }),
     'GET /top': () => ({ code: 200, body: answers.detail() }),
-  })
+  }
+  const server = createSmallServer(routes, { 'POST /bundle': BUNDLE_CHARS_MAX + BODY_BYTES_MAX })
   return {
     async start() {
       const path = `${folder}/${SOCKET}`
@@ -129,6 +143,7 @@ async function refusable<T extends TSchema>(
   try {
     return { code: 200, body: await act(body) }
   } catch (error) {
+    if (error instanceof BundleError) return { code: 409, body: { code: error.code, problems: error.problems } }
     if (isHbError(error)) return { code: 409, body: { code: error.code, context: error.context } }
     throw error
   }
@@ -143,8 +158,13 @@ function wrongAt(shape: TSchema, body: unknown): string {
 /** @throws HbError AGENT_NOT_RUNNING, or what the agent refused with. */
 export function askAgent(
   folder: string,
-  path: '/run' | '/channel' | '/orders' | '/receipts' | '/status' | '/top',
-  body?: RunCommand | ChannelCommand | Readonly<{ order: string }> | Readonly<{ receipts: readonly string[] }>,
+  path: '/run' | '/channel' | '/orders' | '/bundle' | '/receipts' | '/status' | '/top',
+  body?:
+    | RunCommand
+    | ChannelCommand
+    | Readonly<{ order: string }>
+    | Readonly<{ bundle: string }>
+    | Readonly<{ receipts: readonly string[] }>,
 ): Promise<Record<string, unknown>> {
   return withShortPath(
     folder,
@@ -156,7 +176,7 @@ export function askAgent(
             path,
             method: body === undefined ? 'GET' : 'POST',
             headers: { 'content-type': 'application/json' },
-            timeout: ANSWER_WITHIN_MS,
+            timeout: path === '/bundle' ? BUNDLE_ANSWER_WITHIN_MS : ANSWER_WITHIN_MS,
           },
           (response) => {
             const parts: Buffer[] = []
@@ -164,7 +184,7 @@ export function askAgent(
             response.on('end', () => {
               const answer = JSON.parse(Buffer.concat(parts).toString('utf8')) as Record<string, unknown>
               if (response.statusCode === 200) resolve(answer)
-              else reject(new HbError(codeOf(answer['code']), answer['context'] as Record<string, string>))
+              else reject(refusalOf(answer))
             })
           },
         )
@@ -175,6 +195,12 @@ export function askAgent(
         asked.end(body === undefined ? undefined : JSON.stringify(body))
       }),
   )
+}
+
+/** What the agent refused with, as it threw it. */
+function refusalOf({ code, context, problems }: Record<string, unknown>): HbError {
+  if (Array.isArray(problems) && problems.length > 0) return new BundleError(problems as BundleProblem[])
+  return new HbError(codeOf(code), context as Record<string, string>)
 }
 
 function codeOf(code: unknown): ErrorCode {

@@ -13,6 +13,9 @@ export type SmallServer = Readonly<{
   readonly turnedAway: number
 }>
 
+/** Longest body of a route that takes more than {@link BODY_BYTES_MAX}. */
+export type BodyBounds = Readonly<Record<string, number>>
+
 /** Longest body that is read; a longer one is refused. */
 export const BODY_BYTES_MAX = 64 * 1024
 /** A request that takes longer to arrive is ended, and no more connections than these are open at once. */
@@ -23,11 +26,11 @@ export const CONNECTIONS_MAX = 64
  * The agent's own small servers: a handful of fixed paths, nothing else. Plain `node:http`, because an agent that idles
  * in 80 MB has no room for a framework (docs/adr/0014).
  */
-export function createSmallServer(routes: HttpRoutes): SmallServer {
+export function createSmallServer(routes: HttpRoutes, bodyBytesMax: BodyBounds = {}): SmallServer {
   const server = createServer(
     { requestTimeout: REQUEST_WITHIN_MS, headersTimeout: REQUEST_WITHIN_MS },
     (request, response) => {
-      answer(routes, request).then(
+      answer(routes, bodyBytesMax, request).then(
         (given) => send(response, given),
         (error: Error) => send(response, { code: 500, body: { code: 'INTERNAL', context: { found: error.message } } }),
       )
@@ -51,7 +54,7 @@ export function createSmallServer(routes: HttpRoutes): SmallServer {
   }
 }
 
-async function answer(routes: HttpRoutes, request: IncomingMessage): Promise<HttpAnswer> {
+async function answer(routes: HttpRoutes, bounds: BodyBounds, request: IncomingMessage): Promise<HttpAnswer> {
   const path = (request.url ?? '').split('?')[0]
   const route = `${request.method} ${path}`
   const handler = Object.hasOwn(routes, route) ? routes[route] : undefined
@@ -61,7 +64,8 @@ async function answer(routes: HttpRoutes, request: IncomingMessage): Promise<Htt
   let bytes = 0
   for await (const part of request as AsyncIterable<Buffer>) {
     bytes += part.length
-    if (bytes > BODY_BYTES_MAX) return { code: 413, body: { code: 'USAGE', context: { found: 'a body too long' } } }
+    if (bytes > (bounds[route] ?? BODY_BYTES_MAX))
+      return { code: 413, body: { code: 'USAGE', context: { found: 'a body too long' } } }
     parts.push(part)
   }
   try {

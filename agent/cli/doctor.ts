@@ -16,10 +16,11 @@ import { lockHolder } from '../adapters/state-folder.ts'
 import { type OverdueCalibration, overdueCalibrations } from '../pipeline/calibrations.ts'
 import { viewStorage } from '../storage.ts'
 import { replacedSensors } from './channel.ts'
+import { bundleFindings } from './doctor-bundle.ts'
 
 type DoctorOptions = Readonly<{ config?: string; state?: string; json?: boolean }>
 /** `warns`: to be looked at; it does not keep an agent from working. */
-type Finding = Readonly<{ check: string; ok: boolean; warns?: boolean; detail: string; remedy?: string }>
+export type Finding = Readonly<{ check: string; ok: boolean; warns?: boolean; detail: string; remedy?: string }>
 
 /** Free space below which a disk is worth a warning. */
 const FREE_BYTES_MIN = 1_073_741_824
@@ -50,7 +51,8 @@ async function examine(options: DoctorOptions): Promise<void> {
     clockFinding(),
   ]
   if (options.config !== undefined) findings.push(...(await configFindings(options.config)))
-  if (options.state !== undefined) findings.push(...stateFindings(options.state))
+  if (options.state !== undefined)
+    findings.push(...stateFindings(options.state), ...bundleFindings(options.state, options.config))
   findings.push(...(await calibrationFindings(options)))
   const failed = findings.filter((f) => !f.ok).length
   const rows = findings.map((f) => [f.warns === true ? 'warn' : f.ok ? 'ok  ' : 'FAIL', f.check, f.detail])

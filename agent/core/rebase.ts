@@ -3,13 +3,13 @@ import { restartSlower } from './revise.ts'
 import { type Baseline, baselinesIn, type RigSettings } from './settings.ts'
 import { createRigState, type RigState } from './state.ts'
 
-/** Whether two configurations of a rig differ in nothing but what it is compared with. */
-export function differInBaselinesAlone(a: RigSettings, b: RigSettings): boolean {
-  return withoutBaselines(a) === withoutBaselines(b)
+/** Whether two configurations of a rig differ in nothing but what it is compared with, and what is done then. */
+export function leaveWindows(a: RigSettings, b: RigSettings): boolean {
+  return withoutJudgement(a) === withoutJudgement(b)
 }
 
 /**
- * The same rig, compared with other baselines from its next slide on. What is open and joined is of the same samples
+ * The same rig, compared with other baselines or under another policy from its next slide on. What is open and joined is of the same samples
  * and stays, so that nobody waits for a window to fill; what was made of the old baseline begins anew.
  */
 export function rebased(old: RigState, settings: RigSettings): RigState {
@@ -37,9 +37,9 @@ function isSame(a: Baseline | null, b: Baseline | null): boolean {
   return a.digest.length === b.digest.length && a.digest.every((byte, k) => byte === b.digest[k])
 }
 
-function withoutBaselines(settings: RigSettings): string {
-  // The digest of everything in force changes with a baseline: what was armed is not any more, and nothing else changes.
-  const safety = settings.safety === undefined ? null : { ...settings.safety, config: '' }
+function withoutJudgement(settings: RigSettings): string {
+  // What is done about samples is not what is made of them: another policy, or another digest of everything, leaves windows.
+  const safety = settings.safety === undefined ? null : { trails: settings.safety.trails }
   return JSON.stringify(
     { ...settings, baseline: null, rolling: null, modeBaselines: null, safety },
     (_key, part: unknown) => (part instanceof Map ? [...part] : part),

@@ -5,7 +5,7 @@ import type { Judgement } from './judge.ts'
 import type { LateEffect } from './late.ts'
 import { book } from './ledger.ts'
 import { emptyAll } from './panes.ts'
-import { differInBaselinesAlone, rebased } from './rebase.ts'
+import { leaveWindows, rebased } from './rebase.ts'
 import { closeRange } from './record.ts'
 import { restartSlower } from './revise.ts'
 import { actUnder } from './rig-safety.ts'
@@ -122,10 +122,16 @@ function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Tim
   state.settings = settings
   state.records = settings.rigs.map(noRecord)
   state.firsts = settings.rigs.map(() => [])
+  const ruledAnew = (rig: RigState, old: RigState): void => {
+    for (const change of actUnder(rig, old, time.nowUs)) effects.push({ kind: 'safety', rig: rig.settings.rig, change })
+  }
   state.rigs = settings.rigs.map((rigSettings) => {
     const old = before.get(rigSettings.rig)
-    if (old !== undefined && time.gap === null && differInBaselinesAlone(old.settings, rigSettings))
-      return rebased(old, rigSettings)
+    if (old !== undefined && time.gap === null && leaveWindows(old.settings, rigSettings)) {
+      const rig = rebased(old, rigSettings)
+      ruledAnew(rig, old)
+      return rig
+    }
     const rig = createRigState(rigSettings)
     if (old === undefined) return rig
     // What was open or joined belongs to the settings it was made under. What the rig is doing, and which frames it
@@ -140,9 +146,7 @@ function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Tim
       closedUs: gridOf(rig, old.closedUs),
       originUs: originOf(rig, time.nowUs),
     })
-    effects.push(
-      ...actUnder(rig, old, time.nowUs).map((change): Effect => ({ kind: 'safety', rig: rigSettings.rig, change })),
-    )
+    ruledAnew(rig, old)
     restartSlower(rig, old)
     if (time.gap !== null && old.closedUs >= 0)
       pushGap(

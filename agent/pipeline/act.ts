@@ -236,7 +236,9 @@ export class Acts {
   private handOver(live: LiveAction): void {
     const { attempt, from } = live.change
     if (live.recovering) return
-    const go = (): void => void this.whenDurable(live, () => this.send(live))
+    // That it was released is durable, and what was released counts as perhaps sent after a crash: the disks were asked.
+    const isAsked = from === 'RELEASED' && attempt === 1
+    const go = (): void => (isAsked ? this.send(live) : void this.whenDurable(live, () => this.send(live)))
     if (live.handed >= attempt) this.limit(live, 'accept', () => this.timeout(live, 'accept'))
     else if (from === 'SENT') this.afterPause(live, go)
     else go()

@@ -30,7 +30,8 @@ const LOOK_EVERY_MS: Millis = 3_600_000
 export type CalibrationWatchOptions = Readonly<{
   clock: Pick<Clock, 'every'>
   nowUs(): Micros
-  registries: Registries
+  /** Those in force. */
+  registries(): Registries
   replaced: ReplacedOf
   overdue(found: OverdueCalibration): void
 }>
@@ -52,7 +53,7 @@ export class CalibrationWatch {
 
   look(): void {
     const { registries, replaced, nowUs, overdue } = this.options
-    for (const found of overdueCalibrations(registries, replaced, nowUs())) {
+    for (const found of overdueCalibrations(registries(), replaced, nowUs())) {
       const key = JSON.stringify(found)
       if (this.said.has(key)) continue
       this.said.add(key)

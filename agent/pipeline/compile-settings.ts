@@ -1,5 +1,6 @@
 import { isBundle, type OpenedBaseline, openBundle, readBundle } from '../../shared/codec/baseline-bundle.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
+import { configDigest } from '../../shared/codec/config-digest.ts'
 import type { JournalFile } from '../../shared/codec/journal-input.ts'
 import type { Equivalence } from '../../shared/config/equivalence.ts'
 import { type ParsedRuntime, parseRuntimeFiles } from '../../shared/config/load.ts'
@@ -42,13 +43,6 @@ export function compileSettings(files: readonly JournalFile[]): EvaluatorSetting
     passRecordEveryUs: microsFromMillis(config.decisions.pass_record_every_ms),
     notPassRecordEveryUs: microsFromMillis(config.decisions.not_pass_record_every_ms),
   }
-}
-
-/** Digest of everything that configures the evaluator: names and digests of the files, sorted by name. */
-export function configDigest(files: readonly JournalFile[]): Uint8Array {
-  const named = files.map((file) => [file.name, digestOf(DOMAIN.file, file.bytes)] as const)
-  named.sort((a, b) => (a[0] < b[0] ? -1 : 1))
-  return digestOf(DOMAIN.config, canonicalBytes(named))
 }
 
 function compileRig(rig: RigConfig, parsed: ParsedRuntime, files: readonly JournalFile[]): RigSettings {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type BenchFolder, createBenchFolder, freePort } from '../../test/support/bench-folder.ts'
 import { type Program, startHb } from '../demo/processes.ts'
@@ -45,6 +45,8 @@ export type AgentOrder = Readonly<{
   recordMs?: number
   /** Bound of the journal; by itself more than any run fills. */
   journalBytesMax?: number
+  /** More lines at the top of the configuration, more rigs, and the files they name. */
+  more?: Readonly<{ top: string; rigs: string; files: Readonly<Record<string, string | Uint8Array>> }>
 }>
 
 export async function startBenchAgent(order: AgentOrder): Promise<BenchAgent> {
@@ -68,8 +70,11 @@ export async function startBenchAgent(order: AgentOrder): Promise<BenchAgent> {
       batchMs: order.batchMs ?? 1000,
       recordMs: order.recordMs ?? 10_000,
       journalBytesMax: order.journalBytesMax ?? 4_294_967_296,
+      more: order.more ?? { top: '', rigs: '' },
     }),
   )
+  for (const [name, content] of Object.entries(order.more?.files ?? {}))
+    writeFileSync(join(folder.path, name), content, { mode: 0o600 })
   const startMs = performance.now()
   const program = startHb('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state'], { folder: folder.path })
   await program.event('agent_started')
@@ -110,6 +115,7 @@ function runtimeText(
     batchMs,
     recordMs,
     journalBytesMax,
+    more,
   }: {
     rigs: BenchAgent['rigs']
     threads: number
@@ -119,6 +125,7 @@ function runtimeText(
     batchMs: number
     recordMs: number
     journalBytesMax: number
+    more: Readonly<{ top: string; rigs: string }>
   },
 ): string {
   const link = `collector: { url: "wss://127.0.0.1:${ports.agents}/agent", ca_file: ca.pem, cert_file: agent.pem, key_file: agent.key, collector_key_file: receipts.pub.pem }\n`
@@ -142,8 +149,8 @@ evaluation: { threads: ${threads} }
 ${collector ? link : ''}health: { port: ${ports.health} }
 journal: { bytes_max: ${journalBytesMax} }
 decisions: { batch_ms: ${batchMs}, pass_record_every_ms: ${recordMs} }
-rigs:
-${blocks.join('')}`
+${more.top}rigs:
+${blocks.join('')}${more.rigs}`
 }
 
 /** Four limits a metric: 256 in all at 64 channels. */

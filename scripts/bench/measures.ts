@@ -5,6 +5,7 @@ import { kernel } from './kernel.ts'
 import { ledger } from './ledger.ts'
 import type { Measure } from './measure.ts'
 import { nominal } from './nominal.ts'
+import { reach } from './reach.ts'
 import { silence } from './silence.ts'
 import { start } from './start.ts'
 import { threads } from './threads.ts'
@@ -22,4 +23,5 @@ export const MEASURES: readonly Measure[] = [
   ...collector(),
   ...drain(),
   ...ledger(),
+  ...reach(),
 ]

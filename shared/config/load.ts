@@ -70,13 +70,25 @@ export function loadRuntimeConfig(path: string): LoadedRuntime {
  * @throws ConfigError with every mistake.
  */
 export function parseRuntimeFiles(files: readonly ConfigBytes[]): ParsedRuntime {
+  const found = parseRecorded(files, () => undefined)
+  return sound(found, [...found.problems, ...lintMistakes(found.linted)])
+}
+
+/** Names of recorded files that their configuration does not name. @throws HbError CONFIG_MISSING without any file */
+export function filesNotNamed(files: readonly ConfigBytes[]): string[] {
+  const named = new Set<string>()
+  parseRecorded(files, (name) => named.add(name))
+  return files.slice(1).flatMap(({ name }) => (named.has(name) ? [] : [name]))
+}
+
+function parseRecorded(files: readonly ConfigBytes[], reads: (name: string) => void): Found {
   const main = files[0]
   if (main === undefined) throw new HbError('CONFIG_MISSING', { path: '(none)' })
-  const found = parseRuntime(main, (name) => {
+  return parseRuntime(main, (name) => {
+    reads(name)
     const file = files.find((one) => one.name === name)
     return file?.bytes ?? { reason: 'it was not recorded with the others', isTooLarge: false }
   })
-  return sound(found, [...found.problems, ...lintMistakes(found.linted)])
 }
 
 /**

@@ -85,6 +85,15 @@ export function coseKeyId(bytes: Uint8Array): Uint8Array {
   return kid
 }
 
+/**
+ * What a message says, to show it to who is about to vouch for it too. Nothing is proved by it.
+ *
+ * @throws HbError COSE_SHAPE, CBOR_REFUSED.
+ */
+export function cosePayload(bytes: Uint8Array): Uint8Array {
+  return partsOf(bytes).payload
+}
+
 /** SHA-256 over `[protected, payload, signature]`: receipts added beside it later never change it (evidence.md 4.4). */
 export function coseIdentity(bytes: Uint8Array): Uint8Array {
   const { protectedBytes, payload, signature } = partsOf(bytes)

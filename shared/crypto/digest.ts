@@ -21,6 +21,8 @@ export const DOMAIN = {
   stick: 'hb/stick/1',
   book: 'hb/baseline-book/1',
   activated: 'hb/activated-baseline/1',
+  configBundle: 'hb/config-bundle/1',
+  keptBundle: 'hb/kept-bundle/1',
   action: 'hb/action/1',
   actionChange: 'hb/action-change/1',
   actionTransition: 'hb/action-transition/1',

@@ -1,4 +1,5 @@
 import { ACTION_ERRORS } from './action-errors.ts'
+import { BUNDLE_ERRORS } from './bundle-errors.ts'
 import { CONFIG_ERRORS } from './config-errors.ts'
 import type { ErrorEntry } from './entry.ts'
 import { EVIDENCE_ERRORS } from './evidence-errors.ts'
@@ -21,6 +22,7 @@ export const ERRORS = {
   ...RUNTIME_ERRORS,
   ...RUN_ERRORS,
   ...ACTION_ERRORS,
+  ...BUNDLE_ERRORS,
   ...EXECUTABLE_ERRORS,
   ...EXECUTOR_ERRORS,
 } as const satisfies Record<string, ErrorEntry>

@@ -1,7 +1,9 @@
 import { openBundle } from '../../shared/codec/baseline-bundle.ts'
 import { openStatement, STATEMENT_TYP, signStatement } from '../../shared/codec/baseline-statement.ts'
+import { openConfigBundle } from '../../shared/codec/config-bundle.ts'
 import { parseQualityPolicy } from '../../shared/config/quality-policy.ts'
 import { openCose, signCose } from '../../shared/crypto/cose.ts'
+import { equalBytes } from '../../shared/crypto/digest.ts'
 import { readPublicKey } from '../../shared/crypto/sign.ts'
 import {
   baselineRecord,
@@ -11,6 +13,7 @@ import {
   SIGNERS,
   TRUST,
 } from './certified-baselines.ts'
+import { signedBundle } from './config-bundles.ts'
 import type { FuzzTarget } from './fuzz.ts'
 
 const POLICY = [
@@ -31,7 +34,17 @@ export function baselineTargets(): FuzzTarget[] {
   const statement = createStatementMaker(record).say('ada', 'propose')
   const { payload, issuer, subject } = openCose(signStatement(statement, SIGNERS.ada), { typ: STATEMENT_TYP, key })
   const trust = { ...TRUST, nowUs: record.madeUs * 2 }
+  const configured = signedBundle([{ name: 'runtime.yaml', bytes: new TextEncoder().encode('version: 1\n') }])
   return [
+    {
+      name: 'bundle of a configuration',
+      seeds: [configured],
+      share: 60,
+      run: (bytes) => {
+        const taken = openConfigBundle(bytes, TRUST.operators).problems.length === 0
+        return taken && !equalBytes(bytes, configured) ? 'taken although it is not what was signed' : taken
+      },
+    },
     {
       name: 'baseline with its statements',
       seeds: [bundle],

@@ -3,7 +3,7 @@ import { safetyAtInput, safetyAtSlide } from '../../agent/core/safety/engine.ts'
 import type { MetricSeen, Seen } from '../../agent/core/safety/seen.ts'
 import { createSafety, type SafetyState } from '../../agent/core/safety/state.ts'
 import { ACTION_PRIORITY, type Action } from '../../shared/model/action.ts'
-import type { Condition, Hazard, RigPolicy, Rule, Target } from '../../shared/model/actions-policy.ts'
+import type { Budget, Condition, Hazard, RigPolicy, Rule, Target } from '../../shared/model/actions-policy.ts'
 import type { Canonical } from '../../shared/model/decision.ts'
 
 /** A pressure loop: three transmitters on three cards sent by three publishers, a flow meter on a fourth, and a pump. */
@@ -238,3 +238,54 @@ export function alarmsIn(said: readonly SafetyChange[]): string[] {
 export function refusalsIn(said: readonly SafetyChange[]): string[] {
   return said.flatMap((one) => (one.kind === 'refused' ? one.reasons : []))
 }
+
+/** Two of three pressures are high. */
+export const HIGH: Readings = { p_a: 9, p_b: 9 }
+/** The same, and the flow has stopped. */
+export const DONE: Readings = { ...HIGH, flow: 0 }
+/** Slides until two of three are no longer high, and then until it is clear. */
+export const CLEAR = 2 + 10
+
+/** Has the open action carried out and seen. */
+export function carryOut(rig: SafetyRig, who = 'pump'): void {
+  rig.input({ kind: 'release', key: rig.key() })
+  rig.input({ kind: 'sent', key: rig.key() })
+  rig.ack('started', who)
+  rig.slides(6, DONE)
+}
+
+/** An armed rig with an action in one of its states. */
+export function rigIn(state: string, of: RigPolicy = policy()): SafetyRig {
+  const rig = armedRig(of)
+  rig.slides(2, HIGH)
+  const key = rig.key()
+  const steps: [string, () => unknown][] = [
+    ['GATE_PASSED', () => undefined],
+    ['RELEASED', () => rig.input({ kind: 'release', key })],
+    ['SENT', () => rig.input({ kind: 'sent', key })],
+    ['ACCEPTED', () => rig.ack('accepted')],
+    ['STARTED', () => rig.ack('started')],
+    ['COMPLETED', () => rig.ack('completed')],
+  ]
+  if (state === 'UNKNOWN_OUTCOME') {
+    for (const [, step] of steps.slice(0, 3)) step()
+    rig.input({ kind: 'unknown', key })
+  } else
+    for (const [name, step] of steps) {
+      step()
+      if (name === state) break
+    }
+  if (rig.state.open[0]?.state !== state) throw new Error(`${rig.state.open[0]?.state} is not ${state}`)
+  rig.said.length = 0
+  return rig
+}
+
+export const budget = (change: Partial<Budget> = {}): Budget => ({
+  action: 'failover',
+  target: 'pump',
+  most: 2,
+  windowUs: 1_000,
+  spacingUs: 0,
+  latchUs: 0,
+  ...change,
+})

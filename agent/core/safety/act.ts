@@ -4,8 +4,7 @@ import type { Canonical } from '../../../shared/model/decision.ts'
 import type { Micros } from '../../../shared/units.ts'
 import { spend } from './budget.ts'
 import { createCondition, type Member } from './condition.ts'
-import { type Asked, basisOf, type Gates, gatesOfEscalation, isSame, preempts } from './gate.ts'
-import { isBeforeSent } from './lifecycle.ts'
+import { type Asked, armReasons, basisOf, type Gates, gatesOfEscalation, isSame, preempts } from './gate.ts'
 import { hazardOf, lower, move, type Run, raise, ruleOf, say, targetOf } from './run.ts'
 import type { OpenAction, RuleState } from './state.ts'
 import { isOmissionGrave } from './vote.ts'
@@ -65,6 +64,7 @@ export function propose(run: Run, proposal: Proposal, gates: Gates, members: rea
   return open
 }
 
+/** Makes room for it. One that waited in its veto window passes now; for one that has passed already that is all. */
 function pass(run: Run, open: OpenAction, members: readonly Member[]): void {
   supersedeLower(run, open)
   move(run, open, 'pass', { members })
@@ -87,7 +87,7 @@ export function withdraw(run: Run, open: OpenAction): void {
 /** What was released and never left has used nothing up but its budget. */
 export function giveBack(run: Run, open: OpenAction): void {
   const of = open.origin === 'rule' ? ruleOf(run, open.rule) : null
-  if (of === null || open.state !== 'RELEASED') return
+  if (of === null) return
   of.memory.shot = 'ready'
   of.memory.acted = false
 }
@@ -97,8 +97,7 @@ export function giveBack(run: Run, open: OpenAction): void {
  * distinct proofs, or of one and two people (SE-04).
  */
 export function release(run: Run, open: OpenAction, warrant: Warrant, members: readonly Member[]): void {
-  if (open.state === 'GATE_HELD') pass(run, open, members)
-  else supersedeLower(run, open)
+  pass(run, open, members)
   move(run, open, 'release', { note: warrant.kind, members })
   const { action, target } = open
   spend(run.policy.budgets, run.state.budgets, { action, target, nowUs: run.seen.nowUs })
@@ -165,7 +164,7 @@ export function mayResend(run: Run, open: OpenAction): boolean {
   const { state, seen } = run
   const target = targetOf(run.policy, open.target)
   if (target === null || target.nonIdempotent || !(open.attempt <= target.retries)) return false
-  if (state.arm.state !== 'ARMED' || state.arm.config !== seen.config) return false
+  if (armReasons(state, seen).length > 0) return false
   let backOffUs = target.backOffUs
   for (let attempt = 1; attempt < open.attempt; attempt += 1) backOffUs *= 2
   return seen.nowUs + backOffUs < open.deadlineUs
@@ -173,5 +172,6 @@ export function mayResend(run: Run, open: OpenAction): boolean {
 
 /** Ends all that is not yet with a peer, because nobody permits it any more (SE-25). */
 export function revokeAll(run: Run, reason: string): void {
-  for (const open of [...run.state.open]) if (isBeforeSent(open.state)) move(run, open, 'revoke', { reasons: [reason] })
+  // What is with a peer has no such change in the table, and stays.
+  for (const open of [...run.state.open]) move(run, open, 'revoke', { reasons: [reason] })
 }

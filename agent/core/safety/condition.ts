@@ -148,16 +148,15 @@ function compare(measured: number, op: Comparison, value: number): boolean {
 }
 
 /**
- * Takes in one slide. `gapUs` is the time since the slide before: when it is longer than data stay fresh, something was not
- * seen in between, and what lasts has been interrupted (G6).
+ * Takes in one slide. `gapUs` is the time since the slide before, null for the first: when it is longer than data stay fresh,
+ * or no step forwards, something was not seen in between, and what lasts has been interrupted (G6).
  */
 export function advance(state: ConditionState, condition: Condition, seen: Seen, gapUs: Micros | null): void {
   const { k, n } = condition.persistence
-  const isBroken = gapUs !== null && !(gapUs >= 0 && gapUs <= condition.freshUs)
+  const isBroken = gapUs !== null && !(gapUs > 0 && gapUs <= condition.freshUs)
   const { value, ageUs } = observe(condition, seen)
   const longer = `${state.history}${isBroken ? LETTERS.STALE : ''}${LETTERS[value]}`
-  const kept = Math.max(1, Math.min(n, PERSISTENCE_SLIDES_MAX))
-  state.history = longer.length > kept ? longer.slice(longer.length - kept) : longer
+  state.history = longer.slice(-Math.max(1, Math.min(n, PERSISTENCE_SLIDES_MAX)))
   const isTrue = valueNow(state.history, k, n) === 'TRUE'
   if (!isTrue) state.heldFromUs = null
   else if (state.heldFromUs === null || isBroken) state.heldFromUs = seen.endUs

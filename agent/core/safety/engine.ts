@@ -60,22 +60,21 @@ export function safetyAtInput(
   return run.out
 }
 
-/** A gap that is no step forwards interrupts whatever lasts, as one that is too long does. */
 function advanceAll({ state, policy, seen }: Run, gapUs: Micros | null): void {
-  const gap = gapUs === null || gapUs > 0 ? gapUs : -1
   policy.rules.forEach(({ conditions }, index) => {
     conditions.forEach((condition, k) => {
-      advance(state.rules[index]!.members[k]!, condition, seen, gap)
+      advance(state.rules[index]!.members[k]!, condition, seen, gapUs)
     })
   })
   policy.interlocks.forEach(({ assume, guarantee }, index) => {
-    advance(state.interlocks[index]!.assume, assume, seen, gap)
-    advance(state.interlocks[index]!.guarantee, guarantee, seen, gap)
+    advance(state.interlocks[index]!.assume, assume, seen, gapUs)
+    advance(state.interlocks[index]!.guarantee, guarantee, seen, gapUs)
   })
 }
 
 /** Rules by the priority of their actions, then as the policy has them (SE-20). */
 function inPriority(policy: RigPolicy): number[] {
   const of = policy.rules.map((rule, index) => ({ index, priority: priorityOf(policy, rule.action) }))
-  return of.sort((a, b) => a.priority - b.priority || a.index - b.index).map(({ index }) => index)
+  // Sorting keeps the order of equals.
+  return of.sort((a, b) => a.priority - b.priority).map(({ index }) => index)
 }

@@ -29,14 +29,14 @@ export function gatesOfRule(run: Run, view: View, memory: RuleState, asked: Aske
   const { testbed } = policy
   const { proofs, reasons } = groundsOf(view, seen, { hard: isHard(rule.action), testbed })
   // What may follow a gentle action may be hard; it then inherits only what a hard one may rest on.
-  const isHarder = rule.escalation !== null && isHard(rule.escalation.action) && !isHard(rule.action)
+  const isHarder = rule.escalation !== null && isHard(rule.escalation.action)
   const inherited = isHarder ? groundsOf(view, seen, { hard: true, testbed }).proofs : proofs
   const denied = [
     ...reasons,
     ...shotReasons(memory, asked.self),
     ...modeReasons(rule, seen),
     ...baselineReasons(rule, seen, proofs.length),
-    ...inhibitReasons(state, `rule:${rule.id}`, seen),
+    ...inhibitReasons(state, `rule:${rule.id}`),
     ...preemptedReasons(run, asked),
     ...commonReasons(run, asked),
   ]
@@ -54,7 +54,7 @@ export function gatesOfEscalation(
   const { state, seen } = run
   const denied = [
     ...baselineReasons({ action: asked.action, minConfidence: rule.minConfidence }, seen, proofs.length),
-    ...inhibitReasons(state, `rule:${rule.id}`, seen),
+    ...inhibitReasons(state, `rule:${rule.id}`),
     ...commonReasons(run, asked),
   ]
   const passive = ruleArmReasons(run, rule, memory)
@@ -85,7 +85,7 @@ function commonReasons(run: Run, asked: Asked): string[] {
     ...(seen.clockStepped ? ['CLOCK_STEP'] : []),
     ...(hazard === null ? [`UNDECLARED:${action}:${target}`] : []),
     ...(policy.targets.some(({ name }) => name === target) ? [] : [`NO_TARGET:${target}`]),
-    ...inhibitReasons(state, `action:${action}`, seen),
+    ...inhibitReasons(state, `action:${action}`),
     ...interlockReasons(run, asked),
     ...exclusionReasons(run, asked),
     ...budgetReasons(policy.budgets, state.budgets, { action, target, nowUs: seen.nowUs }),
@@ -131,9 +131,9 @@ function ruleArmReasons({ state, seen }: Run, { dryRun }: Rule, { permOff }: Rul
   return [...armReasons(state, seen), ...(permOff ? ['NOT_ARMED:PERM_OFF'] : []), ...(dryRun ? ['DRY_RUN'] : [])]
 }
 
-function inhibitReasons({ inhibits }: SafetyState, subject: string, { nowUs }: Seen): string[] {
-  const found = inhibits.find((one) => one.subject === subject && !(nowUs >= one.untilUs))
-  return found === undefined ? [] : [`INHIBITED:${subject}`]
+/** Those whose time is over were ended before anything is judged. */
+function inhibitReasons({ inhibits }: SafetyState, subject: string): string[] {
+  return inhibits.some((one) => one.subject === subject) ? [`INHIBITED:${subject}`] : []
 }
 
 /** `assume => guarantee` (SE-10). Unknown is 'unknown' unless the other half decides alone. */

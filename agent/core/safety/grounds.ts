@@ -1,4 +1,5 @@
 import type { Condition, Hazard, Rule } from '../../../shared/model/actions-policy.ts'
+import { isMustWork } from '../../../shared/model/hazard-vote.ts'
 import type { Micros } from '../../../shared/units.ts'
 import { type Member, memberNow } from './condition.ts'
 import { dependenceReasons } from './independence.ts'
@@ -27,8 +28,9 @@ export function viewOf(rule: Rule, memory: RuleState, hazard: Hazard | null, see
   )
   const isLoss =
     votes.architecture === 'lost' &&
-    dominance === 'must_work' &&
-    hazard?.onUnknown === 'safe_state' &&
+    hazard !== null &&
+    isMustWork(hazard) &&
+    hazard.onUnknown === 'safe_state' &&
     members.every((member) => isLost(member, seen))
   return { rule, hazard, members, tally: votes, demand: votes.demand ? 'vote' : isLoss ? 'loss' : null }
 }
@@ -91,7 +93,6 @@ function twoOf({ rule }: View, usable: readonly Member[], seen: Seen, before: re
       reasons.push(...bad)
     }
   }
-  if (reasons.length === 0) reasons.push('NO_DEMAND')
   return { proofs: [], reasons: [...new Set(reasons)] }
 }
 

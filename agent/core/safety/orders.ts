@@ -191,7 +191,6 @@ function inhibit(run: Run, order: OrderOf<'inhibit'>): Refusal {
 export function watchInhibits(run: Run): void {
   const { state, seen } = run
   const over = state.inhibits.filter(({ untilUs }) => seen.nowUs >= untilUs)
-  if (over.length === 0) return
   state.inhibits = state.inhibits.filter(({ untilUs }) => !(seen.nowUs >= untilUs))
   for (const { subject, untilUs, by, reason } of over) {
     run.out.push({ kind: 'inhibit', subject, active: false, untilUs, by, reason, count: state.inhibited })

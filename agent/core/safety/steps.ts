@@ -38,7 +38,6 @@ function followStep(run: Run, open: OpenAction, step: ActionStep): Refusal {
 }
 
 function wordOf(step: ActionStep): string {
-  if (step.kind === 'timeout') return `timeout ${step.stage}`
   return step.kind === 'answer' ? `answer ${step.status}` : step.kind
 }
 
@@ -190,7 +189,7 @@ function takeStatus(run: Run, open: OpenAction, status: ActionAck['status'], mes
     return [`${word}:${status} in ${before}`]
   }
   const { nowUs } = run.seen
-  if (before === 'UNKNOWN_OUTCOME') lower(run, `unknown_outcome:${subjectOf(open)}`, open.state)
+  lower(run, `unknown_outcome:${subjectOf(open)}`, open.state)
   if (open.state === 'REJECTED' || open.state === 'FAILED') {
     followFailure(run, open, message)
     return TAKEN

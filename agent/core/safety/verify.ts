@@ -16,9 +16,6 @@ export function lookForEffect(run: Run, open: OpenAction, fromUs: Micros): void 
   open.verify = verify === null ? null : createCondition(verify.condition)
 }
 
-/** States in which the effect of an action is to be seen. */
-const SHOWING = ['ACCEPTED', 'STARTED', 'COMPLETED', 'UNKNOWN_OUTCOME']
-
 /**
  * Looks for the effect of an action at a slide (SE-17). Only windows that lie wholly behind its start count: what was so
  * before is no effect. TRUE ends it as VERIFIED; anything else, told apart, as VERIFY_FAILED when its time is over.
@@ -26,12 +23,13 @@ const SHOWING = ['ACCEPTED', 'STARTED', 'COMPLETED', 'UNKNOWN_OUTCOME']
 export function stepVerify(run: Run, open: OpenAction, gapUs: Micros | null): void {
   const { seen, policy } = run
   const { verifyFromUs, verifyUntilUs } = open
-  if (!SHOWING.includes(open.state) || verifyFromUs === null || verifyUntilUs === null) return
+  if (verifyFromUs === null || verifyUntilUs === null) return
   const verify = hazardOf(policy, open.action, open.target)?.verify ?? null
   if (verify === null || open.verify === null) return
   const found = effectOf(run, open, verify, { memory: open.verify, fromUs: verifyFromUs, gapUs })
   if (found === 'TRUE') {
-    move(run, open, 'verified')
+    // Before anybody took it nothing is its effect: the table has no such change.
+    if (!move(run, open, 'verified')) return
     lower(run, `unknown_outcome:${subjectOf(open)}`, 'VERIFIED')
     lower(run, `action_failed:${subjectOf(open)}`, 'VERIFIED')
     // A person ordered it again and saw it work; a rule's own alarm waits for the one who arms it again.
@@ -50,6 +48,8 @@ function effectOf(
   { memory, fromUs, gapUs }: Readonly<{ memory: ConditionState; fromUs: Micros; gapUs: Micros | null }>,
 ): string {
   const { seen, policy } = run
+  const { look } = condition
+  if ((look.kind === 'window' || look.kind === 'verdict') && seen.metric(look.metric) === null) return 'STALE'
   const { groups, declared } = footingOf(condition, seen)
   const peer = groups.find(
     (group) => group === `peer:${open.target}` || group === `publisher:${open.target.toLowerCase()}`,

@@ -245,7 +245,7 @@ t.test('a calibration past its date is said once; of two, that of the younger se
   const watch = new CalibrationWatch({
     clock,
     nowUs: () => clock.nowUs(),
-    registries,
+    registries: () => registries,
     replaced: () => replaced,
     overdue: (found) => said.push(found),
   })

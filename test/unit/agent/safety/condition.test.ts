@@ -236,6 +236,8 @@ t.test('what was TRUE often enough is unknown while it is not seen', async (t) =
   t.same(run(condition, [9, null]).values, ['TRUE', 'STALE'])
   t.same(run(condition, [9, Number.NaN]).values, ['TRUE', 'INVALID'])
   t.same(run(condition, [9, 5, 5, 5]).values, ['TRUE', 'TRUE', 'TRUE', 'FALSE'])
+  const settled = over('p_a', { persistence: { k: 2, n: 3 } })
+  t.same(run(settled, [5, 5, null]).values[2], 'FALSE', 'whatever is not seen would not make it two of three')
   const state = createCondition(condition)
   advance(state, condition, seenAt(T0, { p_a: 9 }), null)
   const filling = seenAt(T0, { p_a: { value: 9, filled: false } })
@@ -258,7 +260,8 @@ t.test('a condition remembers since when it holds and when it was last known', a
     [9, FRESH_US, 7, 6],
     [9, FRESH_US + 1, 8, 8],
     [9, -1, 9, 9],
-    [9, 0, 10, 9],
+    [9, 0, 10, 10],
+    [9, 1, 11, 10],
   ]
   steps.forEach(([value, gapUs, knownSlide, heldSlide], k) => {
     const age = { ageUs: 0, arrivalAgeUs: 0 }
@@ -268,6 +271,10 @@ t.test('a condition remembers since when it holds and when it was last known', a
     t.equal(state.heldFromUs, heldSlide === null ? null : T0 + heldSlide * SLIDE_US, `held at step ${k}`)
     t.ok(state.history.length <= 3)
   })
+  const event = over('x', { look: { kind: 'event' } })
+  const alarm = createCondition(event)
+  advance(alarm, event, seenAt(T0), null)
+  t.equal(alarm.knownUs, T0, 'what has no age is as old as its slide')
   advance(state, condition, seenAt(T0 + 99 * SLIDE_US, { p_a: { value: 9, ageUs: 7 } }), SLIDE_US)
   t.equal(state.knownUs, T0 + 99 * SLIDE_US - 7)
   advance(state, condition, seenAt(T0 + 100 * SLIDE_US, { p_a: { value: 9, ageUs: -7 } }), SLIDE_US)

@@ -1,9 +1,23 @@
 import t from 'tap'
+import { BUDGET_SPENDS_MAX } from '../../../../agent/core/safety/budget.ts'
+import { PERSISTENCE_SLIDES_MAX } from '../../../../agent/core/safety/condition.ts'
+import {
+  createSafety,
+  DENIALS_NOTED_MAX,
+  DONE_MAX,
+  INHIBITS_MAX,
+  LATE_NOTED_MAX,
+  MANUAL_OPEN_MAX,
+  PROGRESS_NOTED_MAX,
+  PROPOSALS_MAX,
+} from '../../../../agent/core/safety/state.ts'
 import {
   actionsIn,
   alarmsIn,
   armedRig,
+  budget,
   FTTI_US,
+  over,
   policy,
   rule,
   SafetyRig,
@@ -79,6 +93,46 @@ t.test(
     t.same(statesIn(rig.said), ['PROPOSED', 'GATE_PASSED'], 'a denial spends nothing')
   },
 )
+
+t.test('the state of a rig that has seen nothing', async (t) => {
+  const conditions = [over('p_a')]
+  const interlock = { id: 'relief', assume: over('p_b'), guarantee: over('p_c'), blocks: [] }
+  const fresh = (id: string) => ({ id, history: '', heldFromUs: null, knownUs: -1 })
+  t.same(createSafety(policy({ rules: [rule({ conditions })], interlocks: [interlock], budgets: [budget()] })), {
+    rig: 'loop',
+    endUs: null,
+    arm: { state: 'PASSIVE', untilUs: 0, config: '', by: [] },
+    rules: [
+      {
+        id: 'over_pressure',
+        members: [fresh('p_a_high')],
+        episode: 0,
+        startUs: 0,
+        inEpisode: false,
+        clearFromUs: null,
+        shot: 'ready',
+        acted: false,
+        needsPerson: false,
+        proposals: 0,
+        said: [],
+        escalated: false,
+        permOff: false,
+        permAskedUs: null,
+      },
+    ],
+    interlocks: [{ id: 'relief', assume: fresh('p_b_high'), guarantee: fresh('p_c_high') }],
+    budgets: [{ spentUs: [], latchedUs: null }],
+    ...{ open: [], done: [], inhibits: [], inhibited: 0, manuals: 0, alarms: [], latesDropped: 0 },
+  })
+})
+
+t.test('what is bounded is bounded as docs/internals/limits.md says', async (t) => {
+  t.same(
+    [MANUAL_OPEN_MAX, DONE_MAX, LATE_NOTED_MAX, PROGRESS_NOTED_MAX, DENIALS_NOTED_MAX, PROPOSALS_MAX, INHIBITS_MAX],
+    [8, 256, 4, 16, 8, 1000, 32],
+  )
+  t.same([PERSISTENCE_SLIDES_MAX, BUDGET_SPENDS_MAX], [1024, 1000])
+})
 
 t.test('a rule for show never acts', async (t) => {
   const rig = armedRig(policy({ rules: [rule({ dryRun: true })] }))

@@ -53,6 +53,8 @@ const BOTH_1OON: Row[] = [
   ['T??', true, 1, true, false, false, '1oo1'],
   ['F??', false, 0, false, true, false, 'lost'],
   ['FF??', false, 0, false, true, false, 'lost'],
+  ['F???', false, 0, false, true, false, 'lost'],
+  ['T???', true, 1, true, false, false, '1oo1'],
   ['FFFF', false, 1, false, false, true, '1ooN'],
 ]
 const TABLE = {

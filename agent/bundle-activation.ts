@@ -1,0 +1,162 @@
+import { configDigest } from '../shared/codec/config-digest.ts'
+import type { ConfigBytes, LoadedRuntime } from '../shared/config/load.ts'
+import { equalBytes } from '../shared/crypto/digest.ts'
+import { BundleError } from '../shared/errors/bundle-error.ts'
+import type { BundleManifest, BundleProblem } from '../shared/model/config-bundle.ts'
+import type { Bytes, Micros } from '../shared/units.ts'
+import type { BundleFolder, KeptBundle } from './adapters/bundle-folder.ts'
+import type { BaselineActivation } from './baseline-activation.ts'
+import type { AgentEvents } from './events.ts'
+import { checkBundle, holdsPolicy, judgeBundle } from './pipeline/bundle-judgement.ts'
+import { fixedKeysChanged } from './pipeline/fixed-keys.ts'
+
+/** The bundle that an agent runs under. */
+export type BundleInForce = Readonly<{
+  manifest: BundleManifest
+  /** Of its manifest, in hex. */
+  digest: string
+  signers: readonly string[]
+  atUs: Micros
+}>
+
+/** What a start runs under: the files of the disk, or the newest bundle that still fits them. */
+export type StartsUnder = Readonly<{
+  configured: LoadedRuntime
+  bundle: BundleInForce | null
+  lastNumber: number
+}>
+
+/** Longest configuration that is journaled, baselines of the collector included: one record holds all of it. */
+export const JOURNALED_BYTES_MAX: Bytes = 56 * 1024 * 1024
+
+export type BundleActivationOptions = Readonly<{
+  /** The configuration as the files of the disk say. */
+  disk: LoadedRuntime
+  folder: BundleFolder
+  events: AgentEvents
+  baselines: BaselineActivation
+  nowUs(): Micros
+  /** Whether the agent was started with what carries actions out. */
+  canAct(): boolean
+  /** Journals a configuration and lets it take effect; why not otherwise. */
+  configure(files: readonly ConfigBytes[]): string | null
+  /** What was journaled is on the disk. */
+  durable(): Promise<void>
+}>
+
+/**
+ * Bundles that people hand to a running agent: verified against the operators it trusts already, kept in the state folder,
+ * journaled as a configuration, and in force from the next slide on. A bundle with any problem is refused as a whole, on the
+ * disk and in the evaluation.
+ */
+export class BundleActivation {
+  private readonly options: BundleActivationOptions
+  private readonly started: LoadedRuntime
+  private configured: LoadedRuntime
+  private bundle: BundleInForce | null
+  private lastNumber: number
+
+  constructor(options: BundleActivationOptions, { configured, bundle, lastNumber }: StartsUnder) {
+    this.options = options
+    this.started = configured
+    this.configured = configured
+    this.bundle = bundle
+    this.lastNumber = lastNumber
+  }
+
+  /** The bundle in force; null while the files of the disk are. */
+  get inForce(): BundleInForce | null {
+    return this.bundle
+  }
+
+  /** Takes one. @throws BundleError with every reason why not; HbError DISK_… */
+  async take(bytes: Uint8Array): Promise<BundleInForce> {
+    const { disk, folder, events, baselines, configure, durable } = this.options
+    const { lastNumber, started, configured: inForce } = this
+    const nowUs = this.options.nowUs()
+    const judged = judgeBundle(bytes, { inForce, started, lastNumber, nowUs, canAct: this.options.canAct() })
+    const { bundle, next, problems } = judged
+    if (bundle === null || next === null || problems.length > 0) throw this.refused(bundle?.manifest ?? null, problems)
+    const { manifest, digest, signers } = bundle
+    const configured = { ...next, folder: disk.folder }
+    const { files, left } = baselines.under(configured)
+    const length = files.reduce((sum, file) => sum + file.bytes.length, 0)
+    if (!(length <= JOURNALED_BYTES_MAX))
+      throw this.refused(manifest, [
+        { code: 'shape', found: `${length} bytes with baselines`, expected: `at most ${JOURNALED_BYTES_MAX}` },
+      ])
+    folder.write({ number: manifest.number, atUs: nowUs, over: configDigest(disk.files), bundle: bytes })
+    // First the disk, then the journal: a stop in between finds it at the next start, and journals it then.
+    const why = configure(files)
+    if (why !== null) {
+      folder.remove(manifest.number)
+      throw this.refused(manifest, [{ code: 'not_journaled', found: why, expected: 'a journal that takes it' }])
+    }
+    baselines.adopt(configured, files)
+    Object.assign(this, { configured, lastNumber: manifest.number })
+    this.bundle = { manifest, digest, signers, atUs: nowUs }
+    for (const { rig, role, why: reason } of left) events.baselineLeftOut({ rig, role, reason })
+    await durable()
+    folder.prune()
+    events.bundleActivated(toldOf(this.bundle))
+    return this.bundle
+  }
+
+  private refused(manifest: BundleManifest | null, problems: readonly BundleProblem[]): BundleError {
+    const error = new BundleError(problems)
+    this.options.events.bundleRefused({ number: manifest?.number ?? null, problems: error.problems.map(inWords) })
+    return error
+  }
+}
+
+/**
+ * What a start runs under. Damage is said and the bundle before is used; a bundle that this configuration cannot have any
+ * more is left out with its reasons. Files of the disk that changed since are a newer wish of who owns the machine and go
+ * before every bundle. Never a part of one and a part of the other.
+ */
+export function readBundles(disk: LoadedRuntime, folder: BundleFolder, events: BundleReadEvents): StartsUnder {
+  const { kept, damaged, lastNumber } = folder.read()
+  for (const { file, number } of damaged) events.bundleDamaged({ file, number })
+  const over = configDigest(disk.files)
+  for (const one of kept) {
+    const { number } = one
+    if (!equalBytes(one.over, over)) {
+      events.bundleLeftOut({ number, reasons: ['the files of the configuration were changed since'] })
+      break
+    }
+    const found = fitting(one, disk)
+    if (!('reasons' in found)) return { ...found, lastNumber }
+    events.bundleLeftOut({ number, reasons: found.reasons })
+  }
+  // What is left out still counts against replays.
+  return { configured: disk, bundle: null, lastNumber }
+}
+
+export type BundleReadEvents = Pick<AgentEvents, 'bundleDamaged' | 'bundleLeftOut'>
+
+type Fitting = Readonly<{ configured: LoadedRuntime; bundle: BundleInForce }>
+
+function fitting({ bundle: bytes, atUs }: KeptBundle, disk: LoadedRuntime): Fitting | { reasons: string[] } {
+  const { trust, config, folder } = disk
+  const place = { deployment: config.deployment, agent: config.agent }
+  // It may have run out since: that bounds when it may be put in force. What is in force does not change by a clock.
+  const checked = checkBundle(bytes, { trust, place, nowUs: 0, replacesPolicy: holdsPolicy(disk) })
+  const { bundle, next, problems } = checked
+  const fixed = next === null ? [] : fixedKeysChanged(disk, next)
+  if (bundle === null || next === null || problems.length + fixed.length > 0)
+    return { reasons: [...problems.map(inWords), ...fixed.map(({ key }) => `${key} is another one on the disk`)] }
+  const { manifest, digest, signers } = bundle
+  return { configured: { ...next, folder }, bundle: { manifest, digest, signers, atUs } }
+}
+
+/** A reason as one line. */
+export function inWords({ code, found, expected, file, line, key }: BundleProblem): string {
+  const place = [file === undefined ? '' : `${file}:${line ?? 1}`, key ?? ''].filter((part) => part !== '').join(' ')
+  return `${code}: ${place === '' ? '' : `${place}: `}${found}; expected ${expected}`
+}
+
+/** What is said of a bundle in force, in the log, the status and answers. */
+export function toldOf({ manifest, digest, signers, atUs }: BundleInForce) {
+  const { number, config, reason, notAfterUs } = manifest
+  return { number, digest, config, signers, reason, at_us: atUs, not_after_us: notAfterUs === 0 ? null : notAfterUs }
+}
