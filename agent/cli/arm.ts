@@ -2,18 +2,20 @@ import type { Command } from 'commander'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { spanOption } from '../../shared/lib/span.ts'
-import { PERSONS_NOTE } from '../../shared/model/order.ts'
+import { NOT_AN_E_STOP, PERSONS_NOTE } from '../../shared/model/order.ts'
 import { fetchDesktop, giveOrder, type OrderOptions, reportOrder, rigMeant } from './order-client.ts'
 
 type RigOptions = OrderOptions & Readonly<{ rig?: string; for?: string }>
 
-const NOT_AN_E_STOP = 'not an E-stop and not a certified safety function: a hardwired layer must exist'
-
-/** Adds `hb arm` and `hb arm show`. */
+/**
+ * Adds `hb arm` and `hb arm show`. Arming is the default command of a group, because what a command requires is required of
+ * all commands below it.
+ */
 export function armCommands(program: Command): void {
-  const arm = orderCommand(
-    program,
-    'arm',
+  const arm = program.command('arm').description('arm a rig, and how each rig stands')
+  orderCommand(
+    arm,
+    'on',
     'ask for a rig to be armed under exactly what is in force now; another person confirms it, and it ends by itself',
   )
     .option('--for <span>', 'how long it holds, at most 12h', '1h')
@@ -52,7 +54,7 @@ export function rearmCommand(program: Command): void {
 
 function orderCommand(parent: Command, name: string, description: string): Command {
   return parent
-    .command(name)
+    .command(name, { isDefault: name === 'on' })
     .description(description)
     .requiredOption('--state <dir>', 'state folder of the agent')
     .requiredOption('--key <file>', 'private key of the person who orders it')

@@ -21,7 +21,7 @@ const DAQS = ['daq-1', 'daq-2', 'daq-4', 'daq-3'] as const
 const { signer, privatePem } = generateSigner()
 
 /** Writes the configuration of an agent of the pressure loop with a golden baseline into a folder. @returns its path */
-export function writeLoop(folder: string, actions = LOOP_ACTIONS): string {
+export function writeLoop(folder: string, actions = LOOP_ACTIONS, agent = LOOP_RUNTIME): string {
   const put = (name: string, text: string | Uint8Array): void =>
     writeFileSync(join(folder, name), text, { mode: 0o600 })
   const metrics = [baselineMetric({ metric: 'flow', unit: 'l/min' })]
@@ -31,7 +31,7 @@ export function writeLoop(folder: string, actions = LOOP_ACTIONS): string {
   put('sign.pem', privatePem)
   for (const target of ['pump', 'valve']) put(`${target}.key`, `${'5a'.repeat(32)}\n`)
   for (const name of PEOPLE) put(`${name}.pub`, publicPem(name))
-  const runtime = LOOP_RUNTIME.replace('rigs:\n', `${OPERATOR_LINES}rigs:\n`)
+  const runtime = agent.replace('rigs:\n', `${OPERATOR_LINES}rigs:\n`)
   put('runtime.yaml', runtime.replace('testbed: true', 'testbed: true\n    baseline_file: loop.hbb'))
   return join(folder, 'runtime.yaml')
 }
