@@ -1,8 +1,16 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ActionChange } from '../../agent/core/safety/changes.ts'
 import { checkpointBody, createEvaluation, evaluate } from '../../agent/pipeline/evaluation.ts'
 import { openStorage } from '../../agent/storage.ts'
-import { createVessel, moveVessel, PRESSURE_CHANNELS, readVessel } from '../../hil-testbed/pressure-loop.ts'
+import {
+  createVessel,
+  moveVessel,
+  PRESSURE_CHANNELS,
+  type PressureOptions,
+  readVessel,
+  type Vessel,
+} from '../../hil-testbed/pressure-loop.ts'
 import { encodeJournalInput, type JournalInput } from '../../shared/codec/journal-input.ts'
 import { encodeFrame } from '../../shared/codec/telemetry.ts'
 import { loadRuntimeConfig } from '../../shared/config/load.ts'
@@ -61,26 +69,12 @@ export async function recordLoop(config: string, state: string, recording: LoopR
   const storage = openStorage(state, loaded, { signer, nowUs: T0 })
   const evaluation = createEvaluation()
   const vessel = createVessel()
-  let nowUs = T0
-  const take = (input: JournalInput): void => {
+  const take: Take = (input) => {
     const { last } = storage.journal.append([encodeJournalInput(input)])
-    for (const effect of evaluate(evaluation, last, input)) {
-      if (effect.kind !== 'safety' || effect.change.kind !== 'action') continue
-      const { key, state: is, from, target } = effect.change
-      if (is === from) continue
-      const step = (one: ActionStep): void => take({ kind: 'action_transition', nowUs, rig: LOOP, step: one })
-      const ack = (status: 'accepted' | 'started' | 'completed'): void =>
-        take({ kind: 'ack', nowUs, rig: LOOP, key, status, from: target, message: '' })
-      if (is === 'GATE_PASSED') step({ kind: 'release', key })
-      if (is === 'RELEASED') step({ kind: 'sent', key })
-      if (is === 'SENT') {
-        ack('accepted')
-        ack('started')
-        if (target === 'pump') vessel.pumpOn = false
-        ack('completed')
-      }
-    }
+    for (const effect of evaluate(evaluation, last, input))
+      if (effect.kind === 'safety' && effect.change.kind === 'action') carryOut(effect.change, { take, vessel, nowUs })
   }
+  let nowUs = T0
   take({ kind: 'operator', nowUs, command: 'agent_start', bootId: 'b'.repeat(8), version: '0' })
   take({ kind: 'config', nowUs, files: loaded.files })
   const options = { seed: 5, faultUs: faultS === null ? null : faultS * 1_000_000, stuck: null }
@@ -91,31 +85,7 @@ export async function recordLoop(config: string, state: string, recording: LoopR
       const order = { kind: 'arm', config: digest, untilUs: nowUs + 3_600_000_000, by: ['ada', 'grace'] } as const
       take({ kind: 'policy', nowUs, rig: LOOP, order, statements: [] })
     }
-    const samples = Array.from({ length: FRAME_US / SAMPLE_US }, (_, i) => {
-      const offsetUs = k * FRAME_US + i * SAMPLE_US
-      moveVessel(vessel, options, offsetUs)
-      return {
-        offsetUs,
-        values: PRESSURE_CHANNELS.map((name) => readVessel(vessel, options, name, offsetUs / SAMPLE_US)),
-      }
-    })
-    PRESSURE_CHANNELS.forEach((channel, c) => {
-      const source = patched && channel !== 'flow' ? 'daq-1' : DAQS[c]!
-      const message = encodeFrame({
-        ...{ rig: LOOP, source, epoch: channel, seq: k, channels: [channel], cid: null },
-        timeUs: Float64Array.from(samples, ({ offsetUs }) => T0 + offsetUs),
-        value: Float64Array.from(samples, ({ values }) => values[c]!),
-      } as never)
-      take({
-        kind: 'frame',
-        nowUs,
-        rig: LOOP,
-        origin: source,
-        encoding: 'cbor',
-        provenance: 'simulated',
-        messages: [message],
-      })
-    })
+    for (const input of framesOf(k, { vessel, options, patched })) take(input)
     take({ kind: 'tick', nowUs })
     if (savedS === undefined || (k + 1) * FRAME_US !== savedS * 1_000_000) continue
     savedAt = evaluation.journalSeq
@@ -126,4 +96,44 @@ export async function recordLoop(config: string, state: string, recording: LoopR
   await storage.journal.sync()
   await storage.close()
   return savedAt
+}
+
+type Take = (input: JournalInput) => void
+type Hands = Readonly<{ take: Take; vessel: Vessel; nowUs: number }>
+
+/** What the shell and the target answer to a state of an action. */
+function carryOut({ key, state, from, target }: ActionChange, { take, vessel, nowUs }: Hands): void {
+  if (state === from) return
+  const step = (one: ActionStep): void => take({ kind: 'action_transition', nowUs, rig: LOOP, step: one })
+  const ack = (status: 'accepted' | 'started' | 'completed'): void =>
+    take({ kind: 'ack', nowUs, rig: LOOP, key, status, from: target, message: '' })
+  if (state === 'GATE_PASSED') step({ kind: 'release', key })
+  if (state === 'RELEASED') step({ kind: 'sent', key })
+  if (state !== 'SENT') return
+  ack('accepted')
+  ack('started')
+  if (target === 'pump') vessel.pumpOn = false
+  ack('completed')
+}
+
+type Plant = Readonly<{ vessel: Vessel; options: PressureOptions; patched: boolean }>
+
+/** Frame `k` of every channel, each from its acquisition. */
+function framesOf(k: number, { vessel, options, patched }: Plant): JournalInput[] {
+  const samples = Array.from({ length: FRAME_US / SAMPLE_US }, (_, i) => {
+    const offsetUs = k * FRAME_US + i * SAMPLE_US
+    moveVessel(vessel, options, offsetUs)
+    const index = offsetUs / SAMPLE_US
+    return { offsetUs, values: PRESSURE_CHANNELS.map((name) => readVessel(vessel, options, name, index)) }
+  })
+  return PRESSURE_CHANNELS.map((channel, c) => {
+    const source = patched && channel !== 'flow' ? 'daq-1' : DAQS[c]!
+    const message = encodeFrame({
+      ...{ rig: LOOP, source, epoch: channel, seq: k, channels: [channel], cid: null },
+      timeUs: Float64Array.from(samples, ({ offsetUs }) => T0 + offsetUs),
+      value: Float64Array.from(samples, ({ values }) => values[c]!),
+    } as never)
+    const about = { kind: 'frame', nowUs: T0 + (k + 1) * FRAME_US, rig: LOOP, origin: source } as const
+    return { ...about, encoding: 'cbor', provenance: 'simulated', messages: [message] }
+  })
 }
