@@ -71,6 +71,8 @@ export type TrialOptions = Readonly<{
   files: readonly JournalFile[] | null
   /** Called with the number of each record. */
   report?: (seq: number) => void
+  /** Instead of {@link TRIAL_LISTED_MAX}. */
+  listedMax?: number
 }>
 
 /**
@@ -80,8 +82,11 @@ export type TrialOptions = Readonly<{
  *
  * @throws HbError STATE_NOT_RECOVERABLE, and what a configuration that does not compile gives
  */
-export async function tryPolicy(source: ReplaySource, { files, report }: TrialOptions): Promise<Trial> {
-  const score = new Score()
+export async function tryPolicy(
+  source: ReplaySource,
+  { files, report, listedMax = TRIAL_LISTED_MAX }: TrialOptions,
+): Promise<Trial> {
+  const score = new Score(listedMax)
   let tried: Evaluation | null = null
   for await (const recorded of replay(source)) {
     report?.(recorded.seq)
@@ -132,8 +137,12 @@ type Slides = {
 class List<T> {
   readonly list: T[] = []
   more = 0
+  private readonly most: number
+  constructor(most: number) {
+    this.most = most
+  }
   add(one: T): void {
-    if (this.list.length < TRIAL_LISTED_MAX) this.list.push(one)
+    if (this.list.length < this.most) this.list.push(one)
     else this.more += 1
   }
 }
@@ -151,8 +160,9 @@ class Counts {
 
 class Score {
   private readonly rigs = new Map<string, Slides>()
-  private readonly proposals = new List<TrialProposal>()
-  private readonly misses = new List<TrialMiss>()
+  private readonly proposals: List<TrialProposal>
+  private readonly misses: List<TrialMiss>
+  private readonly listedMax: number
   /** By key, released ones alone. */
   private readonly done = new Map<string, TrialDone>()
   private doneMore = 0
@@ -161,13 +171,19 @@ class Score {
   private readonly did = new Counts()
   private readonly unreadable: Trial['unreadable'][number][] = []
 
+  constructor(listedMax: number) {
+    this.listedMax = listedMax
+    this.proposals = new List(listedMax)
+    this.misses = new List(listedMax)
+  }
+
   /** Takes what the recorded agent did at an input. */
   recorded({ effects, unreadable }: Replayed): void {
     if (unreadable !== null) this.unreadable.push(unreadable)
     for (const { key, rig, rule, action, target, endUs, state, from } of actionsIn(effects)) {
       const isReleased = state === 'RELEASED' && from !== 'RELEASED'
       if (isReleased) this.did.add({ rig, rule })
-      if (isReleased && this.done.size >= TRIAL_LISTED_MAX) this.doneMore += 1
+      if (isReleased && this.done.size >= this.listedMax) this.doneMore += 1
       else if (isReleased || this.done.has(key)) this.done.set(key, { key, rig, rule, action, target, endUs, state })
     }
   }

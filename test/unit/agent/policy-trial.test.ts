@@ -133,3 +133,22 @@ t.test('records that cannot be read are named, and the trial goes on behind them
   t.match(trial.unreadable, [{ fromSeq: savedAt - 5, toSeq: savedAt - 5, reason: 'checksum' }])
   t.same(brief(trial), ['over-pressure WOULD_HAVE_DONE', 'high-pressure WOULD_HAVE_DONE'])
 })
+
+t.test('at the bound of what is listed the rest is counted', async (t) => {
+  const { source } = await recorded(t, { seconds: 8, faultS: 3, armed: true })
+  const { proposals, done, rules } = await tryPolicy(source, { files: null, listedMax: 1 })
+  t.same([proposals.list.length, proposals.more], [1, 1])
+  t.same([done.list.length, done.more], [1, 1])
+  t.same(
+    done.list.map(({ state }) => state),
+    ['VERIFIED'],
+    'what is listed is followed to its end',
+  )
+  t.same(
+    rules.map(({ would, did }) => [would, did]),
+    [
+      [1, 1],
+      [1, 1],
+    ],
+  )
+})
