@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import type { Command, CommandOptions } from 'commander'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { spanOption } from '../../shared/lib/span.ts'
@@ -7,16 +7,14 @@ import { fetchDesktop, giveOrder, type OrderOptions, reportOrder, rigMeant } fro
 
 type RigOptions = OrderOptions & Readonly<{ rig?: string; for?: string }>
 
-/**
- * Adds `hb arm` and `hb arm show`. Arming is the default command of a group, because what a command requires is required of
- * all commands below it.
- */
+/** Adds `hb arm`, which is `hb arm on`, and `hb arm show`. */
 export function armCommands(program: Command): void {
-  const arm = program.command('arm').description('arm a rig, and how each rig stands')
+  const arm = program.command('arm').description('whether an agent may act')
   orderCommand(
     arm,
     'on',
-    'ask for a rig to be armed under exactly what is in force now; another person confirms it, and it ends by itself',
+    'ask for a rig to be armed under exactly what is in force now; another person confirms it, and it ends by itself (the default)',
+    { isDefault: true },
   )
     .option('--for <span>', 'how long it holds, at most 12h', '1h')
     .action(on)
@@ -52,9 +50,9 @@ export function rearmCommand(program: Command): void {
     .action(rearm)
 }
 
-function orderCommand(parent: Command, name: string, description: string): Command {
+function orderCommand(parent: Command, name: string, description: string, options: CommandOptions = {}): Command {
   return parent
-    .command(name, { isDefault: name === 'on' })
+    .command(name, options)
     .description(description)
     .requiredOption('--state <dir>', 'state folder of the agent')
     .requiredOption('--key <file>', 'private key of the person who orders it')

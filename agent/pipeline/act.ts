@@ -73,7 +73,8 @@ export class Acts {
     for (const executor of this.options.executors.values()) {
       const { target } = executor
       await executor.start({
-        ack: (ack) => this.takeAck(ack),
+        // Who answers was verified by the link; the kernel knows peers by the target that they stand for.
+        ack: (ack) => this.takeAck({ ...ack, from: target }),
         up: () => this.options.events.executorUp(target),
         down: (reason) => this.options.events.executorDown(target, reason),
       })
