@@ -2,6 +2,8 @@ import type { Micros } from '../units.ts'
 
 /** Said in every output: what signatures prove and what not. */
 export const PERSONS_NOTE = 'keys distinct, persons unproven'
+/** Said wherever an arming is looked at (SE-44). */
+export const NOT_AN_E_STOP = 'not an E-stop, not a certified safety function: a hardwired layer must exist'
 
 /**
  * What people order of a running agent. Each is signed by the key of who orders it; what takes two people is confirmed by an
