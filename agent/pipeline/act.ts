@@ -37,6 +37,8 @@ export type ActOptions = Readonly<{
   /** By target. */
   executors: ReadonlyMap<string, Executor>
   facts(change: ActionChange): ActionFacts | null
+  /** Whether an acknowledgement is of something else than an action; who says so has dealt with it. Absent: none is. */
+  otherAck?(ack: ExecutorAck): boolean
   times: ReactionTimes
   events: ActEvents
   stallMs?: Millis
@@ -73,7 +75,9 @@ export class Acts {
     for (const executor of this.options.executors.values()) {
       const { target } = executor
       await executor.start({
-        ack: (ack) => this.takeAck(ack),
+        ack: (ack) => {
+          if (this.options.otherAck?.(ack) !== true) this.takeAck(ack)
+        },
         up: () => this.options.events.executorUp(target),
         down: (reason) => this.options.events.executorDown(target, reason),
       })
