@@ -36,10 +36,7 @@ export function alarmsOnSlide(rig: RigState, { last, seen, said }: AlarmLook): A
   const { safety, settings } = rig
   if (safety === null || settings.safety === undefined) return []
   const { definitions } = settings.safety.alarms
-  const conditions = [
-    ...builtInConditions(last.verdict, isAllKnown(settings, last)),
-    ...conditionsAt(definitions, seen),
-  ]
+  const conditions = [...ofVerdict(rig, last), ...conditionsAt(definitions, seen)]
   const { nowUs, endUs, mode } = seen
   const armed = safety.kernel.arm.state === 'ARMED'
   const raised = raisedIn(said)
@@ -86,6 +83,18 @@ function raisedIn(said: readonly SafetyChange[]): RaisedAlarm[] {
     const { id, severity, active, text } = change
     return [{ id, severity, active, text }]
   })
+}
+
+/** How much longer than its windows take to fill a rig may begin without a verdict. */
+const BEGIN_US: Micros = 1_000_000
+
+/** Until the first windows are full nobody can know how a rig is: an agent that starts does not call people by that alone. */
+function ofVerdict({ settings, originUs }: RigState, last: LastSlide): AlarmCondition[] {
+  const fillUs = settings.metrics.reduce((us, { windows: [w] }) => Math.max(us, settings.windowsUs[w ?? 0] ?? 0), 0)
+  const begins = last.verdict === 'NO_TEST' && last.endUs - originUs <= fillUs + BEGIN_US
+  return builtInConditions(last.verdict, isAllKnown(settings, last)).map((one) =>
+    begins && one.alarm === 'rig-no-test' ? { ...one, value: 'STALE' } : one,
+  )
 }
 
 /** What says nothing of the values of a metric. Without a baseline limits are judged all the same. */
