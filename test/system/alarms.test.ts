@@ -55,6 +55,12 @@ t.test(
       const { rigs } = (await hb('alarms', 'list', '--all')) as { rigs: [{ alarms: Shown[] }] }
       return rigs[0].alarms.find((one) => one.id === id)!
     }
+    const raised = async (id: string): Promise<Shown> => {
+      for (;;) {
+        const one = await shown(id)
+        if (one.state !== 'NORMAL') return one
+      }
+    }
     const start = async () => {
       const agent = startHb('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state'], {
         folder: folder.path,
@@ -64,7 +70,7 @@ t.test(
     }
     const agent = await start()
     t.match(await agent.event('notice'), { rig: LOOP, target: 'control-room' })
-    t.match(await shown('rig-no-test'), { state: 'UNACK', seen: '1/CRITICAL', response: /missing or invalid/ })
+    t.match(await raised('rig-no-test'), { state: 'UNACK', seen: '1/CRITICAL', response: /missing or invalid/ })
     t.match(
       JSON.stringify(await signed('ada', 'ack', 'rig-no-test', '7/CRITICAL')),
       /ORDER_NOT_FOLLOWED.*occurrence_moved_on/s,
