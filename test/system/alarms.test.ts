@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { killAll, runHb, startHb } from '../../scripts/demo/processes.ts'
 import { ROOT } from '../../scripts/sources.ts'
-import { createBenchFolder, freePort, runtimeYaml } from '../support/bench-folder.ts'
+import { type BenchFolder, createBenchFolder, freePort, runtimeYaml } from '../support/bench-folder.ts'
 import { hbEnded } from '../support/hb-ended.ts'
 
 type Json = Record<string, unknown>
@@ -29,6 +29,18 @@ const EXECUTORS = ['pump', 'inlet-valve'].map(
     `  - { target: ${target}, type: actuator, endpoint: "tcp://127.0.0.1:9", identity: ${target}, key_file: plc.key }\n`,
 )
 
+/** Everything that an agent of the loop needs, but the loop. */
+async function makeLoop(folder: BenchFolder): Promise<void> {
+  for (const name of ['ada', 'ben']) await runHb(['keys', 'create', name], folder.path)
+  for (const kind of ['registry', 'actions'])
+    copyFileSync(join(ROOT, 'hil-testbed/rigs', `${LOOP}.${kind}.yaml`), join(folder.path, `${LOOP}.${kind}.yaml`))
+  folder.write('plc.key', `${'ab'.repeat(32)}\n`)
+  const trusted = ['ada', 'ben'].map((name) => `  - { name: ${name}, public_key_file: ${name}.pub }\n`).join('')
+  const executors = `${EXECUTORS.join('')}  - { target: control-room, type: notify, channels: [{ type: log }] }\n`
+  const extra = `operators:\n${trusted}executors:\n${executors}`
+  folder.write('runtime.yaml', runtimeYaml({ clock: 'system', rigs: RIG(await freePort()), extra }))
+}
+
 // verifies AL-5, AL-6, SE-36
 t.test(
   'a rig that says nothing is an alarm: people are told, see it, acknowledge what they saw, and hide it',
@@ -38,14 +50,7 @@ t.test(
       killAll()
       folder.remove()
     })
-    for (const name of ['ada', 'ben']) await runHb(['keys', 'create', name], folder.path)
-    for (const kind of ['registry', 'actions'])
-      copyFileSync(join(ROOT, 'hil-testbed/rigs', `${LOOP}.${kind}.yaml`), join(folder.path, `${LOOP}.${kind}.yaml`))
-    folder.write('plc.key', `${'ab'.repeat(32)}\n`)
-    const trusted = ['ada', 'ben'].map((name) => `  - { name: ${name}, public_key_file: ${name}.pub }\n`).join('')
-    const executors = `${EXECUTORS.join('')}  - { target: control-room, type: notify, channels: [{ type: log }] }\n`
-    const extra = `operators:\n${trusted}executors:\n${executors}`
-    folder.write('runtime.yaml', runtimeYaml({ clock: 'system', rigs: RIG(await freePort()), extra }))
+    await makeLoop(folder)
     const hb = async (...args: string[]): Promise<Json> => {
       const { stdout, stderr } = await hbEnded([...args, '--state', 'state', '--json'], folder.path)
       return JSON.parse(stdout === '' ? stderr.trim().split('\n').at(-1)! : stdout) as Json
