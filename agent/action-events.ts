@@ -1,9 +1,15 @@
 import type { Logger } from '../shared/log/logger.ts'
-import type { ActionChange, SafetyChange } from './core/safety/changes.ts'
+import type { AlarmChange } from '../shared/model/alarm.ts'
+import type { RigChange } from './core/rig-change.ts'
+import type { ActionChange } from './core/safety/changes.ts'
 import type { ActEvents } from './pipeline/act-events.ts'
 
 /** What is said of actions: by the shell that carries them out, and of what the safety kernel decided. */
-export type ActionEvents = ActEvents & Readonly<{ changed(rig: string, change: SafetyChange): void }>
+export type ActionEvents = ActEvents &
+  Readonly<{
+    changed(rig: string, change: RigChange): void
+    alarmNotTold(facts: Readonly<{ notice: string; target: string; reason: string }>): void
+  }>
 
 /** Log lines of actions. A change of state is one line; what goes on well is quiet. */
 export function createActionEvents(log: Logger): ActionEvents {
@@ -37,11 +43,12 @@ export function createActionEvents(log: Logger): ActionEvents {
       if (level === 'CRITICAL') log.error(facts, 'the fault tolerant time of an action is used up')
       else log.warn(facts, 'most of the fault tolerant time of an action is used up')
     },
+    alarmNotTold: (facts) => log.error({ event: 'alarm_not_told', ...facts }, 'nobody was told of a CRITICAL alarm'),
     changed: (rig, change) => tellChange(log, rig, change),
   }
 }
 
-function tellChange(log: Logger, rig: string, change: SafetyChange): void {
+function tellChange(log: Logger, rig: string, change: RigChange): void {
   switch (change.kind) {
     case 'action':
       tellAction(log, change)
@@ -58,6 +65,9 @@ function tellChange(log: Logger, rig: string, change: SafetyChange): void {
       else log.warn(facts, text)
       return
     }
+    case 'alarm_state':
+      tellAlarm(log, rig, change.change)
+      return
     case 'refused':
       log.warn(
         { event: 'safety_refused', rig, input: change.input, subject: change.subject, reasons: change.reasons },
@@ -72,6 +82,19 @@ function tellChange(log: Logger, rig: string, change: SafetyChange): void {
       log.warn({ event: 'inhibit', rig, subject, active, until_us: untilUs, by, reason, count }, 'a bypass')
     }
   }
+}
+
+/** What people are to be told stands out by its severity; everything else that happens to an alarm is written down. */
+function tellAlarm(log: Logger, rig: string, change: AlarmChange): void {
+  const { kind, id, occurrence, severity, from, to, announce, endUs, text, refused } = change
+  const facts = {
+    ...{ event: 'alarm', rig, change: kind, alarm: id, occurrence, severity, from, to, announce, t_us: endUs },
+    ...(refused === null ? {} : { refused }),
+  }
+  const line = `${rig}: ${id === '' ? 'alarms' : id} ${kind}: ${text}`
+  if (!announce) log.info(facts, line)
+  else if (severity === 'CRITICAL') log.error(facts, line)
+  else log.warn(facts, line)
 }
 
 /** Grave ends are errors, whatever was asked. */

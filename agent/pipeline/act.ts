@@ -37,6 +37,8 @@ export type ActOptions = Readonly<{
   /** By target. */
   executors: ReadonlyMap<string, Executor>
   facts(change: ActionChange): ActionFacts | null
+  /** Whether an acknowledgement is of something else than an action; who says so has dealt with it. Absent: none is. */
+  otherAck?(ack: ExecutorAck): boolean
   times: ReactionTimes
   events: ActEvents
   stallMs?: Millis
@@ -73,8 +75,11 @@ export class Acts {
     for (const executor of this.options.executors.values()) {
       const { target } = executor
       await executor.start({
-        // Who answers was verified by the link; the kernel knows peers by the target that they stand for.
-        ack: (ack) => this.takeAck({ ...ack, from: target }),
+        ack: (ack) => {
+          // Who answers was verified by the link; the kernel knows peers by the target that they stand for.
+          const named = { ...ack, from: target }
+          if (this.options.otherAck?.(named) !== true) this.takeAck(named)
+        },
         up: () => this.options.events.executorUp(target),
         down: (reason) => this.options.events.executorDown(target, reason),
       })

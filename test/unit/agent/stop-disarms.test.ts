@@ -30,7 +30,9 @@ t.test(
         } as const
         const nowUs = evaluation.state.nowUs
         const take = (one: JournalInput): SafetyChange[] =>
-          evaluate(evaluation, seq, one).flatMap((effect) => (effect.kind === 'safety' ? [effect.change] : []))
+          evaluate(evaluation, seq, one).flatMap((effect) =>
+            effect.kind === 'safety' && effect.change.kind !== 'alarm_state' ? [effect.change] : [],
+          )
         take({ kind: 'policy', nowUs, rig: 'pressure-loop', order, statements: [] })
         t.same(
           kernel.open.map(({ state }) => state),
