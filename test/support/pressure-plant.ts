@@ -16,7 +16,7 @@ const FRAME_MS = 20
 const SAMPLES_PER_FRAME = 4
 const SAMPLE_US = (FRAME_MS * 1000) / SAMPLES_PER_FRAME
 
-/** A loop that reads what a test says, twohundred times a second, whoever listens; nothing is kept for whoever does not. */
+/** A loop that reads what a test says, two hundred times a second, whoever listens; nothing is kept for whoever does not. */
 export type PressurePlant = Readonly<{
   endpoints: Readonly<Record<DaqName, string>>
   readings: Readings
