@@ -59,12 +59,13 @@ export class RigActions {
     })
   }
 
-  /**
-   * Begins to carry out: what the journal said anew is in the ledger first, then what was open when the agent ended is
-   * looked into (SE-15).
-   */
-  async start(replayed: readonly ActionChange[]): Promise<void> {
+  /** Brings the ledger up to what the journal said anew. Before anything else happens: the steps of an action are in order. */
+  async restore(replayed: readonly ActionChange[]): Promise<void> {
     await recordReplayed(this.ledger, oneByOne(replayed))
+  }
+
+  /** Begins to carry out: what was open when the agent ended is looked into first (SE-15). */
+  async start(): Promise<void> {
     const nowUs = this.options.nowUs()
     await this.acts.start(this.options.state().rigs.flatMap((rig) => openActions(rig, nowUs)))
     this.notices.start()

@@ -86,7 +86,10 @@ export class Acts {
     }
     // The journal is the truth: a power cut may have left the ledger behind it, or ahead of it.
     const known = new Set(open.map(({ key }) => key))
-    for (const action of await this.options.ledger.open()) if (!known.has(action.key)) closeOrphan(this, action)
+    for (const action of await this.options.ledger.open()) {
+      // What ended since the start may still be on its way to the ledger.
+      if (!known.has(action.key) && !this.ended.has(action.key)) closeOrphan(this, action)
+    }
     for (const change of open) openAgain(this, change)
   }
 
@@ -143,7 +146,11 @@ export class Acts {
 
   private begin(change: ActionChange): LiveAction | null {
     const { clock, facts, events, submit } = this.options
-    if (hasEnded(change.state) || this.ended.has(change.key)) return null
+    if (this.ended.has(change.key)) return null
+    if (hasEnded(change.state)) {
+      this.forget(change)
+      return null
+    }
     const known = facts(change)
     if (known === null || this.live.size >= LIVE_ACTIONS_MAX) {
       const reason = known === null ? 'NO_POLICY' : 'TOO_MANY_OPEN'
