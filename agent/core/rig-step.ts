@@ -1,4 +1,5 @@
 import type { FrameResult } from '../../shared/model/input.ts'
+import type { Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
 import { acceptFrame, refuseFrame } from './accept.ts'
 import { overallVerdict, rankFindings, type Slide } from './decide.ts'
@@ -32,8 +33,8 @@ export type Time = Readonly<{
 /** What happens on one rig, before it has a place among what happens on others. */
 export type RigOutcome =
   | Revision
-  /** What the safety kernel has to say. */
-  | Readonly<{ kind: 'safety'; changes: readonly SafetyChange[] }>
+  /** What the safety kernel has to say, when and in which mode. */
+  | Readonly<{ kind: 'safety'; nowUs: Micros; mode: Mode; changes: readonly SafetyChange[] }>
   | Readonly<{ kind: 'late'; samples: readonly LateSample[]; more: number }>
   /** `judgements` are for looking only; null where nobody will. */
   | Readonly<{ kind: 'slide'; slide: Slide; judgements: readonly Judgement[] | null }>
@@ -63,7 +64,7 @@ export function takeOnRig(
   else if (input.kind === 'channel' && input.rig === id) replaceChannel(rig, input, nowUs)
   else {
     const about = safetyInput(input, rig)
-    if (about !== null) pushSafety(outcomes, actOnInput(rig, about, nowUs, digests))
+    if (about !== null) pushSafety(outcomes, { rig, nowUs }, actOnInput(rig, about, nowUs, digests))
   }
 }
 
@@ -77,8 +78,12 @@ function safetyInput(input: RigInput, { settings: { rig }, safety }: RigState): 
   return input.kind === 'ack' && input.rig === rig ? input : null
 }
 
-function pushSafety(outcomes: RigOutcome[], changes: readonly SafetyChange[]): void {
-  if (changes.length > 0) outcomes.push({ kind: 'safety', changes })
+function pushSafety(
+  outcomes: RigOutcome[],
+  { rig, nowUs }: Readonly<{ rig: RigState; nowUs: Micros }>,
+  changes: readonly SafetyChange[],
+): void {
+  if (changes.length > 0) outcomes.push({ kind: 'safety', nowUs, mode: rig.mode, changes })
 }
 
 function rigOf(result: FrameResult): string {
@@ -191,7 +196,7 @@ function closeSlide(rig: RigState, { nowUs, outcomes, digests }: Closing): void 
   const slide = { endUs, verdict, findings: rankFindings(judgements), slice, mode, run, event: eventIn(rig) }
   outcomes.push({ kind: 'slide', slide, judgements })
   digests.closed?.(rig, verdict)
-  pushSafety(outcomes, actOnSlide(rig, { slide, judgements, nowUs }, digests))
+  pushSafety(outcomes, { rig, nowUs }, actOnSlide(rig, { slide, judgements, nowUs }, digests))
   noteFirst(rig, slide)
   outcomes.push(...reviseClosed(rig, digests))
 }
