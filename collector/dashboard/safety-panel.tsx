@@ -181,7 +181,8 @@ export function ActionsPanel({ view, rig }: { view: View; rig?: { agent: string;
 
 function ActionRow({ action }: { action: ActionJson }) {
   const last = action.steps.at(-1)
-  const why = [...(last?.reasons ?? []), last?.note ?? ''].filter((part) => part !== '')
+  // Who it was stands behind it.
+  const why = [...(last?.reasons ?? []), last?.note ?? ''].filter((part) => part !== '' && part !== 'BY')
   const grave = !action.open && !isQuietEnd(action.state)
   return (
     <div class="action" data-key={action.key} data-state={action.state}>

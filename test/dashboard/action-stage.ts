@@ -46,7 +46,7 @@ export async function actionStage(t: Tap, { page, fake, picture }: Stage): Promi
   t.equal(await marksOf(page, 1), ['reached', 'ended here', ...coming(6)].join(', '))
   t.match(await wordsOf(page.locator('.action[data-key$="3"]')), 'VERIFY FAILED TIMEOUT · p_c 7.9<8')
   t.match(await wordsOf(page.locator('.action[data-key$="1"]')), 'GATE DENIED NOT_INDEPENDENT:daq-2 · CONF<0.9 · <img')
-  t.match(await wordsOf(page.locator('.action[data-key$="0"]')), 'CANCELLED BY · a drill · by kay')
+  t.match(await wordsOf(page.locator('.action[data-key$="0"]')), 'CANCELLED a drill · by kay')
   await picture(page, 'actions')
   const now = safetyOf(Date.now() * 1000)
   fake.publish({ type: 'safety', safety: { ...now, rigs: now.rigs.slice(0, 1), actions: [] } })

@@ -381,9 +381,7 @@ t.test('the page in a browser', async (t) => {
   await t.test('what a rig is compared with, how far that is to be believed, and who said so', (t) =>
     baselineStage(t, page, fake),
   )
-  await t.test('who may act, what is bypassed, and how far each action has come', (t) =>
-    actionStage(t, { page, fake, picture }),
-  )
+  await t.test('who may act, and how far each action has come', (t) => actionStage(t, { page, fake, picture }))
   await t.test('what comes from outside is text and unknown is never good', (t) => hostileStage(t, page, fake))
   await t.test('a lost connection is loud and ends by itself', async (t) => {
     fake = await lostStage(t, page, fake)
