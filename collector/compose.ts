@@ -24,6 +24,7 @@ import { createOperators, type OperatorsOptions } from './http/operators.ts'
 import { FLEET_BASELINES } from './http/routes.ts'
 import { batchJson, decisionJson, refusalJson } from './http/views.ts'
 import { collectorMetrics } from './metrics.ts'
+import { createSafetyFeed } from './safety-feed.ts'
 import { type BatchDecision, bytesOf, type StoredBatch } from './store/batches.ts'
 import { openStores, type Stores } from './store/open.ts'
 import type { Refusal } from './store/refusals.ts'
@@ -184,12 +185,17 @@ async function openParts({ settings, clock, options, events, signer }: Made & { 
     failed: events.workerEnded,
   })
   const feed = createLiveFeed(clock)
+  const failed = (error: unknown): void => events.broken('safety feed', error)
+  const tellSafety = createSafetyFeed({ stores, feed, clock, failed })
   const ingest = createIngest({
     stores,
     pool,
     clock,
     signReceipt: (facts) => signReceipt(facts, signer),
-    stored: (batch, decisions) => publishBatch(feed, batch, decisions),
+    stored: (batch, decisions) => {
+      publishBatch(feed, batch, decisions)
+      tellSafety(decisions)
+    },
     refused: refuser({ stores, feed, events, clock }),
   })
   const fleet = createFleet(clock)
@@ -349,7 +355,7 @@ function publishBatch(feed: LiveFeed, batch: StoredBatch, decisions: readonly Ba
     const { agent, epoch, batchSeq, recvUs: receiptUs } = batch
     const stored = { ...d, agent, epoch, batchSeq, receiptUs, revisedBy: null, body: JSON.parse(d.body) }
     if (d.kind === 'record') feed.publish({ type: 'decision', decision: decisionJson(stored) })
-    else feed.publish({ type: 'revision', revision: decisionJson(stored) })
+    else if (d.kind === 'revision') feed.publish({ type: 'revision', revision: decisionJson(stored) })
   }
   feed.publish({ type: 'receipt', receipt: batchJson({ ...batch, bytes }) })
 }

@@ -7,6 +7,7 @@ import { openReceipt } from '../shared/protocol/receipt.ts'
 import type { SqlReader, SqlRow, SqlValue } from '../shared/sqlite/database.ts'
 import { checkBook } from './book-check.ts'
 import { rowsFrom } from './core/decision-view.ts'
+import { checkSafety } from './safety-check.ts'
 import { recordsOf } from './store/batches.ts'
 import type { VerifyPool } from './verify/pool.ts'
 import type { VerifyResult } from './verify/worker.ts'
@@ -62,6 +63,7 @@ export async function checkStore(options: FsckOptions): Promise<FsckResult> {
   const check = new StoreCheck(options)
   await check.structure()
   await check.batches()
+  await check.safety()
   await check.baselines()
   return check.result()
 }
@@ -116,6 +118,14 @@ class StoreCheck {
       // Rows that stand among the decisions of no batch they name. What was stored meanwhile only makes more of the others.
       const astray = rows - this.decisionCount
       if (astray > 0) this.find({ agent: '', epoch: null, batch: null, what: `${astray} decisions are of no batch` })
+    })
+  }
+
+  /** What is remembered of actions, armings, bypasses and alarms. */
+  async safety(): Promise<void> {
+    await this.guarded('actions', async () => {
+      for (const what of await checkSafety(this.options.db))
+        this.find({ agent: '', epoch: null, batch: null, what: `actions: ${what}` })
     })
   }
 
@@ -247,6 +257,7 @@ function isSame(row: SqlRow, d: Extract<VerifyResult, { ok: true }>['decisions']
     row['run'] === d.run &&
     row['verdict'] === d.verdict &&
     (row['revises'] ?? null) === d.revises &&
+    (row['about'] ?? null) === (d.safety?.about ?? null) &&
     row['time_us'] === d.timeUs &&
     row['body'] === d.body
   )

@@ -37,7 +37,8 @@ export function recordDecision(state: EvaluatorState, said: Said, digests: Diges
 }
 
 /**
- * Puts a revision into the sequence: always a full record, and of no effect on which record those after it are like.
+ * Puts a revision, or what the safety kernel said, into the sequence: always a full record, and of no effect on which
+ * record those after it are like.
  */
 export function recordRevision(
   state: EvaluatorState,

@@ -1,5 +1,6 @@
 import { isAlarmOrder } from '../../shared/model/action-input.ts'
 import type { FrameResult } from '../../shared/model/input.ts'
+import type { Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
 import { acceptFrame, refuseFrame } from './accept.ts'
 import { overallVerdict, rankFindings, type Slide } from './decide.ts'
@@ -35,8 +36,8 @@ export type Time = Readonly<{
 /** What happens on one rig, before it has a place among what happens on others. */
 export type RigOutcome =
   | Revision
-  /** What the safety kernel and the alarms have to say. */
-  | Readonly<{ kind: 'safety'; changes: readonly RigChange[] }>
+  /** What the safety kernel and the alarms have to say, when and in which mode. */
+  | Readonly<{ kind: 'safety'; nowUs: Micros; mode: Mode; changes: readonly RigChange[] }>
   | Readonly<{ kind: 'late'; samples: readonly LateSample[]; more: number }>
   /** `judgements` are for looking only; null where nobody will. */
   | Readonly<{ kind: 'slide'; slide: Slide; judgements: readonly Judgement[] | null }>
@@ -65,10 +66,10 @@ export function takeOnRig(
   else if (input.kind === 'run' && input.rig === id) changeRun(rig, input)
   else if (input.kind === 'channel' && input.rig === id) replaceChannel(rig, input, nowUs)
   else if (input.kind === 'policy' && isAlarmOrder(input.order)) {
-    if (input.rig === id) pushSafety(outcomes, orderAlarm(rig, input.order, nowUs))
+    if (input.rig === id) pushSafety(outcomes, { rig, nowUs }, orderAlarm(rig, input.order, nowUs))
   } else {
     const about = safetyInput(input, rig)
-    if (about !== null) pushSafety(outcomes, actOnInput(rig, about, nowUs, digests))
+    if (about !== null) pushSafety(outcomes, { rig, nowUs }, actOnInput(rig, about, nowUs, digests))
   }
 }
 
@@ -82,8 +83,12 @@ function safetyInput(input: RigInput, { settings: { rig }, safety }: RigState): 
   return input.kind === 'ack' && input.rig === rig ? input : null
 }
 
-function pushSafety(outcomes: RigOutcome[], changes: readonly RigChange[]): void {
-  if (changes.length > 0) outcomes.push({ kind: 'safety', changes })
+function pushSafety(
+  outcomes: RigOutcome[],
+  { rig, nowUs }: Readonly<{ rig: RigState; nowUs: Micros }>,
+  changes: readonly RigChange[],
+): void {
+  if (changes.length > 0) outcomes.push({ kind: 'safety', nowUs, mode: rig.mode, changes })
 }
 
 function rigOf(result: FrameResult): string {
@@ -196,7 +201,7 @@ function closeSlide(rig: RigState, { nowUs, outcomes, digests }: Closing): void 
   const slide = { endUs, verdict, findings: rankFindings(judgements), slice, mode, run, event: eventIn(rig) }
   outcomes.push({ kind: 'slide', slide, judgements })
   digests.closed?.(rig, verdict)
-  pushSafety(outcomes, actOnSlide(rig, { slide, judgements, nowUs }, digests))
+  pushSafety(outcomes, { rig, nowUs }, actOnSlide(rig, { slide, judgements, nowUs }, digests))
   noteFirst(rig, slide)
   outcomes.push(...reviseClosed(rig, digests))
 }

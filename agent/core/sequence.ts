@@ -5,6 +5,7 @@ import { decisionValues, isLimitsOnly, type Numbered, type Slide, sayingKey } fr
 import { recordDecision, recordRevision } from './record.ts'
 import type { Revision } from './revise.ts'
 import type { RigOutcome } from './rig-step.ts'
+import { isEvidence, safetyValues } from './safety-record.ts'
 import { type Digests, metricsIn } from './settings.ts'
 import type { EvaluatorState } from './state.ts'
 import type { Effect } from './step.ts'
@@ -31,7 +32,7 @@ export function sequenceOutcome(state: EvaluatorState, index: number, outcome: R
     case 'late':
       return [{ ...outcome, rig }]
     case 'safety':
-      return outcome.changes.map((change) => ({ kind: 'safety', rig, change }))
+      return sequenceSafety(state, { ...outcome, rig }, digests)
     case 'gap': {
       // What was decided before a gap is not looked at a second time.
       state.firsts[index] = []
@@ -60,6 +61,26 @@ function sequenceSlide(
   if (action !== null) effects.push({ kind: 'request_action', rig, seq, action, outcome: 'would_have_done' })
   effects.push({ kind: 'decided', decision, judgements })
   return effects
+}
+
+/**
+ * What the safety kernel said about a rig, in its order: each is a record of its own in the sequence of decisions, so that
+ * it is signed, kept and proved like them.
+ */
+export function sequenceSafety(
+  state: EvaluatorState,
+  { rig, nowUs, mode, changes }: Omit<Extract<RigOutcome, { kind: 'safety' }>, 'kind'> & Readonly<{ rig: string }>,
+  digests: Digests,
+): Effect[] {
+  const config = state.settings!.configDigest
+  return changes.flatMap((change): Effect[] => {
+    if (!isEvidence(change)) return [{ kind: 'safety', rig, seq: null, change }]
+    state.decisionSeq += 1
+    const seq = state.decisionSeq
+    const values = safetyValues({ seq, rig, nowUs, mode, config }, change)
+    const items = recordRevision(state, { seq, values }, digests)
+    return [...items.map((item): Effect => ({ kind: 'item', item })), { kind: 'safety', rig, seq, change }]
+  })
 }
 
 function sequenceRevision(state: EvaluatorState, index: number, { slide, was }: Revision, digests: Digests): Effect[] {

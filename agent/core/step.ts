@@ -20,7 +20,7 @@ import {
   type Time,
   takeOnRig,
 } from './rig-step.ts'
-import { type RevisedEffect, sequenceOutcome } from './sequence.ts'
+import { type RevisedEffect, sequenceOutcome, sequenceSafety } from './sequence.ts'
 import { CLOCK_STEP_US, type Digests, type EvaluatorSettings, GAP_US } from './settings.ts'
 import { createRigState, type EvaluatorState, noRecord, type RigState } from './state.ts'
 import { totalCounts } from './totals.ts'
@@ -40,8 +40,8 @@ export type Effect =
   | Readonly<{ kind: 'gap'; rig: string; fromUs: Micros; toUs: Micros; reason: string; dropped: number }>
   | RevisedEffect
   | LateEffect
-  /** An action, an arming or an alarm changes: to be written down, and carried out as it says. */
-  | Readonly<{ kind: 'safety'; rig: string; change: RigChange }>
+  /** An action, an arming or an alarm changes: carried out as it says. `seq` is that of its record; null: it has none. */
+  | Readonly<{ kind: 'safety'; rig: string; seq: number | null; change: RigChange }>
   | Readonly<{ kind: 'request_action'; rig: string; seq: number; action: 'notify'; outcome: 'would_have_done' }>
 
 /**
@@ -55,7 +55,7 @@ export function step(state: EvaluatorState, input: EvaluatorInput, digests: Dige
   const effects: Effect[] = []
   const time = advanceClock(state, input)
   if (input.kind === 'config') {
-    configure(state, input.settings, time, effects)
+    effects.push(...configure(state, input.settings, time, digests))
     return effects
   }
   if (input.kind === 'loss') {
@@ -115,7 +115,8 @@ export function advanceClock(
   }
 }
 
-function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Time, effects: Effect[]): void {
+function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Time, digests: Digests): Effect[] {
+  const effects: Effect[] = []
   // A range says "as the last full record": it may not reach across a change of what is in force.
   for (const item of closeRange(state)) effects.push({ kind: 'item', item })
   const before = new Map(state.rigs.map((rig) => [rig.settings.rig, rig]))
@@ -123,7 +124,9 @@ function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Tim
   state.records = settings.rigs.map(noRecord)
   state.firsts = settings.rigs.map(() => [])
   const ruledAnew = (rig: RigState, old: RigState): void => {
-    for (const change of actUnder(rig, old, time.nowUs)) effects.push({ kind: 'safety', rig: rig.settings.rig, change })
+    const { nowUs } = time
+    const said = { rig: rig.settings.rig, nowUs, mode: rig.mode, changes: actUnder(rig, old, nowUs) }
+    effects.push(...sequenceSafety(state, said, digests))
   }
   state.rigs = settings.rigs.map((rigSettings) => {
     const old = before.get(rigSettings.rig)
@@ -156,6 +159,7 @@ function configure(state: EvaluatorState, settings: EvaluatorSettings, time: Tim
       )
     return rig
   })
+  return effects
 }
 
 /** A slide of another width begins where both grids meet or later: nothing is decided twice. −1 stays −1. */

@@ -1,5 +1,6 @@
 import type { Canonical, DecisionItem } from '../../shared/model/decision.ts'
 import type { Micros } from '../../shared/units.ts'
+import { isSafetyCore, type SafetyFacts, safetyFacts } from './safety-view.ts'
 
 /** A value as JSON shows it: maps become objects, bytes become hex, integers beyond 2^53 become text. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
@@ -8,9 +9,10 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 export type DecisionRow = Readonly<{
   /**
    * A revision corrects a decision after the fact: it is never what a rig is said to be. `thinned`: all decisions of a
-   * batch that came without its records; what each said is not known here.
+   * batch that came without its records; what each said is not known here. `safety`: what happened to an action, an
+   * arming, a bypass or an alarm.
    */
-  kind: 'record' | 'range' | 'revision' | 'thinned'
+  kind: 'record' | 'range' | 'revision' | 'thinned' | 'safety'
   /** First and last decision this stands for; equal for a record. */
   seq: number
   lastSeq: number
@@ -25,12 +27,41 @@ export type DecisionRow = Readonly<{
   body: string
   /** Rigs that this is about. */
   rigs: readonly string[]
+  /** What a row of kind `safety` says; absent for every other. */
+  safety?: SafetyFacts
 }>
 
 /** Turns a verified item into the row that is stored and searched; null when its core is not of a shape this program knows. */
 export function decisionRow(item: DecisionItem): DecisionRow | null {
   const core = asObject(item.values[0])
-  return item.kind === 'record' ? recordRow(item, core) : rangeRow(item, core)
+  if (item.kind === 'range') return rangeRow(item, core)
+  return isSafetyCore(core) ? safetyRow(item, core) : recordRow(item, core)
+}
+
+/** What has a place in every core; the rest is what was said. */
+const PLACE: readonly string[] = ['v', 'seq', 'rig', 't_us', 'mode', 'code', 'config']
+
+function safetyRow(item: Extract<DecisionItem, { kind: 'record' }>, core: Fields): DecisionRow | null {
+  const { rig, t_us: timeUs, seq } = core
+  const safety = safetyFacts(core)
+  if (safety === null || typeof rig !== 'string' || typeof timeUs !== 'number' || seq !== item.seq) return null
+  const [, , , params, persons, text] = item.values
+  const says = Object.entries(core).filter(([name]) => !PLACE.includes(name))
+  const body: Json = {
+    mode: toJson(core['mode'] ?? null),
+    says: Object.fromEntries(says.map(([name, value]) => [name, toJson(value)])),
+    params: toJson(params),
+    persons: asList(persons).map(toJson),
+    text: toJson(text),
+    chain: hex(item.chain),
+    values: item.values.map(toJson),
+  }
+  return {
+    ...{ kind: 'safety', seq: item.seq, lastSeq: item.seq, rig, run: null, verdict: null, revises: null, timeUs },
+    body: JSON.stringify(body),
+    rigs: [rig],
+    safety,
+  }
 }
 
 function recordRow(item: Extract<DecisionItem, { kind: 'record' }>, core: Fields): DecisionRow | null {

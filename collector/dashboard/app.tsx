@@ -9,6 +9,7 @@ import { type PageModel, worstFirst } from './page-model.ts'
 import { formatAge } from './quantities.ts'
 import { RigView } from './rig-view.tsx'
 import { FLEET_HREF, parseRoute } from './route.ts'
+import { ActionsPanel, SafetyBar } from './safety-panel.tsx'
 import type { View } from './view.ts'
 
 type AppProps = Readonly<{ model: PageModel; clock: PageClock; link: LinkState; onChange(): void }>
@@ -42,12 +43,16 @@ export function App({ model, clock, link, onChange }: AppProps) {
         onHelp={() => setHelp(!help)}
       />
       {view.lost && <Lost view={view} />}
+      <SafetyBar view={view} />
       {help && <Help />}
       <main>
         {route.page === 'rig' ? (
           <RigView view={view} route={route} clock={clock} onChange={onChange} />
         ) : (
-          <FleetWall view={view} shown={shown} />
+          <>
+            <FleetWall view={view} shown={shown} />
+            <ActionsPanel view={view} />
+          </>
         )}
       </main>
       <Foot view={view} />

@@ -10,6 +10,7 @@ import {
   type BatchRow,
   type PageModel,
 } from './page-model.ts'
+import { parseSafety } from './safety.ts'
 import { fieldsOf, listOf, numberOf, parseDecision, parseRefusal, parseVitals, textOf } from './wire.ts'
 
 /** Items of one kind in one message; a longer list is cut. */
@@ -66,6 +67,9 @@ export function absorb(model: PageModel, message: unknown, nowMs: number): boole
     case 'baselines':
       model.book = parseBook(fields['baselines']) ?? model.book
       return true
+    case 'safety':
+      model.safety = parseSafety(fields['safety']) ?? model.safety
+      return true
     case 'agent':
       absorbAgent(model, parseAgent(fieldsOf(fields['agent']) ?? fields, nowMs))
       return true
@@ -78,6 +82,7 @@ export function absorb(model: PageModel, message: unknown, nowMs: number): boole
 function absorbFleet(model: PageModel, fields: Readonly<Record<string, unknown>>, nowMs: number): boolean {
   model.label = textOf(fields['label']) || model.label
   model.book = parseBook(fields['baselines']) ?? model.book
+  model.safety = parseSafety(fields['safety']) ?? model.safety
   for (const entry of listOf(fields['agents'], LIST_MAX)) {
     const agent = fieldsOf(entry)
     if (agent !== undefined) absorbAgent(model, parseAgent(agent, nowMs))

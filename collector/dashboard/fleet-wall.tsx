@@ -3,6 +3,7 @@ import { isUnusualMode, modeLetter, type RigState, rigLook } from './look.ts'
 import { dataAgeMs, HISTORY_POINTS_MAX, type RigRow } from './page-model.ts'
 import { formatAge, formatRatio, NO_NUMBER } from './quantities.ts'
 import { hrefOfRig } from './route.ts'
+import { ArmBadge } from './safety-panel.tsx'
 import { Sparkline } from './sparkline.tsx'
 import type { View } from './view.ts'
 import { summarizeFinding } from './why.ts'
@@ -18,7 +19,7 @@ export function FleetWall({ view, shown }: { view: View; shown: View['rigs'] }) 
     <ul class={`wall ${size}`} aria-label="rigs, worst first">
       {shown.map(({ row, state }) => (
         <li key={row.key}>
-          <Tile row={row} state={state} nowMs={view.nowMs} small={size === 'wall-small'} />
+          <Tile row={row} state={state} view={view} small={size === 'wall-small'} />
         </li>
       ))}
       {shown.length === 0 && (
@@ -41,9 +42,10 @@ function Nothing({ view }: { view: View }) {
   )
 }
 
-type TileProps = Readonly<{ row: RigRow; state: RigState; nowMs: number; small: boolean }>
+type TileProps = Readonly<{ row: RigRow; state: RigState; view: View; small: boolean }>
 
-function Tile({ row, state, nowMs, small }: TileProps) {
+function Tile({ row, state, view, small }: TileProps) {
+  const { nowMs } = view
   const { vitals } = row
   const look = rigLook(state)
   const age = formatAge(dataAgeMs(row, nowMs))
@@ -74,6 +76,9 @@ function Tile({ row, state, nowMs, small }: TileProps) {
           {firstWhy(row, state)}
         </span>
       )}
+      <span class="tile-arm">
+        <ArmBadge view={view} agent={row.agent} rig={row.rig} long={false} />
+      </span>
       <span class="tile-plot">
         <Sparkline history={row.history} pointsMax={HISTORY_POINTS_MAX} />
         {!small && (

@@ -1,6 +1,7 @@
 import type { BookJson } from './baselines.ts'
 import { RIG_LOST_MS, RIG_STATES, type RigState } from './look.ts'
 import { worstRatio } from './margin.ts'
+import type { SafetyJson } from './safety.ts'
 import type { DecisionJson, RefusalJson, Vitals } from './wire-types.ts'
 
 /** Points of a sparkline: one minute of vitals at 2 Hz. */
@@ -63,6 +64,8 @@ export type PageModel = {
   readonly refusals: RefusalJson[]
   /** The collector's book of baselines; null from a collector that has none. */
   book: BookJson | null
+  /** Armings, bypasses, safety alarms and actions; null from a collector that knows of none. */
+  safety: SafetyJson | null
   /** Messages of the collector that this page did not understand. */
   notUnderstood: number
 }
@@ -79,6 +82,7 @@ export function createPageModel(): PageModel {
     batches: new Map(),
     refusals: [],
     book: null,
+    safety: null,
     notUnderstood: 0,
   }
 }

@@ -10,6 +10,7 @@ import type { PageClock } from './page-clock.ts'
 import { dataAgeMs, type PageModel, type RigRow, revisionOf, rigKey, rigState } from './page-model.ts'
 import { formatAge, formatBytes, formatCount, formatUtc, formatUtcExact } from './quantities.ts'
 import { FLEET_HREF, type Route } from './route.ts'
+import { ActionsPanel, ArmBadge, standingOf } from './safety-panel.tsx'
 import { SlicePlot } from './slice-plot.tsx'
 import type { View } from './view.ts'
 import { explainFinding } from './why.ts'
@@ -94,6 +95,7 @@ function Known({ row, view, route, clock, onChange, changes, chosen }: KnownProp
         <h2>Changes of this rig</h2>
         <DecisionList model={view.model} decisions={changes.slice(0, DECISIONS_SHOWN)} />
       </section>
+      {standingOf(view, row.agent, row.rig) !== undefined && <ActionsPanel view={view} rig={row} />}
       <BaselinePanel book={view.model.book} row={row} />
       <Revisions model={view.model} row={row} />
     </article>
@@ -144,6 +146,7 @@ function Head({ row, view }: { row: RigRow; view: View }) {
       <Chip look={rigLook(state)} />
       {vitals?.limits_only && <span class="badge">LIMITS ONLY</span>}
       <ModeMark mode={vitals?.mode ?? '?'} />
+      <ArmBadge view={view} agent={row.agent} rig={row.rig} long={true} />
       <span class="pair">
         <span class="label">run</span>{' '}
         {vitals?.run

@@ -2,6 +2,7 @@ import { type TSchema, Type } from 'typebox'
 import { ID_PATTERN } from '../../shared/model/ids.ts'
 import { METRIC_VERDICTS, OVERALL_VERDICTS } from '../../shared/model/verdict.ts'
 import { BaselineList } from './baseline-answers.ts'
+import { Safety } from './safety-answers.ts'
 
 /**
  * Shapes of what the routes answer, for `/openapi.json` and for whoever reads it. They describe and do not filter: what is
@@ -105,6 +106,21 @@ const DecisionDetail = Type.Union([
   ),
 ])
 
+const SafetyDetail = closed(
+  {
+    ...DETAIL,
+    limits_only: Type.Null(),
+    findings: Type.Null(),
+    kind: Type.Literal('safety'),
+    says: Type.Object({ kind: Type.String() }, { additionalProperties: true }),
+    params: Type.Unknown(),
+    persons: Type.Array(Type.String()),
+    text: orNull(Type.String()),
+    values: Type.Array(Type.Unknown()),
+  },
+  'What happened to an action, an arming, a bypass or an alarm: numbered and signed as decisions are.',
+)
+
 const BATCH = {
   agent: Id,
   epoch: Whole,
@@ -163,6 +179,7 @@ const Fleet = closed({
   batches: Type.Array(Batch),
   refusals: Type.Array(Refusal),
   baselines: BaselineList,
+  safety: Safety,
 })
 
 const Slice = closed({
@@ -202,7 +219,7 @@ export const ANSWERS = {
   fleet: { 200: Fleet },
   agents: { 200: closed({ agents: Type.Array(Agent) }) },
   decisions: { 200: closed({ decisions: Type.Array(Decision) }) },
-  decision: { 200: DecisionDetail },
+  decision: { 200: Type.Union([DecisionDetail, SafetyDetail]) },
   batch: { 200: BatchDetail },
   slice: { 200: Slice, 202: SliceAsked },
   refusals: { 200: closed({ refusals: Type.Array(Refusal) }) },

@@ -11,6 +11,8 @@ import { ANSWERS } from './answers.ts'
 import { baselineRoutes } from './baseline-routes.ts'
 import { type BaselineContext, baselinesJson } from './baseline-views.ts'
 import { BatchParams, DecisionParams, DecisionsQuery, LimitQuery, limitOf, NoQuery } from './queries.ts'
+import { safetyRoutes } from './safety-routes.ts'
+import { safetyJson } from './safety-views.ts'
 import {
   agentJson,
   batchDetailJson,
@@ -62,12 +64,13 @@ export async function fleetJson({
   clock,
   deployment,
 }: RouteContext): Promise<Record<string, unknown>> {
-  const [agents, decisions, revisions, batches, refusals] = await Promise.all([
+  const [agents, decisions, revisions, batches, refusals, safety] = await Promise.all([
     stores.agents.all(),
     stores.decisions.list({ changes: true, limit: FLEET_DECISIONS }),
     stores.decisions.list({ revisions: true, limit: FLEET_DECISIONS }),
     stores.batches.recent(FLEET_BATCHES),
     stores.refusals.list(FLEET_REFUSALS),
+    safetyJson(stores, clock.nowUs()),
   ])
   return {
     type: 'fleet',
@@ -80,6 +83,7 @@ export async function fleetJson({
     batches: batches.map(batchJson),
     refusals: refusals.map(refusalJson),
     baselines: baselinesJson(baselines, { nowUs: clock.nowUs(), limit: FLEET_BASELINES }),
+    safety,
   }
 }
 
@@ -97,6 +101,7 @@ export function apiRoutes(context: RouteContext): (app: FastifyInstance) => Prom
     decisionRoutes(app, context)
     evidenceRoutes(app, context)
     baselineRoutes(app, context)
+    safetyRoutes(app, context)
   }
 }
 

@@ -44,6 +44,7 @@ export function decisionJson(d: StoredDecision): Record<string, unknown> {
 
 /** What is not known of one decision in a range, or of one whose detail was not kept. Nothing stands for it. */
 const UNKNOWN_OF_RANGE = { limits_only: null } as const
+const NOT_OF_SAFETY = { limits_only: null, findings: null } as const
 const UNKNOWN_OF_THINNED = { program: null, rig: null, limits_only: null, findings: null } as const
 
 /** Everything that is stored of a decision; of an unchanged one, the range it lies in. */
@@ -51,6 +52,7 @@ export function decisionDetailJson(d: StoredDecision, asked: number): Record<str
   return {
     ...decisionJson(d),
     ...(d.kind === 'range' ? UNKNOWN_OF_RANGE : {}),
+    ...(d.kind === 'safety' ? NOT_OF_SAFETY : {}),
     ...(d.kind === 'thinned' ? UNKNOWN_OF_THINNED : {}),
     kind: d.kind,
     first_seq: d.seq,

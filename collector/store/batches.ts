@@ -1,6 +1,7 @@
 import type { Database, SqlRow, SqlTransaction, SqlValue } from '../../shared/sqlite/database.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { DecisionRow } from '../core/decision-view.ts'
+import { noteSafety } from './safety.ts'
 
 /**
  * A verified batch with everything that is kept of it. `header` is JSON for people; `cose` is what is proved. `records` is
@@ -79,6 +80,7 @@ const DECISION_COLUMNS = [
   'revises',
   'time_us',
   'body',
+  'about',
   'epoch',
   'batch_seq',
 ] as const
@@ -92,6 +94,7 @@ export function createBatchStore(db: Database): BatchStore {
         await tx.insert({ table: 'batches', columns: BATCH_COLUMNS }, rows)
         const decisions = group.flatMap(({ batch, decisions: of }) => of.map((d) => decisionRow(batch, d)))
         await tx.insert({ table: 'decisions', columns: DECISION_COLUMNS }, decisions)
+        for (const { batch, decisions: of } of group) await noteSafety(tx, batch.agent, of)
       }),
     complete: (group) =>
       db.write(async (tx) => {
@@ -157,8 +160,10 @@ async function completeBatch(
   const row = await tx.get(`SELECT seq ${at}`, values)
   if (row === undefined) return
   await tx.run(`DELETE ${at}`, values)
-  const rows = decisions.filter((d) => d.seq >= (row['seq'] as number)).map((d) => decisionRow(batch, d))
+  const own = decisions.filter((d) => d.seq >= (row['seq'] as number))
+  const rows = own.map((d) => decisionRow(batch, d))
   await tx.insert({ table: 'decisions', columns: DECISION_COLUMNS }, rows)
+  await noteSafety(tx, agent, own)
 }
 
 function batchRow(b: StoredBatch): SqlValue[] {
@@ -169,7 +174,7 @@ function batchRow(b: StoredBatch): SqlValue[] {
 
 function decisionRow(b: StoredBatch, d: BatchDecision): SqlValue[] {
   const about = [b.agent, d.seq, d.lastSeq, d.kind, d.rig, d.program, d.run, d.verdict, d.revises, d.timeUs, d.body]
-  return [...about, b.epoch, b.batchSeq]
+  return [...about, d.safety?.about ?? null, b.epoch, b.batchSeq]
 }
 
 function summaryOf(row: SqlRow): Omit<StoredBatch, 'cose' | 'records' | 'receipt' | 'header'> {

@@ -6,7 +6,7 @@ export type StoredDecision = Readonly<{
   agent: string
   seq: number
   lastSeq: number
-  kind: 'record' | 'range' | 'revision' | 'thinned'
+  kind: 'record' | 'range' | 'revision' | 'thinned' | 'safety'
   rig: string | null
   program: string | null
   run: string | null

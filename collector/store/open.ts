@@ -8,6 +8,7 @@ import { type BaselineStore, createBaselineStore } from './baselines.ts'
 import { type BatchStore, createBatchStore } from './batches.ts'
 import { createDecisionStore, type DecisionStore } from './decisions.ts'
 import { createRefusalStore, type RefusalStore } from './refusals.ts'
+import { createSafetyStore, type SafetyStore } from './safety.ts'
 import { COLLECTOR_MIGRATIONS } from './schema.ts'
 import { createSliceStore, type SliceStore } from './slices.ts'
 
@@ -18,6 +19,7 @@ export type Stores = Readonly<{
   batches: BatchStore
   decisions: DecisionStore
   refusals: RefusalStore
+  safety: SafetyStore
   slices: SliceStore
   close(): Promise<void>
 }>
@@ -39,6 +41,7 @@ export async function openStores(folder: string, clock: Pick<Clock, 'nowUs'>): P
     batches: createBatchStore(db),
     decisions: createDecisionStore(db),
     refusals: createRefusalStore(db),
+    safety: createSafetyStore(db),
     slices: createSliceStore(db),
     close: () => db.close(),
   }

@@ -93,4 +93,21 @@ CREATE TABLE baseline_downlinks (
 ) STRICT, WITHOUT ROWID;
 `,
   },
+  {
+    number: 4,
+    name: 'actions',
+    sql: `
+ALTER TABLE decisions ADD COLUMN about TEXT;
+CREATE INDEX safety_by_about ON decisions (agent, about, seq) WHERE kind = 'safety' AND about IS NOT NULL;
+
+CREATE TABLE safety_state (
+  agent TEXT NOT NULL REFERENCES agents(agent), rig TEXT NOT NULL, about TEXT NOT NULL, seq INTEGER NOT NULL,
+  state TEXT NOT NULL, stands INTEGER NOT NULL, time_us INTEGER NOT NULL,
+  PRIMARY KEY (agent, rig, about)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX safety_standing ON safety_state (stands, time_us DESC);
+CREATE INDEX safety_by_time ON safety_state (time_us DESC);
+CREATE INDEX safety_by_state ON safety_state (state, time_us DESC);
+`,
+  },
 ]

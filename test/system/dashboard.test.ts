@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node
 import { join, resolve } from 'node:path'
 import { type Browser, chromium, type Locator, type Page } from 'playwright-core'
 import t from 'tap'
+import { actionStage } from '../dashboard/action-stage.ts'
 import { type FakeCollector, startFakeCollector } from '../dashboard/fake-collector.ts'
 import {
   batchOf,
@@ -17,6 +18,7 @@ import {
   sliceOf,
   vitalsOf,
 } from '../dashboard/fleet-sample.ts'
+import { safetyOf } from '../dashboard/safety-sample.ts'
 
 const PAGE = resolve('dist', 'dashboard')
 const PAGE_BYTES_MAX = 300_000
@@ -51,6 +53,7 @@ const fakeOptions = {
     batches: [batchOf(4, FAILED_AT_US, FAILED_AT_US + 200_000), batchOf(3, FAILED_AT_US - 10_000_000, FAILED_AT_US)],
     refusals: [refusalOf('BATCH_GAP', `expected 9, got 11 ${HOSTILE}`, FAILED_AT_US)],
     baselines: bookOf(nowUs()),
+    safety: safetyOf(nowUs()),
   }),
   pulse: () =>
     fleetVitals(nowUs())
@@ -378,6 +381,7 @@ t.test('the page in a browser', async (t) => {
   await t.test('what a rig is compared with, how far that is to be believed, and who said so', (t) =>
     baselineStage(t, page, fake),
   )
+  await t.test('who may act, and how far each action has come', (t) => actionStage(t, { page, fake, picture }))
   await t.test('what comes from outside is text and unknown is never good', (t) => hostileStage(t, page, fake))
   await t.test('a lost connection is loud and ends by itself', async (t) => {
     fake = await lostStage(t, page, fake)
