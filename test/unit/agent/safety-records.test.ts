@@ -14,7 +14,8 @@ const isSafety = (item: DecisionItem): boolean => coreOf(item)['v'] === 5
 function acted(): Collected & { numbers: (number | null)[] } {
   const out = { ...collected(), numbers: [] as (number | null)[] }
   for (const input of actingInputs())
-    for (const effect of feed(out, input)) if (effect.kind === 'safety') out.numbers.push(effect.seq)
+    for (const effect of feed(out, input))
+      if (effect.kind === 'safety' && effect.change.kind !== 'alarm_state') out.numbers.push(effect.seq)
   return out
 }
 
