@@ -122,7 +122,7 @@ export const NotifyExecutorSchema = closed({
 })
 
 export const PeerExecutorSchema = closed({
-  type: Type.Literal('peer', { description: 'The peer of `peer`: an ACTION_REQUEST goes, ACTION_ACKs come (ADR 30).' }),
+  type: Type.Literal('peer', { description: 'The peer of `peer`: an ACTION_REQUEST goes, ACTION_ACKs come.' }),
 })
 
 /** Who carries out the actions of one target. */

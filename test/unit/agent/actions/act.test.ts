@@ -35,11 +35,7 @@ t.test('an action goes its whole way, each state durable before what it causes',
     world.rows.map(({ state }) => state),
     ['PROPOSED', 'GATE_PASSED', 'RELEASED', 'SENT', 'ACCEPTED', 'STARTED', 'COMPLETED'],
   )
-  t.equal(
-    order.slice(0, send).filter((name) => name === 'after record').length,
-    3,
-    'and the ledger shows it: proposed, passed, released',
-  )
+  t.equal(order.slice(0, send).filter((name) => name === 'after record').length, 3, 'and the ledger shows it: proposed, passed, released')
   t.match(world.peer.requests, [{ key: 'k1', attempt: 1, action: 'shutdown', params: { hold: true } }])
   t.same(world.told, ['sent 1'])
 })
