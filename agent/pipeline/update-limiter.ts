@@ -18,7 +18,7 @@ export class UpdateLimiter {
     const within = this.permittedUs.filter((us) => nowUs - us < MINUTE_US)
     const last = within.at(-1)
     const isSpaced = last === undefined || nowUs - last >= UPDATE_SPACING_US
-    if (!(isSpaced && within.length < UPDATES_PER_MINUTE_MAX)) return false
+    if (!(nowUs >= 0 && isSpaced && within.length < UPDATES_PER_MINUTE_MAX)) return false
     this.permittedUs = [...within, nowUs]
     return true
   }
