@@ -42,6 +42,7 @@ export function createPeerWebhook(options: PeerWebhookOptions): PeerTransport {
         if (status >= 400 && status < 500 && !NOT_REFUSED.has(status)) return 'refused' as const
         throw new HbError('EXECUTOR_UNREACHABLE', { url, reason: `status ${status}` })
       })
+      done.catch(() => undefined)
       return { handed: posted.handed, done }
     },
     async stop() {

@@ -67,7 +67,10 @@ export function createPeerZmq({ endpoint, agent, key }: PeerZmqOptions): PeerTra
       // A socket sends one at a time; none waits, because nothing waits for room.
       const handed = sent.then(() => send(frame))
       sent = handed.catch(() => undefined)
-      return { handed, done: handed.then(() => 'taken') }
+      const done = handed.then(() => 'taken' as const)
+      // Whoever waits for one of them need not wait for the other.
+      done.catch(() => undefined)
+      return { handed, done }
     },
     async stop() {
       await sent
