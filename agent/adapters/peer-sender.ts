@@ -36,8 +36,8 @@ export type PeerSenderOptions = Readonly<{
   down(reason: string): void
 }>
 
-const BREAKER = { failures: 5, windowMs: 60_000, openMs: 10_000, jitter: 0.5 } as const
-const RETRY = { firstMs: 250, maxMs: 10_000, factor: 2, jitter: 0.5 } as const
+const BREAKER = { failures: 5, windowMs: 60_000, openMs: 3000, jitter: 0.5 } as const
+const RETRY = { firstMs: 250, maxMs: 2000, factor: 2, jitter: 0.5 } as const
 /** Requests on the way at once; the others wait. */
 export const PEER_REQUESTS_OUT_MAX = 8
 /** What is on its way when the agent stops may still arrive for so long. */
