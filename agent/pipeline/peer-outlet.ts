@@ -1,5 +1,6 @@
 import type { Decision } from '../../shared/model/decision.ts'
 import type { OverallVerdict } from '../../shared/model/verdict.ts'
+import { DRIFT_STATUSES } from '../../shared/protocol/peer-contract.ts'
 import type { Micros } from '../../shared/units.ts'
 import { decisionSnapshot, driftEvent, driftMetrics, healthEvent, type Sender } from './peer-messages.ts'
 import type { PeerEvent } from './peer-queue.ts'
@@ -52,13 +53,19 @@ export class PeerOutlet {
     decision: Decision,
     { told, isArmed, nowUs, changed }: { told: Told; isArmed: boolean; nowUs: Micros; changed: boolean },
   ): void {
-    const event = driftEvent(decision, this.options.sender(), isArmed)
     // What came before a time that nobody knows of is said again after it.
-    const drift = event === null ? null : [event.status, ...driftMetrics(decision)].join('\u0000')
+    const drift = driftOf(decision)
     if (drift === told.drift || !(changed || nowUs - told.driftUs >= DRIFT_SPACING_US)) return
     told.drift = drift
+    const event = drift === null ? null : driftEvent(decision, this.options.sender(), isArmed)
     if (event === null) return
     told.driftUs = nowUs
     this.options.offer(event)
   }
+}
+
+/** Equal when a DRIFT_EVENT would say the same; null for a verdict that none is of. */
+function driftOf(decision: Decision): string | null {
+  if (!DRIFT_STATUSES.some((status) => status === decision.verdict)) return null
+  return [decision.verdict, ...driftMetrics(decision)].join('\u0000')
 }
