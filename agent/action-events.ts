@@ -1,9 +1,20 @@
 import type { Logger } from '../shared/log/logger.ts'
-import type { ActionChange, SafetyChange } from './core/safety/changes.ts'
+import type { AlarmChange } from '../shared/model/alarm.ts'
+import type { RigChange } from './core/rig-change.ts'
+import type { ActionChange } from './core/safety/changes.ts'
 import type { ActEvents } from './pipeline/act-events.ts'
 
 /** What is said of actions: by the shell that carries them out, and of what the safety kernel decided. */
-export type ActionEvents = ActEvents & Readonly<{ changed(rig: string, change: SafetyChange): void }>
+export type ActionEvents = ActEvents &
+  Readonly<{
+    changed(rig: string, change: RigChange): void
+    alarmNotTold(facts: Readonly<{ notice: string; target: string; reason: string }>): void
+  }>
+
+/** The key of an action is no secret, and what is called `key` in a log line is hidden as if it were one. */
+function shown<Facts extends Readonly<{ key: string }>>({ key, ...facts }: Facts) {
+  return { action_key: key, ...facts }
+}
 
 /** Log lines of actions. A change of state is one line; what goes on well is quiet. */
 export function createActionEvents(log: Logger): ActionEvents {
@@ -11,37 +22,40 @@ export function createActionEvents(log: Logger): ActionEvents {
     executorUp: (target) => log.info({ event: 'executor_up', target }, `${target} answers`),
     executorDown: (target, reason) =>
       log.warn({ event: 'executor_down', target, reason }, `${target} does not answer: actions on it cannot be done`),
-    sent: (facts) => log.info({ event: 'action_sent', ...facts }, `${facts.target} is asked`),
-    notSent: (facts) => log.error({ event: 'action_not_sent', ...facts }, 'an action was certainly not sent'),
+    sent: (facts) => log.info({ event: 'action_sent', ...shown(facts) }, `${facts.target} is asked`),
+    notSent: (facts) => log.error({ event: 'action_not_sent', ...shown(facts) }, 'an action was certainly not sent'),
     timeout: (facts) =>
-      log.warn({ event: 'action_timeout', ...facts }, `the ${facts.stage} of an action took too long`),
-    refused: (facts) => log.error({ event: 'action_refused', ...facts }, 'an action is not carried out'),
+      log.warn({ event: 'action_timeout', ...shown(facts) }, `the ${facts.stage} of an action took too long`),
+    refused: (facts) => log.error({ event: 'action_refused', ...shown(facts) }, 'an action is not carried out'),
     diskStalled: ({ key, mustWork, came }) =>
       log.error(
-        { event: 'action_disk_stalled', key, must_work: mustWork, came },
+        { event: 'action_disk_stalled', action_key: key, must_work: mustWork, came },
         mustWork
           ? 'the disk is stalled: a must-work action goes on and is written late'
           : 'the disk is stalled: denied',
       ),
-    ackIgnored: (facts) => log.warn({ event: 'ack_ignored', ...facts }, 'an acknowledgement that counts for nothing'),
+    ackIgnored: (facts) =>
+      log.warn({ event: 'ack_ignored', ...shown(facts) }, 'an acknowledgement that counts for nothing'),
     ledgerFailed: (error) =>
       log.error(
         { event: 'ledger_failed', code: error.code, error: error.message },
         'the ledger of actions takes nothing',
       ),
-    asked: (facts) => log.warn({ event: 'action_asked', ...facts }, 'what became of an action is asked after a start'),
+    asked: (facts) =>
+      log.warn({ event: 'action_asked', ...shown(facts) }, 'what became of an action is asked after a start'),
     orphan: (facts) =>
-      log.error({ event: 'action_orphan', ...facts }, 'the ledger knew of an action and the journal does not'),
+      log.error({ event: 'action_orphan', ...shown(facts) }, 'the ledger knew of an action and the journal does not'),
     budget: ({ key, level, spentUs, fttiUs }) => {
-      const facts = { event: 'reaction_budget', key, level, spent_us: spentUs, ftti_us: fttiUs }
+      const facts = { event: 'reaction_budget', action_key: key, level, spent_us: spentUs, ftti_us: fttiUs }
       if (level === 'CRITICAL') log.error(facts, 'the fault tolerant time of an action is used up')
       else log.warn(facts, 'most of the fault tolerant time of an action is used up')
     },
+    alarmNotTold: (facts) => log.error({ event: 'alarm_not_told', ...facts }, 'nobody was told of a CRITICAL alarm'),
     changed: (rig, change) => tellChange(log, rig, change),
   }
 }
 
-function tellChange(log: Logger, rig: string, change: SafetyChange): void {
+function tellChange(log: Logger, rig: string, change: RigChange): void {
   switch (change.kind) {
     case 'action':
       tellAction(log, change)
@@ -58,6 +72,9 @@ function tellChange(log: Logger, rig: string, change: SafetyChange): void {
       else log.warn(facts, text)
       return
     }
+    case 'alarm_state':
+      tellAlarm(log, rig, change.change)
+      return
     case 'refused':
       log.warn(
         { event: 'safety_refused', rig, input: change.input, subject: change.subject, reasons: change.reasons },
@@ -74,6 +91,19 @@ function tellChange(log: Logger, rig: string, change: SafetyChange): void {
   }
 }
 
+/** What people are to be told stands out by its severity; everything else that happens to an alarm is written down. */
+function tellAlarm(log: Logger, rig: string, change: AlarmChange): void {
+  const { kind, id, occurrence, severity, from, to, announce, endUs, text, refused } = change
+  const facts = {
+    ...{ event: 'alarm', rig, change: kind, alarm: id, occurrence, severity, from, to, announce, t_us: endUs },
+    ...(refused === null ? {} : { refused }),
+  }
+  const line = `${rig}: ${id === '' ? 'alarms' : id} ${kind}: ${text}`
+  if (!announce) log.info(facts, line)
+  else if (severity === 'CRITICAL') log.error(facts, line)
+  else log.warn(facts, line)
+}
+
 /** Grave ends are errors, whatever was asked. */
 const GRAVE = ['VERIFY_FAILED', 'FAILED', 'TIMED_OUT', 'REJECTED', 'UNKNOWN_OUTCOME']
 
@@ -81,7 +111,7 @@ function tellAction(log: Logger, change: ActionChange): void {
   const { key, rig, rule, episode, action, target, state, from, reasons, attempt, endUs, note } = change
   const facts = {
     ...{ event: 'action', rig, rule, episode, action, target, state, from, reasons, attempt },
-    ...{ t_us: endUs, key, ...(note === '' ? {} : { note }) },
+    ...{ t_us: endUs, action_key: key, ...(note === '' ? {} : { note }) },
   }
   const text = `${rig}: ${action} of ${target} is ${state}`
   if (GRAVE.includes(state)) log.error(facts, text)

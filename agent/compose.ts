@@ -291,6 +291,7 @@ function addServers(at: Running, listening: (address: string) => void): void {
     run: (order) => loop.orders.run(order, randomInt(0x10000)),
     channel: (order) => loop.orders.channel(order),
     orders: () => loop.orders.desktop(),
+    alarms: () => loop.orders.alarms(),
     order: (signed) => loop.orders.signed(signed),
     status,
     detail,

@@ -176,6 +176,7 @@ export class AgentLoop {
     const must = (input: JournalInput): void => {
       if (this.intake.take(input) === null) throw this.intake.refusals.last!
     }
+    await this.actions?.restore(this.options.recovered.actions)
     must({ kind: 'operator', nowUs, command: 'agent_start', bootId: identity.bootId, version: identity.code.version })
     const inForce = this.evaluation.state.settings?.configDigest
     if (inForce === undefined || !equalBytes(inForce, configDigest(files))) must({ kind: 'config', nowUs, files })
@@ -185,7 +186,7 @@ export class AgentLoop {
       this.cancels.push(this.clockWatch.start())
       this.cancels.push(clock.every(slideMs, () => this.tick()))
     }
-    await this.actions?.start(this.options.recovered.actions)
+    await this.actions?.start()
     // Nothing may come between a loss and a state behind it: the next start must not have to look for it again.
     if (this.options.recovered.loss !== null) await this.saveCheckpoint()
     this.cancels.push(this.damage.start())

@@ -1,6 +1,7 @@
 import type { MetricSource } from '../shared/lib/metrics.ts'
 import { SESSION_STATES } from '../shared/protocol/session.ts'
 import type { Uplink } from './adapters/ws-uplink.ts'
+import { alarmMetrics } from './alarm-metrics.ts'
 import { baselineMetrics } from './baseline-metrics.ts'
 import { missingOf } from './core/accept.ts'
 import type { RevisionCounts } from './core/state.ts'
@@ -17,6 +18,7 @@ export function agentMetrics(loop: AgentLoop, storage: AgentStorage, uplink: Upl
     ...decisionMetrics(loop),
     ...revisionMetrics(loop),
     ...baselineMetrics(loop),
+    ...alarmMetrics(loop),
     ...loopMetrics(loop, storage),
     ...outboxMetrics(storage, uplink),
     ...fillMetrics(storage),

@@ -3,12 +3,14 @@ import type { Clock } from '../shared/lib/clock.ts'
 import type { RigPolicy } from '../shared/model/actions-policy.ts'
 import type { Micros } from '../shared/units.ts'
 import type { ActionEvents } from './action-events.ts'
+import type { RigChange } from './core/rig-change.ts'
 import { openActions } from './core/rig-safety.ts'
-import type { ActionChange, SafetyChange, SafetyInput } from './core/safety/changes.ts'
+import type { ActionChange, SafetyInput } from './core/safety/changes.ts'
 import type { EvaluatorState } from './core/state.ts'
 import { Acts } from './pipeline/act.ts'
 import { actionFacts } from './pipeline/action-facts.ts'
 import { type ActionLedger, recordReplayed } from './pipeline/action-ledger.ts'
+import { AlarmNotices } from './pipeline/alarm-notices.ts'
 import { createReactionTimes, type ReactionTimes } from './pipeline/reaction-times.ts'
 import type { Executor } from './ports.ts'
 
@@ -39,41 +41,47 @@ export class RigActions {
   readonly times: ReactionTimes = createReactionTimes()
   private readonly options: RigActionsOptions
   private readonly acts: Acts
-  private listeners: SafetyChange[][] = []
+  private readonly notices: AlarmNotices
+  private listeners: RigChange[][] = []
 
   constructor(options: RigActionsOptions) {
     const { clock, ledger, executors, events } = options
     this.options = options
     this.ledger = ledger
+    this.notices = new AlarmNotices({ executors, state: () => options.state(), notTold: events.alarmNotTold })
     this.acts = new Acts({
       ...{ clock, ledger, events, times: this.times },
       executors,
+      otherAck: (ack) => this.notices.ack(ack),
       journalSync: () => options.journalSync(),
       submit: (rig, input) => options.take(journaled(rig, input, options.nowUs())),
       facts: (change) => actionFacts(this.policies(), change),
     })
   }
 
-  /**
-   * Begins to carry out: what the journal said anew is in the ledger first, then what was open when the agent ended is
-   * looked into (SE-15).
-   */
-  async start(replayed: readonly ActionChange[]): Promise<void> {
+  /** Brings the ledger up to what the journal said anew. Before anything else happens: the steps of an action are in order. */
+  async restore(replayed: readonly ActionChange[]): Promise<void> {
     await recordReplayed(this.ledger, oneByOne(replayed))
+  }
+
+  /** Begins to carry out: what was open when the agent ended is looked into first (SE-15). */
+  async start(): Promise<void> {
     const nowUs = this.options.nowUs()
     await this.acts.start(this.options.state().rigs.flatMap((rig) => openActions(rig, nowUs)))
+    this.notices.start()
   }
 
   /** Takes what the kernel said about a rig. */
-  take(rig: string, change: SafetyChange): void {
+  take(rig: string, change: RigChange): void {
     for (const listener of this.listeners) listener.push(change)
     this.options.events.changed(rig, change)
     if (change.kind === 'action') this.acts.take(change)
+    else if (change.kind === 'alarm_state') this.notices.take(rig, change.change)
   }
 
   /** Runs something, and gives what the kernel said meanwhile. */
-  told(run: () => void): readonly SafetyChange[] {
-    const said: SafetyChange[] = []
+  told(run: () => void): readonly RigChange[] {
+    const said: RigChange[] = []
     this.listeners = [...this.listeners, said]
     try {
       run()

@@ -27,6 +27,7 @@ export const AGENT_COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = ne
   ['disarm', async () => (await import('../agent/cli/arm.ts')).disarmCommand],
   ['inhibit', async () => (await import('../agent/cli/arm.ts')).inhibitCommand],
   ['rearm', async () => (await import('../agent/cli/arm.ts')).rearmCommand],
+  ['alarms', async () => (await import('../agent/cli/alarms.ts')).alarmsCommands],
   ['actions', async () => (await import('../agent/cli/actions.ts')).actionsCommands],
   ['orders', async () => (await import('../agent/cli/orders.ts')).ordersCommands],
   ['analyze', async () => (await import('../agent/cli/analyze.ts')).analyzeCommand],

@@ -1,6 +1,6 @@
 /**
  * How well the tests of the safety kernel tell a wrong kernel from the right one (SE-43, decisions 30): each of many small
- * changes to it should make a test fail. `npm run mutate [-- --only NAME] [-- --json]`; about two minutes on two cores.
+ * changes to it should make a test fail. `npm run mutate [-- --only NAME] [-- --json]`; two to three minutes on two cores.
  *
  * The score is said for a digest of the kernel's sources: another kernel has another score. Exits with 1 below the goal.
  */

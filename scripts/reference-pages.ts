@@ -5,6 +5,7 @@ import { VERDICT_EXIT } from '../shared/model/verdict.ts'
 import { peerSchemaFiles } from '../shared/protocol/peer-contract.ts'
 import { createProgram } from './program.ts'
 import { cliMarkdown, errorsMarkdown, exitCodesMarkdown } from './reference.ts'
+import { allClaims, traceabilityMarkdown } from './traceability.ts'
 
 /** Folder of the generated reference in the project. */
 export const REFERENCE_FOLDER = 'docs/reference'
@@ -16,6 +17,7 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['exit-codes.md', exitCodesMarkdown(ERRORS, VERDICT_EXIT)],
     ['cli.md', cliMarkdown(await createProgram())],
     ['config.md', configReferenceMarkdown()],
+    ['traceability.md', traceabilityMarkdown(allClaims())],
     ['openapi.json', await openApiText()],
     ...peerPages(),
   ])

@@ -40,6 +40,8 @@ export type ControlAnswers = Readonly<{
   detail(): Readonly<Record<string, unknown>>
   /** What a person who is about to sign an order must be shown. */
   orders(): Readonly<Record<string, unknown>>
+  /** Alarms of the rigs: how they stand, what was said of them, and what they ask of people. */
+  alarms(): Readonly<Record<string, unknown>>
   /** Takes a signed order. */
   order(signed: Uint8Array): Readonly<Record<string, unknown>>
   /** Takes a signed bundle of a configuration, whole or not at all. */
@@ -117,6 +119,7 @@ export function createControlServer(
     'POST /bundle': (body) =>
       refusable(BUNDLE, body, ({ bundle }) => answers.bundle(new Uint8Array(Buffer.from(bundle, 'base64')))),
     'GET /orders': () => ({ code: 200, body: answers.orders() }),
+    'GET /alarms': () => ({ code: 200, body: answers.alarms() }),
     'GET /status': () => ({ code: 200, body: answers.status() }),
     'GET /top': () => ({ code: 200, body: answers.detail() }),
   }
@@ -158,7 +161,7 @@ function wrongAt(shape: TSchema, body: unknown): string {
 /** @throws HbError AGENT_NOT_RUNNING, or what the agent refused with. */
 export function askAgent(
   folder: string,
-  path: '/run' | '/channel' | '/orders' | '/bundle' | '/receipts' | '/status' | '/top',
+  path: '/run' | '/channel' | '/orders' | '/bundle' | '/receipts' | '/status' | '/top' | '/alarms',
   body?:
     | RunCommand
     | ChannelCommand

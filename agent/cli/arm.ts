@@ -2,12 +2,10 @@ import type { Command, CommandOptions } from 'commander'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { spanOption } from '../../shared/lib/span.ts'
-import { PERSONS_NOTE } from '../../shared/model/order.ts'
+import { NOT_AN_E_STOP, PERSONS_NOTE } from '../../shared/model/order.ts'
 import { fetchDesktop, giveOrder, type OrderOptions, reportOrder, rigMeant } from './order-client.ts'
 
 type RigOptions = OrderOptions & Readonly<{ rig?: string; for?: string }>
-
-const NOT_AN_E_STOP = 'not an E-stop and not a certified safety function: a hardwired layer must exist'
 
 /** Adds `hb arm`, which is `hb arm on`, and `hb arm show`. */
 export function armCommands(program: Command): void {

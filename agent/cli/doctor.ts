@@ -11,11 +11,13 @@ import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table } from '../../shared/lib/command-output.ts'
 import type { ChannelReplaced } from '../../shared/model/input.ts'
+import { NOT_AN_E_STOP } from '../../shared/model/order.ts'
 import { systemFiles } from '../adapters/files.ts'
 import { lockHolder } from '../adapters/state-folder.ts'
 import { type OverdueCalibration, overdueCalibrations } from '../pipeline/calibrations.ts'
 import { viewStorage } from '../storage.ts'
 import { replacedSensors } from './channel.ts'
+import { actionFindings } from './doctor-actions.ts'
 import { bundleFindings } from './doctor-bundle.ts'
 
 type DoctorOptions = Readonly<{ config?: string; state?: string; json?: boolean }>
@@ -30,7 +32,9 @@ const REACH_WITHIN_MS = 3000
 export function doctorCommand(program: Command): void {
   program
     .command('doctor')
-    .description('look for what would keep an agent from working: clock, disk, keys, configuration, state, collector')
+    .description(
+      'look for what would keep an agent from working: clock, disk, keys, configuration, state, collector, actions',
+    )
     .option('--config <file>', 'runtime.yaml to look at')
     .option('--state <dir>', 'state folder to look at')
     .option('--json', 'one JSON object')
@@ -53,13 +57,14 @@ async function examine(options: DoctorOptions): Promise<void> {
   if (options.config !== undefined) findings.push(...(await configFindings(options.config)))
   if (options.state !== undefined)
     findings.push(...stateFindings(options.state), ...bundleFindings(options.state, options.config))
-  findings.push(...(await calibrationFindings(options)))
+  findings.push(...(await calibrationFindings(options)), ...(await actionFindings(options)))
   const failed = findings.filter((f) => !f.ok).length
   const rows = findings.map((f) => [f.warns === true ? 'warn' : f.ok ? 'ok  ' : 'FAIL', f.check, f.detail])
-  printResult(options.json, { ok: failed === 0, findings }, [
+  printResult(options.json, { ok: failed === 0, findings, note: NOT_AN_E_STOP }, [
     ...table(rows),
     ...findings.flatMap((f) => (f.remedy === undefined ? [] : [`remedy for ${f.check}: ${f.remedy}`])),
     failed === 0 ? 'all well' : `${failed} of ${findings.length} failed`,
+    `(${NOT_AN_E_STOP})`,
   ])
   if (failed > 0) process.exitCode = FAILED_EXIT
 }

@@ -7,6 +7,7 @@ import { numberOption, printResult, table } from '../../shared/lib/command-outpu
 import type { Rule } from '../../shared/model/actions-policy.ts'
 import { ruleNeeds, ruleSentence, voteWords } from '../../shared/model/policy-words.ts'
 import { escalationBudget, type Measured, type ReactionBudget, ruleBudget } from '../../shared/model/reaction-budget.ts'
+import { policyTestCommand } from './policy-test.ts'
 
 /** Exit code when something refuses the policy (sysexits: data). */
 const FOUND_EXIT = 65
@@ -21,7 +22,7 @@ type PolicyOptions = Readonly<{
   json?: boolean
 }>
 
-/** Adds `hb policy lint` and `hb policy explain`. */
+/** Adds `hb policy lint`, `hb policy explain` and `hb policy test`. */
 export function policyCommands(program: Command): void {
   const policy = program.command('policy').description('policies of actions: what is done when')
   const options = (command: Command): Command =>
@@ -45,6 +46,7 @@ export function policyCommands(program: Command): void {
       .description('say a rule as one sentence, with its vote in words and its reaction term by term')
       .argument('<rule>', 'id of the rule'),
   ).action(explainRule)
+  policyTestCommand(policy)
 }
 
 /** @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE, USAGE */

@@ -1,11 +1,14 @@
 import type { Canonical } from '../../shared/model/decision.ts'
 import type { Micros } from '../../shared/units.ts'
+import { type AlarmState, createAlarms } from './alarms/state.ts'
 import { kindAt, type Slide } from './decide.ts'
 import type { Judgement } from './judge.ts'
 import { type LastSlide, lastSlideOf, type MetricFacts } from './last-slide.ts'
 import { type Origins, provenanceSince, publisherSince } from './origins.ts'
+import { alarmsOnInput, alarmsOnSlide, alarmsUnder } from './rig-alarms.ts'
+import type { RigChange } from './rig-change.ts'
 import { carryOver } from './safety/carry-over.ts'
-import type { ActionChange, SafetyChange, SafetyInput } from './safety/changes.ts'
+import type { ActionChange, SafetyInput } from './safety/changes.ts'
 import { safetyAtInput, safetyAtSlide } from './safety/engine.ts'
 import type { KeyOf, MetricSeen, Seen } from './safety/seen.ts'
 import { createSafety, type SafetyState } from './safety/state.ts'
@@ -15,6 +18,7 @@ import type { RigState } from './state.ts'
 /** What is remembered for the actions of one rig: what the kernel knows, and the slide that it last looked at. */
 export type RigSafety = {
   kernel: SafetyState
+  alarms: AlarmState
   last: LastSlide | null
   /** When the clock was last stepped; −1 for never. */
   steppedUs: Micros
@@ -22,39 +26,44 @@ export type RigSafety = {
 
 /** null for a rig without a policy: nothing is ever done there. */
 export function createRigSafety({ safety }: Pick<RigSettings, 'safety'>): RigSafety | null {
-  return safety === undefined ? null : { kernel: createSafety(safety.policy), last: null, steppedUs: -1 }
+  if (safety === undefined) return null
+  const { policy, alarms } = safety
+  return { kernel: createSafety(policy), alarms: createAlarms(alarms.definitions), last: null, steppedUs: -1 }
 }
 
 /** Takes over what was remembered under another configuration; what that ends is said. */
-export function actUnder(rig: RigState, old: RigState, nowUs: Micros): readonly SafetyChange[] {
+export function actUnder(rig: RigState, old: RigState, nowUs: Micros): readonly RigChange[] {
   const [before, now] = [old.settings.safety, rig.settings.safety]
   if (old.safety === null || before === undefined) return []
   const policy = now?.policy ?? { ...before.policy, rules: [], interlocks: [], budgets: [], hazards: [], targets: [] }
   const { kernel, changes } = carryOver(old.safety.kernel, { before: before.policy, now: policy, nowUs })
   if (rig.safety !== null) Object.assign(rig.safety, { kernel, steppedUs: old.safety.steppedUs })
-  return changes
+  return [...changes, ...alarmsUnder(rig, old, changes, nowUs)]
 }
 
-/** Hands the slide that was just decided to the kernel. Call it while its windows are there. */
+/** Hands the slide that was just decided to the kernel, then to the alarms. Call it while its windows are there. */
 export function actOnSlide(
   rig: RigState,
   { slide, judgements, nowUs }: { slide: Slide; judgements: readonly Judgement[]; nowUs: Micros },
   digests: Digests,
-): SafetyChange[] {
+): RigChange[] {
   const { safety, settings } = rig
   if (safety === null || settings.safety === undefined) return []
-  safety.last = lastSlideOf(rig, slide, judgements)
-  const seen = seenOf(rig, { last: safety.last, ruled: settings.safety, nowUs })
-  return safetyAtSlide(safety.kernel, settings.safety.policy, seen, keyWith(digests))
+  const last = lastSlideOf(rig, slide, judgements)
+  safety.last = last
+  const seen = seenOf(rig, { last, ruled: settings.safety, nowUs })
+  const said = safetyAtSlide(safety.kernel, settings.safety.policy, seen, keyWith(digests))
+  return [...said, ...alarmsOnSlide(rig, { last, seen, said })]
 }
 
 /** Hands an input about actions to the kernel. Before the first slide nothing is known, and it says so itself. */
-export function actOnInput(rig: RigState, input: SafetyInput, nowUs: Micros, digests: Digests): SafetyChange[] {
+export function actOnInput(rig: RigState, input: SafetyInput, nowUs: Micros, digests: Digests): RigChange[] {
   const { safety, settings } = rig
   if (safety === null || settings.safety === undefined) return []
   const last = safety.last ?? NOTHING_DECIDED
   const seen = seenOf(rig, { last, ruled: settings.safety, nowUs })
-  return safetyAtInput(safety.kernel, settings.safety.policy, input, seen, keyWith(digests))
+  const said = safetyAtInput(safety.kernel, settings.safety.policy, input, seen, keyWith(digests))
+  return [...said, ...alarmsOnInput(rig, said, nowUs)]
 }
 
 const NOTHING_DECIDED: LastSlide = { endUs: -1, verdict: 'NO_TEST', event: null, metrics: [] }

@@ -1,3 +1,4 @@
+import { isAlarmOrder } from '../../shared/model/action-input.ts'
 import type { FrameResult } from '../../shared/model/input.ts'
 import type { Micros } from '../../shared/units.ts'
 import { acceptFrame, refuseFrame } from './accept.ts'
@@ -11,8 +12,10 @@ import { emptyAll } from './panes.ts'
 import { forgetAllDepartures } from './persistence.ts'
 import { replaceChannel } from './replaced.ts'
 import { noteFirst, type Revision, restartSlower, reviseClosed } from './revise.ts'
+import { orderAlarm } from './rig-alarms.ts'
+import type { RigChange } from './rig-change.ts'
 import { actOnInput, actOnSlide } from './rig-safety.ts'
-import type { SafetyChange, SafetyInput } from './safety/changes.ts'
+import type { SafetyInput } from './safety/changes.ts'
 import type { Digests } from './settings.ts'
 import { closePanes } from './slide.ts'
 import type { RigState } from './state.ts'
@@ -32,8 +35,8 @@ export type Time = Readonly<{
 /** What happens on one rig, before it has a place among what happens on others. */
 export type RigOutcome =
   | Revision
-  /** What the safety kernel has to say. */
-  | Readonly<{ kind: 'safety'; changes: readonly SafetyChange[] }>
+  /** What the safety kernel and the alarms have to say. */
+  | Readonly<{ kind: 'safety'; changes: readonly RigChange[] }>
   | Readonly<{ kind: 'late'; samples: readonly LateSample[]; more: number }>
   /** `judgements` are for looking only; null where nobody will. */
   | Readonly<{ kind: 'slide'; slide: Slide; judgements: readonly Judgement[] | null }>
@@ -61,7 +64,9 @@ export function takeOnRig(
   } else if (input.kind === 'mode' && input.rig === id) changeMode(rig, input.mode, nowUs)
   else if (input.kind === 'run' && input.rig === id) changeRun(rig, input)
   else if (input.kind === 'channel' && input.rig === id) replaceChannel(rig, input, nowUs)
-  else {
+  else if (input.kind === 'policy' && isAlarmOrder(input.order)) {
+    if (input.rig === id) pushSafety(outcomes, orderAlarm(rig, input.order, nowUs))
+  } else {
     const about = safetyInput(input, rig)
     if (about !== null) pushSafety(outcomes, actOnInput(rig, about, nowUs, digests))
   }
@@ -73,11 +78,11 @@ function safetyInput(input: RigInput, { settings: { rig }, safety }: RigState): 
   if (input.kind === 'operator')
     return safety?.kernel.arm.state === 'ARMED' ? { kind: 'disarm', by: 'agent', reason: input.command } : null
   if (input.kind === 'action_transition') return input.rig === rig ? input.step : null
-  if (input.kind === 'policy') return input.rig === rig ? input.order : null
+  if (input.kind === 'policy') return input.rig === rig && !isAlarmOrder(input.order) ? input.order : null
   return input.kind === 'ack' && input.rig === rig ? input : null
 }
 
-function pushSafety(outcomes: RigOutcome[], changes: readonly SafetyChange[]): void {
+function pushSafety(outcomes: RigOutcome[], changes: readonly RigChange[]): void {
   if (changes.length > 0) outcomes.push({ kind: 'safety', changes })
 }
 

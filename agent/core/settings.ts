@@ -1,4 +1,5 @@
 import type { MetricProvenance, RigPolicy } from '../../shared/model/actions-policy.ts'
+import type { RigAlarms } from '../../shared/model/alarm.ts'
 import type {
   BaselineGate,
   BaselineKind,
@@ -19,7 +20,7 @@ import type { RigState } from './state.ts'
  */
 export const EVALUATOR_VERSION = 3
 /** Version of the layout of a snapshot. A checkpoint of another layout is passed over and the journal replayed. */
-export const STATE_LAYOUT = 5
+export const STATE_LAYOUT = 6
 
 /** A window is judged when it holds this share of the samples that the nominal rate promises; below it is INSUFFICIENT. */
 export const WINDOW_FILL_RATIO = 0.8
@@ -162,6 +163,7 @@ export type RigSettings = Readonly<{
 /** Under what a rig is acted on. */
 export type RuledSettings = Readonly<{
   policy: RigPolicy
+  alarms: RigAlarms
   /** Where each metric comes from, in the order of the metrics. */
   trails: readonly MetricProvenance[]
   /** Digest in hex of everything in force: files and evaluator. An arming holds for it alone (SE-22). */

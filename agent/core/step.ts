@@ -8,6 +8,7 @@ import { emptyAll } from './panes.ts'
 import { leaveWindows, rebased } from './rebase.ts'
 import { closeRange } from './record.ts'
 import { restartSlower } from './revise.ts'
+import type { RigChange } from './rig-change.ts'
 import { actUnder } from './rig-safety.ts'
 import {
   advanceRig,
@@ -19,7 +20,6 @@ import {
   type Time,
   takeOnRig,
 } from './rig-step.ts'
-import type { SafetyChange } from './safety/changes.ts'
 import { type RevisedEffect, sequenceOutcome } from './sequence.ts'
 import { CLOCK_STEP_US, type Digests, type EvaluatorSettings, GAP_US } from './settings.ts'
 import { createRigState, type EvaluatorState, noRecord, type RigState } from './state.ts'
@@ -41,7 +41,7 @@ export type Effect =
   | RevisedEffect
   | LateEffect
   /** An action, an arming or an alarm changes: to be written down, and carried out as it says. */
-  | Readonly<{ kind: 'safety'; rig: string; change: SafetyChange }>
+  | Readonly<{ kind: 'safety'; rig: string; change: RigChange }>
   | Readonly<{ kind: 'request_action'; rig: string; seq: number; action: 'notify'; outcome: 'would_have_done' }>
 
 /**

@@ -37,6 +37,8 @@ export type ActOptions = Readonly<{
   /** By target. */
   executors: ReadonlyMap<string, Executor>
   facts(change: ActionChange): ActionFacts | null
+  /** Whether an acknowledgement is of something else than an action; who says so has dealt with it. Absent: none is. */
+  otherAck?(ack: ExecutorAck): boolean
   times: ReactionTimes
   events: ActEvents
   stallMs?: Millis
@@ -73,14 +75,21 @@ export class Acts {
     for (const executor of this.options.executors.values()) {
       const { target } = executor
       await executor.start({
-        ack: (ack) => this.takeAck(ack),
+        ack: (ack) => {
+          // Who answers was verified by the link; the kernel knows peers by the target that they stand for.
+          const named = { ...ack, from: target }
+          if (this.options.otherAck?.(named) !== true) this.takeAck(named)
+        },
         up: () => this.options.events.executorUp(target),
         down: (reason) => this.options.events.executorDown(target, reason),
       })
     }
     // The journal is the truth: a power cut may have left the ledger behind it, or ahead of it.
     const known = new Set(open.map(({ key }) => key))
-    for (const action of await this.options.ledger.open()) if (!known.has(action.key)) closeOrphan(this, action)
+    for (const action of await this.options.ledger.open()) {
+      // What ended since the start may still be on its way to the ledger.
+      if (!known.has(action.key) && !this.ended.has(action.key)) closeOrphan(this, action)
+    }
     for (const change of open) openAgain(this, change)
   }
 
@@ -137,7 +146,11 @@ export class Acts {
 
   private begin(change: ActionChange): LiveAction | null {
     const { clock, facts, events, submit } = this.options
-    if (hasEnded(change.state) || this.ended.has(change.key)) return null
+    if (this.ended.has(change.key)) return null
+    if (hasEnded(change.state)) {
+      this.forget(change)
+      return null
+    }
     const known = facts(change)
     if (known === null || this.live.size >= LIVE_ACTIONS_MAX) {
       const reason = known === null ? 'NO_POLICY' : 'TOO_MANY_OPEN'

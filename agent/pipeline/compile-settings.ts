@@ -77,10 +77,11 @@ function compileRig(rig: RigConfig, parsed: ParsedRuntime, files: readonly Journ
 /** What may be done to a rig. An arming holds for exactly these files under this evaluator (SE-22). */
 function compileSafety(rig: RigConfig, parsed: ParsedRuntime, digest: Uint8Array): Pick<RigSettings, 'safety'> {
   const policy = parsed.policies.get(rig.rig)
-  if (policy === undefined) return {}
+  const alarms = parsed.alarms.get(rig.rig)
+  if (policy === undefined || alarms === undefined) return {}
   const trails = [...(parsed.provenance.get(rig.rig) ?? [])].sort((a, b) => (a.metric < b.metric ? -1 : 1))
   const config = toHex(digestOf(DOMAIN.config, canonicalBytes([digest, EVALUATOR_VERSION])))
-  return { safety: { policy, trails, config } }
+  return { safety: { policy, alarms, trails, config } }
 }
 
 /** The metrics of every mode; modes without changes of their own share one list. */

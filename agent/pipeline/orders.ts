@@ -3,10 +3,11 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 import type { RigPolicy } from '../../shared/model/actions-policy.ts'
 import { type Order, PERSONS_NOTE } from '../../shared/model/order.ts'
 import type { Micros } from '../../shared/units.ts'
-import type { SafetyChange } from '../core/safety/changes.ts'
+import type { RigChange } from '../core/rig-change.ts'
 import type { SafetyState } from '../core/safety/state.ts'
 import type { EvaluatorState } from '../core/state.ts'
-import { actionNeedsTwo, policyOrder } from './action-orders.ts'
+import { actionNeedsTwo, alarmOrder, isOfAlarm, policyOrder } from './action-orders.ts'
+import { alarmsView } from './alarm-view.ts'
 import { type ChannelOrder, channelInput } from './channels.ts'
 import type { Intake } from './intake.ts'
 import { modeInput, modeNeedsTwo, permitted } from './modes.ts'
@@ -24,7 +25,7 @@ export type OrdersOptions = Readonly<{
   replaced(facts: { rig: string; metric: string; channel: string; serial: string; due: string }): void
   mode(facts: { rig: string; from: string; to: string; by: string; reason: string }): void
   /** Runs something, and gives what the safety kernel said meanwhile; nothing of it where rigs are evaluated on threads. */
-  told(run: () => void): readonly SafetyChange[]
+  told(run: () => void): readonly RigChange[]
 }>
 
 /** What operators order of a running agent. An order is an input like any other: journaled first, then evaluated. */
@@ -94,6 +95,12 @@ export class Orders {
     }
   }
 
+  /** The alarms of every rig that has any. */
+  alarms(): Record<string, unknown> {
+    const { nowUs } = this.options
+    return { rigs: this.options.state().rigs.flatMap((rig) => alarmsView(rig, nowUs()) ?? []) }
+  }
+
   private needsTwo(order: Order): boolean {
     if (order.kind === 'mode') return modeNeedsTwo(this.options.state(), order)
     return actionNeedsTwo(this.policyOf(order.rig), order)
@@ -116,17 +123,17 @@ export class Orders {
     return { from, to: input.mode, t_us: nowUs }
   }
 
-  /** Journals an order about actions, and tells what the kernel has against it. */
-  private act({ order, by, statements }: Ordered): Record<string, unknown> {
-    const { rig } = order
+  /** Journals an order about actions or alarms, and tells what stands against it. */
+  private act({ order: signed, by, statements }: Ordered): Record<string, unknown> {
+    const { rig, kind } = signed
     if (this.policyOf(rig) === null) throw new HbError('POLICY_MISSING', { rig })
     const nowUs = this.options.nowUs()
+    const order = isOfAlarm(signed) ? alarmOrder(signed, by) : policyOrder(signed, by)
     const said = this.options.told(() => {
-      this.take({ kind: 'policy', nowUs, rig, order: policyOrder(order, by), statements })
+      this.take({ kind: 'policy', nowUs, rig, order, statements })
     })
-    const refusal = said.find((change) => change.kind === 'refused')
-    if (refusal?.kind === 'refused')
-      throw new HbError('ORDER_NOT_FOLLOWED', { order: order.kind, rig, reasons: refusal.reasons.join(', ') })
+    const reasons = said.flatMap(refusedBy)
+    if (reasons.length > 0) throw new HbError('ORDER_NOT_FOLLOWED', { order: kind, rig, reasons: reasons.join(', ') })
     return { t_us: nowUs, changes: said.length }
   }
 
@@ -134,6 +141,12 @@ export class Orders {
     const { intake } = this.options
     if (intake.take(input) === null) throw intake.refusals.last!
   }
+}
+
+function refusedBy(change: RigChange): readonly string[] {
+  if (change.kind === 'refused') return change.reasons
+  if (change.kind !== 'alarm_state' || change.change.refused === null) return []
+  return [change.change.refused]
 }
 
 function armView({ arm, inhibits, open, alarms, rules }: SafetyState): Record<string, unknown> {

@@ -1,5 +1,6 @@
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
 import type { Micros } from '../../shared/units.ts'
+import type { AlarmState } from '../core/alarms/state.ts'
 import type { Ledger } from '../core/ledger.ts'
 import { pendingOf, sayPending } from '../core/panes.ts'
 import { createRigState, type RevisionCounts, type RigState } from '../core/state.ts'
@@ -25,12 +26,14 @@ export type RigView = Readonly<{
   settled: LedgerCounts
   /** Of the second look; null without one. */
   revisions: RevisionCounts | null
+  /** Null without a policy, and where nobody looks: there is much of it. */
+  alarms: AlarmState | null
 }>
 
 type SourceView = Readonly<{ name: string; first: number; highest: number; missing: number; lastUs: Micros }>
 
-/** `refusedBefore` is what {@link refusalsOf} gave at the last view; −1 for the first. */
-export function viewOf(rig: RigState, refusedBefore: number): RigView {
+/** `refusedBefore` is what {@link refusalsOf} gave at the last view; −1 for the first. `look`: somebody may look at alarms. */
+export function viewOf(rig: RigState, refusedBefore: number, look: boolean): RigView {
   const pending = new Float64Array(rig.settings.metrics.length)
   for (let m = 0; m < pending.length; m += 1) pending[m] = pendingOf(rig.panes, m)
   return {
@@ -53,6 +56,8 @@ export function viewOf(rig: RigState, refusedBefore: number): RigView {
     missingBefore: rig.sources.missingBefore,
     settled: rig.settled,
     revisions: rig.slower === null ? null : { ...rig.slower.counts },
+    // A copy, like the rest: it is changed in place while the view is still read.
+    alarms: look && rig.safety !== null ? structuredClone(rig.safety.alarms) : null,
   }
 }
 
@@ -67,7 +72,7 @@ export function refusalsOf(rig: RigState): number {
 export function lookAlike(rig: RigState): RigState {
   const alike = createRigState(rig.settings)
   Object.assign(alike, { mode: rig.mode, run: rig.run, replaced: new Map(rig.replaced) })
-  applyView(alike, viewOf(rig, -1))
+  applyView(alike, viewOf(rig, -1, true))
   return alike
 }
 
@@ -90,6 +95,7 @@ export function applyView(rig: RigState, view: RigView): void {
     missingBefore: view.missingBefore,
   }
   rig.settled = view.settled
+  if (rig.safety !== null && view.alarms !== null) rig.safety.alarms = view.alarms
   if (rig.slower !== null && view.revisions !== null) rig.slower.counts = view.revisions
 }
 

@@ -86,7 +86,7 @@ export class Shard {
     }
     if (look) this.showLast(outcomes)
     const views = this.rigs.map((at): [number, RigView] => {
-      const view = viewOf(at.rig, at.refused)
+      const view = viewOf(at.rig, at.refused, look)
       at.refused = refusalsOf(at.rig)
       return [at.index, view]
     })

@@ -1,16 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { Push } from 'zeromq'
 import { freePort } from '../../test/support/bench-folder.ts'
-import { baselineMetric, baselineRecord, certifiedBundle, privatePem } from '../../test/support/certified-baselines.ts'
-import { PEOPLE, publicPem } from '../../test/support/operator-keys.ts'
+import { armTrip, CALM_MS, hornArgs, TRIP_MS, TripTelemetry, tripRig } from '../../test/support/trip-rig.ts'
 import { runHb, startHb } from '../demo/processes.ts'
 import { type BenchAgent, L64_CHANNELS, L64_LATE, L64_SAMPLES_PER_S, runLoad, sleep, startBenchAgent } from './agent.ts'
 import type { Measure } from './measure.ts'
 
-const TRIP_MS = 400
-const CALM_MS = 600
-const SAMPLE_MS = 20
 /** The load and the link settle before anything is counted. */
 const WARM_MS = 4_000
 
@@ -68,125 +63,20 @@ async function reachTimes(count: number): Promise<Times[]> {
     epoch: 'reach',
     ...L64_LATE,
   })
-  const [socket, other] = [new Push({ linger: 0 }), new Push({ linger: 0 })]
+  let telemetry: TripTelemetry | null = null
   try {
     await horn.event('session')
-    await arm(agent)
-    socket.connect(`tcp://127.0.0.1:${ports.telemetry}`)
-    other.connect(`tcp://127.0.0.1:${ports.seen}`)
-    await Promise.all([trips(socket, count), stays(other, count)])
+    await sleep(WARM_MS)
+    await armTrip(folder.path)
+    telemetry = new TripTelemetry(ports, join(folder.path, 'horn.state'))
+    await telemetry.trips(count)
     await load
     await agent.stop()
     return await timesOf(agent, reached)
   } finally {
-    socket.close()
-    other.close()
+    telemetry?.stop()
     await horn.stop()
     await agent.remove()
-  }
-}
-
-const hornArgs = (port: number): string[] => [
-  ...['hil', 'actuator', '--endpoint', `tcp://127.0.0.1:${port}`, '--key', 'horn.key', '--state', 'horn.state'],
-  ...['--id', 'horn', '--agent', 'bench-1'],
-]
-
-type Ports = Readonly<{ telemetry: number; seen: number; link: number }>
-
-function tripRig({ telemetry, seen, link }: Ports, key: string) {
-  const named = PEOPLE.map((name) => `  - { name: ${name}, public_key_file: ${name}.pub }\n`).join('')
-  return {
-    top: `executors:
-  - { target: horn, type: actuator, endpoint: "tcp://127.0.0.1:${link}", identity: horn, key_file: horn.key }
-operators:
-${named}`,
-    rigs: `  - rig: trip
-    program: demo
-    registry_file: trip.registry.yaml
-    actions_policy_file: trip.actions.yaml
-    baseline_file: trip.hbb
-    testbed: true
-    slide_ms: 50
-    windows_ms: [250]
-    lateness_ms: 200
-    sources:
-      - { name: trip, type: zmq, endpoint: "tcp://127.0.0.1:${telemetry}", encoding: json, provenance: simulated }
-      - { name: seen, type: zmq, endpoint: "tcp://127.0.0.1:${seen}", encoding: json, provenance: simulated }
-`,
-    files: {
-      'horn.key': key,
-      'trip.hbb': TRIP_BASELINE,
-      ...Object.fromEntries(
-        PEOPLE.flatMap((name) => [
-          [`${name}.pem`, privatePem(name)],
-          [`${name}.pub`, publicPem(name)],
-        ]),
-      ),
-      'trip.registry.yaml': TRIP_REGISTRY,
-      'trip.actions.yaml': TRIP_ACTIONS,
-    },
-  }
-}
-
-const groups = (n: number): string =>
-  `ccg: { sensor: s-${n}, daq: d-${n}, bus: b-${n}, power: p-${n}, clock: c-${n}, host: h-${n} }`
-const TRIP_REGISTRY = `version: "1.0"
-metrics:
-  trip: { unit: bar, nominal_rate_hz: 50, invariant_min: -1000, invariant_max: 1000, baseline_required: false, source: t-1, publisher: trip, ${groups(1)} }
-  seen: { unit: bar, nominal_rate_hz: 50, invariant_min: -1000, invariant_max: 1000, baseline_required: false, source: t-2, publisher: seen, ${groups(2)} }
-`
-const TRIP_ACTIONS = `version: 2
-targets:
-  - { name: horn, executor: actuator, groups: [] }
-hazards:
-  - action: degrade
-    target: horn
-    inadvertent: none
-    omission: marginal
-    reason: a bench
-    ftti_ms: 60000
-    safe_state: slower
-    on_unknown: alarm
-    verify: { metric: seen, window_ms: 250, op: ">", value: 0, within_ms: 2000 }
-rules:
-  - id: trip
-    action: degrade
-    target: horn
-    vote: 1ooN
-    modes: [nominal]
-    conditions:
-      - { id: a, metric: trip, window_ms: 250, of: max, op: ">", value: 5, persistence: 1, fresh_ms: 1000 }
-    rearm: auto
-    clear_ms: 0
-`
-/** What gates of a degrade ask for: a baseline that three keys stand for. */
-const TRIP_BASELINE = certifiedBundle(
-  baselineRecord({ program: 'demo', rig: 'trip', metrics: [baselineMetric({ metric: 'trip', unit: 'bar' })] }),
-)
-
-/** Two people arm the rig, each with their own key. */
-async function arm({ folder }: BenchAgent): Promise<void> {
-  await sleep(WARM_MS)
-  const hb = (...args: string[]): Promise<string> => runHb([...args, '--state', 'state', '--json'], folder.path)
-  const asked = JSON.parse(
-    await hb('arm', '--rig', 'trip', '--key', 'ada.pem', '--reason', 'bench', '--for', '1h'),
-  ) as { order: string }
-  await hb('orders', 'confirm', asked.order, '--key', 'grace.pem', '--reason', 'bench')
-}
-
-const trips = (socket: Push, count: number): Promise<void> =>
-  say(socket, 'trip', { count, valueAt: (ms) => (ms % (TRIP_MS + CALM_MS) < CALM_MS ? 1 : 9) })
-const stays = (socket: Push, count: number): Promise<void> => say(socket, 'seen', { count, valueAt: () => 1 })
-
-type Saying = Readonly<{ count: number; valueAt(ms: number): number }>
-
-async function say(socket: Push, channel: string, { count, valueAt }: Saying): Promise<void> {
-  const startMs = performance.now()
-  const endMs = startMs + count * (TRIP_MS + CALM_MS)
-  for (let nextMs = startMs; nextMs < endMs; nextMs += SAMPLE_MS) {
-    await sleep(Math.max(0, nextMs - performance.now()))
-    const timeUs = Math.floor((performance.timeOrigin + performance.now()) * 1000)
-    await socket.send(`{"channel":"${channel}","t_us":${timeUs},"value":${valueAt(nextMs - startMs)}}`)
   }
 }
 

@@ -2,8 +2,10 @@ import type { CheckResult } from './checks.ts'
 import { type DaqName, makePressureFolder, type PressureFolder, RIG } from './pressure-folder.ts'
 import { type Hb, type LogLine, type Program, runHb, startHb } from './processes.ts'
 
-/** The loop settles and windows fill before the valve sticks. */
-const FAULT_AFTER_S = 3
+/** The agent starts, windows fill and two people arm before the valve sticks. */
+const FAULT_AFTER_S = 8
+/** Windows fill before anybody arms: what is armed blind goes to its safe state. */
+const FILL_MS = 1_500
 /** From the fault to the last thing that can come of it. */
 const WATCH_MS = 6_000
 
@@ -81,13 +83,6 @@ async function play(folder: PressureFolder, scenario: Scenario, say: (text: stri
     const text = actionText(line)
     if (text !== null) say(`    ${text}`)
   }
-  const agent = startHb(`agent-${name}`, ['runtime', '--config', 'runtime.yaml', '--state', state, '--stay'], {
-    folder: path,
-    hb,
-    line: tell,
-  })
-  await agent.event('agent_started')
-  if (armed) await arm(folder, state)
   const args = Object.entries(wiring).flatMap(([daq, channels]) => [
     '--daq',
     `${daq}=${folder.daqs[daq as DaqName]}=${channels}`,
@@ -99,6 +94,15 @@ async function play(folder: PressureFolder, scenario: Scenario, say: (text: stri
     hb,
     line: (line) => plant.push(line),
   })
+  await loop.event('publishing')
+  const agent = startHb(`agent-${name}`, ['runtime', '--config', 'runtime.yaml', '--state', state, '--stay'], {
+    folder: path,
+    hb,
+    line: tell,
+  })
+  await agent.event('agent_started')
+  await new Promise((done) => setTimeout(done, FILL_MS))
+  if (armed) await arm(folder, state)
   await loop.event('fault_injected')
   await new Promise((done) => setTimeout(done, WATCH_MS))
   await loop.stop()
@@ -147,18 +151,23 @@ function actionText(line: LogLine): string | null {
 
 const shutdownsOf = ({ actions }: Outcome): readonly Action[] => actions.filter(({ action }) => action === 'shutdown')
 
+/** When the valve stuck. */
+function faultOf({ plant }: Outcome): number {
+  return Number(plant.find(({ event }) => event === 'fault_injected')?.['t_us'])
+}
+
 function checkArmed(outcome: Outcome): CheckResult[] {
   const [done] = shutdownsOf(outcome)
   const steps = done === undefined ? [] : (outcome.steps.get(done.key) ?? [])
   const at = (state: string): number => steps.find((step) => step.state === state)?.at_us ?? Number.NaN
-  const faultUs = Number(outcome.plant.find(({ event }) => event === 'fault_injected')?.['t_us'])
+  const faultUs = faultOf(outcome)
   const stoppedUs = Number(outcome.plant.find(({ event }) => event === 'flow_stopped')?.['t_us'])
   const harm = outcome.plant.some(({ event }) => event === 'harm')
   const ms = (us: number): string => `${(us / 1000).toFixed(0)} ms`
   return [
     {
       name: 'over-pressure, armed: the pump is stopped, and seen to be by a channel that it has no hand in',
-      ok: done?.state === 'VERIFIED' && outcome.effects === 1 && !harm,
+      ok: done?.state === 'VERIFIED' && done.t_us > faultUs && outcome.effects === 1 && !harm,
       detail: `${done?.state ?? 'no shutdown'}, ${outcome.effects} effect of the actuators, line of harm ${harm ? 'passed' : 'not reached'}`,
     },
     {
@@ -193,7 +202,9 @@ function checkPassive(outcome: Outcome): CheckResult[] {
   return [
     {
       name: 'the same in PASSIVE: what would have been done is recorded, and nothing is done',
-      ok: would.some(({ state }) => state === 'WOULD_HAVE_DONE') && outcome.effects === 0,
+      ok:
+        would.some(({ state, t_us }) => state === 'WOULD_HAVE_DONE' && t_us > faultOf(outcome)) &&
+        outcome.effects === 0,
       detail: `${would.map(({ state }) => state).join(', ') || 'no proposal'}; actuator counter ${outcome.effects}`,
     },
   ]

@@ -5,12 +5,17 @@ import {
   type ActionParams,
   type ActionStep,
   type ActionTransition,
+  ALARM_ORDERS,
+  type AlarmOrder,
+  type AlarmOrderKind,
   ANSWER_STATUSES,
+  isAlarmOrder,
   PERM_OFF_STEPS,
   type PolicyInput,
   type PolicyOrder,
   TIMED_STAGES,
 } from '../model/action-input.ts'
+import { ALARM_SEVERITIES } from '../model/alarm.ts'
 import type { Canonical } from '../model/decision.ts'
 import type { Micros } from '../units.ts'
 
@@ -20,6 +25,7 @@ import type { Micros } from '../units.ts'
  *
  *   ack                [rig, key, status, from, message]
  *   policy             [rig, order, fields of the order, statements]
+ *   fields of an order about an alarm: [alarm, occurrence, severity or null, for_us, one_shot, by, reason]
  *   action_transition  [rig, step, key, word]        word: stage of a timeout, status of an answer, else ''
  */
 
@@ -52,7 +58,11 @@ function wordOf(step: ActionStep): string {
   return step.kind === 'answer' ? step.status : ''
 }
 
-function orderFields(order: PolicyOrder): Canonical[] {
+function orderFields(order: PolicyOrder | AlarmOrder): Canonical[] {
+  if (isAlarmOrder(order)) {
+    const { alarm, occurrence, severity, forUs, oneShot, by, reason } = order
+    return [alarm, occurrence, severity, forUs, oneShot, by, reason]
+  }
   switch (order.kind) {
     case 'cancel':
       return [order.key, order.by, order.reason]
@@ -97,7 +107,7 @@ export const ACTION_READERS = {
     if (statements.length > STATEMENTS_MAX || !statements.every(isStatement)) return null
     // Own names only: a journal that says 'constructor' is refused like any other unknown word.
     const reader = Object.hasOwn(ORDERS, kind as string) ? ORDERS[kind as PolicyOrder['kind']] : undefined
-    const order = reader?.(fields) ?? null
+    const order = isOneOf(ALARM_ORDERS, kind) ? alarmOrderOf(kind, fields) : (reader?.(fields) ?? null)
     return order === null ? null : { kind: 'policy', nowUs, rig: rig as string, order, statements }
   },
 }
@@ -142,6 +152,18 @@ const ORDERS: Readonly<Record<PolicyOrder['kind'], (f: unknown[]) => PolicyOrder
     if (!texts(target, reason) || !people(by)) return null
     return { kind: 'manual', action: action as Action, target, params, by, reason } as PolicyOrder
   },
+}
+
+/** Only a shelf has a time, and only what hides or ends what was seen names it. */
+function alarmOrderOf(kind: AlarmOrderKind, fields: unknown[]): AlarmOrder | null {
+  const [alarm, occurrence, severity, forUs, oneShot, by, reason] = fields
+  if (fields.length !== 7 || !texts(alarm, reason) || !people(by) || typeof oneShot !== 'boolean') return null
+  if (!isTime(occurrence) || !isTime(forUs) || !(severity === null || isOneOf(ALARM_SEVERITIES, severity))) return null
+  const isOfShelf = kind === 'alarm_shelve'
+  const namesNone = kind === 'alarm_out' || kind === 'alarm_in'
+  if (!isOfShelf && (forUs !== 0 || oneShot)) return null
+  if (namesNone && (occurrence !== 0 || severity !== null)) return null
+  return { kind, alarm, occurrence, severity, forUs, oneShot, by, reason } as AlarmOrder
 }
 
 /** Parameters of name and value pairs, names in order and each once; null otherwise. */

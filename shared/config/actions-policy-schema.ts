@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox'
 import { ACTIONS, SEVERITIES } from '../model/action.ts'
 import { COMPARISONS, REARMS, VOTES } from '../model/actions-policy.ts'
 import { METRIC_VERDICTS, MODES, OVERALL_VERDICTS } from '../model/verdict.ts'
+import { AlarmsSchema } from './alarm-schema.ts'
 import { closed, id, ms, oneOf } from './schema-parts.ts'
 
 const MINUTE_MS = 60_000
@@ -294,6 +295,10 @@ export const ActionsPolicySchema = closed({
       ),
     }),
     { description: 'How often things may be done.', default: [], maxItems: RULES_MAX },
+  ),
+  alarms: AlarmsSchema,
+  alarms_notify: Type.Optional(
+    id('Target of the kind notify that is told of every CRITICAL alarm too; without it nobody is told beyond the log.'),
   ),
 })
 

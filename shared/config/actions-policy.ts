@@ -1,9 +1,10 @@
 import { ACTION_PRIORITY, HARD_ACTIONS } from '../model/action.ts'
 import type { Hazard, MetricProvenance, RigPolicy, Rule, Target } from '../model/actions-policy.ts'
+import type { RigAlarms } from '../model/alarm.ts'
 import { isAtLeast } from '../model/hazard-vote.ts'
 import type { Peer } from '../model/provenance.ts'
 import { microsFromMillis } from '../units.ts'
-import { collectProblems, compileCondition } from './actions-policy-conditions.ts'
+import { collectProblems, compileCondition, judgedWindowsMs } from './actions-policy-conditions.ts'
 import { gone, policyProblems } from './actions-policy-problems.ts'
 import {
   type ActionsPolicy,
@@ -12,6 +13,7 @@ import {
   type RuleConfig,
   type TargetConfig,
 } from './actions-policy-schema.ts'
+import { readAlarms } from './alarms.ts'
 import { type CheckedFile, checkYaml } from './document.ts'
 import type { Equivalence } from './equivalence.ts'
 import type { Problem } from './problems.ts'
@@ -24,6 +26,8 @@ import type { RigConfig } from './types.ts'
 /** A policy against one rig: null where too much is wrong to compile it. */
 export type PolicyFound = Readonly<{
   policy: RigPolicy | null
+  /** Null exactly when the policy is. */
+  alarms: RigAlarms | null
   provenance: readonly MetricProvenance[]
   problems: readonly Problem[]
 }>
@@ -43,14 +47,34 @@ type For = Readonly<{
 /** What a policy means for a rig, with every mistake that no single key shows; without one, where its metrics come from. Pure. */
 export function policyFor(file: CheckedFile | null, { rig, metrics, equivalences }: For): PolicyFound {
   if (file === null)
-    return { policy: null, provenance: rigProvenance({ metrics, equivalences, peers: [] }), problems: [] }
+    return { policy: null, alarms: null, provenance: rigProvenance({ metrics, equivalences, peers: [] }), problems: [] }
   const policy = (file.value ?? {}) as Loose<ActionsPolicy>
   const provenance = rigProvenance({ metrics, equivalences, peers: peersOf(policy) })
   const problems: Problem[] = []
   const about = { rig, metrics, provenance }
   policyProblems({ file, policy, about, add: collectProblems(file, problems) })
-  const isSound = file.isSound([]) && problems.length === 0
-  return { policy: isSound ? compilePolicy(file.value as ActionsPolicy, rig) : null, provenance, problems }
+  const alarms = readAlarms(file, {
+    slideMs: rig.slide_ms,
+    metrics: metrics.map((m) => ({ metric: m.metric, windowsMs: judgedWindowsMs(m, rig) })),
+  })
+  problems.push(...alarms.problems, ...notifyProblems(file, policy))
+  if (!file.isSound([]) || problems.length > 0) return { policy: null, alarms: null, provenance, problems }
+  const { definitions } = alarms
+  const notify = (file.value as ActionsPolicy).alarms_notify ?? null
+  return {
+    policy: compilePolicy(file.value as ActionsPolicy, rig),
+    alarms: { definitions, notify },
+    provenance,
+    problems,
+  }
+}
+
+/** Who is told of alarms is a target that tells people. */
+function notifyProblems(file: CheckedFile, { alarms_notify: name, targets = [] }: Loose<ActionsPolicy>): Problem[] {
+  if (name === undefined || targets.some((target) => target?.name === name && target.executor === 'notify')) return []
+  const own = targets.filter((target) => target?.executor === 'notify').map((target) => `\`${target?.name}\``)
+  const expected = `a target whose executor is notify (${own.join(', ') || 'there is none'})`
+  return [{ ...file.at(['alarms_notify']), found: `\`${name}\``, expected }]
 }
 
 function peersOf({ targets = [] }: Loose<ActionsPolicy>): Peer[] {

@@ -1,6 +1,7 @@
 import { basename, dirname, join, resolve } from 'node:path'
 import { HbError } from '../errors/hb-error.ts'
 import type { MetricProvenance, RigPolicy } from '../model/actions-policy.ts'
+import type { RigAlarms } from '../model/alarm.ts'
 import { MODES, type Mode } from '../model/verdict.ts'
 import { policyFor, readPolicy } from './actions-policy.ts'
 import { collectorProblems } from './collector-problems.ts'
@@ -35,6 +36,8 @@ export type ParsedRuntime = Readonly<{
   equivalences: ReadonlyMap<string, readonly Equivalence[]>
   /** What is done when; rigs without `actions_policy_file` have none. */
   policies: ReadonlyMap<string, RigPolicy>
+  /** Alarms of the same rigs. */
+  alarms: ReadonlyMap<string, RigAlarms>
   /** Where the metrics of every rig come from, each sorted by metric. */
   provenance: ReadonlyMap<string, readonly MetricProvenance[]>
 }>
@@ -144,15 +147,14 @@ function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
   const registries = new Map<string, readonly RegistryMetric[]>()
   const registriesByMode = new Map<string, ReadonlyMap<Mode, readonly RegistryMetric[]>>()
   const equivalences = new Map<string, readonly Equivalence[]>()
-  const policies = new Map<string, RigPolicy>()
+  const [policies, alarms] = [new Map<string, RigPolicy>(), new Map<string, RigAlarms>()]
   const provenance = new Map<string, readonly MetricProvenance[]>()
   const linted: PolicyOfRig[] = []
   const registryOf = yamlReader(read, { parse: as(RegistrySchema), problems, more: registryProblems })
   const mappingOf = yamlReader(read, { parse: as(EquivalenceSchema), problems, more: () => [] })
   const policyOf = yamlReader(read, { parse: readPolicy, problems, more: () => [] })
-  const missing = (path: Path, file: string, { reason }: NoFile): void => {
+  const missing = (path: Path, file: string, { reason }: NoFile): number =>
     problems.push({ ...main.at(path), ...cannotRead(file, reason) })
-  }
   const { rigs = [] } = (main.value ?? {}) as Loose<RuntimeConfig>
   rigs.forEach((rig, k) => {
     let metrics: RegistryMetric[] | null = null
@@ -184,6 +186,7 @@ function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
       const found = policyFor(own, { rig: whole, metrics, equivalences: equivalences.get(whole.rig) ?? [] })
       problems.push(...found.problems)
       provenance.set(whole.rig, deepFreeze(found.provenance))
+      if (found.alarms !== null) alarms.set(whole.rig, deepFreeze(found.alarms))
       if (own !== null && found.policy !== null) {
         policies.set(whole.rig, deepFreeze(found.policy))
         linted.push(policyOfRig({ file: own, policy: found.policy, provenance: found.provenance }, whole, metrics))
@@ -195,7 +198,7 @@ function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
     }
   })
   problems.push(...executorTargetProblems(main, policies.values()))
-  return { main, trust, problems, registries, registriesByMode, equivalences, policies, provenance, linted }
+  return { main, trust, problems, registries, registriesByMode, equivalences, policies, alarms, provenance, linted }
 }
 
 /** Files of baselines that a rig names, and the keys that name them. */

@@ -1,5 +1,6 @@
 import type { Micros } from '../units.ts'
 import type { Action } from './action.ts'
+import type { AlarmSeverity } from './alarm.ts'
 
 /** What a peer says about an action it was asked for. */
 export const ACK_STATUSES = ['accepted', 'rejected', 'started', 'progress', 'completed', 'failed'] as const
@@ -65,6 +66,36 @@ export type PolicyOrder =
       reason: string
     }>
 
+/** What people order about alarms. None of it reaches the safety kernel (SE-27). */
+export const ALARM_ORDERS = [
+  'alarm_ack',
+  'alarm_confirm',
+  'alarm_shelve',
+  'alarm_unshelve',
+  'alarm_out',
+  'alarm_in',
+] as const
+export type AlarmOrderKind = (typeof ALARM_ORDERS)[number]
+
+/**
+ * An order about one alarm. `occurrence` and `severity` are what the person saw (AL-5); 0 and null for `alarm_out` and
+ * `alarm_in`, which are about whatever comes. `forUs` and `oneShot` are of a shelf, else 0 and false.
+ */
+export type AlarmOrder = Readonly<{
+  kind: AlarmOrderKind
+  alarm: string
+  occurrence: number
+  severity: AlarmSeverity | null
+  forUs: Micros
+  oneShot: boolean
+  by: readonly string[]
+  reason: string
+}>
+
+export function isAlarmOrder(order: PolicyOrder | AlarmOrder): order is AlarmOrder {
+  return (ALARM_ORDERS as readonly string[]).includes(order.kind)
+}
+
 /** An acknowledgement as it is journaled. */
 export type AckInput = ActionAck & Readonly<{ nowUs: Micros; rig: string }>
 /** A step of the shell as it is journaled. */
@@ -74,6 +105,6 @@ export type PolicyInput = Readonly<{
   kind: 'policy'
   nowUs: Micros
   rig: string
-  order: PolicyOrder
+  order: PolicyOrder | AlarmOrder
   statements: readonly Uint8Array[]
 }>

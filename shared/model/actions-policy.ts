@@ -82,7 +82,7 @@ export type Rule = ActionOn &
     dryRun: boolean
     /** What follows a VERIFY_FAILED (SE-17); null: an alarm alone. */
     escalation: ActionOn | null
-    /** How often it is expected to come; absent: its budgets alone bound it (SE-28). For lint alone. */
+    /** How often it is expected to come; absent: its budgets alone bound it (SE-28). For lint and trials alone. */
     expectedPerHour?: number
   }>
 

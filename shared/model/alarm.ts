@@ -88,6 +88,9 @@ export type AlarmDefinitions = Readonly<{
   gapUs: Micros
 }>
 
+/** The alarms of one rig, and the target that is told of every CRITICAL one; null: none. */
+export type RigAlarms = Readonly<{ definitions: AlarmDefinitions; notify: string | null }>
+
 /** What a condition of an alarm is at one slide, before any persistence. `measured`: the value compared; null: none. */
 export type AlarmCondition = Readonly<{
   alarm: string

@@ -1,7 +1,10 @@
 import type { Micros } from '../units.ts'
+import { ALARM_ORDERS } from './action-input.ts'
 
 /** Said in every output: what signatures prove and what not. */
 export const PERSONS_NOTE = 'keys distinct, persons unproven'
+/** Said wherever an arming is looked at (SE-44). */
+export const NOT_AN_E_STOP = 'not an E-stop, not a certified safety function: a hardwired layer must exist'
 
 /**
  * What people order of a running agent. Each is signed by the key of who orders it; what takes two people is confirmed by an
@@ -17,12 +20,16 @@ export const ORDER_KINDS = [
   'cancel',
   'rearm',
   'manual',
+  ...ALARM_ORDERS,
   'confirm',
 ] as const
 export type OrderKind = (typeof ORDER_KINDS)[number]
 
-/** Orders that do nothing until another person has confirmed them (SE-22, SE-27); others may by what they are about. */
-export const TWO_PERSON_ORDERS: readonly OrderKind[] = ['arm', 'inhibit', 'approve']
+/**
+ * Orders that do nothing until another person has confirmed them (SE-22, SE-27); others may by what they are about. An alarm
+ * that is taken out of service is hidden without an end of its own, so one person does not do that either.
+ */
+export const TWO_PERSON_ORDERS: readonly OrderKind[] = ['arm', 'inhibit', 'approve', 'alarm_out']
 
 /**
  * An order as it was signed. `boot` names one start of one agent, so that no order counts for another or again after a
@@ -36,9 +43,9 @@ export type Order = Readonly<{
   agent: string
   boot: string
   rig: string
-  /** What it is about: an action's key, a rule, an action's name, or the order that is confirmed. */
+  /** What it is about: an action's key, a rule, an action's name, an alarm, or the order that is confirmed. */
   subject: string
-  /** To what: a mode, or the target of an action. */
+  /** To what: a mode, the target of an action, or what was seen of an alarm (`3/CRITICAL`, and `/once` for a shelf). */
   value: string
   /** Digest of everything in force that the person was shown; '' for orders that do not depend on it. */
   config: string

@@ -1,5 +1,5 @@
 import type { Judgement } from '../../agent/core/judge.ts'
-import type { SafetyChange } from '../../agent/core/safety/changes.ts'
+import type { RigChange } from '../../agent/core/rig-change.ts'
 import type {
   Baseline,
   EvaluatorSettings,
@@ -126,7 +126,7 @@ export type Collected = {
   actions: Extract<Effect, { kind: 'request_action' }>[]
   revisions: Extract<Effect, { kind: 'revised' }>[]
   late: Extract<Effect, { kind: 'late' }>[]
-  safety: SafetyChange[]
+  safety: RigChange[]
 }
 
 /** Nothing collected yet, of a fresh state or of the one given. */

@@ -6,6 +6,7 @@ import { createProgram } from '../../scripts/program.ts'
 import { cliMarkdown, commandNames, errorsMarkdown, exitCodesMarkdown } from '../../scripts/reference.ts'
 import { REFERENCE_FOLDER, referencePages } from '../../scripts/reference-pages.ts'
 import { CODE_FOLDERS, listFiles, ROOT } from '../../scripts/sources.ts'
+import { allClaims, claimsIn, GAPS, openIds, REQUIREMENTS, traceabilityMarkdown } from '../../scripts/traceability.ts'
 import { ERRORS } from '../../shared/errors/catalog.ts'
 import type { ErrorEntry } from '../../shared/errors/entry.ts'
 
@@ -54,6 +55,35 @@ t.test('every command that a remedy names exists', async (t) => {
   )
 })
 
+/** Lines `hb …` of the blocks of a page, without what `#` says about them. */
+function blockCommands(text: string): string[] {
+  const blocks = [...text.matchAll(/^```\w*\n([\s\S]*?)^```$/gm)].map(([, block]) => block!)
+  return blocks.flatMap((block) => block.split('\n').filter((line) => line.startsWith('hb ')))
+}
+
+t.test('every command in a block about actions exists, with every option it is given', async (t) => {
+  const program = await createProgram()
+  let lines = 0
+  for (const page of ['README.md', 'docs/operating/actions.md'])
+    for (const line of blockCommands(readFileSync(join(ROOT, page), 'utf8'))) {
+      const words = line
+        .replace(/ #.*$/, '')
+        .replace(/"[^"]*"/g, 'TEXT')
+        .split(/\s+/)
+        .filter(Boolean)
+      let command: Command = program
+      for (const word of words.slice(1)) command = command.commands.find((one) => one.name() === word) ?? command
+      // A group with a default, as `hb arm`.
+      if (command.commands.length > 0) command = command.commands[0]!
+      const known = command.options.map(({ long }) => long)
+      const unknown = words.filter((word) => word.startsWith('--') && !known.includes(word))
+      const missing = command.options.filter(({ mandatory, long }) => mandatory && !words.includes(long!))
+      t.same([unknown, missing.map(({ long }) => long)], [[], []], `${page}: ${line}`)
+      lines += 1
+    }
+  t.ok(lines > 15, `${lines} lines`)
+})
+
 t.test('an error says something, in a sentence, and what to do', (t) => {
   for (const [code, { summary, remedy }] of Object.entries(CATALOGUE)) {
     t.match(code, /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/, code)
@@ -86,5 +116,70 @@ t.test('the page of errors is sorted by code, and exit codes join verdicts and e
   const exits = exitCodesMarkdown(errors, { PASS: 0, FAIL: 20, NO_TEST: 30, NO_BASELINE: 30 })
   t.match(exits, '| 30 | verdict NO_TEST, NO_BASELINE |  |')
   t.match(exits, /\| 65 \| [^|]+ \| \[A_CODE\]\(errors\.md#a_code\), \[B_CODE\]\(errors\.md#b_code\) \|/)
+  t.end()
+})
+
+t.test('every claim of a test is about a requirement there is, and stands above its test', (t) => {
+  const claims = allClaims()
+  t.same(claims.problems, [])
+  t.ok(claims.verified.length > 100, `${claims.verified.length} tests say what they verify`)
+  t.same(
+    openIds(claims).filter((id) => GAPS[id] === undefined),
+    [],
+    'what nothing verifies has its reason in scripts/traceability.ts',
+  )
+  t.same(
+    Object.keys(GAPS).filter((id) => !Object.hasOwn(REQUIREMENTS, id)),
+    [],
+  )
+  t.end()
+})
+
+t.test('a claim that is misplaced or about nothing is found, and what nobody claims is open', (t) => {
+  // The mark is put together here: this file is looked at as well.
+  const mark = `// ${'verifies'}`
+  const known = { 'SE-01': 'one', 'SE-02': 'two' }
+  const text = [
+    `${mark} SE-01, SE-02`,
+    "t.test('it\\'s both', (t) => {})",
+    `  ${mark} SE-01`,
+    '  tap.test(',
+    "    'on the next line',",
+    `${mark} SE-99`,
+    "t.test('of nothing', () => {})",
+    `${mark} SE-02`,
+    '',
+    "t.test('too far away', () => {})",
+    `${mark} SE-02`,
+    'const x = 1',
+    `${mark} SE-01 and more`,
+    "t.test('with words', () => {})",
+  ].join('\n')
+  const { verified, problems } = claimsIn('a.test.ts', text, known)
+  t.same(
+    verified.map(({ line, ids, test }) => [line, ids.join(' '), test]),
+    [
+      [1, 'SE-01 SE-02', "it's both"],
+      [3, 'SE-01', 'on the next line'],
+      [6, 'SE-99', 'of nothing'],
+      [13, 'SE-01 and more', 'with words'],
+    ],
+  )
+  t.same(
+    problems.map(({ line, problem }) => `${line} ${problem}`),
+    [
+      '6 unknown requirement SE-99',
+      '8 not directly above a test',
+      '11 not directly above a test',
+      '13 unknown requirement SE-01 and more',
+    ],
+  )
+  const page = traceabilityMarkdown({ verified: verified.slice(0, 1), problems: [] })
+  t.match(
+    page,
+    "| SE-01 | an action that nobody weighed (hazards, FTTI, safe state, verify) is refused at load | `a.test.ts` it's both |",
+  )
+  t.match(page, '| SE-26 | break-glass: reason, two acts, at most 15 minutes, recorded | not built:')
+  t.match(page, /^\| G12 \| .* \| OPEN \|$/m)
   t.end()
 })

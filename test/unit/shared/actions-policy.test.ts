@@ -214,6 +214,18 @@ const MISTAKES: readonly (readonly [what: string, from: string, to: string, expe
     'coincidnce_ms',
     { key: 'rules[0].coincidnce_ms', hint: 'did you mean `coincidence_ms`?' },
   ],
+  [
+    'alarms told to an actuator',
+    'alarms_notify: control-room',
+    'alarms_notify: pump',
+    { key: 'alarms_notify', found: '`pump`', expected: /executor is notify \(`control-room`\)/ },
+  ],
+  [
+    'alarm without a response',
+    'response: see whether the pump was stopped on purpose; if not, end the run',
+    'response: no response needed',
+    { key: 'alarms[1].response' },
+  ],
   ['group of no kind', 'publisher:plc-2', 'plc-2', { key: 'targets[1].groups[0]' }],
 ]
 

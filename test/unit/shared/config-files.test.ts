@@ -106,6 +106,7 @@ t.test('a configuration is read from its folder with exactly the bytes of every 
       registriesByMode: loaded.registriesByMode,
       equivalences: loaded.equivalences,
       policies: loaded.policies,
+      alarms: loaded.alarms,
       provenance: loaded.provenance,
     },
     'the same from the journal',

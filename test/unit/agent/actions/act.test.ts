@@ -35,7 +35,11 @@ t.test('an action goes its whole way, each state durable before what it causes',
     world.rows.map(({ state }) => state),
     ['PROPOSED', 'GATE_PASSED', 'RELEASED', 'SENT', 'ACCEPTED', 'STARTED', 'COMPLETED'],
   )
-  t.equal(order.slice(0, send).filter((name) => name === 'after record').length, 3, 'and the ledger shows it: proposed, passed, released')
+  t.equal(
+    order.slice(0, send).filter((name) => name === 'after record').length,
+    3,
+    'and the ledger shows it: proposed, passed, released',
+  )
   t.match(world.peer.requests, [{ key: 'k1', attempt: 1, action: 'shutdown', params: { hold: true } }])
   t.same(world.told, ['sent 1'])
 })
@@ -56,6 +60,22 @@ t.test('a veto window is waited for, and a cancel in it is the end', async (t) =
   t.equal(vetoed.state, 'CANCELLED')
   t.same(vetoed.peer.requests, [])
   t.same(vetoed.inputs(), ['propose', 'cancel'])
+})
+
+// verifies SE-24
+t.test('a veto window runs from the proposal, though the gates hold the action meanwhile', async (t) => {
+  const world = await started({ facts: { vetoUs: 100 * MS } })
+  const step = world.kernel.step.bind(world.kernel)
+  world.kernel.step = (journaled) => {
+    const changes = step(journaled)
+    if (journaled.input.kind !== 'propose') return changes
+    return changes.map((one) => (one.state === 'GATE_PASSED' ? { ...one, state: 'GATE_HELD' as const } : one))
+  }
+  world.propose()
+  await world.clock.advance(99 * MS)
+  t.same(world.inputs(), ['propose'])
+  await world.clock.advance(2 * MS)
+  t.equal(world.inputs()[1], 'release')
 })
 
 const STAGES = [
@@ -186,7 +206,7 @@ t.test('texts of a peer are bounded and have the form that the journal gives bac
   const input = world.journal.at(-1)!.input
   t.ok(input.kind === 'ack')
   if (input.kind !== 'ack') return
-  t.equal(input.from, '\u00e9  ')
+  t.equal(input.from, 'pump', 'the target whose link it came over')
   t.equal(input.message, '\ufffd'.repeat(500))
 })
 

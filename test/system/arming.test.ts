@@ -1,0 +1,165 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { killAll, startHb } from '../../scripts/demo/processes.ts'
+import { createBenchFolder } from '../support/bench-folder.ts'
+import { privatePem } from '../support/certified-baselines.ts'
+import { hbEnded } from '../support/hb-ended.ts'
+import { PEOPLE } from '../support/operator-keys.ts'
+import { changed, LOOP_ACTIONS, LOOP_RUNTIME } from '../support/policy-texts.ts'
+import { writeLoop } from '../support/recorded-loop.ts'
+
+type Json = Record<string, unknown>
+
+/** A folder of an agent of the pressure loop whose collector is not there. */
+async function loopAlone(t: Test): Promise<string> {
+  const folder = await createBenchFolder()
+  t.teardown(() => {
+    killAll()
+    folder.remove()
+  })
+  const text = LOOP_RUNTIME.replace(
+    'signing_key_file: sign.pem\n',
+    `signing_key_file: sign.pem
+collector: { url: "wss://127.0.0.1:${folder.ports.agents}/agent", ca_file: ca.pem, cert_file: agent.pem, key_file: agent.key, collector_key_file: receipts.pub.pem }
+`,
+  )
+  // Nothing is measured here, and what is armed blind would go to its safe state at once.
+  writeLoop(folder.path, changed(LOOP_ACTIONS, 'on_unknown: safe_state', 'on_unknown: alarm'), text)
+  for (const name of PEOPLE) folder.write(`${name}.pem`, privatePem(name))
+  return folder.path
+}
+
+type Hb = (line: string, ...more: string[]) => Promise<Json & { code: number | null }>
+const by = (who: string): string[] => ['--key', `${who}.pem`, '--reason', 'run 12']
+const confirm = (asked: Json): string => `orders confirm ${String(asked['order'])}`
+const standing = async (hb: Hb): Promise<Json> => ((await hb('arm show'))['rigs'] as { arm: Json }[])[0]!.arm
+
+// verifies SE-22, SE-25, SE-27, SE-35
+t.test(
+  'arm, confirm, list, show, inhibit, execute, rearm, disarm: as the page says, and without a collector',
+  async (t) => {
+    const folder = await loopAlone(t)
+    const agent = startHb('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state', '--stay'], { folder })
+    await agent.event('agent_started')
+    const hb: Hb = async (line, ...more) => {
+      const { code, stdout, stderr } = await hbEnded(
+        [...line.split(' '), '--state', 'state', '--json', ...more],
+        folder,
+      )
+      return { code, ...(JSON.parse(code === 0 ? stdout : stderr) as Json) }
+    }
+    await armByTwo(t, hb)
+    await inhibitByTwo(t, hb)
+    await actByHand(t, hb)
+
+    const told = await hbEnded(['doctor', '--config', 'runtime.yaml', '--state', 'state'], folder)
+    t.equal(told.code, 69)
+    t.match(told.stdout, /^FAIL +collector/m)
+    t.match(told.stdout, /^ok +armed +pressure-loop ARMED until .* by ada and grace$/m)
+    t.match(told.stdout, /^warn +inhibited +will not be done: pressure-loop rule:high-pressure until/m)
+    t.match(told.stdout, /^ok +ledger of actions +can be read, 0 actions are open$/m)
+    t.match(told.stdout, 'not an E-stop, not a certified safety function')
+
+    t.equal((await hb('disarm', ...by('kay'))).code, 0, 'one person, one act')
+    t.match(await standing(hb), { state: 'PASSIVE' })
+    t.equal(await agent.stop(), 0)
+    const after = await hbEnded(['doctor', '--state', 'state'], folder)
+    t.equal(after.code, 0, after.stdout)
+    t.match(after.stdout, /^ok +armed +nothing: no agent runs here$/m)
+  },
+)
+
+async function armByTwo(t: Test, hb: Hb): Promise<void> {
+  t.match(await standing(hb), { state: 'PASSIVE', inhibits: [] })
+  const asked = await hb('arm --for 1h', ...by('ada'))
+  t.equal(asked.code, 0)
+  const { waiting } = (await hb('orders list')) as unknown as { waiting: Json[] }
+  t.match(waiting, [{ order: asked['order'], kind: 'arm', rig: 'pressure-loop', by: 'ada' }])
+  t.equal((await hb(confirm(asked), ...by('ada'))).code, 77, 'nobody confirms their own')
+  t.match(await standing(hb), { state: 'PASSIVE' })
+  t.equal((await hb(confirm(asked), ...by('grace'))).code, 0)
+  t.match(await standing(hb), { state: 'ARMED', by: ['ada', 'grace'] })
+}
+
+async function inhibitByTwo(t: Test, hb: Hb): Promise<void> {
+  const asked = await hb('inhibit rule:high-pressure --for 10m', ...by('kay'))
+  t.match(await standing(hb), { inhibits: [] }, 'one person inhibits nothing')
+  t.equal((await hb(confirm(asked), ...by('ada'))).code, 0)
+  const inhibited = await standing(hb)
+  t.match(inhibited, { inhibits: [{ subject: 'rule:high-pressure' }] })
+  t.ok((inhibited['alarms'] as Json[]).some(({ id }) => id === 'inhibited:rule:high-pressure'))
+}
+
+/** What can be ordered in a second or so; each look at the list takes as long as a process does. */
+const LOOKS_MAX = 50
+
+async function actByHand(t: Test, hb: Hb): Promise<void> {
+  const execute = 'actions execute notify --target control-room --confirm-rig'
+  t.equal((await hb(`${execute} pump-loop`, ...by('kay'))).code, 64, 'the rig is typed out')
+  t.equal((await hb(`${execute} pressure-loop`, ...by('kay'))).code, 0)
+  const actions = async () => (await hb('actions list'))['actions'] as { key: string; action: string; state: string }[]
+  let [done] = await actions()
+  for (let looks = 0; done?.state !== 'VERIFIED' && looks < LOOKS_MAX; looks += 1) [done] = await actions()
+  t.match(done, { action: 'notify', state: 'VERIFIED' })
+  const { transitions } = (await hb(`actions show ${done!.key.slice(0, 12)}`)) as unknown as { transitions: Json[] }
+  t.equal(transitions[0]?.['state'], 'PROPOSED')
+  t.match(await hb(`actions cancel ${done!.key}`, ...by('kay')), { code: 77 }, 'what has ended is not cancelled')
+  const again = await hb('rearm over-pressure', ...by('kay'))
+  t.match(again, { code: 0, state: 'waits' })
+  t.match(
+    await hb(confirm(again), ...by('ada')),
+    { code: 77, error: { code: 'ORDER_NOT_FOLLOWED' } },
+    'what is not spent is not armed again',
+  )
+}
+
+// verifies SE-44
+t.test(
+  'doctor fails where a missing action is catastrophic and there is no second layer, or an executor has no key',
+  async (t) => {
+    const folder = t.testdir({})
+    const layer = '    second_layer: pressure relief valve PRV-1, set to 9.5 bar\n'
+    const grave = changed(
+      LOOP_ACTIONS.replace(layer, ''),
+      'inadvertent: critical\n    omission: critical',
+      'inadvertent: critical\n    omission: catastrophic',
+    )
+    writeLoop(folder, grave)
+    const look = () => hbEnded(['doctor', '--config', 'runtime.yaml'], folder)
+    const bare = await look()
+    t.equal(bare.code, 69)
+    t.match(
+      bare.stdout,
+      /^FAIL +second layer +catastrophic when it does not come, and nothing beyond us: pressure-loop: shutdown of pump$/m,
+    )
+    writeLoop(
+      folder,
+      changed(
+        LOOP_ACTIONS,
+        'inadvertent: critical\n    omission: critical',
+        'inadvertent: critical\n    omission: catastrophic',
+      ),
+    )
+    const sound = await look()
+    t.equal(sound.code, 0, sound.stdout)
+    t.match(
+      sound.stdout,
+      /^ok +second layer +pressure-loop: shutdown of pump: pressure relief valve PRV-1, set to 9.5 bar$/m,
+    )
+    t.match(sound.stdout, /^ok +keys of executors +2 can be read$/m)
+    writeFileSync(join(folder, 'pump.key'), 'not a key\n', { mode: 0o600 })
+    const wrong = await look()
+    t.equal(wrong.code, 69)
+    t.match(wrong.stdout, /^FAIL +key of pump +/m)
+    rmSync(join(folder, 'pump.key'))
+    t.equal((await look()).code, 69)
+  },
+)
+
+t.test('doctor says that a ledger cannot be read', async (t) => {
+  const folder = t.testdir({ state: { 'actions.sqlite': 'this is no database, whatever its name says '.repeat(40) } })
+  const { code, stdout } = await hbEnded(['doctor', '--state', 'state'], folder)
+  t.equal(code, 69)
+  t.match(stdout, /^FAIL +ledger of actions/m)
+})
