@@ -209,9 +209,7 @@ export class AgentLoop {
   sinkFor(rig: string, ended: () => void): SourceSink {
     return {
       deliver: (raw) => this.deliver(raw),
-      tick: async (nowUs) => {
-        this.intake.take({ kind: 'tick', nowUs })
-      },
+      tick: async (nowUs) => void this.intake.take({ kind: 'tick', nowUs }),
       ended: () => {
         if (this.options.loaded.config.rigs.some((r) => r.rig === rig)) ended()
       },

@@ -28,7 +28,7 @@ export async function peerBench(t: Test, kind: 'zmq' | 'webhook', prepare: Prepa
   const folder = await createBenchFolder()
   t.teardown(() => {
     killAll()
-    if (process.env['KEEP'] === undefined) folder.remove()
+    folder.remove()
   })
   const [peerPort, agentPort] = [await freePort(), await freePort()]
   folder.write('flow.registry.yaml', REGISTRY)

@@ -72,7 +72,7 @@ t.test('an armed action goes to the peer as an ACTION_REQUEST, and is what its a
   })
   await until('all acks', async () => (await metricOf(folder, REFUSED('repeated_ack'))) === 3)
   t.equal(await metricOf(folder, 'hb_peer_received_total{type="ACTION_ACK"}'), 3)
-  t.comment(JSON.stringify(await actionsOf(folder)), JSON.stringify(heard.filter((x) => x.type === 'ACTION_REQUEST')))
+
   await until('the end', async () => ['COMPLETED', 'VERIFIED'].includes((await actionsOf(folder))[0]?.state ?? ''))
   const [action] = await actionsOf(folder)
   t.match(action, { key: asked()[0]!['action_id'], action: 'notify', target: 'plant' })
@@ -103,7 +103,7 @@ t.test('an ack that comes after the time limit is noted beside the action and do
   say(200)
   await until('the end', async () => (await actionsOf(folder))[0]?.state === 'TIMED_OUT')
   await until('the ack', async () => (await metricOf(folder, 'hb_peer_received_total{type="ACTION_ACK"}')) === 1)
-  const [{ key }] = (await actionsOf(folder)) as [{ key: string }]
+  const { key } = (await actionsOf(folder))[0]!
   const shown = JSON.parse(await runHb(['actions', 'show', key, '--state', 'state', '--json'], folder.path)) as Json
   t.match(JSON.stringify(shown), /completed/i, 'it is in the ledger')
   t.equal((await actionsOf(folder))[0]!.state, 'TIMED_OUT')
