@@ -274,7 +274,7 @@ function addServers(at: Running, listening: (address: string) => void): void {
   if (uplink !== null) lifecycle.add({ name: 'uplink', start: () => uplink.start(), stop: () => uplink.stop() })
   loop.connect(uplink)
   const around = (): StatusOptions => ({ loop, storage, uplink: uplink?.state ?? null, bundle: at.bundle.inForce })
-  const status = (): Record<string, unknown> => agentStatus(around())
+  const status = (): Record<string, unknown> => ({ ...agentStatus(around()), ...at.peer?.status() })
   const detail = (): Record<string, unknown> => agentDetail({ ...around(), loaded: at.loaded, nowUs: at.clock.nowUs() })
   const { health } = config
   if (health !== undefined) {

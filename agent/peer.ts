@@ -101,6 +101,13 @@ export class Peer {
     await this.transport.stop()
   }
 
+  /** What `/ready` shows of it: the link, what waits, and the policies that the peer put in force, oldest first. */
+  status(): Record<string, unknown> {
+    const { breakerState, queue } = this.sender
+    const policies = (this.inbound?.policies ?? []).map(({ atUs, ...note }) => ({ ...note, t_us: atUs }))
+    return { peer: { identity: this.config.identity, breaker: breakerState, waiting: queue.waiting, policies } }
+  }
+
   metrics(): MetricSource[] {
     return peerMetrics(this)
   }
