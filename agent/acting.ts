@@ -7,6 +7,7 @@ import { createActionEvents } from './action-events.ts'
 import { createExecutor } from './adapters/executors.ts'
 import type { Files } from './adapters/files.ts'
 import { openLedger } from './adapters/sqlite-ledger.ts'
+import type { Peer } from './peer.ts'
 import { targetFacts } from './pipeline/target-facts.ts'
 import type { AgentClock, Executor } from './ports.ts'
 import type { Acting } from './rig-actions.ts'
@@ -18,6 +19,7 @@ export type ActingOptions = Readonly<{
   files: Files
   /** State folder. */
   folder: string
+  peer?: Peer | null
 }>
 
 /** Random numbers for back-offs are drawn from so many. */
@@ -47,7 +49,7 @@ export async function openActing(options: ActingOptions): Promise<Acting | null>
 
 type Named = RuntimeConfig['executors'][number]
 
-function executorOf(named: Named, { loaded, clock, logger }: ActingOptions): Executor {
+function executorOf(named: Named, { loaded, clock, logger, peer }: ActingOptions): Executor {
   const { target } = named
   return createExecutor(named, {
     target,
@@ -55,6 +57,7 @@ function executorOf(named: Named, { loaded, clock, logger }: ActingOptions): Exe
     file: join(loaded.folder, 'runtime.yaml'),
     ...targetFacts(target, loaded.policies.values()),
     clock,
+    peer: peer === null || peer === undefined ? undefined : (name) => peer.executor(name),
     random: () => randomInt(RANDOM_STEPS) / RANDOM_STEPS,
     log: (notice) => logger.warn({ event: 'notice', ...notice }, 'a notice'),
   })

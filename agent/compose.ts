@@ -33,6 +33,7 @@ import { agentDetail, agentStatus, type StatusOptions } from './detail.ts'
 import { type AgentEvents, createAgentEvents } from './events.ts'
 import { type AgentLoop, createAgentLoop } from './loop.ts'
 import { agentMetrics } from './metrics.ts'
+import { openPeer, type Peer, type PeerAround } from './peer.ts'
 import { takeReceipts } from './pipeline/receipts.ts'
 import { recover } from './pipeline/recovery.ts'
 import type { AgentClock, TelemetrySource } from './ports.ts'
@@ -89,6 +90,7 @@ export function createAgent(options: AgentOptions): Agent {
       })
       // Stopped before the uplink: what is signed last still goes out when the collector is there.
       lifecycle.add({ name: 'loop', start: () => at.loop.begin(), stop: () => at.loop.stop() })
+      addPeer(at)
       addSources(at, finish)
       await lifecycle.start()
       const { agent, rigs } = loaded.config
@@ -127,8 +129,9 @@ async function openAgent(options: Opening, events: AgentEvents, lifecycle: Lifec
     if (under.bundle !== null) events.bundleInForce(toldOf(under.bundle))
     const before = readActivations(under.configured, folder, events)
     const loaded = { ...under.configured, files: before.files }
-    const acting = await openActing({ loaded, clock, logger, files, folder: storage.folder.path })
-    const loop = await openLoop({ loaded, clock, events, storage, signer: keys.signer, code, acting })
+    const peer = openPeer({ loaded, clock, logger })
+    const acting = await openActing({ loaded, clock, logger, files, folder: storage.folder.path, peer })
+    const loop = await openLoop({ loaded, clock, events, storage, signer: keys.signer, code, acting, peer })
     const taking: Taking = {
       nowUs: () => clock.nowUs(),
       configure: (next) => loop.configure(next),
@@ -145,7 +148,7 @@ async function openAgent(options: Opening, events: AgentEvents, lifecycle: Lifec
       under,
     )
     const recordings = new RecordingOrder()
-    return { loaded, clock, events, storage, keys, loop, activation, bundle, lifecycle, recordings }
+    return { loaded, clock, events, storage, keys, loop, activation, bundle, lifecycle, recordings, peer }
   } catch (error) {
     await storage.close()
     throw error
@@ -168,8 +171,10 @@ type Running = Parts &
     bundle: BundleActivation
     lifecycle: Lifecycle
     recordings: RecordingOrder
+    peer: Peer | null
   }>
-export type LoopParts = Parts & Readonly<{ signer: Signer; code: CodeIdentity; acting?: Acting | null }>
+export type LoopParts = Parts &
+  Readonly<{ signer: Signer; code: CodeIdentity; acting?: Acting | null; peer?: Peer | null }>
 
 /** Every file that can be wrong is read before anything is opened. */
 function readKeys(loaded: LoadedRuntime): Keys {
@@ -219,6 +224,7 @@ export async function openLoop(parts: LoopParts): Promise<AgentLoop> {
   const { config } = loaded
   const loop = createAgentLoop({
     acting: parts.acting ?? null,
+    peer: parts.peer ?? null,
     spans: createSpans(code.version),
     // Read only where it is asked for: an agent that needs no threads need not hold what makes them.
     shardThreads: async (count) => (await import('./adapters/shard-threads.ts')).createShardThreads(count),
@@ -268,7 +274,7 @@ function addServers(at: Running, listening: (address: string) => void): void {
   if (uplink !== null) lifecycle.add({ name: 'uplink', start: () => uplink.start(), stop: () => uplink.stop() })
   loop.connect(uplink)
   const around = (): StatusOptions => ({ loop, storage, uplink: uplink?.state ?? null, bundle: at.bundle.inForce })
-  const status = (): Record<string, unknown> => agentStatus(around())
+  const status = (): Record<string, unknown> => ({ ...agentStatus(around()), ...at.peer?.status() })
   const detail = (): Record<string, unknown> => agentDetail({ ...around(), loaded: at.loaded, nowUs: at.clock.nowUs() })
   const { health } = config
   if (health !== undefined) {
@@ -277,7 +283,7 @@ function addServers(at: Running, listening: (address: string) => void): void {
       ready: loop.ready,
       status,
       detail,
-      metrics: agentMetrics(loop, storage, uplink),
+      metrics: [...agentMetrics(loop, storage, uplink), ...(at.peer?.metrics() ?? [])],
     })
     lifecycle.add({ name: 'health', start: async () => listening(await server.start()), stop: () => server.stop() })
   }
@@ -310,6 +316,18 @@ async function takeFromStick(
   if (wrong !== undefined) throw new HbError(wrong.code, { batch: wrong.batch, reason: wrong.detail })
   loop.receipts += fitting.length
   return { taken: fitting.length, known, waiting: outbox.pending().batches }
+}
+
+/** Started when the loop takes inputs, and stopped before it: what a peer asks for is an input like any other. */
+function addPeer({ peer, loop, lifecycle, events, clock, loaded: { config } }: Running): void {
+  if (peer === null) return
+  const around: PeerAround = {
+    state: () => loop.evaluation.state,
+    nowUs: () => (config.clock === 'system' ? clock.nowUs() : loop.evaluation.state.nowUs),
+    take: (input) => loop.intake.take(input) !== null,
+    modeChanged: events.modeChanged,
+  }
+  lifecycle.add({ name: 'peer', start: () => peer.start(around), stop: () => peer.stop() })
 }
 
 function addSources(at: Running, finish: () => void): void {

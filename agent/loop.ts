@@ -10,6 +10,7 @@ import type { Uplink } from './adapters/ws-uplink.ts'
 import { highestSeq } from './core/sources.ts'
 import type { Effect } from './core/step.ts'
 import type { AgentEvents } from './events.ts'
+import type { Peer } from './peer.ts'
 import { batchContext, isSimulated } from './pipeline/batch-context.ts'
 import { type Batcher, type BatchIdentity, createBatcher } from './pipeline/batcher.ts'
 import type { CalibrationWatch } from './pipeline/calibrations.ts'
@@ -45,6 +46,7 @@ export type LoopOptions = Readonly<{
   acting: Acting | null
   /** null: nobody traces. */
   spans: Spans | null
+  peer?: Pick<Peer, 'decided'> | null
   /** Threads that evaluate rigs, as many as asked for. */
   shardThreads(count: number): Promise<ShardThread[]>
 }>
@@ -207,9 +209,7 @@ export class AgentLoop {
   sinkFor(rig: string, ended: () => void): SourceSink {
     return {
       deliver: (raw) => this.deliver(raw),
-      tick: async (nowUs) => {
-        this.intake.take({ kind: 'tick', nowUs })
-      },
+      tick: async (nowUs) => void this.intake.take({ kind: 'tick', nowUs }),
       ended: () => {
         if (this.options.loaded.config.rigs.some((r) => r.rig === rig)) ended()
       },
@@ -367,6 +367,7 @@ export class AgentLoop {
         this.live.decided(this.evaluation.state, effect)
         this.noteLatency(effect.decision)
         this.options.spans?.decided(effect.decision)
+        this.options.peer?.decided(effect.decision, this.evaluation.state)
       } else if (effect.kind === 'gap') {
         this.gaps += 1
         this.batcher.gap(gapOf(effect))

@@ -2,6 +2,7 @@ import { buildApp, type OperatorsOptions } from '../collector/http/operators.ts'
 import { configReferenceMarkdown } from '../shared/config/reference.ts'
 import { ERRORS } from '../shared/errors/catalog.ts'
 import { VERDICT_EXIT } from '../shared/model/verdict.ts'
+import { peerSchemaFiles } from '../shared/protocol/peer-contract.ts'
 import { createProgram } from './program.ts'
 import { cliMarkdown, errorsMarkdown, exitCodesMarkdown } from './reference.ts'
 import { allClaims, traceabilityMarkdown } from './traceability.ts'
@@ -18,7 +19,13 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['config.md', configReferenceMarkdown()],
     ['traceability.md', traceabilityMarkdown(allClaims())],
     ['openapi.json', await openApiText()],
+    ...peerPages(),
   ])
+}
+
+/** A JSON Schema for each message between an agent and its peer. */
+function peerPages(): [string, string][] {
+  return [...peerSchemaFiles()].map(([name, schema]) => [`peer/${name}`, `${JSON.stringify(schema, null, 2)}\n`])
 }
 
 /** The interfaces of a collector, as it serves them itself at `/openapi.json`. Nothing is asked of its parts for that. */

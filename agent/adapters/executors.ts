@@ -28,6 +28,8 @@ export type ExecutorContext = Readonly<{
   lossEffect: LossEffect | null
   clock: Clock
   random(): number
+  /** Who carries out what an executor of type `peer` is asked; the configuration was checked for it. */
+  peer?: ((target: string) => Executor) | undefined
   /** Writes a notice to the log. */
   log(notice: Notice): void
 }>
@@ -58,6 +60,9 @@ export function createExecutor(config: ExecutorConfig, context: ExecutorContext)
       const channels = config.channels.map((channel) => channelOf(channel, context))
       return createNotifyExecutor({ target, channels, perMinuteMax, timeoutMs, clock, random })
     }
+    case 'peer':
+      invariant(context.peer !== undefined, 'an executor of type peer has a peer')
+      return context.peer(target)
   }
 }
 

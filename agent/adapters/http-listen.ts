@@ -6,6 +6,9 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 export type HttpAnswer = Readonly<{ code: number; body: Readonly<Record<string, unknown>> | string; type?: string }>
 /** `METHOD /path` → its answer. `body` is the JSON of a POST. */
 export type HttpRoutes = Readonly<Record<string, (body: unknown) => HttpAnswer | Promise<HttpAnswer>>>
+/** A POST as it came, for who checks a signature before anything is read. `bytes` is null when the body is too long. */
+export type RawRequest = Readonly<{ headers: IncomingMessage['headers']; bytes: Uint8Array | null }>
+export type RawRoutes = Readonly<Record<string, (request: RawRequest) => HttpAnswer>>
 export type SmallServer = Readonly<{
   listen(at: ListenOptions): Promise<string>
   close(): Promise<void>
@@ -26,11 +29,11 @@ export const CONNECTIONS_MAX = 64
  * The agent's own small servers: a handful of fixed paths, nothing else. Plain `node:http`, because an agent that idles
  * in 80 MB has no room for a framework (docs/adr/0014).
  */
-export function createSmallServer(routes: HttpRoutes, bodyBytesMax: BodyBounds = {}): SmallServer {
+export function createSmallServer(routes: HttpRoutes, bodyBytesMax: BodyBounds = {}, raw: RawRoutes = {}): SmallServer {
   const server = createServer(
     { requestTimeout: REQUEST_WITHIN_MS, headersTimeout: REQUEST_WITHIN_MS },
     (request, response) => {
-      answer(routes, bodyBytesMax, request).then(
+      answer({ routes, raw, bounds: bodyBytesMax }, request).then(
         (given) => send(response, given),
         (error: Error) => send(response, { code: 500, body: { code: 'INTERNAL', context: { found: error.message } } }),
       )
@@ -54,26 +57,37 @@ export function createSmallServer(routes: HttpRoutes, bodyBytesMax: BodyBounds =
   }
 }
 
-async function answer(routes: HttpRoutes, bounds: BodyBounds, request: IncomingMessage): Promise<HttpAnswer> {
+type Answers = Readonly<{ routes: HttpRoutes; raw: RawRoutes; bounds: BodyBounds }>
+
+async function answer({ routes, raw, bounds }: Answers, request: IncomingMessage): Promise<HttpAnswer> {
   const path = (request.url ?? '').split('?')[0]
   const route = `${request.method} ${path}`
+  const rawHandler = Object.hasOwn(raw, route) ? raw[route] : undefined
+  if (rawHandler !== undefined)
+    return rawHandler({ headers: request.headers, bytes: await bodyOf(request, BODY_BYTES_MAX) })
   const handler = Object.hasOwn(routes, route) ? routes[route] : undefined
   if (handler === undefined) return { code: 404, body: { code: 'USAGE', context: { found: route } } }
   if (request.method !== 'POST') return handler(undefined)
-  const parts: Buffer[] = []
-  let bytes = 0
-  for await (const part of request as AsyncIterable<Buffer>) {
-    bytes += part.length
-    if (bytes > (bounds[route] ?? BODY_BYTES_MAX))
-      return { code: 413, body: { code: 'USAGE', context: { found: 'a body too long' } } }
-    parts.push(part)
-  }
+  const bytes = await bodyOf(request, bounds[route] ?? BODY_BYTES_MAX)
+  if (bytes === null) return { code: 413, body: { code: 'USAGE', context: { found: 'a body too long' } } }
   try {
-    return await handler(JSON.parse(Buffer.concat(parts).toString('utf8')))
+    return await handler(JSON.parse(bytes.toString('utf8')))
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     return { code: 400, body: { code: 'USAGE', context: { found: 'a body that is no JSON' } } }
   }
+}
+
+/** null for one that is too long; the rest of it is not read. */
+async function bodyOf(request: IncomingMessage, bytesMax: number): Promise<Buffer | null> {
+  const parts: Buffer[] = []
+  let bytes = 0
+  for await (const part of request as AsyncIterable<Buffer>) {
+    bytes += part.length
+    if (bytes > bytesMax) return null
+    parts.push(part)
+  }
+  return Buffer.concat(parts)
 }
 
 function send(response: ServerResponse, { code, body, type = 'application/json; charset=utf-8' }: HttpAnswer): void {

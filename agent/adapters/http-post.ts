@@ -1,6 +1,6 @@
-import { createHmac } from 'node:crypto'
 import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
+import { webhookSignature } from '../../shared/crypto/webhook-signature.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import type { Bytes, Millis } from '../../shared/units.ts'
@@ -47,15 +47,14 @@ export function postJson(
 }
 
 function signedHeaders({ secret, clock }: HttpPeer, id: string, text: string): Record<string, string | number> {
-  const timestamp = Math.floor(clock.nowUs() / 1_000_000)
-  const code = createHmac('sha256', secret).update(`${id}.${timestamp}.${text}`).digest('base64')
+  const timestampS = Math.floor(clock.nowUs() / 1_000_000)
   return {
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(text),
     'idempotency-key': id,
     'webhook-id': id,
-    'webhook-timestamp': String(timestamp),
-    'webhook-signature': `v1,${code}`,
+    'webhook-timestamp': String(timestampS),
+    'webhook-signature': webhookSignature(secret, { id, timestampS, body: text }),
   }
 }
 

@@ -55,7 +55,9 @@ function secondLayerFindings(config: string): Finding[] {
 function keyFindings(config: string): Finding[] {
   const loaded = readable(() => loadRuntimeConfig(config))
   if (loaded === null) return []
-  const files = loaded.config.executors.flatMap(secretFiles)
+  const { executors, peer } = loaded.config
+  const ofPeer = peer === undefined ? [] : [{ target: `peer ${peer.identity}`, file: peer.key_file, isMac: true }]
+  const files = [...executors.flatMap(secretFiles), ...ofPeer]
   if (files.length === 0) return []
   const wrong = files.flatMap(({ target, file, isMac }): Finding[] => {
     try {
@@ -82,6 +84,7 @@ function secretFiles(executor: Executor): SecretFile[] {
     case 'webhook':
       return [{ target, file: executor.secret_file, isMac: false }]
     case 'command':
+    case 'peer':
       return []
     case 'notify':
       return executor.channels.flatMap((channel) => {

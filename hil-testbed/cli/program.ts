@@ -8,6 +8,7 @@ import { createPublisher } from '../publisher.ts'
 import { TURNED_VALVE, type Valve, WATER_LOOP_CHANNELS, waterLoopAt } from '../water-loop.ts'
 import { actuatorCommands } from './actuator.ts'
 import { numberIn, say } from './options.ts'
+import { peerCommand } from './peer.ts'
 import { pressureCommand } from './pressure.ts'
 
 type LoopOptions = Readonly<{
@@ -31,6 +32,7 @@ export function hilCommands(program: Command): void {
   const hil = program.command('hil').description('rigs that are not there, and faults that are wanted')
   actuatorCommands(hil)
   pressureCommand(hil)
+  peerCommand(hil)
   hil
     .command('water-loop')
     .description('a simulated water loop: publish it over ZeroMQ, or write a recording of it')

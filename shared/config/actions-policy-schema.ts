@@ -214,7 +214,7 @@ export const ActionsPolicySchema = closed({
   targets: Type.Array(
     closed({
       name: id('Name of the target.'),
-      executor: oneOf(['actuator', 'webhook', 'command', 'notify'] as const, 'Who carries it out.'),
+      executor: oneOf(['actuator', 'webhook', 'command', 'notify', 'peer'] as const, 'Who carries it out.'),
       groups: Type.Array(
         Type.String({ pattern: GROUP_PATTERN, form: 'KIND:NAME, such as `publisher:plc-1`', description: 'Group.' }),
         {

@@ -17,6 +17,7 @@ export function executorProblems(config: ExecutorConfig): ExecutorProblem[] {
     case 'notify':
       return config.channels.flatMap((channel, index) => channelProblems(channel, ['channels', index]))
     case 'webhook':
+    case 'peer':
       return []
   }
 }

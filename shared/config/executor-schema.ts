@@ -3,7 +3,7 @@ import { closed, file, id, ms, oneOf } from './schema-parts.ts'
 import { ENDPOINT_PATTERN } from './source-schema.ts'
 
 /** https, or http on this machine; no name and password in it. */
-const URL_PATTERN =
+export const HTTP_URL_PATTERN =
   '^(https://[^\\s@/?#]+|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])(:\\d{1,5})?)(/[^\\s@?#]*)?(\\?[^\\s@#]*)?$'
 const HOST_PATTERN = '^[A-Za-z0-9.:-]{1,253}$'
 const ADDRESS_PATTERN = '^[^\\s<>@,;"]{1,64}@[A-Za-z0-9.-]{1,253}$'
@@ -20,7 +20,7 @@ const host = (description: string) =>
   Type.String({ pattern: HOST_PATTERN, form: 'a host name or an address', description })
 const address = (description: string) => Type.String({ pattern: ADDRESS_PATTERN, form: 'name@host', description })
 const url = Type.String({
-  pattern: URL_PATTERN,
+  pattern: HTTP_URL_PATTERN,
   form: 'https://HOST/PATH; http:// on this machine alone',
   description: 'Where requests are posted; redirects are not followed.',
 })
@@ -121,12 +121,17 @@ export const NotifyExecutorSchema = closed({
   timeout_ms: timeout('Longest wait for one channel.', 10_000),
 })
 
+export const PeerExecutorSchema = closed({
+  type: Type.Literal('peer', { description: 'The peer of `peer`: an ACTION_REQUEST goes, ACTION_ACKs come.' }),
+})
+
 /** Who carries out the actions of one target. */
 export const ExecutorSchema = Type.Union([
   ActuatorExecutorSchema,
   WebhookExecutorSchema,
   CommandExecutorSchema,
   NotifyExecutorSchema,
+  PeerExecutorSchema,
 ])
 
 const target = { target: id('Name of the target, as policies of actions name it.') }
@@ -137,6 +142,7 @@ export const TargetExecutorSchema = Type.Union([
   closed({ ...target, ...WebhookExecutorSchema.properties }),
   closed({ ...target, ...CommandExecutorSchema.properties }),
   closed({ ...target, ...NotifyExecutorSchema.properties }),
+  closed({ ...target, ...PeerExecutorSchema.properties }),
 ])
 export type TargetExecutorConfig = Static<typeof TargetExecutorSchema>
 

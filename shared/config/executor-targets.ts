@@ -24,6 +24,12 @@ export function executorTargetProblems(file: CheckedFile, policies: Iterable<Rig
         expected: 'every target once',
       })
     kinds.set(target, type)
+    if (type === 'peer' && !file.has(['peer']))
+      problems.push({
+        ...file.at(['executors', k, 'type']),
+        found: 'peer, and no `peer`',
+        expected: '`peer` beside it',
+      })
     for (const { path, found, expected } of executorProblems(named as TargetExecutorConfig))
       problems.push({ ...file.at(['executors', k, ...path]), found, expected })
   })

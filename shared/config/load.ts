@@ -11,6 +11,7 @@ import { executorTargetProblems } from './executor-targets.ts'
 import { BASELINE_BYTES_MAX, type NoFile, noFile, readBytes } from './files.ts'
 import { BookOperatorsSchema } from './operator-schema.ts'
 import { readTrust, type Trust } from './operators.ts'
+import { peerProblems } from './peer-problems.ts'
 import { lintMistakes, type PolicyOfRig, policyOfRig } from './policy-check.ts'
 import { ConfigError, cannotRead, type Problem, withoutRepeats } from './problems.ts'
 import { type InForce, mergedProblems, metricsFor, type RegistryMetric, registryProblems } from './registry.ts'
@@ -142,7 +143,7 @@ function sound({ main, problems: _, linted: __, ...found }: Found, problems: rea
 function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
   const main = checkYaml(name, bytes, RuntimeSchema as unknown as Schema)
   const { trust, problems: ofTrust } = readTrust(main, read)
-  const problems = [...main.problems, ...runtimeProblems(main), ...ofTrust]
+  const problems = [...main.problems, ...runtimeProblems(main), ...peerProblems(main), ...ofTrust]
   const registries = new Map<string, readonly RegistryMetric[]>()
   const registriesByMode = new Map<string, ReadonlyMap<Mode, readonly RegistryMetric[]>>()
   const equivalences = new Map<string, readonly Equivalence[]>()
@@ -279,7 +280,11 @@ function runtimePaths(file: CheckedFile): Path[] {
     ),
   )
   const link = ['ca_file', 'cert_file', 'key_file', 'collector_key_file'].map((key): Path => ['collector', key])
-  return [['signing_key_file'], ['receipts_key_file'], ...link, ...sources]
+  const peer: Path[] = [
+    ['peer', 'key_file'],
+    ['peer', 'webhook', 'ca_file'],
+  ]
+  return [['signing_key_file'], ['receipts_key_file'], ...link, ...peer, ...sources]
 }
 
 function collectorPaths(file: CheckedFile): Path[] {

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { MODES } from '../model/verdict.ts'
 import { TargetExecutorSchema } from './executor-schema.ts'
 import { GovernanceSchema, OperatorsSchema } from './operator-schema.ts'
+import { PeerSchema } from './peer-schema.ts'
 import { closed, file, id, ms, oneOf } from './schema-parts.ts'
 import {
   CsvSourceSchema,
@@ -167,6 +168,7 @@ export const RuntimeSchema = closed({
       'Health server. Absent: none.',
     ),
   ),
+  peer: Type.Optional(PeerSchema),
   executors: Type.Array(TargetExecutorSchema, {
     description: 'Who carries out the actions on each target.',
     default: [],

@@ -123,7 +123,7 @@ export type Budget = ActionOn & Readonly<{ most: number; windowUs: Micros; spaci
 /** Who carries actions out, and how long each stage may take. */
 export type Target = Readonly<{
   name: string
-  executor: 'actuator' | 'webhook' | 'command' | 'notify'
+  executor: 'actuator' | 'webhook' | 'command' | 'notify' | 'peer'
   /** Common-cause groups it has a hand in, as `kind:name`: no channel of theirs can verify what it acknowledged (SE-17). For lint alone. */
   groups?: readonly string[]
   /** A repeated key is not answered with the first outcome: never sent again by itself (SE-14). */
