@@ -68,6 +68,7 @@ export class PeerSender {
   private eventIsOut = false
   private wake: (() => void) | null = null
   private isRunning = false
+  private isStopped = false
   private isUp: boolean | null = null
 
   constructor(options: PeerSenderOptions) {
@@ -88,6 +89,7 @@ export class PeerSender {
   /** Never throws. What waits is not sent any more; who waits for a request is told. */
   async stop(): Promise<void> {
     this.isRunning = false
+    this.isStopped = true
     this.wake?.()
     for (let next = this.queue.nextRequest(); next !== undefined; next = this.queue.nextRequest())
       this.giveUp(next, 'stopped')
@@ -106,6 +108,8 @@ export class PeerSender {
   /** Settles when the request has left. @throws HbError EXECUTOR_BUSY, EXECUTOR_UNREACHABLE: it certainly has not. */
   request(message: ActionRequestMessage, budgetMs: Millis): Promise<void> {
     const { clock } = this.options
+    if (this.isStopped)
+      return Promise.reject(new HbError('EXECUTOR_UNREACHABLE', { target: message.target, reason: 'stopped' }))
     return new Promise((resolve, reject) => {
       const untilUs = clock.monotonicUs() + budgetMs * 1000
       const cancel = clock.after(budgetMs, () => {

@@ -195,6 +195,7 @@ t.test('a request that certainly did not go is told: no link, no room, no time, 
   await ended
   release()
   await stopped
+  await t.rejects(sender.request(request('after'), 1000), /stopped/)
   t.same(handed, ['a', ...Array.from({ length: PEER_REQUESTS_OUT_MAX }, (_, k) => `out${k}`)])
 })
 
