@@ -96,8 +96,8 @@ t.test(`${FLIPS} seeded bytes flipped in the store under the real program`, asyn
     worstMs = Math.max(worstMs, performance.now() - startedMs)
     if (failure !== null) {
       refused += 1
-      // Before there is a log the code stands at the front of the text.
-      if (!/(?:"code":"|ended with 65 )(?:DATABASE|EVIDENCE)_[A-Z]+\b/.test(failure))
+      // Before there is a log the code stands at the front of the text, on the line after the exit code.
+      if (!/(?:"code":"|ended with 65\s)(?:DATABASE|EVIDENCE)_[A-Z]+\b/.test(failure))
         t.fail(`byte ${where}: ${failure}`)
       continue
     }
