@@ -1,8 +1,9 @@
 import { type Static, Type } from 'typebox'
 import { ACTIONS, SEVERITIES } from '../model/action.ts'
-import { COMPARISONS, REARMS, VOTES } from '../model/actions-policy.ts'
-import { METRIC_VERDICTS, MODES, OVERALL_VERDICTS } from '../model/verdict.ts'
+import { REARMS, VOTES } from '../model/actions-policy.ts'
+import { MODES } from '../model/verdict.ts'
 import { AlarmsSchema } from './alarm-schema.ts'
+import { look } from './look-schema.ts'
 import { closed, id, ms, oneOf } from './schema-parts.ts'
 
 const MINUTE_MS = 60_000
@@ -26,40 +27,9 @@ const actionOn = { action, target }
 const stage = (description: string, initial: number) =>
   ms(description, { minimum: 1, maximum: MINUTE_MS, default: initial })
 
-/** One of four looks: a window against a number, verdicts of a metric, the verdict of the rig, or its event streams. */
-const look = {
-  metric: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'Metric of the registry.' })),
-  window_ms: Type.Optional(
-    ms('Window of the metric that is compared; one of those it is judged by.', { minimum: 1, maximum: HOUR_MS }),
-  ),
-  of: Type.Optional(
-    oneOf(['mean', 'min', 'max'] as const, 'What of the window is compared; `mean` when it is left out.'),
-  ),
-  op: Type.Optional(oneOf(COMPARISONS, 'How it is compared with `value`.')),
-  value: Type.Optional(
-    Type.Number({
-      minimum: -1e300,
-      maximum: 1e300,
-      description: 'Number it is compared with, in the unit of the metric.',
-    }),
-  ),
-  verdict: Type.Optional(
-    Type.Array(oneOf(METRIC_VERDICTS, 'Verdict.'), {
-      description: 'Instead of a window: TRUE while the verdict of the metric is one of these.',
-      minItems: 1,
-      maxItems: METRIC_VERDICTS.length,
-    }),
-  ),
-  overall: Type.Optional(
-    Type.Array(oneOf(OVERALL_VERDICTS, 'Verdict.'), {
-      description: 'Instead of a metric: TRUE while the verdict of the rig is one of these.',
-      minItems: 1,
-      maxItems: OVERALL_VERDICTS.length,
-    }),
-  ),
-  event: Type.Optional(
-    Type.Literal(true, { description: 'Instead of a metric: TRUE while the event streams of the rig are in alarm.' }),
-  ),
+/** A look, how often it must be TRUE, and how old what it looks at may be. */
+const condition = {
+  ...look,
   persistence: Type.Integer({
     minimum: 1,
     maximum: PERSISTENCE_SLIDES_MAX,
@@ -82,13 +52,13 @@ const look = {
 
 const ConditionSchema = closed({
   id: Type.Optional(id('Name in reasons and records; by default the number of its place, from 1.')),
-  ...look,
+  ...condition,
 })
-const PlainConditionSchema = (description: string) => closed(look, description)
+const PlainConditionSchema = (description: string) => closed(condition, description)
 
 const VerifySchema = closed(
   {
-    ...look,
+    ...condition,
     within_ms: ms('How long after it started it must be TRUE.', { minimum: 1, maximum: HOUR_MS }),
   },
   'How it is seen that it had its effect, by a channel that the target has no hand in. `notify` alone needs none.',

@@ -1,14 +1,13 @@
 import { type Static, Type } from 'typebox'
-import { COMPARISONS } from '../model/actions-policy.ts'
 import { ALARM_SLIDES_MAX, DEFINITIONS_MAX, LEVEL_SEVERITIES } from '../model/alarm.ts'
-import { METRIC_VERDICTS, MODES, OVERALL_VERDICTS } from '../model/verdict.ts'
+import { MODES } from '../model/verdict.ts'
+import { look, quantity } from './look-schema.ts'
 import { closed, id, ms, oneOf } from './schema-parts.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
 const text = (description: string) => Type.String({ minLength: 8, maxLength: 512, description })
-const number = (description: string) => Type.Number({ minimum: -1e300, maximum: 1e300, description })
 const slides = (description: string, initial?: number) =>
   Type.Integer({
     minimum: 1,
@@ -19,20 +18,10 @@ const slides = (description: string, initial?: number) =>
 
 const LevelSchema = closed({
   severity: oneOf(LEVEL_SEVERITIES, 'How much it matters; each at most once in an alarm.'),
-  metric: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'Metric of the registry.' })),
-  window_ms: Type.Optional(
-    ms('Window of the metric that is compared; one of those it is judged by.', { minimum: 1, maximum: HOUR_MS }),
-  ),
-  of: Type.Optional(
-    oneOf(['mean', 'min', 'max'] as const, 'What of the window is compared; `mean` when it is left out.'),
-  ),
-  op: Type.Optional(
-    oneOf(COMPARISONS, 'How it is compared with `value`: `>=` and `<=` include it. 0 and -0 are equal.'),
-  ),
-  value: Type.Optional(number('Limit, in the unit of the metric.')),
+  ...look,
   value_by_mode: Type.Optional(
     closed(
-      Object.fromEntries(MODES.map((mode) => [mode, Type.Optional(number(`Limit in mode ${mode}.`))])),
+      Object.fromEntries(MODES.map((mode) => [mode, Type.Optional(quantity(`Limit in mode ${mode}.`))])),
       'Other limits in some modes.',
     ),
   ),
@@ -42,23 +31,6 @@ const LevelSchema = closed({
       maximum: 1e300,
       description: 'How far on the good side of its limit a value must be to clear, in the unit of the metric.',
     }),
-  ),
-  verdict: Type.Optional(
-    Type.Array(oneOf(METRIC_VERDICTS, 'Verdict.'), {
-      description: 'Instead of a window: TRUE while the verdict of the metric is one of these.',
-      minItems: 1,
-      maxItems: METRIC_VERDICTS.length,
-    }),
-  ),
-  overall: Type.Optional(
-    Type.Array(oneOf(OVERALL_VERDICTS, 'Verdict.'), {
-      description: 'Instead of a metric: TRUE while the verdict of the rig is one of these.',
-      minItems: 1,
-      maxItems: OVERALL_VERDICTS.length,
-    }),
-  ),
-  event: Type.Optional(
-    Type.Literal(true, { description: 'Instead of a metric: TRUE while the event streams of the rig are in alarm.' }),
   ),
   persistence: slides('Known slides it must be TRUE in; with `persistence_of`, that many of so many.', 1),
   persistence_of: Type.Optional(
