@@ -9,7 +9,7 @@ import {
   type LedgerAction,
   type LedgerTransition,
 } from '../pipeline/action-ledger.ts'
-import { fetchDesktop, giveOrder, type OrderOptions, reportOrder, rigMeant } from './order-client.ts'
+import { fetchDesktop, giveOrder, type OrderOptions, orderCommand, reportOrder, rigMeant } from './order-client.ts'
 
 type ListOptions = Readonly<{ state: string; rig?: string; is?: string; limit: string; json?: boolean }>
 
@@ -32,10 +32,10 @@ export function actionsCommands(program: Command): void {
     .requiredOption('--state <dir>', 'state folder of the agent, running or not')
     .option('--json', 'one JSON object')
     .action(show)
-  signed(actions, 'cancel', 'cancel an action before it is sent: one act of one person')
+  orderCommand(actions, 'cancel', 'cancel an action before it is sent: one act of one person')
     .argument('<key>', 'key of the action, or its beginning')
     .action(cancel)
-  signed(
+  orderCommand(
     actions,
     'execute',
     'order an action by hand; a grave one waits for a second person, and the rig must be armed',
@@ -44,17 +44,6 @@ export function actionsCommands(program: Command): void {
     .requiredOption('--target <name>', 'on what')
     .requiredOption('--confirm-rig <id>', 'the rig once more, typed out: it must be the one that is meant')
     .action(execute)
-}
-
-function signed(parent: Command, name: string, description: string): Command {
-  return parent
-    .command(name)
-    .description(description)
-    .requiredOption('--state <dir>', 'state folder of the agent')
-    .requiredOption('--key <file>', 'private key of the person who orders it')
-    .requiredOption('--reason <text>', 'why')
-    .option('--rig <id>', 'rig; may be left out when there is only one')
-    .option('--json', 'one JSON object')
 }
 
 const STATES: readonly ActionState[] = [...ACTION_STAGES, ...ACTION_ENDS, UNKNOWN_OUTCOME]

@@ -5,7 +5,15 @@ import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { SHELVE_MAX_US } from '../../shared/model/alarm.ts'
 import { askAgent } from '../adapters/control-server.ts'
 import type { AlarmShown, RigAlarmsShown } from '../pipeline/alarm-view.ts'
-import { fetchDesktop, giveOrder, type OrderFields, type OrderOptions, reportOrder, rigMeant } from './order-client.ts'
+import {
+  fetchDesktop,
+  giveOrder,
+  type OrderFields,
+  type OrderOptions,
+  orderCommand,
+  reportOrder,
+  rigMeant,
+} from './order-client.ts'
 
 type ListOptions = Readonly<{ state: string; rig?: string; all?: boolean; json?: boolean }>
 type SignedOptions = OrderOptions & Readonly<{ rig?: string }>
@@ -48,15 +56,7 @@ export function alarmsCommands(program: Command): void {
 }
 
 function signed(parent: Command, name: string, description: string): Command {
-  return parent
-    .command(name)
-    .description(description)
-    .argument('<alarm>', 'id of the alarm')
-    .requiredOption('--state <dir>', 'state folder of the agent')
-    .requiredOption('--key <file>', 'private key of the person who orders it')
-    .requiredOption('--reason <text>', 'why')
-    .option('--rig <id>', 'rig; may be left out when there is only one')
-    .option('--json', 'one JSON object')
+  return orderCommand(parent, name, description).argument('<alarm>', 'id of the alarm')
 }
 
 function seen(parent: Command, name: string, description: string): Command {

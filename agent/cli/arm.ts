@@ -1,9 +1,9 @@
-import type { Command, CommandOptions } from 'commander'
+import type { Command } from 'commander'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { spanOption } from '../../shared/lib/span.ts'
 import { NOT_AN_E_STOP, PERSONS_NOTE } from '../../shared/model/order.ts'
-import { fetchDesktop, giveOrder, type OrderOptions, reportOrder, rigMeant } from './order-client.ts'
+import { fetchDesktop, giveOrder, type OrderOptions, orderCommand, reportOrder, rigMeant } from './order-client.ts'
 
 type RigOptions = OrderOptions & Readonly<{ rig?: string; for?: string }>
 
@@ -48,17 +48,6 @@ export function rearmCommand(program: Command): void {
   orderCommand(program, 'rearm', 'let a rule fire again once its cause has ended')
     .argument('<rule>', 'id of the rule')
     .action(rearm)
-}
-
-function orderCommand(parent: Command, name: string, description: string, options: CommandOptions = {}): Command {
-  return parent
-    .command(name, options)
-    .description(description)
-    .requiredOption('--state <dir>', 'state folder of the agent')
-    .requiredOption('--key <file>', 'private key of the person who orders it')
-    .requiredOption('--reason <text>', 'why')
-    .option('--rig <id>', 'rig; may be left out when there is only one')
-    .option('--json', 'one JSON object')
 }
 
 async function show(options: Readonly<{ state: string; json?: boolean }>): Promise<void> {

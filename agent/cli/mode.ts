@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
-import { fetchDesktop, giveOrder, type OrderOptions, reportOrder, rigMeant } from './order-client.ts'
+import { fetchDesktop, giveOrder, type OrderOptions, orderCommand, reportOrder, rigMeant } from './order-client.ts'
 
 /** Adds `hb mode show|set`. */
 export function modeCommands(program: Command): void {
@@ -11,15 +11,8 @@ export function modeCommands(program: Command): void {
     .requiredOption('--state <dir>', 'state folder of the agent')
     .option('--json', 'one JSON object')
     .action(show)
-  mode
-    .command('set')
-    .description('order another mode; limits, baselines and permitted actions follow it')
+  orderCommand(mode, 'set', 'order another mode; limits, baselines and permitted actions follow it')
     .argument('<mode>', 'mode to go to')
-    .requiredOption('--state <dir>', 'state folder of the agent')
-    .requiredOption('--key <file>', 'private key of the person who orders it')
-    .requiredOption('--reason <text>', 'why')
-    .option('--rig <id>', 'rig; may be left out when there is only one')
-    .option('--json', 'one JSON object')
     .action(set)
 }
 

@@ -1,3 +1,4 @@
+import type { Command, CommandOptions } from 'commander'
 import { signOrder } from '../../shared/codec/order.ts'
 import { loadSigner } from '../../shared/crypto/key-file.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
@@ -9,6 +10,23 @@ import { askAgent } from '../adapters/control-server.ts'
 
 /** Options of every command that orders something of a running agent. */
 export type OrderOptions = Readonly<{ state: string; key: string; reason: string; json?: boolean }>
+
+/** A command that orders something of a running agent, with the options that all of those have. */
+export function orderCommand(
+  parent: Command,
+  name: string,
+  description: string,
+  options: CommandOptions = {},
+): Command {
+  return parent
+    .command(name, options)
+    .description(description)
+    .requiredOption('--state <dir>', 'state folder of the agent')
+    .requiredOption('--key <file>', 'private key of the person who orders it')
+    .requiredOption('--reason <text>', 'why')
+    .option('--rig <id>', 'rig; may be left out when there is only one')
+    .option('--json', 'one JSON object')
+}
 
 /** What an agent shows to a person who is about to sign. */
 export type Desktop = Readonly<{
