@@ -31,12 +31,8 @@ export async function writeChanges(
   changes: readonly ActionChange[],
   bounds: LedgerBounds,
 ): Promise<Written> {
-  const keys = [...new Set(changes.map(({ key }) => key))]
-  const marks = keys.map(() => '?').join(',')
-  const rows = await tx.all(`SELECT ${ACTION_COLUMNS.join(',')} FROM actions WHERE key IN (${marks})`, keys)
-  const before = new Map(rows.map(actionFrom).map((row) => [row.action.key, row]))
   const contents = changes.map(contentDigest)
-  const known = await knownContents(tx, changes, contents)
+  const { sum, before, known } = await readFor(tx, changes, contents)
   const after = new Map<string, ActionRow>(before)
   const added: TransitionRow[] = []
   let dropped = 0
@@ -53,9 +49,10 @@ export async function writeChanges(
     after.set(change.key, next.row)
     added.push(next.added)
   }
-  const sum = await sumOf(tx)
   if (added.length > 0) await store(tx, { sum, before, after, added })
-  await forget(tx, sum, bounds)
+  // Nothing else makes one that has ended older, or rows too many.
+  if (sum.transitions > bounds.transitionsMax || changes.some(({ state }) => hasEnded(state)))
+    await forget(tx, sum, bounds)
   return { dropped, actions: sum.actions, transitions: sum.transitions }
 }
 
@@ -64,27 +61,33 @@ function isNoteTooMany(row: ActionRow | null, change: ActionChange): boolean {
   return hasEnded(row.action.state) || change.state === row.action.state
 }
 
-/** Which of these changes are recorded already, as `key content`. */
-async function knownContents(
+/** Sums, actions as they are, and which of the changes are recorded already (`key content`). One statement: who acts waits for each. */
+async function readFor(
   tx: SqlTransaction,
   changes: readonly ActionChange[],
   contents: readonly Uint8Array[],
-): Promise<Set<string>> {
-  const marks = changes.map(() => '(?,?)').join(',')
+): Promise<{ sum: Sum; before: Map<string, ActionRow>; known: Set<string> }> {
+  const columns = ACTION_COLUMNS.map((name) => `a.${name} AS ${name}`).join(',')
   const rows = await tx.all(
-    `SELECT key, content FROM transitions WHERE (key, content) IN (VALUES ${marks})`,
+    `WITH c(key, content) AS (VALUES ${changes.map(() => '(?,?)').join(',')})
+     SELECT l.actions AS all_actions, l.transitions AS all_transitions, l.heads, ${columns}, t.content
+     FROM ledger l CROSS JOIN c LEFT JOIN actions a ON a.key = c.key
+     LEFT JOIN transitions t ON t.key = c.key AND t.content = c.content WHERE l.id = 1`,
     changes.flatMap(({ key }, k) => [key, contents[k]!]),
   )
-  return new Set(rows.map((row) => `${String(row['key'])} ${toHex(row['content'] as Uint8Array)}`))
-}
-
-async function sumOf(tx: SqlTransaction): Promise<Sum> {
-  const row = await tx.get('SELECT actions, transitions, heads FROM ledger WHERE id = 1')
-  invariant(row !== undefined, 'the ledger has its row since it was made')
+  const first = rows[0]
+  invariant(first !== undefined, 'the ledger has its row since it was made')
+  const there = rows.filter((row) => row['key'] !== null)
   return {
-    actions: row['actions'] as number,
-    transitions: row['transitions'] as number,
-    heads: row['heads'] as Uint8Array,
+    sum: {
+      actions: first['all_actions'] as number,
+      transitions: first['all_transitions'] as number,
+      heads: first['heads'] as Uint8Array,
+    },
+    before: new Map(there.map(actionFrom).map((row) => [row.action.key, row])),
+    known: new Set(
+      there.flatMap(({ key, content }) => (content === null ? [] : [`${String(key)} ${toHex(content as Uint8Array)}`])),
+    ),
   }
 }
 

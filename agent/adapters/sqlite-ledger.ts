@@ -78,6 +78,11 @@ export async function openLedger(options: LedgerOptions): Promise<OpenedLedger> 
   return { ledger: await ledgerOver(db, options), isNew: false, damage }
 }
 
+/** What one turn of the loop says of an action (proposed, passed, released) is one transaction, and what is sent waits for it once. */
+function turnEnds(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 async function carry(tx: SqlTransaction, entries: readonly LedgerEntry[]): Promise<void> {
   const sum = (await tx.get('SELECT actions, transitions, heads FROM ledger WHERE id = 1'))!
   let heads = sum['heads'] as Uint8Array
@@ -154,7 +159,7 @@ async function ledgerOver(db: Database, { bounds = LEDGER_BOUNDS, folder }: Ledg
       waiting += changes.length
       return new Promise((resolve, reject) => {
         queue.push({ changes, resolve, reject })
-        flushing ??= Promise.resolve().then(flush)
+        flushing ??= turnEnds().then(flush)
       })
     },
     ...ledgerReader(db),
