@@ -1,6 +1,7 @@
 import { type TSchema, Type } from 'typebox'
 import { ID_PATTERN } from '../../shared/model/ids.ts'
 import { METRIC_VERDICTS, OVERALL_VERDICTS } from '../../shared/model/verdict.ts'
+import { closed, Micros, orNull, Whole } from './answer-terms.ts'
 import { BaselineList } from './baseline-answers.ts'
 import { Safety } from './safety-answers.ts'
 
@@ -8,16 +9,11 @@ import { Safety } from './safety-answers.ts'
  * Shapes of what the routes answer, for `/openapi.json` and for whoever reads it. They describe and do not filter: what is
  * sent is not passed through them, and a test holds the answers to them.
  */
-const closed = <T extends Record<string, TSchema>>(properties: T, description?: string) =>
-  Type.Object(properties, { additionalProperties: false, ...(description === undefined ? {} : { description }) })
 /** What an agent says of itself, unsigned: only what is relied on is described. */
 const open = <T extends Record<string, TSchema>>(properties: T, description: string) =>
   Type.Object(properties, { additionalProperties: true, description })
-const orNull = (schema: TSchema) => Type.Union([schema, Type.Null()])
 
 const Id = Type.String({ pattern: ID_PATTERN })
-const Whole = Type.Integer({ minimum: 0 })
-const Micros = Type.Integer({ description: 'Whole microseconds since 1970, UTC.' })
 const Hex = Type.String({ pattern: '^([0-9a-f]{2})*$' })
 const Base64 = Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$' })
 const Verdict = Type.Enum([...OVERALL_VERDICTS])

@@ -3,17 +3,10 @@ import { BASELINE_KINDS } from '../../shared/model/baseline.ts'
 import { REQUEST_STATUSES } from '../../shared/model/baseline-book.ts'
 import { STATEMENT_KINDS } from '../../shared/model/baseline-statement.ts'
 import { MODES } from '../../shared/model/verdict.ts'
+import { closed, Digest, Micros, orNull, Text, Whole } from './answer-terms.ts'
 
 /** Shapes of what the routes about baselines answer; see {@link ./answers.ts}. */
-const closed = <T extends Record<string, TSchema>>(properties: T, description?: string) =>
-  Type.Object(properties, { additionalProperties: false, ...(description === undefined ? {} : { description }) })
-const orNull = (schema: TSchema) => Type.Union([schema, Type.Null()])
-
-const Text = Type.String()
-const Whole = Type.Integer({ minimum: 0 })
-const Micros = Type.Integer({ description: 'Whole microseconds since 1970, UTC.' })
 const Ratio = Type.Number({ minimum: 0, maximum: 1 })
-const Digest = Type.String({ pattern: '^[0-9a-f]{64}$' })
 const Key = Type.String({ pattern: '^([0-9a-f]{2})*$', description: 'Id of a key.' })
 const Person = closed({ key: Key, name: Text }, 'A key and the name it goes by here; that it is a person is unproven.')
 const Subject = { program: Text, rig: Text, family: Text, mode: Type.Enum([...MODES]) }

@@ -1,14 +1,8 @@
 import { type TSchema, Type } from 'typebox'
 import { ACTION_ENDS, ACTION_STAGES, ACTIONS, UNKNOWN_OUTCOME } from '../../shared/model/action.ts'
+import { closed, Digest, Micros, orNull, Text, Whole } from './answer-terms.ts'
 
 /** Shapes of what the routes about actions answer; see {@link ./answers.ts}. */
-const closed = <T extends Record<string, TSchema>>(properties: T, description?: string) =>
-  Type.Object(properties, { additionalProperties: false, ...(description === undefined ? {} : { description }) })
-const orNull = (schema: TSchema) => Type.Union([schema, Type.Null()])
-
-const Text = Type.String()
-const Whole = Type.Integer({ minimum: 0 })
-const Micros = Type.Integer({ description: 'Whole microseconds since 1970, UTC.' })
 export const ActionStates = Type.Enum([...ACTION_STAGES, ...ACTION_ENDS, UNKNOWN_OUTCOME])
 const PLACE = {
   id: Type.String({ description: 'Id of the signed record that says so, as that of a decision.' }),
@@ -31,7 +25,7 @@ const Action = closed({
   agent: Text,
   program: Text,
   rig: Text,
-  key: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+  key: Digest,
   rule: Text,
   episode: Whole,
   action: Type.Enum([...ACTIONS]),
