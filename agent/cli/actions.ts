@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { ACTION_ENDS, ACTION_STAGES, type ActionState, UNKNOWN_OUTCOME } from '../../shared/model/action.ts'
+import { FOUND_OUTCOMES } from '../../shared/model/action-input.ts'
 import { viewLedger } from '../adapters/ledger-read.ts'
 import {
   type ActionLedger,
@@ -13,7 +14,7 @@ import { fetchDesktop, giveOrder, type OrderOptions, orderCommand, reportOrder, 
 
 type ListOptions = Readonly<{ state: string; rig?: string; is?: string; limit: string; json?: boolean }>
 
-/** Adds `hb actions list|show|cancel|execute`. */
+/** Adds `hb actions list|show|cancel|ack|execute`. */
 export function actionsCommands(program: Command): void {
   const actions = program.command('actions').description('actions: what was proposed, denied, done and seen to be done')
   actions
@@ -37,12 +38,21 @@ export function actionsCommands(program: Command): void {
     .action(cancel)
   orderCommand(
     actions,
+    'ack',
+    'say what was found of an action that was handed over and of which its peer says nothing; takes two people',
+  )
+    .argument('<key>', 'key of the action, or its beginning')
+    .requiredOption('--outcome <what>', `what was found: ${FOUND_OUTCOMES.join(' or ')}`)
+    .action(acknowledge)
+  orderCommand(
+    actions,
     'execute',
     'order an action by hand; a grave one waits for a second person, and the rig must be armed',
   )
     .argument('<action>', 'what is to be done')
     .requiredOption('--target <name>', 'on what')
     .requiredOption('--confirm-rig <id>', 'the rig once more, typed out: it must be the one that is meant')
+    .option('--dry-run', 'go through every gate, say what would have been done, and do nothing')
     .action(execute)
 }
 
@@ -95,25 +105,35 @@ async function show(text: string, options: Readonly<{ state: string; json?: bool
 }
 
 async function cancel(text: string, options: OrderOptions & Readonly<{ rig?: string }>): Promise<void> {
-  const action = await inLedger(
-    options.state,
-    async (ledger) => (await ledger.byKey(await keyNamed(ledger, text)))!.action,
-  )
-  const answer = await giveOrder(options, { kind: 'cancel', rig: action.rig, subject: action.key })
-  reportOrder(options.json, answer, `${action.action} of ${action.target} is cancelled`)
+  const { key, rig, action, target } = await actionNamed(options.state, text)
+  const answer = await giveOrder(options, { kind: 'cancel', rig, subject: key })
+  reportOrder(options.json, answer, `${action} of ${target} is cancelled`)
 }
 
-type ExecuteOptions = OrderOptions & Readonly<{ rig?: string; target: string; confirmRig: string }>
+async function acknowledge(
+  text: string,
+  options: OrderOptions & Readonly<{ rig?: string; outcome: string }>,
+): Promise<void> {
+  if (!(FOUND_OUTCOMES as readonly string[]).includes(options.outcome))
+    throw new HbError('USAGE', { option: '--outcome', found: options.outcome, expected: FOUND_OUTCOMES.join(', ') })
+  const { key, rig, action, target } = await actionNamed(options.state, text)
+  const answer = await giveOrder(options, { kind: 'action_ack', rig, subject: key, value: options.outcome })
+  reportOrder(options.json, answer, `${action} of ${target}: ${options.outcome}, as people found it`)
+}
+
+type ExecuteOptions = OrderOptions & Readonly<{ rig?: string; target: string; confirmRig: string; dryRun?: boolean }>
 
 async function execute(action: string, options: ExecuteOptions): Promise<void> {
   const rig = rigMeant(await fetchDesktop(options.state), options.rig)
   if (options.confirmRig !== rig)
     throw new HbError('USAGE', { option: '--confirm-rig', found: options.confirmRig, expected: rig })
-  const answer = await giveOrder(options, { kind: 'manual', rig, subject: action, value: options.target })
+  const kind = options.dryRun === true ? 'dry_run' : 'manual'
+  const answer = await giveOrder(options, { kind, rig, subject: action, value: options.target })
+  const what = kind === 'dry_run' ? 'went through its gates and nothing was done' : 'was ordered'
   reportOrder(
     options.json,
     answer,
-    `${action} of ${options.target} was ordered; \`hb actions list\` says what became of it`,
+    `${action} of ${options.target} ${what}; \`hb actions list\` says what became of it`,
   )
 }
 
@@ -127,6 +147,10 @@ async function inLedger<T>(
   } finally {
     await ledger.close()
   }
+}
+
+function actionNamed(state: string, text: string): Promise<LedgerAction> {
+  return inLedger(state, async (ledger) => (await ledger.byKey(await keyNamed(ledger, text)))!.action)
 }
 
 /** Fewest characters of a key that name an action. */

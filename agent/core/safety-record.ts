@@ -9,7 +9,9 @@ import { EVALUATOR_VERSION } from './settings.ts'
 export type SafetyPlace = Readonly<{ seq: number; rig: string; nowUs: Micros; mode: Mode; config: Uint8Array }>
 
 /** Inputs that come from people: that one of them was not followed is evidence. */
-const ORDERS: readonly string[] = ['cancel', 'approve', 'rearm', 'arm', 'disarm', 'perm_off', 'inhibit', 'manual']
+const ORDERS: readonly string[] = [
+  ...['cancel', 'approve', 'rearm', 'arm', 'disarm', 'perm_off', 'inhibit', 'manual', 'dry_run', 'action_ack'],
+]
 
 /**
  * Whether a change is evidence. What a peer or the shell repeats and the kernel does not follow is journaled and logged

@@ -4,6 +4,7 @@ import {
   ALARM_ORDERS,
   type AlarmOrder,
   type AlarmOrderKind,
+  FOUND_OUTCOMES,
   type PolicyOrder,
 } from '../../shared/model/action-input.ts'
 import type { RigPolicy } from '../../shared/model/actions-policy.ts'
@@ -45,7 +46,10 @@ export function policyOrder(order: Order, by: readonly string[]): PolicyOrder {
       return { kind, rule: subject, step: value, by: one, reason }
     case 'inhibit':
       return { kind, ...inhibited(order), untilUs, by, reason }
+    case 'action_ack':
+      return { kind, key: subject, outcome: outcomeNamed(order), by, reason }
     case 'manual':
+    case 'dry_run':
       return { kind, action: actionNamed(order, subject), target: value, params: {}, by, reason }
     default:
       throw new HbError('ORDER_REFUSED', { reason: 'not_taken_here', order: kind, rig: order.rig })
@@ -87,6 +91,12 @@ function inhibited(order: Order): Readonly<{ rule: string | null; action: Action
   if (what === 'rule') return { rule: name, action: null }
   if (what === 'action') return { rule: null, action: actionNamed(order, name) }
   throw unknownWord(order, order.subject, 'rule:ID or action:NAME')
+}
+
+function outcomeNamed(order: Order): (typeof FOUND_OUTCOMES)[number] {
+  const outcome = FOUND_OUTCOMES.find((name) => name === order.value)
+  if (outcome === undefined) throw unknownWord(order, order.value, FOUND_OUTCOMES.join(' or '))
+  return outcome
 }
 
 function actionNamed(order: Order, text: string): Action {

@@ -9,6 +9,7 @@ import {
   type AlarmOrder,
   type AlarmOrderKind,
   ANSWER_STATUSES,
+  FOUND_OUTCOMES,
   isAlarmOrder,
   PERM_OFF_STEPS,
   type PolicyInput,
@@ -78,7 +79,10 @@ function orderFields(order: PolicyOrder | AlarmOrder): Canonical[] {
       return [order.rule, order.step, order.by, order.reason]
     case 'inhibit':
       return [order.rule, order.action, order.untilUs, order.by, order.reason]
-    case 'manual': {
+    case 'action_ack':
+      return [order.key, order.outcome, order.by, order.reason]
+    case 'manual':
+    case 'dry_run': {
       const { action, target, params, by, reason } = order
       const pairs = Object.keys(params)
         .sort()
@@ -146,12 +150,22 @@ const ORDERS: Readonly<Record<PolicyOrder['kind'], (f: unknown[]) => PolicyOrder
     if (more.length > 0 || !(isOfRule || isOfAction) || !isTime(untilUs) || !people(by) || !texts(reason)) return null
     return { kind: 'inhibit', rule, action, untilUs, by, reason } as PolicyOrder
   },
-  manual([action, target, pairs, by, reason, ...more]) {
-    const params = paramsOf(pairs)
-    if (more.length > 0 || !isOneOf(ACTIONS, action) || params === null) return null
-    if (!texts(target, reason) || !people(by)) return null
-    return { kind: 'manual', action: action as Action, target, params, by, reason } as PolicyOrder
+  action_ack([key, outcome, by, reason, ...more]) {
+    if (more.length > 0 || !texts(key, reason) || !isOneOf(FOUND_OUTCOMES, outcome) || !people(by)) return null
+    return { kind: 'action_ack', key, outcome, by, reason } as PolicyOrder
   },
+  manual: (fields) => byHand('manual', fields),
+  dry_run: (fields) => byHand('dry_run', fields),
+}
+
+function byHand(
+  kind: 'manual' | 'dry_run',
+  [action, target, pairs, by, reason, ...more]: unknown[],
+): PolicyOrder | null {
+  const params = paramsOf(pairs)
+  if (more.length > 0 || !isOneOf(ACTIONS, action) || params === null) return null
+  if (!texts(target, reason) || !people(by)) return null
+  return { kind, action: action as Action, target, params, by, reason } as PolicyOrder
 }
 
 /** Only a shelf has a time, and only what hides or ends what was seen names it. */

@@ -34,6 +34,9 @@ export type ActionAck = Readonly<{ kind: 'ack'; key: string; status: AckStatus; 
 /** An item is taken out of service for good in two steps (SE-21). */
 export const PERM_OFF_STEPS = ['ask', 'confirm'] as const
 
+/** What people may say that came of an action (`hb actions ack`). */
+export const FOUND_OUTCOMES = ['completed', 'failed'] as const
+
 /** What people order about actions. `by` names who: of an order that takes two, both. `config` is a digest in hex. */
 export type PolicyOrder =
   | Readonly<{ kind: 'cancel'; key: string; by: string; reason: string }>
@@ -57,11 +60,20 @@ export type PolicyOrder =
       by: readonly string[]
       reason: string
     }>
+  /** A dry run goes through the same gates and ends before it is released. */
   | Readonly<{
-      kind: 'manual'
+      kind: 'manual' | 'dry_run'
       action: Action
       target: string
       params: ActionParams
+      by: readonly string[]
+      reason: string
+    }>
+  /** What people found of an action that was handed over and whose peer does not say it. */
+  | Readonly<{
+      kind: 'action_ack'
+      key: string
+      outcome: (typeof FOUND_OUTCOMES)[number]
       by: readonly string[]
       reason: string
     }>

@@ -20,6 +20,8 @@ export const ORDER_KINDS = [
   'cancel',
   'rearm',
   'manual',
+  'dry_run',
+  'action_ack',
   ...ALARM_ORDERS,
   'confirm',
 ] as const
@@ -27,9 +29,10 @@ export type OrderKind = (typeof ORDER_KINDS)[number]
 
 /**
  * Orders that do nothing until another person has confirmed them (SE-22, SE-27); others may by what they are about. An alarm
- * that is taken out of service is hidden without an end of its own, so one person does not do that either.
+ * that is taken out of service is hidden without an end of its own, so one person does not do that either; nor does one person
+ * say what came of an action, which closes it or leads to the next one.
  */
-export const TWO_PERSON_ORDERS: readonly OrderKind[] = ['arm', 'inhibit', 'approve', 'alarm_out']
+export const TWO_PERSON_ORDERS: readonly OrderKind[] = ['arm', 'inhibit', 'approve', 'action_ack', 'alarm_out']
 
 /**
  * An order as it was signed. `boot` names one start of one agent, so that no order counts for another or again after a

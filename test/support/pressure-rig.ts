@@ -37,6 +37,8 @@ export type PressureRig = Readonly<{
   /** Everything in the ledger, oldest action first, running agent or not. */
   told(state: string): Promise<readonly Told[]>
   json(args: readonly string[]): Promise<Record<string, unknown>>
+  /** Options of an order that this person gives. */
+  by(state: string, name: string): readonly string[]
   stop(): Promise<void>
 }>
 /** `ready` false: it is not waited for, because it may end before. */
@@ -85,6 +87,7 @@ export async function createPressureRig(): Promise<PressureRig> {
       await giveOrder(by('grace'), { kind: 'confirm', rig: RIG, subject: String(asked['order']), config })
     },
     told: (state) => readLedger(join(path, state)),
+    by: (state, name) => ['--state', state, '--key', `${name}.pem`, '--reason', 'a test'],
     json: async (args) => JSON.parse(await runHb([...args, '--json'], path)) as Record<string, unknown>,
     async stop() {
       plant.stop()

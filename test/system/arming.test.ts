@@ -104,6 +104,15 @@ async function actByHand(t: Test, hb: Hb): Promise<void> {
   t.match(done, { action: 'notify', state: 'VERIFIED' })
   const { transitions } = (await hb(`actions show ${done!.key.slice(0, 12)}`)) as unknown as { transitions: Json[] }
   t.equal(transitions[0]?.['state'], 'PROPOSED')
+  const asked = await hb(`actions ack ${done!.key} --outcome failed`, ...by('kay'))
+  t.match(asked, { code: 0, state: 'waits' }, 'what came of an action takes two people')
+  t.match(
+    await hb(confirm(asked), ...by('ada')),
+    { code: 77, error: { code: 'ORDER_NOT_FOLLOWED' } },
+    'what has ended stays as it is',
+  )
+  t.equal((await hb(`${execute} pressure-loop --dry-run`, ...by('kay'))).code, 0)
+  t.match((await actions())[0], { action: 'notify', state: 'WOULD_HAVE_DONE' })
   t.match(await hb(`actions cancel ${done!.key}`, ...by('kay')), { code: 77 }, 'what has ended is not cancelled')
   const again = await hb('rearm over-pressure', ...by('kay'))
   t.match(again, { code: 0, state: 'waits' })

@@ -260,6 +260,27 @@ t.test('an actuator that begins and does not end: TIMED_OUT, its late word noted
   t.equal(valve.effects().get(isolate!.action.key), 1)
 })
 
+// verifies SE-15, SE-17
+t.test('an actuator that begins and says no more: two people find that it failed, and the inlet is shut', async (t) => {
+  const lying = await lyingPump(t, ({ key }, self) => {
+    for (const stage of ['accepted', 'started'] as const) self.ack(key, stage)
+  })
+  const { state, agent } = await overPressure(
+    t,
+    { endpoints: { pump: lying.endpoint }, targets: { pump: { complete_timeout_ms: 3_000 } } },
+    isIn('shutdown', 'STARTED'),
+  )
+  const [{ action }] = (await rig.told(state)) as [Told]
+  const asked = await rig.json(['actions', 'ack', action.key, '--outcome', 'failed', ...rig.by(state, 'ada')])
+  t.equal(asked['state'], 'waits')
+  await rig.json(['orders', 'confirm', String(asked['order']), ...rig.by(state, 'grace')])
+  const told = await untilTold(rig, { state, what: 'the end' }, isolated)
+  const shutdown = told.find((one) => one.action.action === 'shutdown')!
+  t.equal(shutdown.action.state, 'FAILED', historyOf(shutdown))
+  t.ok(reasonsOf(shutdown.steps).includes('BY:ada,grace'))
+  t.equal(alarm(agent, 'action_failed:over-pressure'), 'CRITICAL')
+})
+
 // verifies SE-16
 t.test(
   'an actuator that is dead: named before anything is asked of it, TIMED_OUT unsent, the inlet is shut',

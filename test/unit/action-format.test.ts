@@ -36,6 +36,9 @@ const ORDERS: readonly PolicyOrder[] = [
     by: ['Ada', 'Bob'],
     reason: 'leak',
   },
+  { kind: 'dry_run', action: 'isolate', target: 'pump', params: {}, by: ['Ada'], reason: 'rehearsal' },
+  { kind: 'action_ack', key: KEY, outcome: 'completed', by: ['Ada', 'Bob'], reason: 'looked' },
+  { kind: 'action_ack', key: KEY, outcome: 'failed', by: ['Ada', 'Bob'], reason: 'looked' },
 ]
 
 const INPUTS: Readonly<Record<string, JournalInput>> = {
@@ -106,6 +109,10 @@ const REFUSED: Readonly<Record<string, Canonical[]>> = {
   'inhibit of neither': order('inhibit', null, null, 9, ['Ada'], ''),
   'inhibit of another action': order('inhibit', null, 'explode', 9, ['Ada'], ''),
   'manual of another action': order('manual', 'explode', 'pump', [], ['Ada'], ''),
+  'dry run of another action': order('dry_run', 'explode', 'pump', [], ['Ada'], ''),
+  'outcome of another word': order('action_ack', 'k', 'started', ['Ada', 'Bob'], ''),
+  'outcome by nobody': order('action_ack', 'k', 'failed', [], ''),
+  'outcome without a reason': order('action_ack', 'k', 'failed', ['Ada', 'Bob']),
   'manual with a list for a parameter': manual([['a', [1]]]),
   'manual with nothing for a parameter': manual([['a', null]]),
   'manual with parameters out of order': manual([

@@ -64,5 +64,6 @@ t.test('what a peer repeats without being followed is no evidence; what people o
     t.notOk(refused(input), input)
   for (const input of ['cancel', 'approve', 'rearm', 'arm', 'disarm', 'perm_off', 'inhibit', 'manual'] as const)
     t.ok(refused(input), input)
+  for (const input of ['dry_run', 'action_ack'] as const) t.ok(refused(input), input)
   for (const change of CHANGES) t.ok(isEvidence(change), change.kind)
 })

@@ -6,7 +6,7 @@ import { isBeforeSent } from './lifecycle.ts'
 import { rearm } from './rules.ts'
 import { findOpen, hazardOf, lower, move, type Run, raise, refuse, ruleOf, say } from './run.ts'
 import { INHIBITS_MAX, MANUAL_OPEN_MAX } from './state.ts'
-import { tryRelease } from './steps.ts'
+import { takeStatus, tryRelease } from './steps.ts'
 import { isHard, twoPersons } from './warrant.ts'
 
 type OrderOf<Kind extends PolicyOrder['kind']> = Extract<PolicyOrder, { kind: Kind }>
@@ -38,16 +38,19 @@ function follow(run: Run, order: PolicyOrder): Refusal {
     case 'inhibit':
       return inhibit(run, order)
     case 'manual':
+    case 'dry_run':
       return manual(run, order)
+    case 'action_ack':
+      return acknowledge(run, order)
   }
 }
 
 /** What an order is about, in one word. */
 function nameOf({ policy }: Run, order: PolicyOrder): string {
-  if (order.kind === 'cancel' || order.kind === 'approve') return order.key
+  if (order.kind === 'cancel' || order.kind === 'approve' || order.kind === 'action_ack') return order.key
   if (order.kind === 'rearm' || order.kind === 'perm_off') return order.rule
   if (order.kind === 'inhibit') return inhibitSubject(order)
-  return order.kind === 'manual' ? `${order.action}:${order.target}` : policy.rig
+  return order.kind === 'manual' || order.kind === 'dry_run' ? `${order.action}:${order.target}` : policy.rig
 }
 
 function inhibitSubject({ rule, action }: OrderOf<'inhibit'>): string {
@@ -199,22 +202,43 @@ export function watchInhibits(run: Run): void {
   }
 }
 
-/** An action that people order (SE-23): a hard one waits for a second person, and for a limited time. */
-function manual(run: Run, { action, target, params, by, reason }: OrderOf<'manual'>): Refusal {
+/**
+ * What two people found of an action that was handed over, where its peer does not say it. It moves the action as its peer
+ * would have: where a channel shows the effect, that still decides, and a failure leads to what the policy declares.
+ */
+function acknowledge(run: Run, { key, outcome, by, reason }: OrderOf<'action_ack'>): Refusal {
+  const open = findOpen(run, key)
+  if (open === null) {
+    const done = run.state.done.find((one) => one.key === key)
+    return [done === undefined ? 'UNKNOWN_KEY' : `ENDED:${done.state}`]
+  }
+  const persons = twoPersons(by)
+  if (persons === null) return ['TWO_PERSON 1/2']
+  if (isBeforeSent(open.state)) return [`NOT_SENT:${open.state}`]
+  return takeStatus(run, open, outcome, { note: reason, reasons: [`BY:${persons.join(',')}`] })
+}
+
+/**
+ * An action that people order (SE-23): a hard one waits for a second person, and for a limited time. A dry run goes through
+ * the same gates and ends there.
+ */
+function manual(run: Run, { kind, action, target, params, by, reason }: OrderOf<'manual' | 'dry_run'>): Refusal {
   const { state, seen, policy } = run
   const persons = [...new Set(by.filter((name) => name !== ''))]
   if (persons.length === 0) return ['NO_PERSON']
   if (state.open.filter(({ origin }) => origin === 'manual').length >= MANUAL_OPEN_MAX) return ['MANUAL_FULL']
   const hazard = hazardOf(policy, action, target)
   const gates = gatesOfOrder(run, { action, target, hazard, self: null }, persons)
-  const isWaiting = isHard(action) && twoPersons(persons) === null
+  const isAlone = isHard(action) && twoPersons(persons) === null
+  const isDry = kind === 'dry_run'
   state.manuals += 1
   const proposal: Proposal = {
     ...{ origin: 'manual', rule: '', episode: state.manuals, startUs: seen.nowUs, number: 1, action, target, params },
     ...{ hazard, deadlineUs: seen.nowUs + CONFIRM_WITHIN_US, vetoUs: 0, by: persons, reason },
   }
-  const denied = gates.denied.filter((one) => !(isWaiting && one === 'NO_WARRANT'))
-  const open = propose(run, proposal, { ...gates, denied }, [])
-  if (isWaiting) move(run, open, 'ask', { reasons: ['TWO_PERSON 1/2'] })
+  const denied = gates.denied.filter((one) => !(isAlone && one === 'NO_WARRANT'))
+  const dry = isDry ? [...(isAlone ? ['TWO_PERSON 1/2'] : []), 'DRY_RUN'] : []
+  const open = propose(run, proposal, { ...gates, denied, passive: [...gates.passive, ...dry] }, [])
+  if (isAlone) move(run, open, 'ask', { reasons: ['TWO_PERSON 1/2'] })
   return FOLLOWED
 }

@@ -139,7 +139,7 @@ function becomeUnknown(run: Run, open: OpenAction): void {
 }
 
 function takeAnswer(run: Run, open: OpenAction, status: AnswerStatus): Refusal {
-  if (status !== 'unknown_key') return takeStatus(run, open, status, '')
+  if (status !== 'unknown_key') return takeStatus(run, open, status, { note: '' })
   if (open.state === 'UNKNOWN_OUTCOME') {
     takeNeverHad(run, open)
     return TAKEN
@@ -174,31 +174,39 @@ function followAck(run: Run, { key, status, from, message }: ActionAck): Refusal
     return [`IDENTITY:${from}`]
   }
   lower(run, `stranger:${target}`, `${target} speaks for itself`)
-  return open === null ? takeLate(run, 'ack', key, status) : takeStatus(run, open, status, message)
+  return open === null ? takeLate(run, 'ack', key, status) : takeStatus(run, open, status, { note: message })
 }
 
-/** Moves an action by what its peer says of it; a stage is never gone back, nor said twice. */
-function takeStatus(run: Run, open: OpenAction, status: ActionAck['status'], message: string): Refusal {
+/** Moves an action by what is said of it, by its peer or by people who looked; a stage is never gone back, nor said twice. */
+export function takeStatus(
+  run: Run,
+  open: OpenAction,
+  status: ActionAck['status'],
+  said: Readonly<{ note: string; reasons?: readonly string[] }>,
+): Refusal {
   const before = open.state
   if (status === 'progress') {
     if (open.progress >= PROGRESS_NOTED_MAX) return ['PROGRESS_FULL']
     open.progress += 1
   }
-  if (!move(run, open, status, { note: message })) {
+  if (!move(run, open, status, said)) {
     const word = isBeforeSent(before) ? 'NOT_RELEASED' : 'BACKWARD'
     return [`${word}:${status} in ${before}`]
   }
   const { nowUs } = run.seen
   lower(run, `unknown_outcome:${subjectOf(open)}`, open.state)
   if (open.state === 'REJECTED' || open.state === 'FAILED') {
-    followFailure(run, open, message)
+    followFailure(run, open, said.note)
     return TAKEN
   }
   // Relative to its start; to the stage before or after it when the peer left that out.
   const isFirst = before === 'RELEASED' || before === 'SENT' || before === 'UNKNOWN_OUTCOME'
   if (isFirst || (open.state === 'STARTED' && before === 'ACCEPTED')) lookForEffect(run, open, nowUs)
   if (open.state === 'COMPLETED' && open.verify === null)
-    move(run, open, 'verified', { note: 'no channel shows it; its peer says so' })
+    move(run, open, 'verified', {
+      ...said,
+      note: `no channel shows it; ${said.reasons === undefined ? 'its peer says' : 'people say'} so`,
+    })
   return TAKEN
 }
 

@@ -20,7 +20,7 @@ import {
 } from '../../../support/safety-rig.ts'
 
 const MANUAL: RigPolicy = policy({ hazards: [hazard('shutdown', 'pump'), hazard('degrade', 'pump')] })
-type Manual = Extract<SafetyInput, { kind: 'manual' }>
+type Manual = Extract<SafetyInput, { kind: 'manual' | 'dry_run' }>
 const manual = (change: Partial<Manual> = {}): Manual => ({
   ...{ kind: 'manual', action: 'shutdown', target: 'pump', params: { ramp_ms: 3 }, by: ['ada'], reason: 'smoke' },
   ...change,
@@ -92,6 +92,35 @@ t.test('an order goes through the gates of what is armed and what stands against
   safed.start(HIGH)
   t.same(actionsIn(safed.input(manual({ action: 'degrade' })))[1]?.reasons, ['PREEMPTED:shutdown:pump'])
   t.same(actionsIn(safed.input(manual()))[1]?.reasons, ['EXCLUSION:shutdown:pump'])
+})
+
+// verifies SE-18
+t.test('a dry run goes through the gates of an order, says what would have been done, and does nothing', async (t) => {
+  const table: [string, Partial<Manual>, string[], string[]][] = [
+    ['two people', { by: ['ada', 'bob'] }, ['PROPOSED', 'WOULD_HAVE_DONE'], ['DRY_RUN']],
+    ['one', {}, ['PROPOSED', 'WOULD_HAVE_DONE'], ['TWO_PERSON 1/2', 'DRY_RUN']],
+    ['gentle', { action: 'degrade' }, ['PROPOSED', 'WOULD_HAVE_DONE'], ['DRY_RUN']],
+    ['undeclared', { action: 'abort' }, ['PROPOSED', 'GATE_DENIED'], ['UNDECLARED:abort:pump']],
+  ]
+  for (const [name, change, states, reasons] of table) {
+    const rig = armedRig(MANUAL)
+    const said = rig.input(manual({ kind: 'dry_run', ...change }))
+    t.same(statesIn(said), states, name)
+    t.same(actionsIn(said)[1]?.reasons, reasons, name)
+    t.same(rig.state.open, [], name)
+    t.same(statesIn(rig.slides(3)), [], `${name}: nothing follows`)
+  }
+  const passive = new SafetyRig(MANUAL)
+  passive.slides(1)
+  t.same(actionsIn(passive.input(manual({ kind: 'dry_run' })))[1]?.reasons, [
+    ...['NOT_ARMED:PASSIVE', 'TWO_PERSON 1/2', 'DRY_RUN'],
+  ])
+  const nobody = armedRig(MANUAL).input(manual({ kind: 'dry_run', by: [] }))
+  t.match(nobody, [{ kind: 'refused', input: 'dry_run', subject: 'shutdown:pump', reasons: ['NO_PERSON'] }])
+  const underWay = armedRig(MANUAL)
+  underWay.start(HIGH)
+  t.same(statesIn(underWay.input(manual({ kind: 'dry_run', action: 'degrade' }))), ['PROPOSED', 'GATE_DENIED'])
+  t.equal(underWay.state.open.length, 1, 'what is under way goes on')
 })
 
 // verifies SE-09, SE-23
