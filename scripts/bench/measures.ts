@@ -1,6 +1,7 @@
 import { collector } from './collector.ts'
 import { drain } from './drain.ts'
 import { evidence } from './evidence.ts'
+import { gate } from './gate.ts'
 import { kernel } from './kernel.ts'
 import { ledger } from './ledger.ts'
 import type { Measure } from './measure.ts'
@@ -22,6 +23,7 @@ export const MEASURES: readonly Measure[] = [
   ...evidence(),
   ...collector(),
   ...drain(),
+  ...gate(),
   ...ledger(),
   ...reach(),
 ]
