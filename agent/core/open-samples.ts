@@ -32,8 +32,9 @@ export type OpenSamples = {
 /** A run as it is to be put at the end. */
 export type NewRun = Readonly<Omit<SampleRun, 'own' | 'count'>>
 
-/** Runs kept for later use, a channel. */
+/** Runs kept for later use, a channel; and those that are kept however few a slide needs. */
 const SPARE_MAX = 1024
+const SPARE_MIN = 64
 const NOTHING = new Float64Array(0)
 /** Room of an own run at first, small enough to lie beside its object; and at most. */
 const OWN_FIRST = 8
@@ -143,6 +144,9 @@ export function dropClosed(open: OpenSamples, closedUs: number, likely: number):
     if (open.spare.length < SPARE_MAX) open.spare.push(run)
   }
   if (whole === 0) return
+  // The next slide needs about as many as this one had. What a stall piled up would else be kept for ever.
+  const needed = Math.max(SPARE_MIN, 2 * whole)
+  while (open.spare.length > needed) open.spare.pop()
   for (let k = whole; k < runs.length; k += 1) runs[k - whole] = runs[k]!
   for (; whole > 0; whole -= 1) runs.pop()
 }
