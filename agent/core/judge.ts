@@ -112,7 +112,7 @@ function unknownOf(
  * one: at most half a slide early or late, where the first slide behind it would be up to a whole one late. But a channel
  * that keeps its nominal rate is never silent, however narrow its `idle_after`.
  */
-function silenceAllowedUs({ idleAfterUs, nominalRateHz }: MetricSettings, slideUs: number): number {
+export function silenceAllowedUs({ idleAfterUs, nominalRateHz }: MetricSettings, slideUs: number): number {
   return Math.max(idleAfterUs - slideUs / 2, Math.min(idleAfterUs, 1_000_000 / nominalRateHz))
 }
 

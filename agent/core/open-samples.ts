@@ -179,6 +179,21 @@ export function hasOpen(open: OpenSamples, time: number, value: number): boolean
   return false
 }
 
+/** Least and greatest value of the samples in `[fromUs, toUs)`. */
+export function extremesIn(open: OpenSamples, fromUs: number, toUs: number): { min: number; max: number } {
+  let min = Number.POSITIVE_INFINITY
+  let max = Number.NEGATIVE_INFINITY
+  for (const run of open.runs) {
+    const end = firstFrom(run, toUs)
+    for (let i = firstFrom(run, fromUs); i < end; i += 1) {
+      const value = run.value[run.valueAt + i]! + 0
+      min = Math.min(min, value)
+      max = Math.max(max, value)
+    }
+  }
+  return { min, max }
+}
+
 function canTake(run: SampleRun, time: number, seq: number, source: number): boolean {
   return run.own && run.seq === seq && run.source === source && run.count < OWN_MAX && time > run.time[run.count - 1]!
 }

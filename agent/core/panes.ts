@@ -4,6 +4,7 @@ import {
   continueRun,
   createOpenSamples,
   dropClosed,
+  extremesIn,
   hasOpen,
   type OpenSamples,
   pushOpen,
@@ -204,6 +205,23 @@ export function pendingOf(panes: OpenPanes, channel: number): number {
 /** Lets a channel of panes that nobody sums say it has so many open samples. */
 export function sayPending(panes: OpenPanes, channel: number, pending: number): void {
   panes.rows[channel * panes.capacity * PANE_FIELDS + COUNT] = pending
+}
+
+/** What an open pane of a channel holds so far; the extremes of one that holds nothing mean nothing. */
+export type OpenFacts = { count: number; min: number; max: number; newestUs: number; invalid: number }
+
+/** Looks into an open pane. Its extremes do not depend on the order of its samples, so neither does this. */
+export function lookIntoPane(panes: OpenPanes, channel: number, pane: number): OpenFacts {
+  const { rows, slideUs } = panes
+  const at = slotOf(panes, channel, pane)
+  const facts = {
+    ...{ count: rows[at + COUNT]!, min: rows[at + MIN]!, max: rows[at + MAX]! },
+    ...{ newestUs: rows[at + LAST_TIME]!, invalid: rows[at + INVALID]! },
+  }
+  // What came out of order is counted there and summed only when the pane closes.
+  if (rows[at + DISORDERED] === 1)
+    Object.assign(facts, extremesIn(panes.samples[channel]!, pane * slideUs, (pane + 1) * slideUs))
+  return facts
 }
 
 /** Place of a pane in the ring of those that are open, the same for every channel. */

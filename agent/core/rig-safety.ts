@@ -1,7 +1,9 @@
 import type { Canonical } from '../../shared/model/decision.ts'
+import type { Frame } from '../../shared/model/telemetry.ts'
 import type { Micros } from '../../shared/units.ts'
 import { type AlarmState, createAlarms } from './alarms/state.ts'
 import { kindAt, type Slide } from './decide.ts'
+import { earlyFacts, earlyPanes, type FastRule, fastRulesOf, mayDemand } from './early.ts'
 import type { Judgement } from './judge.ts'
 import { type LastSlide, lastSlideOf, type MetricFacts } from './last-slide.ts'
 import { type Origins, provenanceSince, publisherSince } from './origins.ts'
@@ -9,7 +11,7 @@ import { alarmsOnInput, alarmsOnSlide, alarmsUnder } from './rig-alarms.ts'
 import type { RigChange } from './rig-change.ts'
 import { carryOver } from './safety/carry-over.ts'
 import type { ActionChange, SafetyInput } from './safety/changes.ts'
-import { safetyAtInput, safetyAtSlide } from './safety/engine.ts'
+import { safetyAtArrival, safetyAtInput, safetyAtSlide } from './safety/engine.ts'
 import type { KeyOf, MetricSeen, Seen } from './safety/seen.ts'
 import { createSafety, type SafetyState } from './safety/state.ts'
 import { baselinesIn, type Digests, type RigSettings, type RuledSettings } from './settings.ts'
@@ -22,13 +24,19 @@ export type RigSafety = {
   last: LastSlide | null
   /** When the clock was last stepped; −1 for never. */
   steppedUs: Micros
+  /** Rules on the fast path. Derived from the settings. */
+  readonly fast: readonly FastRule[]
+  /** Newest frame of the input being taken, for rules on the fast path. Scratch: '' between inputs. */
+  arrival: string
 }
 
 /** null for a rig without a policy: nothing is ever done there. */
-export function createRigSafety({ safety }: Pick<RigSettings, 'safety'>): RigSafety | null {
+export function createRigSafety({ safety, metrics }: Pick<RigSettings, 'safety' | 'metrics'>): RigSafety | null {
   if (safety === undefined) return null
   const { policy, alarms } = safety
-  return { kernel: createSafety(policy), alarms: createAlarms(alarms.definitions), last: null, steppedUs: -1 }
+  const kernel = createSafety(policy)
+  const fast = fastRulesOf(safety.policy, metrics)
+  return { kernel, alarms: createAlarms(alarms.definitions), last: null, steppedUs: -1, fast, arrival: '' }
 }
 
 /** Takes over what was remembered under another configuration; what that ends is said. */
@@ -66,6 +74,23 @@ export function actOnInput(rig: RigState, input: SafetyInput, nowUs: Micros, dig
   return [...said, ...alarmsOnInput(rig, said, nowUs)]
 }
 
+/** Remembers which frame came, where rules are judged by what has arrived. */
+export function noteArrival({ safety }: RigState, { source, epoch, seq }: Frame): void {
+  if (safety !== null && safety.fast.length > 0) safety.arrival = `${source}/${epoch}#${seq}`
+}
+
+/** Hands what arrived to the rules on the fast path, when something of it may ask for an action. */
+export function actOnArrival(rig: RigState, nowUs: Micros, digests: Digests): RigChange[] {
+  const { safety, settings } = rig
+  if (safety === null || settings.safety === undefined) return []
+  const { arrival } = safety
+  safety.arrival = ''
+  if (!safety.fast.some((rule) => mayDemand(rig, rule))) return []
+  const seen = seenOf(rig, { last: safety.last ?? NOTHING_DECIDED, ruled: settings.safety, nowUs })
+  const said = safetyAtArrival(safety.kernel, settings.safety.policy, arrival, seen, keyWith(digests))
+  return said.length === 0 ? [] : [...said, ...alarmsOnInput(rig, said, nowUs)]
+}
+
 const NOTHING_DECIDED: LastSlide = { endUs: -1, verdict: 'NO_TEST', event: null, metrics: [] }
 
 /** Actions that the kernel has open, as they stand: what the shell takes up after a start. */
@@ -86,7 +111,7 @@ function seenOf(rig: RigState, { last, ruled, nowUs }: Looking): Seen {
   const { settings, mode, origins, safety } = rig
   const steppedUs = safety?.steppedUs ?? -1
   const { baseline } = baselinesIn(settings, mode)
-  return {
+  const seen: Seen = {
     endUs: last.endUs,
     nowUs,
     mode,
@@ -103,6 +128,30 @@ function seenOf(rig: RigState, { last, ruled, nowUs }: Looking): Seen {
       const facts = last.metrics[m]
       if (facts === undefined || origins === null) return null
       return metricSeen(facts, { origins, m, ruled, endUs: last.endUs, nowUs })
+    },
+  }
+  if (safety === null || safety.fast.length === 0) return seen
+  return { ...seen, early: (rule) => earlyPanes(rig, rule).map((pane) => earlySeen(rig, pane, { ruled, nowUs, seen })) }
+}
+
+type LookingEarly = Readonly<{ ruled: RuledSettings; nowUs: Micros; seen: Seen }>
+
+/** What would be seen if the slide of an open pane closed now; what is not of one metric is that of the closed slide. */
+function earlySeen(rig: RigState, pane: number, { ruled, nowUs, seen }: LookingEarly): Seen {
+  const { settings, origins } = rig
+  const endUs = (pane + 1) * settings.slideUs
+  const known = new Map<string, MetricSeen | null>()
+  function look(name: string): MetricSeen | null {
+    const m = settings.metrics.findIndex(({ metric }) => metric === name)
+    if (m < 0 || origins === null) return null
+    return metricSeen(earlyFacts(rig, m, pane), { origins, m, ruled, endUs, nowUs })
+  }
+  return {
+    ...seen,
+    endUs,
+    metric(name) {
+      if (!known.has(name)) known.set(name, look(name))
+      return known.get(name)!
     },
   }
 }

@@ -15,7 +15,7 @@ import { replaceChannel } from './replaced.ts'
 import { noteFirst, type Revision, restartSlower, reviseClosed } from './revise.ts'
 import { orderAlarm } from './rig-alarms.ts'
 import type { RigChange } from './rig-change.ts'
-import { actOnInput, actOnSlide } from './rig-safety.ts'
+import { actOnArrival, actOnInput, actOnSlide, noteArrival } from './rig-safety.ts'
 import type { SafetyInput } from './safety/changes.ts'
 import type { Digests } from './settings.ts'
 import { closePanes } from './slide.ts'
@@ -97,8 +97,10 @@ function rigOf(result: FrameResult): string {
 
 function takeFrame(rig: RigState, result: FrameResult, nowUs: Micros): void {
   rig.ledger.framesReceived += 1
-  if (result.ok) acceptFrame(rig, result.frame, nowUs)
-  else refuseFrame(rig, result.reason, nowUs, result.detail)
+  if (result.ok) {
+    acceptFrame(rig, result.frame, nowUs)
+    noteArrival(rig, result.frame)
+  } else refuseFrame(rig, result.reason, nowUs, result.detail)
 }
 
 /** Starts, notes or stops the test run that a rig is in. */
@@ -175,8 +177,15 @@ export function jumpGap(
   return { kind: 'gap', fromUs, toUs, originUs, reason, dropped }
 }
 
-/** Closes slides while every channel that is not idle has promised to send nothing older (decisions 3). */
+/** Does what is due when an input has been taken: closes slides that are complete, then looks at what is not (SE-29). */
 export function completeRig(rig: RigState, nowUs: Micros, outcomes: RigOutcome[], digests: Digests): void {
+  closeComplete(rig, nowUs, outcomes, digests)
+  if (rig.safety !== null && rig.safety.arrival !== '')
+    pushSafety(outcomes, { rig, nowUs }, actOnArrival(rig, nowUs, digests))
+}
+
+/** Closes slides while every channel that is not idle has promised to send nothing older (decisions 3). */
+function closeComplete(rig: RigState, nowUs: Micros, outcomes: RigOutcome[], digests: Digests): void {
   if (rig.closedUs < 0) return
   const { slideUs, latenessUs, metrics } = rig.settings
   let complete = Number.POSITIVE_INFINITY

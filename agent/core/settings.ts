@@ -18,9 +18,9 @@ import type { RigState } from './state.ts'
  * Version of the evaluator: what a decision's `code` names (decisions 5). Raised whenever the same journal would give
  * other bytes; `test/unit/agent/evaluator-version.test.ts` holds it to the decision vectors.
  */
-export const EVALUATOR_VERSION = 3
+export const EVALUATOR_VERSION = 4
 /** Version of the layout of a snapshot. A checkpoint of another layout is passed over and the journal replayed. */
-export const STATE_LAYOUT = 6
+export const STATE_LAYOUT = 7
 
 /** A window is judged when it holds this share of the samples that the nominal rate promises; below it is INSUFFICIENT. */
 export const WINDOW_FILL_RATIO = 0.8

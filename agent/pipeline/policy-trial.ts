@@ -190,8 +190,9 @@ class Score {
 
   /** Takes what the trial said at an input. */
   tried(effects: readonly Effect[]): void {
-    for (const { rig, rule, episode, action, target, endUs, state, reasons, conditions } of actionsIn(effects)) {
-      if (state === 'PROPOSED') continue
+    for (const { rig, rule, episode, action, target, endUs, state, from, reasons, conditions } of actionsIn(effects)) {
+      // What is noted beside a state is no other proposal.
+      if (state === 'PROPOSED' || state === from) continue
       const counts = state === 'WOULD_HAVE_DONE' ? this.would : this.denied
       counts.add({ rig, rule })
       // Nobody arms a trial: that it was not armed is no news.

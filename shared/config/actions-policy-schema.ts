@@ -134,7 +134,7 @@ const RuleSchema = closed({
   }),
   fast_path: Type.Boolean({
     default: false,
-    description: 'Evaluated in order of arrival, without waiting for late samples.',
+    description: 'Judged at every frame, on slides that have not closed. Extremes in their own direction alone.',
   }),
   dry_run: Type.Boolean({ default: false, description: 'Only ever says what it would have done.' }),
   escalation: Type.Optional(closed(actionOn, 'What follows when it is not seen to have had its effect.')),

@@ -1,10 +1,11 @@
 import { HARD_ACTIONS } from './action.ts'
-import type { Hazard, MetricProvenance, RigPolicy, Rule } from './actions-policy.ts'
+import type { Hazard, Look, MetricProvenance, RigPolicy, Rule } from './actions-policy.ts'
 import { isAtLeast, isMustWork } from './hazard-vote.ts'
 import { sharedByConditions } from './provenance.ts'
 import {
   escalationBudget,
   FTTI_SHARE,
+  isAtOnce,
   type Measured,
   type ReactionBudget,
   type RigTiming,
@@ -19,6 +20,7 @@ export const POLICY_LINT = {
   verify_too_slow: 'SE-17',
   no_budget: 'SE-19',
   too_many_approvals: 'SE-28',
+  fast_path: 'SE-29',
   reaction_budget: 'SE-29',
   loss_of_permit: 'SE-34',
   no_second_layer: 'SE-44',
@@ -118,7 +120,7 @@ function verifyFindings(
 
 function ruleFindings(rule: Rule, k: number, under: PolicyUnderLint): PolicyFinding[] {
   const { policy } = under
-  const found = independenceFindings(rule, k, under.provenance)
+  const found = [...independenceFindings(rule, k, under.provenance), ...fastPathFindings(rule, k)]
   for (const budget of [ruleBudget(rule, under), escalationBudget(rule, under)])
     if (budget !== null) found.push(...budgetFindings(budget, k, policy))
   const isHard = HARD_ACTIONS.includes(rule.action)
@@ -169,6 +171,29 @@ function independenceFindings(rule: Rule, k: number, provenance: readonly Metric
       ]
     }),
   )
+}
+
+/** On the fast path a slide is judged before all of it is there: only what later samples cannot take back may be asked for. */
+function fastPathFindings({ fastPath, conditions }: Rule, k: number): PolicyFinding[] {
+  if (!fastPath) return []
+  return conditions.flatMap(({ id, look }, j): PolicyFinding[] => {
+    if (isAtOnce(look)) return []
+    return [
+      {
+        rule: 'fast_path',
+        severity: 'error',
+        path: ['rules', k, 'conditions', j],
+        found: `\`${id}\` looks at ${lookedAt(look)}, which later samples can change`,
+        expected: '`of: max` with `>` or `>=`, or `of: min` with `<` or `<=`, under `fast_path: true`',
+        hint: 'leave `fast_path` out, and the rule waits for the slide; or look at an extreme and ask for it in more than one slide',
+      },
+    ]
+  })
+}
+
+function lookedAt(look: Look): string {
+  if (look.kind === 'window') return `the ${look.of} ${look.op} a limit`
+  return look.kind === 'event' ? 'the event streams' : `${look.kind === 'overall' ? 'the' : 'a'} verdict`
 }
 
 function budgetFindings(budget: ReactionBudget, k: number, policy: RigPolicy): PolicyFinding[] {

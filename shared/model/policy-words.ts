@@ -23,7 +23,8 @@ export function ruleSentence(rule: Rule, { policy, provenance, budget, units }: 
   const soon = budget === null ? '' : ` within ${timeWords(budget.totalUs)}`
   const next = rule.escalation === null ? 'an alarm is raised' : `the agent shall ${doWords(rule.escalation)}`
   const seen = seenWords(hazard, units, next)
-  return `In mode ${orWords(rule.modes)}, when ${when}${sure}, the agent ${shall} ${doWords(rule)}${soon}; ${seen}.`
+  const early = rule.fastPath ? ', judged on samples as they arrive and again when their slide has closed' : ''
+  return `In mode ${orWords(rule.modes)}, when ${when}${sure}${early}, the agent ${shall} ${doWords(rule)}${soon}; ${seen}.`
 }
 
 /** Which architecture the vote is, in words (SE-02). */

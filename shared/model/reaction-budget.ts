@@ -1,5 +1,5 @@
 import type { Micros } from '../units.ts'
-import type { ActionOn, Condition, Hazard, RigPolicy, Rule, Target } from './actions-policy.ts'
+import type { ActionOn, Condition, Hazard, Look, RigPolicy, Rule, Target } from './actions-policy.ts'
 
 /** What of a rig decides how soon a condition is known. */
 export type RigTiming = Readonly<{
@@ -17,6 +17,14 @@ export const ASSUMED: Readonly<Required<Measured>> = { evalP99Us: 5000, gateP99U
 
 /** Share of the FTTI that a reaction may take (SE-29): the rest is for what the budget does not know. */
 export const FTTI_SHARE = 0.5
+
+/** Slides behind the newest closed one that a rule on the fast path is judged by; what lies further ahead is looked at when it is nearer. */
+export const EARLY_SLIDES_MAX = 128
+
+/** How long samples wait before a rule is judged by them: for late ones, or not on the fast path unless they are too far ahead. */
+function waitUs({ fastPath }: Rule, { latenessUs, slideUs }: RigTiming): Micros {
+  return fastPath ? Math.max(0, latenessUs - (EARLY_SLIDES_MAX - 1) * slideUs) : latenessUs
+}
 
 export type BudgetTerm = Readonly<{
   name: string
@@ -40,15 +48,19 @@ type About = Readonly<{ policy: RigPolicy; timing: RigTiming; measured: Measured
 /** The budget of a rule's own action; null where hazard or target are not there, which is a mistake of the policy. */
 export function ruleBudget(rule: Rule, about: About): ReactionBudget | null {
   const slowest = slowestOf(rule.conditions, about.timing)
-  const { slideUs, latenessUs } = about.timing
+  const { slideUs } = about.timing
   const detection = [
     configured('window', slowest.fillUs, `until the window of condition \`${slowest.id}\` shows it`),
     configured(
       'lateness',
-      rule.fastPath ? 0 : latenessUs,
-      rule.fastPath ? 'fast_path does not wait' : 'waiting for late samples',
+      waitUs(rule, about.timing),
+      rule.fastPath ? 'fast_path judges samples as they arrive' : 'waiting for late samples',
     ),
-    configured('slide_hop', slideUs, 'a fault just after a slide waits for the next'),
+    configured(
+      'slide_hop',
+      slideUs,
+      rule.fastPath ? 'until the slide is full enough to be judged' : 'a fault just after a slide waits for the next',
+    ),
     configured('slide_close', rule.fastPath ? 0 : slideUs, 'a slide with a silent channel closes by the clock'),
     configured('persistence', slowest.persistenceUs, `slides that condition \`${slowest.id}\` must last`),
     ...evaluation(about.measured),
@@ -130,9 +142,17 @@ function slowestOf(conditions: readonly Condition[], timing: RigTiming): Slow {
 function fillUs({ look }: Condition, { judgedUs, slideUs }: RigTiming): Micros {
   if (look.kind === 'verdict') return judgedUs.get(look.metric)?.[0] ?? slideUs
   if (look.kind !== 'window') return Math.max(slideUs, ...[...judgedUs.values()].map((widths) => widths[0] ?? slideUs))
+  return isAtOnce(look) ? 0 : look.windowUs
+}
+
+/**
+ * Whether one sample makes it TRUE and no later one FALSE again: a maximum above a limit, a minimum below one. Only such a
+ * look may be taken before its slide has closed (SE-29).
+ */
+export function isAtOnce(look: Look): boolean {
+  if (look.kind !== 'window') return false
   const isAbove = look.op === '>' || look.op === '>='
-  const isAtOnce = (look.of === 'max' && isAbove) || (look.of === 'min' && !isAbove)
-  return isAtOnce ? 0 : look.windowUs
+  return look.of === (isAbove ? 'max' : 'min')
 }
 
 /** From a change on the rig to a condition that shows it, at worst. */

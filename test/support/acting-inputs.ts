@@ -1,7 +1,7 @@
 import type { RigSettings } from '../../agent/core/settings.ts'
 import type { EvaluatorInput } from '../../agent/core/step.ts'
 import type { PolicyOrder } from '../../shared/model/action-input.ts'
-import type { MetricProvenance } from '../../shared/model/actions-policy.ts'
+import type { MetricProvenance, Rule } from '../../shared/model/actions-policy.ts'
 import { withBuiltIn } from '../../shared/model/alarm-built-in.ts'
 import {
   collected,
@@ -18,14 +18,22 @@ import {
   tickInput,
   windowBaseline,
 } from './evaluator-rig.ts'
-import { hazard, policy, rule, target } from './safety-rig.ts'
+import { hazard, over, policy, rule, target } from './safety-rig.ts'
+
+/** What makes the rule of {@link actingRig} one on the fast path. */
+export const EARLY: Partial<Rule> = {
+  fastPath: true,
+  conditions: ['p_a', 'p_b', 'p_c'].map((metric) =>
+    over(metric, { look: { kind: 'window', metric, windowUs: 250_000, of: 'max', op: '>', value: 8 } }),
+  ),
+}
 
 /** Three transmitters and a flow meter, each on a card of its own. */
 export const LOOP = ['flow', 'p_a', 'p_b', 'p_c'] as const
 const CONFIG = 'c0ffee'
 
 /** A rig that may be shut down when two of three pressures are high, with a golden baseline. */
-export function actingRig(config = CONFIG): RigSettings {
+export function actingRig(config = CONFIG, change: Partial<Rule> = {}): RigSettings {
   const basis = { kind: 'golden', segments: 20, minSegments: 5, hardSegments: 19, confidence: 0.95, decay: 1 } as const
   const known = LOOP.map((m) => metricBaseline(m, { mean: m === 'flow' ? 10 : 5, spread: 5, limit: 10 }))
   const trails = LOOP.map(
@@ -33,8 +41,8 @@ export function actingRig(config = CONFIG): RigSettings {
   )
   const ruled = policy({
     rig: RIG,
-    rules: [rule({ params: { ramp_s: 2 }, clearUs: 500_000, rearm: 'auto' })],
-    hazards: [hazard('shutdown', 'pump')],
+    rules: [rule({ params: { ramp_s: 2 }, clearUs: 500_000, rearm: 'auto', ...change })],
+    hazards: [hazard(change.action ?? 'shutdown', 'pump')],
     targets: [target('pump')],
   })
   return rigSettings(
@@ -71,7 +79,7 @@ const ANSWERS = ['accepted', 'started', 'completed'] as const
  * Inputs of fixed numbers: two people arm the rig, its pressure rises twice, the pump is asked and does what it is asked the
  * first time; the second time the rule is inhibited. Then somebody disarms, and another configuration comes.
  */
-export function actingInputs(): EvaluatorInput[] {
+export function actingInputs(change: Partial<Rule> = {}): EvaluatorInput[] {
   const out = collected()
   const inputs: EvaluatorInput[] = []
   const take = (input: EvaluatorInput): void => {
@@ -88,7 +96,7 @@ export function actingInputs(): EvaluatorInput[] {
       for (const status of ANSWERS) take({ kind: 'ack', ...about, key, status, from: 'pump', message: '' })
     }
   }
-  take(configInput(T0, evaluatorSettings([actingRig()])))
+  take(configInput(T0, evaluatorSettings([actingRig(CONFIG, change)])))
   let seq = 0
   for (let atUs = T0 + 50_000; atUs <= T0 + 11_000_000; atUs += 50_000) {
     const times = [0, 1, 2, 3, 4].map((k) => atUs - 50_000 + k * 10_000)
@@ -101,7 +109,7 @@ export function actingInputs(): EvaluatorInput[] {
     for (const said of orderAt(atUs)) take(said)
   }
   const nowUs = T0 + 11_000_000
-  take(configInput(nowUs, evaluatorSettings([actingRig('decaf')], 2)))
+  take(configInput(nowUs, evaluatorSettings([actingRig('decaf', change)], 2)))
   take({ kind: 'operator', nowUs, command: 'agent_stop', bootId: '', version: '' })
   return inputs
 }

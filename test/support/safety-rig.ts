@@ -1,5 +1,5 @@
 import type { ActionChange, SafetyChange, SafetyInput } from '../../agent/core/safety/changes.ts'
-import { safetyAtInput, safetyAtSlide } from '../../agent/core/safety/engine.ts'
+import { safetyAtArrival, safetyAtInput, safetyAtSlide } from '../../agent/core/safety/engine.ts'
 import type { MetricSeen, Seen } from '../../agent/core/safety/seen.ts'
 import { createSafety, type SafetyState } from '../../agent/core/safety/state.ts'
 import { ACTION_PRIORITY, type Action } from '../../shared/model/action.ts'
@@ -172,6 +172,21 @@ export class SafetyRig {
       this.said.push(...last)
     }
     return last
+  }
+
+  /** What is seen while slides behind the closed one are open: readings of each, oldest first. */
+  seenEarly(open: readonly Readings[], change: Partial<Seen> = {}): Seen {
+    const early = open.map((readings, k) =>
+      seenAt(this.endUs + (k + 1) * SLIDE_US, readings, { nowUs: this.seen().nowUs, ...this.change, ...change }),
+    )
+    return { ...this.seen(change), early: () => early }
+  }
+
+  /** Samples of slides that have not closed arrive. @returns what was said */
+  arrive(open: readonly Readings[], change: Partial<Seen> = {}, arrival = 'daq/e1#7'): SafetyChange[] {
+    const said = safetyAtArrival(this.state, this.policy, arrival, this.seenEarly(open, change), keyOf)
+    this.said.push(...said)
+    return said
   }
 
   input(input: SafetyInput, change: Partial<Seen> = {}): SafetyChange[] {

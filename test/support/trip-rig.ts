@@ -12,8 +12,11 @@ const SAMPLE_MS = 20
 /** A small rig that may be acted on: a channel that trips, one that sees the effect, and an actuator. */
 export type TripPorts = Readonly<{ telemetry: number; seen: number; link: number }>
 
+export type TripOptions = Readonly<{ latenessMs: number; fastPath: boolean }>
+const USUAL: TripOptions = { latenessMs: 200, fastPath: false }
+
 /** Lines of a runtime.yaml for it, and the files they name; `key` is the one shared with the actuator. */
-export function tripRig({ telemetry, seen, link }: TripPorts, key: string) {
+export function tripRig({ telemetry, seen, link }: TripPorts, key: string, options = USUAL) {
   const named = PEOPLE.map((name) => `  - { name: ${name}, public_key_file: ${name}.pub }\n`).join('')
   return {
     top: `executors:
@@ -28,7 +31,7 @@ ${named}`,
     testbed: true
     slide_ms: 50
     windows_ms: [250]
-    lateness_ms: 200
+    lateness_ms: ${options.latenessMs}
     sources:
       - { name: trip, type: zmq, endpoint: "tcp://127.0.0.1:${telemetry}", encoding: json, provenance: simulated }
       - { name: seen, type: zmq, endpoint: "tcp://127.0.0.1:${seen}", encoding: json, provenance: simulated }
@@ -43,7 +46,7 @@ ${named}`,
         ]),
       ),
       'trip.registry.yaml': TRIP_REGISTRY,
-      'trip.actions.yaml': TRIP_ACTIONS,
+      'trip.actions.yaml': actionsText(options),
     },
   }
 }
@@ -55,7 +58,7 @@ metrics:
   trip: { unit: bar, nominal_rate_hz: 50, invariant_min: -1000, invariant_max: 1000, baseline_required: false, source: t-1, publisher: trip, ${groups(1)} }
   seen: { unit: bar, nominal_rate_hz: 50, invariant_min: -1000, invariant_max: 1000, baseline_required: false, source: t-2, publisher: seen, ${groups(2)} }
 `
-const TRIP_ACTIONS = `version: 2
+const actionsText = ({ latenessMs, fastPath }: TripOptions): string => `version: 2
 targets:
   - { name: horn, executor: actuator, groups: [] }
 hazards:
@@ -67,15 +70,16 @@ hazards:
     ftti_ms: 60000
     safe_state: slower
     on_unknown: alarm
-    verify: { metric: seen, window_ms: 250, op: ">", value: 5, within_ms: 2000 }
+    verify: { metric: seen, window_ms: 250, op: ">", value: 5, within_ms: ${1800 + latenessMs}, fresh_ms: ${800 + latenessMs} }
 rules:
   - id: trip
     action: degrade
     target: horn
     vote: 1ooN
+    fast_path: ${fastPath}
     modes: [nominal]
     conditions:
-      - { id: a, metric: trip, window_ms: 250, of: max, op: ">", value: 5, persistence: 1, fresh_ms: 1000 }
+      - { id: a, metric: trip, window_ms: 250, of: max, op: ">", value: 5, persistence: 1, fresh_ms: ${800 + latenessMs} }
     rearm: auto
     clear_ms: 0
 `

@@ -16,6 +16,10 @@ export type Proposal = ActionOn &
     origin: OpenAction['origin']
     rule: string
     episode: number
+    /** End of the slide that it is about. */
+    endUs: Micros
+    /** The arrival that it rests on, '' when its slide has closed. */
+    arrival: string
     /** Event time at which the episode began, and which of its proposals this is: both make the key of an action its own. */
     startUs: Micros
     number: number
@@ -40,23 +44,25 @@ function keyOfProposal({ policy, seen, keyOf }: Run, proposal: Proposal): string
 /** Opens an action and carries it as far as its gates let it. */
 export function propose(run: Run, proposal: Proposal, gates: Gates, members: readonly Member[]): OpenAction {
   const { seen, state } = run
-  const { origin, rule, episode, action, target, params, deadlineUs, vetoUs, by, reason, hazard } = proposal
+  const { origin, rule, episode, action, target, params, endUs, deadlineUs, vetoUs, by, reason, hazard } = proposal
   const verify = hazard?.verify ?? null
   const open: OpenAction = {
     ...{ key: keyOfProposal(run, proposal), origin, rule, episode, action, target, params: { ...params } },
-    ...{ state: 'PROPOSED', attempt: 1, endUs: seen.endUs, proposedUs: seen.nowUs, deadlineUs },
+    ...{ state: 'PROPOSED', attempt: 1, endUs, proposedUs: seen.nowUs, deadlineUs },
     vetoUntilUs: seen.nowUs + vetoUs,
     basis: basisOf(run),
     proofs: gates.proofs.map(({ condition }) => condition),
     by: [...by],
     reason,
+    arrival: proposal.arrival,
     progress: 0,
     verifyFromUs: null,
     verifyUntilUs: null,
     verify: verify === null ? null : createCondition(verify.condition),
   }
   state.open.push(open)
-  say(run, open, null, { members, note: reason })
+  const reasons = open.arrival === '' ? [] : [`PROVISIONAL:${open.arrival}`]
+  say(run, open, null, { reasons, members, note: reason })
   if (gates.denied.length > 0) move(run, open, 'deny', { reasons: gates.denied, members })
   else if (gates.passive.length > 0) move(run, open, 'would', { reasons: gates.passive, members })
   else if (vetoUs > 0) move(run, open, 'hold', { reasons: [`VETO ${Math.floor(vetoUs / 1000)}ms`], members })
@@ -152,6 +158,7 @@ export function escalate(
   const { id, episode, startUs, proposals } = memory
   const proposal: Proposal = {
     ...{ origin: 'escalation', rule: id, episode, startUs, number: proposals, action, target, params: {}, hazard },
+    ...{ endUs: seen.endUs, arrival: '' },
     ...{ deadlineUs: seen.nowUs + (hazard?.fttiUs ?? 0), vetoUs: 0, by: [], reason: why },
   }
   propose(run, proposal, gates, [])

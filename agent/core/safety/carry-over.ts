@@ -21,7 +21,7 @@ export function carryOver(
     list.some((other) => JSON.stringify(other) === JSON.stringify(one))
   now.rules.forEach((rule, k) => {
     const at = before.rules.findIndex(({ id }) => id === rule.id)
-    if (at >= 0 && same([before.rules[at]!], rule)) kernel.rules[k] = old.rules[at]!
+    if (at >= 0 && same([before.rules[at]!], rule)) kernel.rules[k] = { ...old.rules[at]!, early: null }
   })
   now.budgets.forEach((budget, k) => {
     const at = before.budgets.findIndex((other) => same([other], budget))

@@ -2,9 +2,11 @@ import type { RigPolicy } from '../../../shared/model/actions-policy.ts'
 import type { Micros } from '../../../shared/units.ts'
 import type { SafetyChange, SafetyInput } from './changes.ts'
 import { advance } from './condition.ts'
+import { stepEarly } from './early.ts'
+import type { Slide } from './episode.ts'
 import { priorityOf } from './gate.ts'
 import { takeOrder, watchArm, watchInhibits } from './orders.ts'
-import { type Slide, stepRule } from './rules.ts'
+import { stepRule } from './rules.ts'
 import type { Run } from './run.ts'
 import type { KeyOf, Seen } from './seen.ts'
 import type { SafetyState } from './state.ts'
@@ -29,6 +31,23 @@ export function safetyAtSlide(state: SafetyState, policy: RigPolicy, seen: Seen,
   }
   const slide: Slide = { passed: 0 }
   for (const index of inPriority(policy)) stepRule(run, policy.rules[index]!, state.rules[index]!, slide)
+  return run.out
+}
+
+/**
+ * Takes in samples that arrived, before the slides they are in have closed: what the rules on the fast path propose on them
+ * (SE-29). `arrival` says which they were.
+ */
+export function safetyAtArrival(
+  state: SafetyState,
+  policy: RigPolicy,
+  arrival: string,
+  seen: Seen,
+  keyOf: KeyOf,
+): SafetyChange[] {
+  const run: Run = { state, policy, seen, keyOf, out: [] }
+  const slide: Slide = { passed: 0 }
+  for (const index of inPriority(policy)) stepEarly(run, policy.rules[index]!, state.rules[index]!, { arrival, slide })
   return run.out
 }
 

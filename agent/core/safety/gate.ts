@@ -27,10 +27,10 @@ export function gatesOfRule(run: Run, view: View, memory: RuleState, asked: Aske
   const { state, policy, seen } = run
   const { rule } = view
   const { testbed } = policy
-  const { proofs, reasons } = groundsOf(view, seen, { hard: isHard(rule.action), testbed })
+  const { proofs, reasons } = groundsOf(view, { hard: isHard(rule.action), testbed })
   // What may follow a gentle action may be hard; it then inherits only what a hard one may rest on.
   const isHarder = rule.escalation !== null && isHard(rule.escalation.action)
-  const inherited = isHarder ? groundsOf(view, seen, { hard: true, testbed }).proofs : proofs
+  const inherited = isHarder ? groundsOf(view, { hard: true, testbed }).proofs : proofs
   const denied = [
     ...reasons,
     ...shotReasons(memory, asked.self),

@@ -16,6 +16,8 @@ export type View = Readonly<{
   tally: Tally
   /** What asks for the action: the vote, the loss of what must work, or nothing. */
   demand: 'vote' | 'loss' | null
+  /** What it was judged by. */
+  seen: Seen
 }>
 
 export function viewOf(rule: Rule, memory: RuleState, hazard: Hazard | null, seen: Seen): View {
@@ -32,7 +34,7 @@ export function viewOf(rule: Rule, memory: RuleState, hazard: Hazard | null, see
     isMustWork(hazard) &&
     hazard.onUnknown === 'safe_state' &&
     members.every((member) => isLost(member, seen))
-  return { rule, hazard, members, tally: votes, demand: votes.demand ? 'vote' : isLoss ? 'loss' : null }
+  return { rule, hazard, members, tally: votes, demand: votes.demand ? 'vote' : isLoss ? 'loss' : null, seen }
 }
 
 /**
@@ -50,8 +52,8 @@ export type Grounds = Readonly<{ proofs: readonly Proof[]; reasons: readonly str
 type For = Readonly<{ hard: boolean; testbed: boolean }>
 
 /** What a demand can be proved by (SE-04, SE-06, SE-08, SE-12), or why it cannot. */
-export function groundsOf(view: View, seen: Seen, { hard, testbed }: For): Grounds {
-  const { members, demand } = view
+export function groundsOf(view: View, { hard, testbed }: For): Grounds {
+  const { members, demand, seen } = view
   if (demand === null) return { proofs: [], reasons: ['NO_DEMAND', ...whys(members)] }
   if (demand === 'loss') {
     const lost = members.find(({ value }) => value !== 'TRUE' && value !== 'FALSE')!
@@ -65,9 +67,9 @@ export function groundsOf(view: View, seen: Seen, { hard, testbed }: For): Groun
     if (bad === null) usable.push(member)
     else reasons.push(bad)
   }
-  if (view.tally.needed !== 1) return twoOf(view, usable, seen, reasons)
+  if (view.tally.needed !== 1) return twoOf(view, usable, reasons)
   if (!hard) return { proofs: usable.map(proofOfMember), reasons: [] }
-  return oneOf(view, usable, seen, reasons)
+  return oneOf(view, usable, reasons)
 }
 
 export function whys(members: readonly Member[]): string[] {
@@ -84,7 +86,7 @@ export function provenanceReason({ id, look }: Condition, seen: Seen, testbed: b
 }
 
 /** Two members that are independent and coincide, or what keeps each pair from it. */
-function twoOf({ rule }: View, usable: readonly Member[], seen: Seen, before: readonly string[]): Grounds {
+function twoOf({ rule, seen }: View, usable: readonly Member[], before: readonly string[]): Grounds {
   const reasons = [...before]
   for (let a = 0; a < usable.length; a += 1) {
     for (let b = a + 1; b < usable.length; b += 1) {
@@ -104,12 +106,12 @@ function pairReasons(a: Member, b: Member, rule: Rule, seen: Seen): string[] {
 }
 
 /** One member is enough; two are taken where there are two, because a hard action then needs no one's word. */
-function oneOf(view: View, usable: readonly Member[], seen: Seen, before: readonly string[]): Grounds {
-  const two = twoOf(view, usable, seen, [])
+function oneOf(view: View, usable: readonly Member[], before: readonly string[]): Grounds {
+  const two = twoOf(view, usable, [])
   if (two.proofs.length === 2) return two
   const reasons = [...before]
   for (const member of usable) {
-    const bad = singleSampleReason(member, seen)
+    const bad = singleSampleReason(member, view.seen)
     if (bad === null) return { proofs: [proofOfMember(member)], reasons: [] }
     reasons.push(bad)
   }

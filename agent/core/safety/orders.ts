@@ -1,9 +1,9 @@
 import type { PolicyOrder } from '../../../shared/model/action-input.ts'
 import { ARM_SPAN_MAX_US, CONFIRM_WITHIN_US, INHIBIT_SPAN_MAX_US } from '../../../shared/model/order.ts'
 import { giveBack, type Proposal, propose, revokeAll, withdraw } from './act.ts'
+import { rearm } from './episode.ts'
 import { gatesOfOrder } from './gate.ts'
 import { isBeforeSent } from './lifecycle.ts'
-import { rearm } from './rules.ts'
 import { findOpen, hazardOf, lower, move, type Run, raise, refuse, ruleOf, say } from './run.ts'
 import { INHIBITS_MAX, MANUAL_OPEN_MAX } from './state.ts'
 import { takeStatus, tryRelease } from './steps.ts'
@@ -234,6 +234,7 @@ function manual(run: Run, { kind, action, target, params, by, reason }: OrderOf<
   state.manuals += 1
   const proposal: Proposal = {
     ...{ origin: 'manual', rule: '', episode: state.manuals, startUs: seen.nowUs, number: 1, action, target, params },
+    ...{ endUs: seen.endUs, arrival: '' },
     ...{ hazard, deadlineUs: seen.nowUs + CONFIRM_WITHIN_US, vetoUs: 0, by: persons, reason },
   }
   const denied = gates.denied.filter((one) => !(isAlone && one === 'NO_WARRANT'))

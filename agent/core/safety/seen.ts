@@ -1,4 +1,4 @@
-import type { MetricProvenance } from '../../../shared/model/actions-policy.ts'
+import type { MetricProvenance, Rule } from '../../../shared/model/actions-policy.ts'
 import type { BaselineKind } from '../../../shared/model/baseline.ts'
 import type { CertificateBasis } from '../../../shared/model/baseline-arming.ts'
 import type { Canonical } from '../../../shared/model/decision.ts'
@@ -39,6 +39,11 @@ export type Seen = Readonly<{
   config: string
   /** The clock was stepped by more than the bound since the samples came in (SE-08). */
   clockStepped: boolean
+  /**
+   * The slides behind the newest closed one that the samples of a rule reach into, oldest first, each as it would be if nothing
+   * more came (SE-29). Absent: nothing is looked at before its slide has closed.
+   */
+  early?(rule: Rule): readonly Seen[]
 }>
 
 /** Digest of a value, for keys of actions. */

@@ -45,6 +45,8 @@ export type RuleState = {
   said: string[]
   /** The escalation was proposed in this episode. */
   escalated: boolean
+  /** Its action that was proposed before the slide that it is about had closed; null when that is so of none. */
+  early: { key: string; endUs: Micros } | null
   permOff: boolean
   /** Agent time at which PERM_OFF was asked for; null when it was not. */
   permAskedUs: Micros | null
@@ -74,6 +76,8 @@ export type OpenAction = {
   /** Who ordered and approved it. */
   by: string[]
   reason: string
+  /** The arrival that it was proposed on, before its slide had closed; '' for what waited for that. */
+  arrival: string
   progress: number
   /** From and until when its effect is looked for (SE-17); null before there can be one. */
   verifyFromUs: Micros | null
@@ -140,6 +144,7 @@ export function createSafety(policy: RigPolicy): SafetyState {
       proposals: 0,
       said: [],
       escalated: false,
+      early: null,
       permOff: false,
       permAskedUs: null,
     })),

@@ -2,6 +2,7 @@ import type { ActionState } from '../../../shared/model/action.ts'
 import type { ActionAck, ActionStep, AnswerStatus, TimedStage } from '../../../shared/model/action-input.ts'
 import { followFailure, mayResend, release, subjectOf } from './act.ts'
 import type { Member } from './condition.ts'
+import { earlyViewOf } from './early.ts'
 import { basisOf, basisReasons, type Gates, gatesOfEscalation, gatesOfOrder, gatesOfRule } from './gate.ts'
 import { viewOf } from './grounds.ts'
 import { isBeforeSent } from './lifecycle.ts'
@@ -73,7 +74,8 @@ function gatesNow(run: Run, open: OpenAction): Readonly<{ gates: Gates; members:
     const inherited = open.proofs.map((id) => proofOf(id, 'TRUE'))
     return { gates: gatesOfEscalation(run, asked, inherited, of), members: [] }
   }
-  const view = viewOf(of.rule, of.memory, hazard, run.seen)
+  const early = open.arrival === '' ? null : earlyViewOf(of.rule, of.memory, hazard, run)
+  const view = early ?? viewOf(of.rule, of.memory, hazard, run.seen)
   return { gates: gatesOfRule(run, view, of.memory, asked), members: view.members }
 }
 

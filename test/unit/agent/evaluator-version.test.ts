@@ -7,7 +7,7 @@ import { canonicalBytes } from '../../../shared/codec/canonical.ts'
 import { sha256, toHex } from '../../../shared/crypto/digest.ts'
 import { noiseAt } from '../../../shared/lib/prng.ts'
 import type { Canonical } from '../../../shared/model/decision.ts'
-import { actingInputs } from '../../support/acting-inputs.ts'
+import { actingInputs, EARLY } from '../../support/acting-inputs.ts'
 import {
   type Collected,
   collected,
@@ -104,7 +104,8 @@ function outcomeOf(inputs: readonly EvaluatorInput[]) {
 const CASES = {
   steady: steadyCase,
   watched: watchedCase,
-  acting: actingInputs,
+  acting: () => actingInputs(),
+  early: () => actingInputs(EARLY),
   'hostile-1': () => hostileInputs(1, 600),
   'hostile-2': () => hostileInputs(2, 600),
 }

@@ -222,5 +222,5 @@ t.test('a state is whole with it: cut at every input and gone on with', async (t
   const modes = cutEverywhere(throughModes(LIMITS, 10), 30)
   t.equal(modes.differs, null)
   t.ok(cuts + modes.cuts > 500)
-  t.equal(STATE_LAYOUT, 6)
+  t.equal(STATE_LAYOUT, 7)
 })

@@ -4,7 +4,13 @@ import type { Hazard, MetricProvenance, RigPolicy, Rule } from '../../../shared/
 import { isMustWork, VOTE_WORDS, voteFor } from '../../../shared/model/hazard-vote.ts'
 import { lintPolicy } from '../../../shared/model/policy-lint.ts'
 import { ruleNeeds, ruleSentence, timeWords } from '../../../shared/model/policy-words.ts'
-import { ASSUMED, escalationBudget, type Measured, ruleBudget } from '../../../shared/model/reaction-budget.ts'
+import {
+  ASSUMED,
+  EARLY_SLIDES_MAX,
+  escalationBudget,
+  type Measured,
+  ruleBudget,
+} from '../../../shared/model/reaction-budget.ts'
 import { inLoop, LOOP_ACTIONS, parsedLoop } from '../../support/policy-texts.ts'
 
 const { policies, provenance: ofRigs } = parsedLoop()
@@ -148,6 +154,11 @@ t.test('each thing that takes longer, or waits less, moves the budget by that mu
   t.equal(total({}), 0)
   t.equal(total({ rule: { vetoUs: 40_000 } }), 40, 'a veto counts inside the FTTI')
   t.equal(total({ rule: { fastPath: true } }), -250, 'no waiting for late samples and silent channels')
+  const slow = { ...timing, latenessUs: 10_000_000 }
+  const waits = (fastPath: boolean) =>
+    ruleBudget({ ...good.rules[0]!, fastPath }, { policy: good, timing: slow, measured: {} })!.terms[1]!.us
+  t.equal(waits(true), 10_000_000 - (EARLY_SLIDES_MAX - 1) * timing.slideUs, 'but for what is too far ahead')
+  t.equal(waits(false), 10_000_000)
   t.equal(total(withC({ look })), 750, 'the slowest condition counts')
   t.equal(total(withC({ look: { ...look, of: 'max' } })), 0, 'a maximum above a limit shows at once')
   t.equal(total(withC({ look: { ...look, of: 'min' } })), 750, 'a minimum above a limit only when the window is full')
@@ -274,6 +285,44 @@ t.test('what lint calls an error refuses the file at load, with its place; a war
   t.end()
 })
 
+// verifies SE-29
+t.test(
+  'on the fast path only what later samples cannot take back is asked for; anything else is an error at its place',
+  (t) => {
+    const [a, b] = good.rules[0]!.conditions as [Rule['conditions'][0], Rule['conditions'][0]]
+    const window = { kind: 'window', metric: 'p_c', windowUs: 250_000, value: 7 } as const
+    const found = (look: Rule['conditions'][0]['look'], fastPath = true) =>
+      lint({
+        rule: {
+          fastPath,
+          conditions: [a, b, { ...a, id: 'c', look }].map((one, k) => (k < 2 ? { ...one, look: atOnce(k) } : one)),
+        },
+      }).filter(({ rule }) => rule === 'fast_path')
+    const atOnce = (k: number) => ({ ...window, metric: k === 0 ? 'p_a' : 'p_b', of: 'max', op: '>' }) as const
+    const table: readonly (readonly [Rule['conditions'][0]['look'], boolean, RegExp?])[] = [
+      [{ ...window, of: 'max', op: '>' }, true],
+      [{ ...window, of: 'max', op: '>=' }, true],
+      [{ ...window, of: 'min', op: '<' }, true],
+      [{ ...window, of: 'min', op: '<=' }, true],
+      [{ ...window, of: 'max', op: '<' }, false, /the max < a limit/],
+      [{ ...window, of: 'min', op: '>=' }, false, /the min >= a limit/],
+      [{ ...window, of: 'mean', op: '>' }, false, /the mean > a limit/],
+      [{ ...window, of: 'mean', op: '<' }, false, /the mean < a limit/],
+      [{ kind: 'verdict', metric: 'p_c', verdicts: ['FAIL'] }, false, /a verdict/],
+      [{ kind: 'overall', verdicts: ['FAIL'] }, false, /the verdict/],
+      [{ kind: 'event' }, false, /the event streams/],
+    ]
+    for (const [look, isGood, text] of table) {
+      t.same(found(look, false), [], 'nothing of it matters without `fast_path`')
+      if (isGood) t.same(found(look), [], JSON.stringify(look))
+      else t.match(found(look), [{ severity: 'error', path: ['rules', 0, 'conditions', 2], found: text! }])
+    }
+    const actions = LOOP_ACTIONS.replace('    vote: 2oo3\n', '    vote: 2oo3\n    fast_path: true\n')
+    t.match(inLoop({ actions }), [{ key: 'rules[0].conditions[0]', found: /SE-29/ }, {}, {}], 'and refuses the file')
+    t.end()
+  },
+)
+
 // verifies SE-02
 t.test('a rule is one sentence: scope, condition, who shall do what, how soon, and how it is seen', (t) => {
   const units = new Map(['p_a', 'p_b', 'p_c'].map((metric) => [metric, 'bar'])).set('flow', 'l/min')
@@ -293,6 +342,10 @@ t.test('a rule is one sentence: scope, condition, who shall do what, how soon, a
   t.match(
     sentence({ rule: { dryRun: true, escalation: null } }),
     /shall only record that it would shut down pump .*or else an alarm is raised\.$/,
+  )
+  t.match(
+    sentence({ rule: { fastPath: true } }),
+    /, judged on samples as they arrive and again when their slide has closed, the agent shall shut down pump within 1026 ms;/,
   )
   const [a] = good.rules[0]!.conditions
   t.match(

@@ -116,6 +116,7 @@ t.test('the state of a rig that has seen nothing', async (t) => {
         proposals: 0,
         said: [],
         escalated: false,
+        early: null,
         permOff: false,
         permAskedUs: null,
       },
