@@ -87,6 +87,12 @@ function tellChange(log: Logger, rig: string, change: RigChange): void {
     case 'inhibit': {
       const { subject, active, untilUs, by, reason, count } = change
       log.warn({ event: 'inhibit', rig, subject, active, until_us: untilUs, by, reason, count }, 'a bypass')
+      return
+    }
+    case 'break_glass': {
+      const { active, untilUs, by, reason, why, count } = change
+      const facts = { event: 'break_glass', rig, active, until_us: untilUs, by, reason, why, count }
+      log.warn(facts, active ? 'one person may order by hand alone' : 'the break-glass is over')
     }
   }
 }

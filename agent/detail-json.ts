@@ -1,6 +1,7 @@
 import type { LedgerCounts } from '../shared/model/telemetry.ts'
 import type { OverallVerdict } from '../shared/model/verdict.ts'
 import type { Bytes, Micros } from '../shared/units.ts'
+import type { GlassShown } from './pipeline/glass-view.ts'
 
 /** Version of what `hb top` reads. */
 export const DETAIL_VERSION = 1
@@ -36,6 +37,8 @@ export type RigDetail = Readonly<{
   run: string | null
   verdict: OverallVerdict | null
   limits_only: boolean | null
+  /** The break-glass of actions that is in force. */
+  break_glass: GlassShown | null
   evaluated_through_us: Micros
   counters: CountsJson
   refused: readonly Readonly<{ reason: string; count: number }>[]

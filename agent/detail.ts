@@ -7,6 +7,7 @@ import type { RigState } from './core/state.ts'
 import { metricCounts, totalCounts } from './core/totals.ts'
 import { type AgentDetail, DETAIL_VERSION, type RigDetail } from './detail-json.ts'
 import { type AgentLoop, ITEMS_WAITING_MAX } from './loop.ts'
+import { glassShown } from './pipeline/glass-view.ts'
 import { WAITING_INPUTS_MAX } from './pipeline/sharded-evaluator.ts'
 import type { AgentStorage } from './storage.ts'
 
@@ -111,6 +112,7 @@ function rigDetail(loop: AgentLoop, rig: RigState): RigDetail {
     run: rig.run?.run ?? null,
     verdict: loop.live.verdictOf(name),
     limits_only: vitals?.limits_only ?? null,
+    break_glass: glassShown(rig.safety?.kernel.glass ?? null),
     evaluated_through_us: rig.closedUs,
     counters: { ...totalCounts(rig), missing: missingOf(rig) },
     refused: [...rig.ledger.refusals].map(([reason, { count }]) => ({ reason, count })),

@@ -80,7 +80,6 @@ export const REQUIREMENTS: Readonly<Record<string, string>> = {
  * in part.
  */
 export const GAPS: Readonly<Record<string, string>> = {
-  'SE-26': 'not built: nobody passes a gate of an action in a hurry',
   'SE-33':
     'not built: the link strokes an actuator that holds a permit, but no token of the evaluator is behind the stroke',
   'SE-34': 'the effect is declared, linted and agreed with the actuator; no agent holds a permit yet',

@@ -10,6 +10,7 @@ import {
   type LedgerAction,
   type LedgerTransition,
 } from '../pipeline/action-ledger.ts'
+import { glassBanner, glassesIn } from './break-glass.ts'
 import { fetchDesktop, giveOrder, type OrderOptions, orderCommand, reportOrder, rigMeant } from './order-client.ts'
 
 type ListOptions = Readonly<{ state: string; rig?: string; is?: string; limit: string; json?: boolean }>
@@ -72,17 +73,17 @@ async function list(options: ListOptions): Promise<void> {
       ...(state === undefined ? {} : { state }),
     }),
   )
-  printResult(
-    options.json,
-    { actions: found.map(actionJson) },
-    table([
+  const glasses = await glassesIn(options.state)
+  printResult(options.json, { actions: found.map(actionJson), break_glass: glasses }, [
+    ...glassBanner(glasses),
+    ...table([
       ['KEY', 'RIG', 'RULE', 'ACTION', 'TARGET', 'STATE', 'TRY', 'FOR SLIDE (UTC)', 'CHANGED (UTC)'],
       ...found.map((a) => [
         ...[a.key.slice(0, 12), a.rig, a.rule || '-', a.action, a.target, a.state, String(a.attempt)],
         ...[utc(a.endUs), utc(a.lastUs)],
       ]),
     ]),
-  )
+  ])
 }
 
 async function show(text: string, options: Readonly<{ state: string; json?: boolean }>): Promise<void> {
@@ -90,18 +91,24 @@ async function show(text: string, options: Readonly<{ state: string; json?: bool
     const key = await keyNamed(ledger, text)
     return (await ledger.byKey(key))!
   })
-  printResult(options.json, { action: actionJson(action), transitions: transitions.map(stepJson) }, [
-    `${action.action} of ${action.target} on ${action.rig}, rule ${action.rule || '(ordered by hand)'}: ${action.state}`,
-    `key ${action.key}`,
-    ...table([
-      ['N', 'STATE', 'AT (UTC)', 'TRY', 'CONDITIONS', 'GROUNDS'],
-      ...transitions.map((s) => [
-        ...[String(s.n), s.state, utc(s.nowUs), String(s.attempt)],
-        ...[s.conditions.map(({ id, value }) => `${id}=${value}`).join(' ') || '-'],
-        [...s.reasons, s.note].filter((part) => part !== '').join('; ') || '-',
+  const glasses = await glassesIn(options.state)
+  printResult(
+    options.json,
+    { action: actionJson(action), transitions: transitions.map(stepJson), break_glass: glasses },
+    [
+      ...glassBanner(glasses),
+      `${action.action} of ${action.target} on ${action.rig}, rule ${action.rule || '(ordered by hand)'}: ${action.state}`,
+      `key ${action.key}`,
+      ...table([
+        ['N', 'STATE', 'AT (UTC)', 'TRY', 'CONDITIONS', 'GROUNDS'],
+        ...transitions.map((s) => [
+          ...[String(s.n), s.state, utc(s.nowUs), String(s.attempt)],
+          ...[s.conditions.map(({ id, value }) => `${id}=${value}`).join(' ') || '-'],
+          [...s.reasons, s.note].filter((part) => part !== '').join('; ') || '-',
+        ]),
       ]),
-    ]),
-  ])
+    ],
+  )
 }
 
 async function cancel(text: string, options: OrderOptions & Readonly<{ rig?: string }>): Promise<void> {

@@ -5,6 +5,7 @@ import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { SHELVE_MAX_US } from '../../shared/model/alarm.ts'
 import { askAgent } from '../adapters/control-server.ts'
 import type { AlarmShown, RigAlarmsShown } from '../pipeline/alarm-view.ts'
+import { glassBanner, glassesIn } from './break-glass.ts'
 import {
   fetchDesktop,
   giveOrder,
@@ -90,7 +91,8 @@ async function list(options: ListOptions): Promise<void> {
   const shown = rigs
     .filter(({ rig }) => options.rig === undefined || rig === options.rig)
     .map((of) => ({ ...of, alarms: of.alarms.filter(({ state }) => options.all === true || state !== 'NORMAL') }))
-  printResult(options.json, { rigs: shown }, shown.flatMap(linesOf))
+  const glasses = await glassesIn(options.state)
+  printResult(options.json, { rigs: shown, break_glass: glasses }, [...glassBanner(glasses), ...shown.flatMap(linesOf)])
 }
 
 function linesOf({ rig, alarms, flood, kpis }: RigAlarmsShown): string[] {

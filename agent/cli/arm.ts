@@ -3,6 +3,7 @@ import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { spanOption } from '../../shared/lib/span.ts'
 import { NOT_AN_E_STOP, PERSONS_NOTE } from '../../shared/model/order.ts'
+import { glassBanner, glassesOf } from './break-glass.ts'
 import { fetchDesktop, giveOrder, type OrderOptions, orderCommand, reportOrder, rigMeant } from './order-client.ts'
 
 type RigOptions = OrderOptions & Readonly<{ rig?: string; for?: string }>
@@ -53,6 +54,7 @@ export function rearmCommand(program: Command): void {
 async function show(options: Readonly<{ state: string; json?: boolean }>): Promise<void> {
   const { rigs } = await fetchDesktop(options.state)
   printResult(options.json, { rigs, note: PERSONS_NOTE, not_an_e_stop: NOT_AN_E_STOP }, [
+    ...glassBanner(glassesOf({ rigs })),
     ...table([
       ['RIG', 'MODE', 'ARMED', 'UNTIL (UTC)', 'BY', 'INHIBITED', 'OPEN', 'ALARMS'],
       ...rigs.map((r) => [

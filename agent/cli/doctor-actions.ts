@@ -10,6 +10,7 @@ import { UNKNOWN_OUTCOME } from '../../shared/model/action.ts'
 import { systemFiles } from '../adapters/files.ts'
 import { LEDGER_FILE, viewLedger } from '../adapters/ledger-read.ts'
 import { lockHolder } from '../adapters/state-folder.ts'
+import { glassesOf } from './break-glass.ts'
 import type { Finding } from './doctor.ts'
 import { fetchDesktop } from './order-client.ts'
 
@@ -156,6 +157,12 @@ async function armFindings(state: string): Promise<Finding[]> {
         'inhibited',
         'will not be done',
         'let it run out, or disarm: an inhibit ends by itself',
+      ),
+      ...warnings(
+        glassesOf({ rigs }).map(({ rig, by, until_us }) => `${rig} by ${by} until ${utc(until_us)}`),
+        'break-glass',
+        'one person orders alone',
+        '`hb break-glass close`, or let it run out',
       ),
       ...warnings(
         ruled.flatMap(({ rig, alarms }) => alarms.map(({ id, severity }) => `${rig} ${severity} ${id}`)),

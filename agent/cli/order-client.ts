@@ -7,6 +7,7 @@ import { printResult, utc } from '../../shared/lib/command-output.ts'
 import type { OrderKind } from '../../shared/model/order.ts'
 import { PERSONS_NOTE } from '../../shared/model/order.ts'
 import { askAgent } from '../adapters/control-server.ts'
+import type { GlassShown } from '../pipeline/glass-view.ts'
 
 /** Options of every command that orders something of a running agent. */
 export type OrderOptions = Readonly<{ state: string; key: string; reason: string; json?: boolean }>
@@ -49,6 +50,8 @@ export type DesktopRig = Readonly<{
     until_us: number
     by: readonly string[]
     inhibits: readonly Readonly<{ subject: string; until_us: number }>[]
+    break_glass: GlassShown | null
+    break_glass_asked: GlassShown | null
     open: number
     alarms: readonly Readonly<{ id: string; severity: string }>[]
   }> | null

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { PERSONS_NOTE } from '../../shared/model/order.ts'
+import { glassBanner, glassesOf } from './break-glass.ts'
 import { type Desktop, fetchDesktop, giveOrder, type OrderOptions, reportOrder, waitingOrder } from './order-client.ts'
 
 /** Adds `hb orders list|confirm`. */
@@ -24,8 +25,10 @@ export function ordersCommands(program: Command): void {
 }
 
 async function list(options: Readonly<{ state: string; json?: boolean }>): Promise<void> {
-  const { waiting } = await fetchDesktop(options.state)
-  printResult(options.json, { waiting, note: PERSONS_NOTE }, [
+  const { waiting, rigs } = await fetchDesktop(options.state)
+  const glasses = glassesOf({ rigs })
+  printResult(options.json, { waiting, break_glass: glasses, note: PERSONS_NOTE }, [
+    ...glassBanner(glasses),
     ...table([
       ['ORDER', 'KIND', 'RIG', 'ABOUT', 'TO', 'BY', 'REASON', 'WAITS UNTIL (UTC)'],
       ...waiting.map((w) => [

@@ -1,6 +1,7 @@
 import { table, utc } from '../../shared/lib/command-output.ts'
 import type { Vitals } from '../../shared/protocol/messages.ts'
 import type { AgentDetail, CountsJson, FillJson, RigDetail } from '../detail-json.ts'
+import { glassBanner } from './break-glass.ts'
 import { printable, type Style, styled } from './screen.ts'
 
 /** Samples a second by rig, by rig and metric, and frames a second by rig and source; null until there are two looks. */
@@ -71,6 +72,9 @@ export function agentPage(now: AgentDetail, rates: AgentRates): string[] {
   return [
     `${paint('strong', `agent ${now.agent}`)} of ${now.deployment}   ${now.version}   ${utc(now.now_us)}`,
     `uplink ${now.uplink ?? 'none'}   ${now.outbox.batches} batches wait, ${bytes(now.outbox.bytes)}${waits}   decision ${now.decision_seq}   latency p50 ${ms(p50)}, p99 ${ms(p99)}${lost}`,
+    ...glassBanner(now.rigs.flatMap(({ rig, break_glass: glass }) => (glass === null ? [] : [{ rig, ...glass }]))).map(
+      (line) => paint('bad', line),
+    ),
     ...table([['QUEUE', 'FILL', 'LIMIT', '%'], ...now.fills.map(fillRow)]),
     ...now.rigs.flatMap((rig, index) => rigLines(rig, rates.rigs[index]!, { nowUs: now.now_us, paint })),
   ]

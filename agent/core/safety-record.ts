@@ -11,6 +11,7 @@ export type SafetyPlace = Readonly<{ seq: number; rig: string; nowUs: Micros; mo
 /** Inputs that come from people: that one of them was not followed is evidence. */
 const ORDERS: readonly string[] = [
   ...['cancel', 'approve', 'rearm', 'arm', 'disarm', 'perm_off', 'inhibit', 'manual', 'dry_run', 'action_ack'],
+  'break_glass',
 ]
 
 /**
@@ -66,6 +67,10 @@ function classesOf(change: SafetyChange): Classes {
     case 'inhibit': {
       const { subject, active, untilUs, by, reason, count } = change
       return { core: { subject, active, until_us: untilUs, count }, params: null, persons: by, text: reason }
+    }
+    case 'break_glass': {
+      const { active, untilUs, by, reason, why, count } = change
+      return { core: { active, until_us: untilUs, why, count }, params: null, persons: by, text: reason }
     }
     case 'rule': {
       const { rule, is, by, reason } = change

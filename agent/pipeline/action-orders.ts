@@ -1,15 +1,17 @@
 import { HbError } from '../../shared/errors/hb-error.ts'
-import { ACTIONS, type Action, HARD_ACTIONS } from '../../shared/model/action.ts'
+import { ACTIONS, type Action } from '../../shared/model/action.ts'
 import {
   ALARM_ORDERS,
   type AlarmOrder,
   type AlarmOrderKind,
+  BREAK_GLASS_STEPS,
   FOUND_OUTCOMES,
   type PolicyOrder,
 } from '../../shared/model/action-input.ts'
 import type { RigPolicy } from '../../shared/model/actions-policy.ts'
 import { ALARM_SEVERITIES } from '../../shared/model/alarm.ts'
 import { type Order, TWO_PERSON_ORDERS } from '../../shared/model/order.ts'
+import { needsSecond } from '../core/safety/warrant.ts'
 
 type About = Pick<Order, 'kind' | 'subject' | 'value'>
 
@@ -17,9 +19,8 @@ type About = Pick<Order, 'kind' | 'subject' | 'value'>
 export function actionNeedsTwo(policy: RigPolicy | null, { kind, subject, value }: About): boolean {
   if (kind === 'rearm') return policy?.rules.find(({ id }) => id === subject)?.rearm === 'two_person'
   if (kind !== 'manual') return TWO_PERSON_ORDERS.includes(kind)
-  const hazard = policy?.hazards.find((one) => one.action === subject && one.target === value)
-  const isGrave = [hazard?.inadvertent, hazard?.omission].some((s) => s === 'critical' || s === 'catastrophic')
-  return hazard === undefined || isGrave || HARD_ACTIONS.includes(subject as Action)
+  const hazard = policy?.hazards.find((one) => one.action === subject && one.target === value) ?? null
+  return needsSecond(subject as Action, hazard)
 }
 
 /**
@@ -48,12 +49,19 @@ export function policyOrder(order: Order, by: readonly string[]): PolicyOrder {
       return { kind, ...inhibited(order), untilUs, by, reason }
     case 'action_ack':
       return { kind, key: subject, outcome: outcomeNamed(order), by, reason }
+    case 'break_glass':
+      if (!isStep(value)) throw unknownWord(order, value, BREAK_GLASS_STEPS.join(', '))
+      return { kind, step: value, typed: subject, config, untilUs, by: one, reason }
     case 'manual':
     case 'dry_run':
       return { kind, action: actionNamed(order, subject), target: value, params: {}, by, reason }
     default:
       throw new HbError('ORDER_REFUSED', { reason: 'not_taken_here', order: kind, rig: order.rig })
   }
+}
+
+function isStep(value: string): value is (typeof BREAK_GLASS_STEPS)[number] {
+  return (BREAK_GLASS_STEPS as readonly string[]).includes(value)
 }
 
 /** Whether an order is about an alarm. */

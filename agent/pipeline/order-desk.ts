@@ -31,11 +31,12 @@ type Waiting = Readonly<{ order: Order; name: string; bytes: Uint8Array; untilUs
  */
 export class OrderDesk {
   private readonly place: DeskPlace
-  private readonly needsTwo: (order: Order) => boolean
+  private readonly needsTwo: (order: Order, name: string) => boolean
   private readonly waiting = new Map<string, Waiting>()
   private readonly seen = new Map<string, Micros>()
 
-  constructor(place: DeskPlace, needsTwo: (order: Order) => boolean) {
+  /** `needsTwo` is asked of an order and who gave it. */
+  constructor(place: DeskPlace, needsTwo: (order: Order, name: string) => boolean) {
     this.place = place
     this.needsTwo = needsTwo
   }
@@ -62,7 +63,7 @@ export class OrderDesk {
   }
 
   private first(order: Order, { name, bytes, nowUs }: { name: string; bytes: Uint8Array; nowUs: Micros }): Taken {
-    if (!this.needsTwo(order)) return { state: 'done', order, by: [name], statements: [bytes] }
+    if (!this.needsTwo(order, name)) return { state: 'done', order, by: [name], statements: [bytes] }
     if (this.waiting.size >= ORDERS_WAITING_MAX) throw new HbError('ORDERS_WAITING', { waiting: this.waiting.size })
     const untilUs = nowUs + CONFIRM_WITHIN_US
     this.waiting.set(order.id, { order, name, bytes, untilUs })

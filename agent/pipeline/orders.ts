@@ -4,11 +4,12 @@ import type { RigPolicy } from '../../shared/model/actions-policy.ts'
 import { type Order, PERSONS_NOTE } from '../../shared/model/order.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { RigChange } from '../core/rig-change.ts'
-import type { SafetyState } from '../core/safety/state.ts'
+import type { BreakGlass, SafetyState } from '../core/safety/state.ts'
 import type { EvaluatorState } from '../core/state.ts'
 import { actionNeedsTwo, alarmOrder, isOfAlarm, policyOrder } from './action-orders.ts'
 import { alarmsView } from './alarm-view.ts'
 import { type ChannelOrder, channelInput } from './channels.ts'
+import { glassView } from './glass-view.ts'
 import type { Intake } from './intake.ts'
 import { modeInput, modeNeedsTwo, permitted } from './modes.ts'
 import { type DeskPlace, OrderDesk, type Ordered } from './order-desk.ts'
@@ -35,7 +36,7 @@ export class Orders {
 
   constructor(options: OrdersOptions) {
     this.options = options
-    this.desk = new OrderDesk(options.place, (order) => this.needsTwo(order))
+    this.desk = new OrderDesk(options.place, (order, name) => this.needsTwo(order, name))
   }
 
   /** Starts, notes or stops a test run. @throws HbError RIG_UNKNOWN, RUN_REFUSED, DISK_… */
@@ -101,9 +102,17 @@ export class Orders {
     return { rigs: this.options.state().rigs.flatMap((rig) => alarmsView(rig, nowUs()) ?? []) }
   }
 
-  private needsTwo(order: Order): boolean {
+  private needsTwo(order: Order, name: string): boolean {
     if (order.kind === 'mode') return modeNeedsTwo(this.options.state(), order)
+    // The kernel looks again: what it does not let pass waits there for the second person.
+    if (order.kind === 'manual' && this.glassOf(order.rig)?.by === name) return false
     return actionNeedsTwo(this.policyOf(order.rig), order)
+  }
+
+  private glassOf(rig: string): BreakGlass | null {
+    const { state, nowUs } = this.options
+    const glass = state().rigs.find(({ settings }) => settings.rig === rig)?.safety?.kernel.glass ?? null
+    return glass !== null && nowUs() < glass.untilUs ? glass : null
   }
 
   private policyOf(rig: string): RigPolicy | null {
@@ -149,10 +158,12 @@ function refusedBy(change: RigChange): readonly string[] {
   return [change.change.refused]
 }
 
-function armView({ arm, inhibits, open, alarms, rules }: SafetyState): Record<string, unknown> {
+function armView(kernel: SafetyState): Record<string, unknown> {
+  const { arm, inhibits, open, alarms, rules } = kernel
   return {
     ...{ state: arm.state, until_us: arm.untilUs, by: arm.by },
     inhibits: inhibits.map(({ subject, untilUs, by, reason }) => ({ subject, until_us: untilUs, by, reason })),
+    ...glassView(kernel),
     open: open.length,
     alarms: alarms.map(({ id, severity }) => ({ id, severity })),
     shots: rules.map(({ id, shot, permOff }) => ({ rule: id, shot, perm_off: permOff })),

@@ -3,7 +3,7 @@ import type { Canonical } from '../../shared/model/decision.ts'
 
 /** What an agent's safety kernel said, as far as it is searched for. */
 export type SafetyFacts = Readonly<{
-  /** What it is about, of those of which only the newest counts: `action:KEY`, `arm`, `inhibit:SUBJECT`, `alarm:ID`; else null. */
+  /** What it is about, of those of which only the newest counts: `action:KEY`, `arm`, `break_glass`, `inhibit:SUBJECT`, `alarm:ID`; else null. */
   about: string | null
   /** Where that is now: a state of an action or an arming, the severity of an alarm, `INHIBITED`, or `OVER` for what ended. */
   state: string
@@ -30,6 +30,7 @@ export function safetyFacts(core: Fields): SafetyFacts | null {
   if (kind === 'arm') return armFacts(core)
   if (kind === 'alarm') return alarmFacts(core)
   if (kind === 'inhibit') return inhibitFacts(core)
+  if (kind === 'break_glass') return glassFacts(core)
   return SINGLE.includes(kind) ? { about: null, state: '', stands: false } : null
 }
 
@@ -54,4 +55,9 @@ function alarmFacts({ id, severity, active }: Fields): SafetyFacts | null {
 function inhibitFacts({ subject, active, until_us: untilUs }: Fields): SafetyFacts | null {
   if (typeof subject !== 'string' || typeof active !== 'boolean' || typeof untilUs !== 'number') return null
   return { about: `inhibit:${subject}`, state: active ? 'INHIBITED' : 'OVER', stands: active }
+}
+
+function glassFacts({ active, until_us: untilUs, why }: Fields): SafetyFacts | null {
+  if (typeof active !== 'boolean' || typeof untilUs !== 'number' || typeof why !== 'string') return null
+  return { about: 'break_glass', state: active ? 'BREAK_GLASS' : 'OVER', stands: active }
 }

@@ -5,6 +5,7 @@ import { hrefOfRig } from './route.ts'
 import {
   type ActionJson,
   type ArmJson,
+  type BreakGlassJson,
   isQuietEnd,
   type SafetyAlarmJson,
   STAGES,
@@ -28,9 +29,24 @@ export function SafetyBar({ view }: { view: View }) {
   const rigs = view.model.safety?.rigs ?? []
   const inhibits = rigs.flatMap((at) => at.inhibits.map((inhibit) => ({ at, inhibit })))
   const alarms = rigs.flatMap((at) => at.alarms.map((alarm) => ({ at, alarm }))).sort(criticalFirst)
-  if (inhibits.length === 0 && alarms.length === 0) return null
+  const glasses = rigs.flatMap((at) => (at.breakGlass === null ? [] : [{ at, glass: at.breakGlass }]))
+  if (glasses.length === 0 && inhibits.length === 0 && alarms.length === 0) return null
   return (
     <section class="safety-bar" aria-label="bypasses and safety alarms">
+      {glasses.length > 0 && (
+        <ul class="safety-rows" data-part="break-glass">
+          <li class="safety-count">
+            <Chip look={BREAK_GLASS} suffix={String(glasses.length)} />
+          </li>
+          {glasses.map(({ at, glass }) => (
+            <li key={`${at.agent}/${at.rig}`}>
+              <RigLink at={at} /> <Until bypass={glass} />{' '}
+              <Persons names={glass.persons} note={view.model.safety?.note ?? ''} />{' '}
+              <span class="quiet">{glass.reason}</span>
+            </li>
+          ))}
+        </ul>
+      )}
       {inhibits.length > 0 && (
         <ul class="safety-rows" data-part="inhibits">
           <li class="safety-count">
@@ -38,10 +54,7 @@ export function SafetyBar({ view }: { view: View }) {
           </li>
           {inhibits.slice(0, BAR_ROWS).map(({ at, inhibit }) => (
             <li key={`${at.agent}/${at.rig}/${inhibit.subject}`}>
-              <RigLink at={at} /> <b>{inhibit.subject}</b>{' '}
-              <span class={inhibit.over ? 'amber' : 'quiet'} title={formatUtcExact(inhibit.untilUs)}>
-                {inhibit.over ? 'was to end' : 'until'} {formatUtc(inhibit.untilUs, 0)}
-              </span>{' '}
+              <RigLink at={at} /> <b>{inhibit.subject}</b> <Until bypass={inhibit} />{' '}
               <Persons names={inhibit.persons} note={view.model.safety?.note ?? ''} />{' '}
               <span class="quiet">{inhibit.reason}</span>
             </li>
@@ -65,6 +78,22 @@ export function SafetyBar({ view }: { view: View }) {
       )}
     </section>
   )
+}
+
+/** Until when a bypass holds; what its agent has not said to be over is shown, for it may still be. */
+function Until({ bypass }: { bypass: BreakGlassJson }) {
+  return (
+    <span class={bypass.over ? 'amber' : 'quiet'} title={formatUtcExact(bypass.untilUs)}>
+      {bypass.over ? 'was to end' : 'until'} {formatUtc(bypass.untilUs, 0)}
+    </span>
+  )
+}
+
+const BREAK_GLASS: Look = {
+  tone: 'warn',
+  glyph: 'square',
+  text: 'BREAK-GLASS',
+  meaning: 'one person orders by hand what takes two, for a while',
 }
 
 const INHIBITED: Look = {

@@ -15,12 +15,14 @@ export type InhibitJson = Readonly<{
   persons: readonly string[]
   reason: string
 }>
+export type BreakGlassJson = Omit<InhibitJson, 'subject'>
 export type SafetyAlarmJson = Readonly<{ alarm: string; severity: string; text: string; sinceUs: number | null }>
 export type StandingJson = Readonly<{
   agent: string
   program: string
   rig: string
   arm: ArmJson | null
+  breakGlass: BreakGlassJson | null
   inhibits: readonly InhibitJson[]
   alarms: readonly SafetyAlarmJson[]
 }>
@@ -75,6 +77,7 @@ function parseStanding(value: unknown): StandingJson[] {
     {
       ...{ rig, agent: textOf(fields['agent']), program: textOf(fields['program']) },
       arm: parseArm(fields['arm']),
+      breakGlass: parseInhibit(fields['break_glass'])[0] ?? null,
       inhibits: listOf(fields['inhibits'], STANDING_MAX).flatMap(parseInhibit),
       alarms: listOf(fields['alarms'], STANDING_MAX).flatMap(parseAlarm),
     },

@@ -57,17 +57,26 @@ const Inhibit = closed({
   persons: Persons,
   reason: Text,
 })
+const BreakGlass = closed({
+  ...PLACE,
+  until_us: Micros,
+  over: Type.Boolean(),
+  count: Whole,
+  persons: Persons,
+  reason: Text,
+})
 const Alarm = closed({ ...PLACE, alarm: Text, severity: Type.Enum(['WARNING', 'CRITICAL']), text: Text })
 
 const ARMS = {
   note: Text,
-  counts: closed({ armed: Whole, passive: Whole, inhibits: Whole, alarms: Whole }),
+  counts: closed({ armed: Whole, passive: Whole, break_glass: Whole, inhibits: Whole, alarms: Whole }),
   rigs: Type.Array(
     closed({
       agent: Text,
       program: Text,
       rig: Text,
       arm: orNull(Arm),
+      break_glass: orNull(BreakGlass),
       inhibits: Type.Array(Inhibit),
       alarms: Type.Array(Alarm),
     }),

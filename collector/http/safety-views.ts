@@ -11,7 +11,15 @@ const OPEN_ACTIONS = 100
 const ENDED_ACTIONS = 20
 
 type Json = Record<string, unknown>
-type Standing = { agent: string; program: string; rig: string; arm: Json | null; inhibits: Json[]; alarms: Json[] }
+type Standing = {
+  agent: string
+  program: string
+  rig: string
+  arm: Json | null
+  break_glass: Json | null
+  inhibits: Json[]
+  alarms: Json[]
+}
 
 /** Who is armed, what is bypassed and what is in alarm, by rig: newest change first. */
 export async function armsJson({ safety }: Pick<Stores, 'safety'>, nowUs: Micros): Promise<Json> {
@@ -19,9 +27,10 @@ export async function armsJson({ safety }: Pick<Stores, 'safety'>, nowUs: Micros
   for (const record of await safety.standing()) {
     const { agent, program, rig, about } = record
     const key = `${agent}/${rig}`
-    const at = rigs.get(key) ?? { agent, program, rig, arm: null, inhibits: [], alarms: [] }
+    const at = rigs.get(key) ?? { agent, program, rig, arm: null, break_glass: null, inhibits: [], alarms: [] }
     rigs.set(key, at)
     if (about === 'arm') at.arm = armJson(record, nowUs)
+    else if (about === 'break_glass') at.break_glass = glassJson(record, nowUs)
     else if (about.startsWith('alarm:')) at.alarms.push(alarmJson(record))
     else at.inhibits.push(inhibitJson(record, nowUs))
   }
@@ -30,6 +39,7 @@ export async function armsJson({ safety }: Pick<Stores, 'safety'>, nowUs: Micros
   const counts = {
     armed,
     passive: list.length - armed,
+    break_glass: list.filter((at) => at.break_glass !== null).length,
     inhibits: list.reduce((sum, { inhibits }) => sum + inhibits.length, 0),
     alarms: list.reduce((sum, { alarms }) => sum + alarms.length, 0),
   }
@@ -73,6 +83,13 @@ function armJson(record: SafetyRecord, nowUs: Micros): Json {
   const untilUs = Number(says['until_us'])
   const over = record.stands && !(nowUs < untilUs)
   return { ...placeOf(record), state: record.state, until_us: untilUs, over, persons, reason: text ?? '' }
+}
+
+function glassJson(record: SafetyRecord, nowUs: Micros): Json {
+  const { says, persons, text } = record.body
+  const untilUs = Number(says['until_us'])
+  const over = !(nowUs < untilUs)
+  return { ...placeOf(record), until_us: untilUs, over, count: says['count'], persons, reason: text ?? '' }
 }
 
 function inhibitJson(record: SafetyRecord, nowUs: Micros): Json {

@@ -9,6 +9,7 @@ import {
   type AlarmOrder,
   type AlarmOrderKind,
   ANSWER_STATUSES,
+  BREAK_GLASS_STEPS,
   FOUND_OUTCOMES,
   isAlarmOrder,
   PERM_OFF_STEPS,
@@ -89,6 +90,8 @@ function orderFields(order: PolicyOrder | AlarmOrder): Canonical[] {
         .map((name): Canonical => [name, params[name]!])
       return [action, target, pairs, by, reason]
     }
+    case 'break_glass':
+      return [order.step, order.typed, order.config, order.untilUs, order.by, order.reason]
   }
 }
 
@@ -153,6 +156,12 @@ const ORDERS: Readonly<Record<PolicyOrder['kind'], (f: unknown[]) => PolicyOrder
   action_ack([key, outcome, by, reason, ...more]) {
     if (more.length > 0 || !texts(key, reason) || !isOneOf(FOUND_OUTCOMES, outcome) || !people(by)) return null
     return { kind: 'action_ack', key, outcome, by, reason } as PolicyOrder
+  },
+  break_glass([step, typed, config, untilUs, by, reason, ...more]) {
+    if (more.length > 0 || !isOneOf(BREAK_GLASS_STEPS, step) || !texts(typed, config, by, reason)) return null
+    // What is closed is closed whatever is in force.
+    if (!isTime(untilUs) || !(step === 'close' ? config === '' : CONFIG_HEX.test(config as string))) return null
+    return { kind: 'break_glass', step, typed, config, untilUs, by, reason } as PolicyOrder
   },
   manual: (fields) => byHand('manual', fields),
   dry_run: (fields) => byHand('dry_run', fields),

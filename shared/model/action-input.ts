@@ -37,6 +37,9 @@ export const PERM_OFF_STEPS = ['ask', 'confirm'] as const
 /** What people may say that came of an action (`hb actions ack`). */
 export const FOUND_OUTCOMES = ['completed', 'failed'] as const
 
+/** A break-glass is opened by two acts of one person, and closed by one of anybody (SE-26). */
+export const BREAK_GLASS_STEPS = ['ask', 'confirm', 'close'] as const
+
 /** What people order about actions. `by` names who: of an order that takes two, both. `config` is a digest in hex. */
 export type PolicyOrder =
   | Readonly<{ kind: 'cancel'; key: string; by: string; reason: string }>
@@ -75,6 +78,16 @@ export type PolicyOrder =
       key: string
       outcome: (typeof FOUND_OUTCOMES)[number]
       by: readonly string[]
+      reason: string
+    }>
+  /** `typed` is the rig as the person wrote it. */
+  | Readonly<{
+      kind: 'break_glass'
+      step: (typeof BREAK_GLASS_STEPS)[number]
+      typed: string
+      config: string
+      untilUs: Micros
+      by: string
       reason: string
     }>
 

@@ -22,6 +22,7 @@ export const ORDER_KINDS = [
   'manual',
   'dry_run',
   'action_ack',
+  'break_glass',
   ...ALARM_ORDERS,
   'confirm',
 ] as const
@@ -64,6 +65,8 @@ export type Order = Readonly<{
 export const ARM_SPAN_MAX_US: Micros = 12 * 3_600_000_000
 /** Longest time for which actions may be inhibited before somebody has to say so again (SE-27). */
 export const INHIBIT_SPAN_MAX_US: Micros = 8 * 3_600_000_000
+/** Longest time for which a break-glass of actions is in force (SE-26). */
+export const ACTION_GLASS_SPAN_MAX_US: Micros = 15 * 60_000_000
 /** An order that waits for its confirmation is forgotten after this (SE-23). */
 export const CONFIRM_WITHIN_US: Micros = 120_000_000
 /** How far the time of an order may be from that of the agent. */

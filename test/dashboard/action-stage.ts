@@ -29,6 +29,10 @@ export async function actionStage(t: Tap, { page, fake, picture }: Stage): Promi
   t.equal(await tileOf('silent').locator('.arm').count(), 0, 'nothing is said of a rig that never said')
   const bar = page.getByLabel('bypasses and safety alarms')
   t.match(
+    await wordsOf(bar.locator('[data-part=break-glass]')),
+    /BREAK-GLASS 1 water-loop until .* by ada \(keys distinct, persons unproven\) night shift <img/,
+  )
+  t.match(
     await wordsOf(bar.locator('[data-part=inhibits]')),
     /INHIBITED 1 host rule:low_flow until .* by ada, kay \(keys distinct, persons unproven\) the valve is changed <img/,
   )

@@ -48,22 +48,26 @@ export function safetyOf(nowUs: number) {
     ...{ ...place, subject: 'rule:low_flow', until_us: nowUs + 600_000_000, over: false, count: 3 },
     ...{ persons: ['ada', 'kay'], reason: `the valve is changed ${HOSTILE}` },
   }
+  const glass = {
+    ...{ ...place, until_us: nowUs + 600_000_000, over: false, count: 1 },
+    ...{ persons: ['ada'], reason: `night shift ${HOSTILE}` },
+  }
   const alarm = (name: string, severity: string, text: string) => ({ ...place, alarm: name, severity, text })
   return {
     note: NOTE,
-    counts: { armed: 1, passive: 2, inhibits: 1, alarms: 2 },
+    counts: { armed: 1, passive: 2, break_glass: 1, inhibits: 1, alarms: 2 },
     rigs: [
       {
-        ...{ ...NAMED, arm: { ...arm, reason: 'ordered' }, inhibits: [] },
+        ...{ ...NAMED, arm: { ...arm, reason: 'ordered' }, break_glass: glass, inhibits: [] },
         alarms: [alarm('verify_failed:over_pressure', 'CRITICAL', 'shutdown pump: VERIFY_FAILED TIMEOUT')],
       },
       {
-        ...{ ...NAMED, agent: 'rack-1', rig: 'host', inhibits: [inhibit] },
+        ...{ ...NAMED, agent: 'rack-1', rig: 'host', break_glass: null, inhibits: [inhibit] },
         arm: { ...arm, state: 'PASSIVE', until_us: 0, persons: ['kay'], reason: 'the shift ends' },
         alarms: [alarm('inhibited:rule:low_flow', 'WARNING', 'rule:low_flow is inhibited')],
       },
       {
-        ...{ ...NAMED, agent: 'rack-1', rig: 'skab-valve', inhibits: [], alarms: [] },
+        ...{ ...NAMED, agent: 'rack-1', rig: 'skab-valve', break_glass: null, inhibits: [], alarms: [] },
         arm: { ...arm, until_us: nowUs - 1, over: true, reason: 'ordered' },
       },
     ],

@@ -35,9 +35,9 @@ const by = (who: string): string[] => ['--key', `${who}.pem`, '--reason', 'run 1
 const confirm = (asked: Json): string => `orders confirm ${String(asked['order'])}`
 const standing = async (hb: Hb): Promise<Json> => ((await hb('arm show'))['rigs'] as { arm: Json }[])[0]!.arm
 
-// verifies SE-22, SE-25, SE-27, SE-35
+// verifies SE-22, SE-25, SE-26, SE-27, SE-35
 t.test(
-  'arm, confirm, list, show, inhibit, execute, rearm, disarm: as the page says, and without a collector',
+  'arm, confirm, list, show, inhibit, execute, rearm, break-glass, disarm: as the page says, and without a collector',
   async (t) => {
     const folder = await loopAlone(t)
     const agent = startHb('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state', '--stay'], { folder })
@@ -52,13 +52,15 @@ t.test(
     await armByTwo(t, hb)
     await inhibitByTwo(t, hb)
     await actByHand(t, hb)
+    await breakGlass(t, hb, folder)
 
     const told = await hbEnded(['doctor', '--config', 'runtime.yaml', '--state', 'state'], folder)
     t.equal(told.code, 69)
     t.match(told.stdout, /^FAIL +collector/m)
     t.match(told.stdout, /^ok +armed +pressure-loop ARMED until .* by ada and grace$/m)
     t.match(told.stdout, /^warn +inhibited +will not be done: pressure-loop rule:high-pressure until/m)
-    t.match(told.stdout, /^ok +ledger of actions +can be read, 0 actions are open$/m)
+    t.match(told.stdout, /^warn +break-glass +one person orders alone: pressure-loop by kay until/m)
+    t.match(told.stdout, /^ok +ledger of actions +can be read/m)
     t.match(told.stdout, 'not an E-stop, not a certified safety function')
 
     t.equal((await hb('disarm', ...by('kay'))).code, 0, 'one person, one act')
@@ -67,6 +69,7 @@ t.test(
     const after = await hbEnded(['doctor', '--state', 'state'], folder)
     t.equal(after.code, 0, after.stdout)
     t.match(after.stdout, /^ok +armed +nothing: no agent runs here$/m)
+    t.match(await hb('replay'), { code: 0, equal: true, unsigned: 0 }, 'all of it is signed, and replayed')
   },
 )
 
@@ -120,6 +123,35 @@ async function actByHand(t: Test, hb: Hb): Promise<void> {
     await hb(confirm(again), ...by('ada')),
     { code: 77, error: { code: 'ORDER_NOT_FOLLOWED' } },
     'what is not spent is not armed again',
+  )
+}
+
+/** One person, two acts; then that person alone orders what takes two, nobody else does, and every list says so. */
+async function breakGlass(t: Test, hb: Hb, folder: string): Promise<void> {
+  const shutdown = 'actions execute shutdown --target pump --confirm-rig pressure-loop'
+  const typed = '--confirm-rig pressure-loop'
+  t.match(await hb(`break-glass confirm ${typed}`, ...by('kay')), { code: 77 }, 'nothing was asked for')
+  t.equal((await hb('break-glass ask --confirm-rig pump-loop', ...by('kay'))).code, 64, 'the rig is typed out')
+  const tooLong = await hb(`break-glass ask ${typed} --for 16m`, ...by('kay'))
+  t.match(JSON.stringify(tooLong), /ORDER_NOT_FOLLOWED.*GLASS_TOO_LONG/)
+  t.equal((await hb(`break-glass ask ${typed} --for 15m`, ...by('kay'))).code, 0)
+  t.match(await standing(hb), { break_glass: null, break_glass_asked: { by: 'kay', reason: 'run 12' } })
+  t.match(JSON.stringify(await hb(`break-glass confirm ${typed}`, ...by('ada'))), 'ASKED_BY_ANOTHER')
+  t.equal((await hb(`break-glass confirm ${typed}`, ...by('kay'))).code, 0)
+  t.match(await standing(hb), { break_glass: { by: 'kay', reason: 'run 12' } })
+  const lists = ['arm show', 'orders list', 'actions list', 'alarms list', 'top --once --every 0.1']
+  const shown = await Promise.all(lists.map((list) => hbEnded([...list.split(' '), '--state', 'state'], folder)))
+  shown.forEach(({ stdout }, k) => {
+    t.match(stdout, /^! BREAK-GLASS on pressure-loop by kay until .*: run 12$/m, lists[k]!)
+  })
+  t.match(await hb(shutdown, ...by('ada')), { code: 0, state: 'waits' }, 'another person orders nothing alone')
+  t.match(await hb(shutdown, ...by('kay')), { code: 0, state: 'done', by: ['kay'] })
+  const { actions } = (await hb('actions list')) as unknown as { actions: { key: string; action: string }[] }
+  t.match(actions[0], { action: 'shutdown' })
+  const { transitions } = (await hb(`actions show ${actions[0]!.key}`)) as unknown as { transitions: Json[] }
+  t.match(
+    transitions.find(({ state }) => state === 'RELEASED'),
+    { reasons: ['BREAK_GLASS:SECOND_PERSON'], note: 'break_glass' },
   )
 }
 

@@ -2,9 +2,10 @@ import type { ActionParams } from '../../../shared/model/action-input.ts'
 import type { ActionOn, Hazard } from '../../../shared/model/actions-policy.ts'
 import type { Canonical } from '../../../shared/model/decision.ts'
 import type { Micros } from '../../../shared/units.ts'
+import { armReasons } from './arming.ts'
 import { spend } from './budget.ts'
 import { createCondition, type Member } from './condition.ts'
-import { type Asked, armReasons, basisOf, type Gates, gatesOfEscalation, isSame, preempts } from './gate.ts'
+import { type Asked, basisOf, type Gates, gatesOfEscalation, isSame, preempts } from './gate.ts'
 import { hazardOf, lower, move, type Run, raise, ruleOf, say, targetOf } from './run.ts'
 import type { OpenAction, RuleState } from './state.ts'
 import { isOmissionGrave } from './vote.ts'
@@ -61,7 +62,7 @@ export function propose(run: Run, proposal: Proposal, gates: Gates, members: rea
     verify: verify === null ? null : createCondition(verify.condition),
   }
   state.open.push(open)
-  const reasons = open.arrival === '' ? [] : [`PROVISIONAL:${open.arrival}`]
+  const reasons = [...(open.arrival === '' ? [] : [`PROVISIONAL:${open.arrival}`]), ...(gates.passed ?? [])]
   say(run, open, null, { reasons, members, note: reason })
   if (gates.denied.length > 0) move(run, open, 'deny', { reasons: gates.denied, members })
   else if (gates.passive.length > 0) move(run, open, 'would', { reasons: gates.passive, members })
@@ -98,13 +99,21 @@ export function giveBack(run: Run, open: OpenAction): void {
   of.memory.acted = false
 }
 
+/** What an action is released on, and what a break-glass passed of its gates. */
+type Released = Readonly<{ warrant: Warrant; passed?: readonly string[] }>
+
 /**
  * Releases an action. There is no other way to RELEASED, and a {@link Warrant} for a hard action can only be made of two
  * distinct proofs, or of one and two people (SE-04).
  */
-export function release(run: Run, open: OpenAction, warrant: Warrant, members: readonly Member[]): void {
+export function release(
+  run: Run,
+  open: OpenAction,
+  { warrant, passed = [] }: Released,
+  members: readonly Member[],
+): void {
   pass(run, open, members)
-  move(run, open, 'release', { note: warrant.kind, members })
+  move(run, open, 'release', { reasons: passed, note: warrant.kind, members })
   const { action, target } = open
   spend(run.policy.budgets, run.state.budgets, { action, target, nowUs: run.seen.nowUs })
   const of = open.origin === 'rule' ? ruleOf(run, open.rule) : null

@@ -44,6 +44,11 @@ export function budgetReasons(
   return reasons
 }
 
+/** Whether a reason is that a budget is used up; spacing and latch spare what is moved, and are none of it. */
+export function isUsedUp(reason: string): boolean {
+  return reason.startsWith('BUDGET:') && !reason.includes(' spacing ') && !reason.includes(' latch ')
+}
+
 /** Books one release. */
 export function spend(
   budgets: readonly Budget[],

@@ -1,6 +1,7 @@
 import type { ActionState } from '../../../shared/model/action.ts'
 import type { RigPolicy } from '../../../shared/model/actions-policy.ts'
 import type { Micros } from '../../../shared/units.ts'
+import { closeGlass } from './break-glass.ts'
 import type { SafetyChange } from './changes.ts'
 import { createSafety, type OpenAction, type SafetyState } from './state.ts'
 
@@ -31,6 +32,8 @@ export function carryOver(
     done: old.done,
     inhibits: old.inhibits,
     inhibited: old.inhibited,
+    glass: old.glass,
+    glasses: old.glasses,
     manuals: old.manuals,
     alarms: old.alarms,
     latesDropped: old.latesDropped,
@@ -38,6 +41,7 @@ export function carryOver(
   const changes: SafetyChange[] = old.open.map((open) => endOf(old.rig, open, nowUs))
   if (old.arm.state === 'ARMED')
     changes.push({ kind: 'arm', state: 'PASSIVE', reason: 'CONFIG_CHANGED', untilUs: 0, by: [] })
+  closeGlass({ state: kernel, out: changes }, 'CONFIG_CHANGED')
   return { kernel, changes }
 }
 

@@ -51,3 +51,13 @@ export type SafetyChange =
       reason: string
       count: number
     }>
+  /** A break-glass begins or ends (SE-26); `why` is in one word why it ended, '' when it begins. `count` counts those of this rig. */
+  | Readonly<{
+      kind: 'break_glass'
+      active: boolean
+      untilUs: Micros
+      by: readonly string[]
+      reason: string
+      why: string
+      count: number
+    }>

@@ -1,5 +1,6 @@
 import type { RigPolicy } from '../../../shared/model/actions-policy.ts'
 import type { Micros } from '../../../shared/units.ts'
+import { watchGlass } from './break-glass.ts'
 import type { SafetyChange, SafetyInput } from './changes.ts'
 import { advance } from './condition.ts'
 import { stepEarly } from './early.ts'
@@ -23,6 +24,7 @@ export function safetyAtSlide(state: SafetyState, policy: RigPolicy, seen: Seen,
   const gapUs = state.endUs === null ? null : seen.endUs - state.endUs
   watchArm(run)
   watchInhibits(run)
+  watchGlass(run)
   advanceAll(run, gapUs)
   state.endUs = seen.endUs
   for (const open of [...state.open]) {
@@ -62,6 +64,7 @@ export function safetyAtInput(
   const run: Run = { state, policy, seen, keyOf, out: [] }
   watchArm(run)
   watchInhibits(run)
+  watchGlass(run)
   switch (input.kind) {
     case 'ack':
       takeAck(run, input)
@@ -75,6 +78,8 @@ export function safetyAtInput(
       break
     default:
       takeOrder(run, input)
+      // What was disarmed has no break-glass any more.
+      watchGlass(run)
   }
   return run.out
 }

@@ -1,7 +1,9 @@
 import type { Action } from '../../../shared/model/action.ts'
 import type { ActionOn, Hazard, Interlock, RigPolicy, Rule } from '../../../shared/model/actions-policy.ts'
 import { mayArm } from '../../../shared/model/baseline-arming.ts'
-import { budgetReasons } from './budget.ts'
+import { armReasons } from './arming.ts'
+import { glassOf } from './break-glass.ts'
+import { budgetReasons, isUsedUp } from './budget.ts'
 import { isKnown, type Member, memberNow } from './condition.ts'
 import { groundsOf, type View } from './grounds.ts'
 import { isCommitted } from './lifecycle.ts'
@@ -17,6 +19,8 @@ export type Gates = Readonly<{
   passive: readonly string[]
   proofs: readonly Proof[]
   warrant: Warrant | null
+  /** What a break-glass passed, as reasons; absent for nothing. */
+  passed?: readonly string[]
 }>
 
 /** What the gates are asked about. `self` is the action itself when it is open already: it does not stand in its own way. */
@@ -61,10 +65,19 @@ export function gatesOfEscalation(
   return settle(denied, passive, proofs, warrantOf(asked.action, proofs, twoPersons(state.arm.by)))
 }
 
-/** Gates of what people ordered (SE-23): the rig is armed, and nothing physical stands against it. */
+/**
+ * Gates of what people ordered (SE-23): the rig is armed, and nothing physical stands against it. Under break-glass (SE-26) one
+ * person is enough and a budget may be used up; nothing else is passed.
+ */
 export function gatesOfOrder(run: Run, asked: Asked, by: readonly string[]): Gates {
-  const denied = [...preemptedReasons(run, asked), ...commonReasons(run, asked)]
-  return settle(denied, armReasons(run.state, run.seen), [], orderedWarrant(asked.action, by))
+  const { state, seen } = run
+  const reasons = [...preemptedReasons(run, asked), ...commonReasons(run, asked)]
+  const glass = glassOf(state, seen, by)
+  const counts = glass === null ? [] : reasons.filter(isUsedUp)
+  const denied = reasons.filter((reason) => !counts.includes(reason))
+  const gates = settle(denied, armReasons(state, seen), [], orderedWarrant(asked, by, glass))
+  if (gates.warrant?.kind === 'break_glass') counts.unshift('SECOND_PERSON')
+  return counts.length === 0 ? gates : { ...gates, passed: counts.map((reason) => `BREAK_GLASS:${reason}`) }
 }
 
 function settle(
@@ -119,12 +132,6 @@ export function baselineReasons(
   const arming = mayArm(basis, action, streams)
   if (!arming.allowed) reasons.push(`BASELINE:${arming.reason.slice('baseline_'.length)}`)
   return [...new Set(reasons)]
-}
-
-export function armReasons({ arm }: SafetyState, { nowUs, config }: Seen): string[] {
-  if (arm.state !== 'ARMED') return [`NOT_ARMED:${arm.state}`]
-  if (!(nowUs < arm.untilUs)) return ['NOT_ARMED:EXPIRED']
-  return arm.config === config ? [] : ['NOT_ARMED:CONFIG_CHANGED']
 }
 
 function ruleArmReasons({ state, seen }: Run, { dryRun }: Rule, { permOff }: RuleState): string[] {

@@ -1,13 +1,14 @@
 import type { PolicyOrder } from '../../../shared/model/action-input.ts'
 import { ARM_SPAN_MAX_US, CONFIRM_WITHIN_US, INHIBIT_SPAN_MAX_US } from '../../../shared/model/order.ts'
 import { giveBack, type Proposal, propose, revokeAll, withdraw } from './act.ts'
+import { breakGlass, glassOf } from './break-glass.ts'
 import { rearm } from './episode.ts'
 import { gatesOfOrder } from './gate.ts'
 import { isBeforeSent } from './lifecycle.ts'
 import { findOpen, hazardOf, lower, move, type Run, raise, refuse, ruleOf, say } from './run.ts'
 import { INHIBITS_MAX, MANUAL_OPEN_MAX } from './state.ts'
 import { takeStatus, tryRelease } from './steps.ts'
-import { isHard, twoPersons } from './warrant.ts'
+import { needsSecond, twoPersons } from './warrant.ts'
 
 type OrderOf<Kind extends PolicyOrder['kind']> = Extract<PolicyOrder, { kind: Kind }>
 
@@ -42,6 +43,8 @@ function follow(run: Run, order: PolicyOrder): Refusal {
       return manual(run, order)
     case 'action_ack':
       return acknowledge(run, order)
+    case 'break_glass':
+      return breakGlass(run, order)
   }
 }
 
@@ -115,6 +118,7 @@ function arm(run: Run, { config, untilUs, by }: OrderOf<'arm'>): Refusal {
   state.arm = { state: 'ARMED', untilUs, config, by: [...persons] }
   run.out.push({ kind: 'arm', state: 'ARMED', reason: 'ordered', untilUs, by: persons })
   lower(run, 'arm_dropped', 'armed again')
+  lower(run, 'break_glass_over', 'two people have armed it since')
   return FOLLOWED
 }
 
@@ -229,7 +233,8 @@ function manual(run: Run, { kind, action, target, params, by, reason }: OrderOf<
   if (state.open.filter(({ origin }) => origin === 'manual').length >= MANUAL_OPEN_MAX) return ['MANUAL_FULL']
   const hazard = hazardOf(policy, action, target)
   const gates = gatesOfOrder(run, { action, target, hazard, self: null }, persons)
-  const isAlone = isHard(action) && twoPersons(persons) === null
+  const isOne = twoPersons(persons) === null && glassOf(state, seen, persons) === null
+  const isAlone = isOne && needsSecond(action, hazard)
   const isDry = kind === 'dry_run'
   state.manuals += 1
   const proposal: Proposal = {

@@ -84,7 +84,12 @@ function finish(state: SafetyState, open: OpenAction): void {
 }
 
 /** Raises an alarm that does not stand yet, or stands with less severity. */
-export function raise({ state, out }: Run, id: string, severity: AlarmSeverity, text: string): void {
+export function raise(
+  { state, out }: Pick<Run, 'state' | 'out'>,
+  id: string,
+  severity: AlarmSeverity,
+  text: string,
+): void {
   const standing = state.alarms.find((one) => one.id === id)
   if (standing !== undefined && (standing.severity === severity || severity === 'WARNING')) return
   if (standing === undefined) state.alarms.push({ id, severity })
@@ -93,7 +98,7 @@ export function raise({ state, out }: Run, id: string, severity: AlarmSeverity, 
 }
 
 /** Ends an alarm that stands. */
-export function lower({ state, out }: Run, id: string, text: string): void {
+export function lower({ state, out }: Pick<Run, 'state' | 'out'>, id: string, text: string): void {
   const index = state.alarms.findIndex((one) => one.id === id)
   if (index < 0) return
   const [{ severity }] = state.alarms.splice(index, 1) as [{ id: string; severity: AlarmSeverity }]

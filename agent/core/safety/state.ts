@@ -103,6 +103,9 @@ export type DoneAction = {
 
 export type Inhibit = { subject: string; untilUs: Micros; by: string[]; reason: string }
 
+/** What one person may do alone for a while (SE-26), and under what it was opened. */
+export type BreakGlass = { by: string; reason: string; untilUs: Micros; config: string }
+
 /** All that the kernel remembers of a rig. Plain data: a deep copy of it goes on exactly as it would have. */
 export type SafetyState = {
   rig: string
@@ -117,6 +120,11 @@ export type SafetyState = {
   inhibits: Inhibit[]
   /** Bypasses that there ever were. */
   inhibited: number
+  /** The break-glass that is in force, and one that was asked for and when; null for none. */
+  glass: BreakGlass | null
+  glassAsked: (BreakGlass & { askedUs: Micros }) | null
+  /** Break-glasses that there ever were. */
+  glasses: number
   /** Orders that became an action. */
   manuals: number
   /** Alarms that stand. */
@@ -158,6 +166,9 @@ export function createSafety(policy: RigPolicy): SafetyState {
     done: [],
     inhibits: [],
     inhibited: 0,
+    glass: null,
+    glassAsked: null,
+    glasses: 0,
     manuals: 0,
     alarms: [],
     latesDropped: 0,

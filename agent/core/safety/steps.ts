@@ -60,7 +60,7 @@ export function tryRelease(run: Run, open: OpenAction): Refusal {
   }
   open.proofs = gates.proofs.map(({ condition }) => condition)
   if (open.origin === 'manual') open.deadlineUs = nowUs + (hazardOf(run.policy, open.action, open.target)?.fttiUs ?? 0)
-  release(run, open, gates.warrant, members)
+  release(run, open, { ...gates, warrant: gates.warrant }, members)
   return TAKEN
 }
 

@@ -1,4 +1,5 @@
 import { type Action, HARD_ACTIONS } from '../../../shared/model/action.ts'
+import { type Harm, isAtLeast } from '../../../shared/model/hazard-vote.ts'
 
 declare const PROVEN: unique symbol
 
@@ -18,6 +19,8 @@ export type Warrant =
   | Readonly<{ kind: 'proof_and_persons'; proof: Proof; persons: TwoPersons }>
   /** Ordered by one person and confirmed by another (SE-23). */
   | Readonly<{ kind: 'persons'; persons: TwoPersons }>
+  /** Ordered by one person under break-glass, on a rig that two had armed (SE-26). */
+  | Readonly<{ kind: 'break_glass'; person: string; armed: TwoPersons }>
 
 export function isHard(action: Action): boolean {
   return HARD_ACTIONS.includes(action)
@@ -43,9 +46,23 @@ export function warrantOf(action: Action, proofs: readonly Proof[], persons: Two
   return persons === null ? null : { kind: 'proof_and_persons', proof: first, persons }
 }
 
+/** Whether an action that a person orders takes a second one (SE-23): a hard one, and one of which any error is grave. */
+export function needsSecond(action: Action, hazard: Harm | null): boolean {
+  if (isHard(action) || hazard === null) return true
+  return isAtLeast(hazard.inadvertent, 'critical') || isAtLeast(hazard.omission, 'critical')
+}
+
+/** One person under break-glass, and the two who armed the rig. */
+export type OnePerson = Readonly<{ person: string; armed: TwoPersons }>
+
 /** What an ordered action may be released on. @returns null when it is not enough. */
-export function orderedWarrant(action: Action, by: readonly string[]): Warrant | null {
-  if (!isHard(action)) return by.some((name) => name !== '') ? { kind: 'gentle' } : null
+export function orderedWarrant(
+  { action, hazard }: Readonly<{ action: Action; hazard: Harm | null }>,
+  by: readonly string[],
+  glass: OnePerson | null,
+): Warrant | null {
+  if (!needsSecond(action, hazard)) return by.some((name) => name !== '') ? { kind: 'gentle' } : null
   const persons = twoPersons(by)
-  return persons === null ? null : { kind: 'persons', persons }
+  if (persons !== null) return { kind: 'persons', persons }
+  return glass === null ? null : { kind: 'break_glass', ...glass }
 }

@@ -55,6 +55,11 @@ const arm = (state: 'ARMED' | 'PASSIVE', untilUs = T0 + 60_000_000): SafetyChang
   ...{ kind: 'arm', state, reason: 'ordered', untilUs, by: ['ada', 'bob'] },
 })
 
+const glassOf = (active: boolean): SafetyChange => ({
+  ...{ kind: 'break_glass', active, untilUs: T0 + 9, by: ['ada'], reason: 'night shift' },
+  ...{ why: active ? '' : 'CLOSED', count: 1 },
+})
+
 async function withStores(name: string): Promise<Stores> {
   const stores = await openStores(join(folder, name), clock)
   await stores.agents.enrol([{ agent: 'bench-1', deployment: 'demo', spki: bytes(1), programs: ['demo'] }], T0)
@@ -70,6 +75,23 @@ async function problemsIn(name: string, change = ''): Promise<string[]> {
   await db.close()
   return found
 }
+
+// verifies SE-26
+t.test('a break-glass stands at its rig until its agent says that it is over', async (t) => {
+  const stores = await withStores('glass')
+  await stores.batches.append([batchOf(1, [said(1, glassOf(true))])])
+  const arms = await armsJson(stores, T0)
+  t.match(arms, { counts: { break_glass: 1 } })
+  t.match(arms['rigs'], [
+    { break_glass: { until_us: T0 + 9, over: false, count: 1, persons: ['ada'], reason: 'night shift' } },
+  ])
+  t.match((await armsJson(stores, T0 + 9))['rigs'], [{ break_glass: { over: true } }], 'it is not hidden before')
+  t.ok(Check(SAFETY_ANSWERS.arms[200], JSON.parse(JSON.stringify(arms))))
+  await stores.batches.append([batchOf(2, [said(2, glassOf(false))])])
+  t.match(await armsJson(stores, T0), { counts: { break_glass: 0 } })
+  await stores.close()
+  t.same(await problemsIn('glass'), [])
+})
 
 t.test('what an agent did is stored, shown with its steps, and proved anew by fsck', async (t) => {
   const stores = await withStores('acted')
@@ -92,7 +114,10 @@ t.test('what an agent did is stored, shown with its steps, and proved anew by fs
   t.equal((await stores.safety.actions({ agent: 'bench-1', open: true, limit: 10 })).length, 0)
   t.equal((await stores.safety.actions({ limit: 1 })).length, 1)
   const arms = await armsJson(stores, T0)
-  t.match(arms, { counts: { armed: 0, passive: 1, inhibits: 0, alarms: 1 }, note: 'keys distinct, persons unproven' })
+  t.match(arms, {
+    counts: { armed: 0, passive: 1, break_glass: 0, inhibits: 0, alarms: 1 },
+    note: 'keys distinct, persons unproven',
+  })
   t.match(arms['rigs'], [{ rig: 'rig-a', arm: { state: 'PASSIVE', persons: ['zoe'], reason: 'the shift ends' } }])
   t.match(arms['rigs'], [{ alarms: [{ alarm: 'inhibit_expired:rule:over_pressure', severity: 'WARNING' }] }])
   for (const [schema, answer] of [
@@ -195,4 +220,7 @@ t.test('a core of version 5 that says nothing known makes no row, and so its bat
   const inhibit = said(7, { kind: 'inhibit', subject: 's', active: true, untilUs: 1, by: [], reason: '', count: 1 })
   for (const change of [{ subject: null }, { active: null }, { until_us: '1' }])
     t.ok(refused(inhibit, change), JSON.stringify(change))
+  const glass = said(7, glassOf(true))
+  for (const change of [{ why: null }, { active: null }, { until_us: '1' }])
+    t.ok(refused(glass, change), JSON.stringify(change))
 })

@@ -93,7 +93,7 @@ t.test('a budget that is used up is an alarm and leads to the next safe option',
   t.same(alarmsIn(rig.said).slice(0, 2), ['-denied:over_pressure', '-budget:over_pressure'])
   const spaced = [budget({ most: 9, windowUs: hour, spacingUs: 500_000 })]
   const waits = armedRig(policy({ rules: [failing(null)], budgets: spaced }))
-  waits.input({ kind: 'manual', action: 'failover', target: 'pump', params: {}, by: ['ada'], reason: '' })
+  waits.input({ kind: 'manual', action: 'failover', target: 'pump', params: {}, by: ['ada', 'bob'], reason: '' })
   waits.input({ kind: 'release', key: waits.key() })
   waits.input({ kind: 'cancel', key: waits.key(), by: 'ada', reason: '' })
   waits.said.length = 0

@@ -123,7 +123,18 @@ t.test('the state of a rig that has seen nothing', async (t) => {
     ],
     interlocks: [{ id: 'relief', assume: fresh('p_b_high'), guarantee: fresh('p_c_high') }],
     budgets: [{ spentUs: [], latchedUs: null }],
-    ...{ open: [], done: [], inhibits: [], inhibited: 0, manuals: 0, alarms: [], latesDropped: 0 },
+    ...{
+      open: [],
+      done: [],
+      inhibits: [],
+      inhibited: 0,
+      glass: null,
+      glassAsked: null,
+      glasses: 0,
+      manuals: 0,
+      alarms: [],
+      latesDropped: 0,
+    },
   })
 })
 

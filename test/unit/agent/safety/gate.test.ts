@@ -1,5 +1,6 @@
 import t from 'tap'
-import { armReasons, basisReasons, preempts, priorityOf } from '../../../../agent/core/safety/gate.ts'
+import { armReasons } from '../../../../agent/core/safety/arming.ts'
+import { basisReasons, preempts, priorityOf } from '../../../../agent/core/safety/gate.ts'
 import type { Seen } from '../../../../agent/core/safety/seen.ts'
 import { ACTIONS, type Action } from '../../../../shared/model/action.ts'
 import type { Interlock, RigPolicy, Rule } from '../../../../shared/model/actions-policy.ts'

@@ -19,7 +19,13 @@ import {
   target,
 } from '../../../support/safety-rig.ts'
 
-const MANUAL: RigPolicy = policy({ hazards: [hazard('shutdown', 'pump'), hazard('degrade', 'pump')] })
+const MANUAL: RigPolicy = policy({
+  hazards: [
+    hazard('shutdown', 'pump'),
+    hazard('degrade', 'pump', { inadvertent: 'none', omission: 'marginal' }),
+    hazard('failover', 'pump', { inadvertent: 'none' }),
+  ],
+})
 type Manual = Extract<SafetyInput, { kind: 'manual' | 'dry_run' }>
 const manual = (change: Partial<Manual> = {}): Manual => ({
   ...{ kind: 'manual', action: 'shutdown', target: 'pump', params: { ramp_ms: 3 }, by: ['ada'], reason: 'smoke' },
@@ -121,6 +127,14 @@ t.test('a dry run goes through the gates of an order, says what would have been 
   underWay.start(HIGH)
   t.same(statesIn(underWay.input(manual({ kind: 'dry_run', action: 'degrade' }))), ['PROPOSED', 'GATE_DENIED'])
   t.equal(underWay.state.open.length, 1, 'what is under way goes on')
+})
+
+// verifies SE-23
+t.test('what is not hard waits for a second person too where it is grave', async (t) => {
+  const rig = armedRig(MANUAL)
+  t.same(statesIn(rig.input(manual({ action: 'failover' }))), ['PROPOSED', 'GATE_PASSED', 'PENDING_APPROVAL'])
+  const approved = rig.input({ kind: 'approve', key: rig.key(), by: ['bob'] })
+  t.match(actionsIn(approved)[1], { state: 'RELEASED', note: 'persons' })
 })
 
 // verifies SE-09, SE-23

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { dependenceReasons } from '../../../../agent/core/safety/independence.ts'
 import { DEGRADATION, dominanceOf, isOmissionGrave, tally } from '../../../../agent/core/safety/vote.ts'
-import { orderedWarrant, proofOf, twoPersons, warrantOf } from '../../../../agent/core/safety/warrant.ts'
+import { needsSecond, orderedWarrant, proofOf, twoPersons, warrantOf } from '../../../../agent/core/safety/warrant.ts'
 import {
   ACTIONS,
   CONDITION_VALUES,
@@ -192,12 +192,30 @@ t.test('a hard action takes two distinct proofs, or one and two people who are n
     t.equal(kind(warrantOf(action, [a, a], two)), isHard ? 'proof_and_persons' : 'gentle', `${action} and two people`)
     t.equal(kind(warrantOf(action, [a, b], null)), isHard ? 'two_proofs' : 'gentle', `${action} two proofs`)
     t.equal(kind(warrantOf(action, [a, a, b], two)), isHard ? 'two_proofs' : 'gentle', `${action} three`)
-    t.equal(kind(orderedWarrant(action, [])), null, `${action} ordered by nobody`)
-    t.equal(kind(orderedWarrant(action, [''])), null, `${action} ordered by no name`)
-    t.equal(kind(orderedWarrant(action, ['ada'])), isHard ? null : 'gentle', `${action} ordered by one`)
-    t.equal(kind(orderedWarrant(action, ['ada', 'ada'])), isHard ? null : 'gentle', `${action} ordered by one twice`)
-    t.equal(kind(orderedWarrant(action, ['ada', 'bob'])), isHard ? 'persons' : 'gentle', `${action} ordered by two`)
   }
   t.match(warrantOf('abort', [a, b], two), { first: a, second: b })
   t.match(warrantOf('abort', [a], two), { proof: a, persons: ['ada', 'bob'] })
+
+  // verifies SE-04, SE-23, SE-26
+  t.test('what an ordered action is released on, by who ordered it and how grave it is', async (t) => {
+    const glass = { person: 'ada', armed: twoPersons(['bob', 'cy'])! }
+    for (const action of ACTIONS)
+      for (const inadvertent of SEVERITIES)
+        for (const omission of SEVERITIES) {
+          const isGrave = [inadvertent, omission].some((one) => one === 'critical' || one === 'catastrophic')
+          const takesTwo = isGrave || HARD_ACTIONS.includes(action)
+          const of = { action, hazard: { inadvertent, omission } }
+          const what = `${action} ${inadvertent} ${omission}`
+          t.equal(needsSecond(action, of.hazard), takesTwo, what)
+          const kind = (by: string[], under: typeof glass | null) => orderedWarrant(of, by, under)?.kind ?? null
+          t.same([kind([], null), kind([''], null)], [null, null], `${what}: nobody`)
+          t.equal(kind(['ada'], null), takesTwo ? null : 'gentle', `${what}: one`)
+          t.equal(kind(['ada', 'ada'], null), takesTwo ? null : 'gentle', `${what}: one twice`)
+          t.equal(kind(['ada', 'bob'], null), takesTwo ? 'persons' : 'gentle', `${what}: two`)
+          t.equal(kind(['ada'], glass), takesTwo ? 'break_glass' : 'gentle', `${what}: one under break-glass`)
+          t.equal(kind(['ada', 'bob'], glass), takesTwo ? 'persons' : 'gentle', `${what}: two need none`)
+        }
+    t.equal(orderedWarrant({ action: 'notify', hazard: null }, ['ada'], null), null, 'what nobody weighed')
+    t.match(orderedWarrant({ action: 'abort', hazard: null }, ['ada'], glass), { person: 'ada', armed: ['bob', 'cy'] })
+  })
 })
