@@ -26,6 +26,7 @@ export const AGENT_COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = ne
   ['arm', async () => (await import('../agent/cli/arm.ts')).armCommands],
   ['disarm', async () => (await import('../agent/cli/arm.ts')).disarmCommand],
   ['inhibit', async () => (await import('../agent/cli/arm.ts')).inhibitCommand],
+  ['uninhibit', async () => (await import('../agent/cli/arm.ts')).uninhibitCommand],
   ['break-glass', async () => (await import('../agent/cli/break-glass.ts')).breakGlassCommands],
   ['rearm', async () => (await import('../agent/cli/arm.ts')).rearmCommand],
   ['alarms', async () => (await import('../agent/cli/alarms.ts')).alarmsCommands],

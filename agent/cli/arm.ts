@@ -19,6 +19,14 @@ export function armCommands(program: Command): void {
   )
     .option('--for <span>', 'how long it holds, at most 12h', '1h')
     .action(on)
+  orderCommand(
+    arm,
+    'off',
+    'judge no rule of a rig any more and do nothing; an alarm stands until it is passive again',
+  ).action((options: RigOptions) => alone(options, 'off', 'is off'))
+  orderCommand(arm, 'passive', 'judge the rules of a rig again that was off; nothing is armed by it').action(
+    (options: RigOptions) => alone(options, 'passive', 'is passive'),
+  )
   arm
     .command('show')
     .description('how each rig stands: armed or passive, until when, by whom, what is inhibited')
@@ -42,6 +50,13 @@ export function inhibitCommand(program: Command): void {
     .argument('<subject>', '`rule:ID` or `action:NAME`')
     .option('--for <span>', 'how long it holds, at most 8h', '30m')
     .action(inhibit)
+}
+
+/** Adds `hb uninhibit`. */
+export function uninhibitCommand(program: Command): void {
+  orderCommand(program, 'uninhibit', 'end an inhibit before its time; another person confirms it')
+    .argument('<subject>', '`rule:ID` or `action:NAME`')
+    .action(uninhibit)
 }
 
 /** Adds `hb rearm`. */
@@ -76,9 +91,17 @@ async function on(options: RigOptions): Promise<void> {
   reportOrder(options.json, answer, `${rig} is armed until ${utc(untilUs)}`)
 }
 
-async function disarm(options: RigOptions): Promise<void> {
+const disarm = (options: RigOptions): Promise<void> => alone(options, 'disarm', 'is disarmed')
+
+async function alone(options: RigOptions, kind: 'disarm' | 'off' | 'passive', done: string): Promise<void> {
   const rig = rigMeant(await fetchDesktop(options.state), options.rig)
-  reportOrder(options.json, await giveOrder(options, { kind: 'disarm', rig }), `${rig} is disarmed`)
+  reportOrder(options.json, await giveOrder(options, { kind, rig }), `${rig} ${done}`)
+}
+
+async function uninhibit(subject: string, options: RigOptions): Promise<void> {
+  const rig = rigMeant(await fetchDesktop(options.state), options.rig)
+  const answer = await giveOrder(options, { kind: 'uninhibit', rig, subject })
+  reportOrder(options.json, answer, `${subject} of ${rig} is inhibited no more`)
 }
 
 async function inhibit(subject: string, options: RigOptions): Promise<void> {

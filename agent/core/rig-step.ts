@@ -1,3 +1,4 @@
+import type { ArmState } from '../../shared/model/action.ts'
 import { isAlarmOrder } from '../../shared/model/action-input.ts'
 import type { FrameResult } from '../../shared/model/input.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
@@ -75,12 +76,16 @@ export function takeOnRig(
 
 /** What an input says to the kernel of a rig; null for one that is about something else. */
 function safetyInput(input: RigInput, { settings: { rig }, safety }: RigState): SafetyInput | null {
-  // Nothing is armed over an end and a begin of the agent: people arm it as it is then (SE-21, SE-38).
-  if (input.kind === 'operator')
-    return safety?.kernel.arm.state === 'ARMED' ? { kind: 'disarm', by: 'agent', reason: input.command } : null
+  // An agent begins and ends PASSIVE: people arm it as it is then (SE-21, SE-38).
+  if (input.kind === 'operator') return toPassive(safety?.kernel.arm.state ?? 'PASSIVE', input.command)
   if (input.kind === 'action_transition') return input.rig === rig ? input.step : null
   if (input.kind === 'policy') return input.rig === rig && !isAlarmOrder(input.order) ? input.order : null
   return input.kind === 'ack' && input.rig === rig ? input : null
+}
+
+function toPassive(state: ArmState, reason: string): SafetyInput | null {
+  if (state === 'PASSIVE') return null
+  return { kind: state === 'OFF' ? 'passive' : 'disarm', by: 'agent', reason }
 }
 
 function pushSafety(

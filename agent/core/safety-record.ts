@@ -11,6 +11,7 @@ export type SafetyPlace = Readonly<{ seq: number; rig: string; nowUs: Micros; mo
 /** Inputs that come from people: that one of them was not followed is evidence. */
 const ORDERS: readonly string[] = [
   ...['cancel', 'approve', 'rearm', 'arm', 'disarm', 'perm_off', 'inhibit', 'manual', 'dry_run', 'action_ack'],
+  ...['uninhibit', 'off', 'passive'],
   'break_glass',
 ]
 

@@ -35,6 +35,8 @@ export function policyOrder(order: Order, by: readonly string[]): PolicyOrder {
     case 'arm':
       return { kind, config, untilUs, by }
     case 'disarm':
+    case 'off':
+    case 'passive':
       return { kind, by: one, reason }
     case 'cancel':
       return { kind, key: subject, by: one, reason }
@@ -49,6 +51,8 @@ export function policyOrder(order: Order, by: readonly string[]): PolicyOrder {
       return { kind, ...inhibited(order), untilUs, by, reason }
     case 'action_ack':
       return { kind, key: subject, outcome: outcomeNamed(order), by, reason }
+    case 'uninhibit':
+      return { kind, ...inhibited(order), by, reason }
     case 'break_glass':
       if (!isStep(value)) throw unknownWord(order, value, BREAK_GLASS_STEPS.join(', '))
       return { kind, step: value, typed: subject, config, untilUs, by: one, reason }

@@ -12,7 +12,7 @@ export const ORDERS_WAITING_MAX = 64
 export const ORDERS_SEEN_MAX = 4096
 
 /** What makes a rig safer is taken at every bound; once more does no harm. */
-const SAFER: readonly OrderKind[] = ['disarm', 'cancel']
+const SAFER: readonly OrderKind[] = ['disarm', 'off', 'cancel']
 
 /** Whom the desk believes, and what it is the desk of. */
 export type DeskPlace = Readonly<{ deployment: string; agent: string; boot: string; trust: Trust }>

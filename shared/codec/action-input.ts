@@ -80,6 +80,11 @@ function orderFields(order: PolicyOrder | AlarmOrder): Canonical[] {
       return [order.rule, order.step, order.by, order.reason]
     case 'inhibit':
       return [order.rule, order.action, order.untilUs, order.by, order.reason]
+    case 'uninhibit':
+      return [order.rule, order.action, order.by, order.reason]
+    case 'off':
+    case 'passive':
+      return [order.by, order.reason]
     case 'action_ack':
       return [order.key, order.outcome, order.by, order.reason]
     case 'manual':
@@ -140,9 +145,9 @@ const ORDERS: Readonly<Record<PolicyOrder['kind'], (f: unknown[]) => PolicyOrder
     const isArm = more.length === 0 && texts(config) && isTime(untilUs) && people(by)
     return isArm && CONFIG_HEX.test(config as string) ? ({ kind: 'arm', config, untilUs, by } as PolicyOrder) : null
   },
-  disarm([by, reason, ...more]) {
-    return more.length === 0 && texts(by, reason) ? ({ kind: 'disarm', by, reason } as PolicyOrder) : null
-  },
+  disarm: (f) => byOne('disarm', f),
+  off: (f) => byOne('off', f),
+  passive: (f) => byOne('passive', f),
   perm_off([rule, step, by, reason, ...more]) {
     if (more.length > 0 || !texts(rule, by, reason) || !isOneOf(PERM_OFF_STEPS, step)) return null
     return { kind: 'perm_off', rule, step, by, reason } as PolicyOrder
@@ -152,6 +157,11 @@ const ORDERS: Readonly<Record<PolicyOrder['kind'], (f: unknown[]) => PolicyOrder
     const isOfAction = rule === null && isOneOf(ACTIONS, action)
     if (more.length > 0 || !(isOfRule || isOfAction) || !isTime(untilUs) || !people(by) || !texts(reason)) return null
     return { kind: 'inhibit', rule, action, untilUs, by, reason } as PolicyOrder
+  },
+  uninhibit([rule, action, by, reason, ...more]) {
+    const isOne = (texts(rule) && action === null) || (rule === null && isOneOf(ACTIONS, action))
+    if (more.length > 0 || !isOne || !people(by) || !texts(reason)) return null
+    return { kind: 'uninhibit', rule, action, by, reason } as PolicyOrder
   },
   action_ack([key, outcome, by, reason, ...more]) {
     if (more.length > 0 || !texts(key, reason) || !isOneOf(FOUND_OUTCOMES, outcome) || !people(by)) return null
@@ -175,6 +185,10 @@ function byHand(
   if (more.length > 0 || !isOneOf(ACTIONS, action) || params === null) return null
   if (!texts(target, reason) || !people(by)) return null
   return { kind, action: action as Action, target, params, by, reason } as PolicyOrder
+}
+
+function byOne(kind: 'disarm' | 'off' | 'passive', [by, reason, ...more]: unknown[]): PolicyOrder | null {
+  return more.length === 0 && texts(by, reason) ? ({ kind, by, reason } as PolicyOrder) : null
 }
 
 /** Only a shelf has a time, and only what hides or ends what was seen names it. */

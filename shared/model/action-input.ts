@@ -63,6 +63,10 @@ export type PolicyOrder =
       by: readonly string[]
       reason: string
     }>
+  /** The bypass of a rule or an action is over before its time. */
+  | Readonly<{ kind: 'uninhibit'; rule: string | null; action: Action | null; by: readonly string[]; reason: string }>
+  /** Rules are not judged any more, and then they are again. */
+  | Readonly<{ kind: 'off' | 'passive'; by: string; reason: string }>
   /** A dry run goes through the same gates and ends before it is released. */
   | Readonly<{
       kind: 'manual' | 'dry_run'

@@ -16,6 +16,9 @@ export const ORDER_KINDS = [
   'disarm',
   'perm_off',
   'inhibit',
+  'uninhibit',
+  'off',
+  'passive',
   'approve',
   'cancel',
   'rearm',
@@ -33,7 +36,14 @@ export type OrderKind = (typeof ORDER_KINDS)[number]
  * that is taken out of service is hidden without an end of its own, so one person does not do that either; nor does one person
  * say what came of an action, which closes it or leads to the next one.
  */
-export const TWO_PERSON_ORDERS: readonly OrderKind[] = ['arm', 'inhibit', 'approve', 'action_ack', 'alarm_out']
+export const TWO_PERSON_ORDERS: readonly OrderKind[] = [
+  'arm',
+  'inhibit',
+  'uninhibit',
+  'approve',
+  'action_ack',
+  'alarm_out',
+]
 
 /**
  * An order as it was signed. `boot` names one start of one agent, so that no order counts for another or again after a

@@ -35,7 +35,7 @@ const by = (who: string): string[] => ['--key', `${who}.pem`, '--reason', 'run 1
 const confirm = (asked: Json): string => `orders confirm ${String(asked['order'])}`
 const standing = async (hb: Hb): Promise<Json> => ((await hb('arm show'))['rigs'] as { arm: Json }[])[0]!.arm
 
-// verifies SE-22, SE-25, SE-26, SE-27, SE-35
+// verifies SE-21, SE-22, SE-25, SE-26, SE-27, SE-35
 t.test(
   'arm, confirm, list, show, inhibit, execute, rearm, break-glass, disarm: as the page says, and without a collector',
   async (t) => {
@@ -63,7 +63,14 @@ t.test(
     t.match(told.stdout, /^ok +ledger of actions +can be read/m)
     t.match(told.stdout, 'not an E-stop, not a certified safety function')
 
+    const ended = await hb('uninhibit rule:high-pressure', ...by('kay'))
+    t.match(ended, { code: 0, state: 'waits' }, 'a bypass is ended by two')
+    t.equal((await hb(confirm(ended), ...by('grace'))).code, 0)
     t.equal((await hb('disarm', ...by('kay'))).code, 0, 'one person, one act')
+    t.match(await standing(hb), { state: 'PASSIVE', inhibits: [], break_glass: null })
+    t.equal((await hb('arm off', ...by('kay'))).code, 0)
+    t.match(await standing(hb), { state: 'OFF' })
+    t.equal((await hb('arm passive', ...by('ada'))).code, 0)
     t.match(await standing(hb), { state: 'PASSIVE' })
     t.equal(await agent.stop(), 0)
     const after = await hbEnded(['doctor', '--state', 'state'], folder)

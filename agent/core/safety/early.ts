@@ -1,7 +1,7 @@
 import type { Hazard, Rule } from '../../../shared/model/actions-policy.ts'
 import { propose } from './act.ts'
 import { advance, isKnown, type Member, memberNow } from './condition.ts'
-import { beginEpisode, isNew, isUnderWay, proposalOf, type Slide, shed } from './episode.ts'
+import { beginEpisode, isNew, proposalOf, type Slide, shed } from './episode.ts'
 import { gatesOfRule } from './gate.ts'
 import { groundsOf, type View } from './grounds.ts'
 import { changeOf, findOpen, hazardOf, lower, type Run, raise } from './run.ts'
@@ -18,7 +18,8 @@ type Arrived = Readonly<{ arrival: string; slide: Slide }>
  * else (denials, degraded and lost votes, alarms, the end of the episode) to the slide that closes.
  */
 export function stepEarly(run: Run, rule: Rule, memory: RuleState, { arrival, slide }: Arrived): void {
-  if (!rule.fastPath || memory.inEpisode || memory.shot !== 'ready' || isUnderWay(run, rule)) return
+  // An open action of it, and a shot that is spent, are denied by the gates.
+  if (!rule.fastPath || memory.inEpisode) return
   const { action, target } = rule
   const hazard = hazardOf(run.policy, action, target)
   const view = earlyViewOf(rule, memory, hazard, run)

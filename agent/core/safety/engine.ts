@@ -1,12 +1,14 @@
 import type { RigPolicy } from '../../../shared/model/actions-policy.ts'
 import type { Micros } from '../../../shared/units.ts'
+import { watchArm } from './arm-orders.ts'
 import { watchGlass } from './break-glass.ts'
 import type { SafetyChange, SafetyInput } from './changes.ts'
 import { advance } from './condition.ts'
 import { stepEarly } from './early.ts'
 import type { Slide } from './episode.ts'
 import { priorityOf } from './gate.ts'
-import { takeOrder, watchArm, watchInhibits } from './orders.ts'
+import { watchInhibits } from './inhibits.ts'
+import { takeOrder } from './orders.ts'
 import { stepRule } from './rules.ts'
 import type { Run } from './run.ts'
 import type { KeyOf, Seen } from './seen.ts'
@@ -31,6 +33,8 @@ export function safetyAtSlide(state: SafetyState, policy: RigPolicy, seen: Seen,
     if (!(seen.nowUs <= open.deadlineUs)) expire(run, open)
     stepVerify(run, open, gapUs)
   }
+  // What is off is looked at, so that it knows how things are when it is not, and asks for nothing.
+  if (state.arm.state === 'OFF') return run.out
   const slide: Slide = { passed: 0 }
   for (const index of inPriority(policy)) stepRule(run, policy.rules[index]!, state.rules[index]!, slide)
   return run.out
@@ -48,6 +52,7 @@ export function safetyAtArrival(
   keyOf: KeyOf,
 ): SafetyChange[] {
   const run: Run = { state, policy, seen, keyOf, out: [] }
+  if (state.arm.state === 'OFF') return run.out
   const slide: Slide = { passed: 0 }
   for (const index of inPriority(policy)) stepEarly(run, policy.rules[index]!, state.rules[index]!, { arrival, slide })
   return run.out

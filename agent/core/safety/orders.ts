@@ -1,12 +1,14 @@
 import type { PolicyOrder } from '../../../shared/model/action-input.ts'
-import { ARM_SPAN_MAX_US, CONFIRM_WITHIN_US, INHIBIT_SPAN_MAX_US } from '../../../shared/model/order.ts'
-import { giveBack, type Proposal, propose, revokeAll, withdraw } from './act.ts'
+import { CONFIRM_WITHIN_US } from '../../../shared/model/order.ts'
+import { giveBack, type Proposal, propose, withdraw } from './act.ts'
+import { arm, disarm, switchOff, switchOn } from './arm-orders.ts'
 import { breakGlass, glassOf } from './break-glass.ts'
 import { rearm } from './episode.ts'
 import { gatesOfOrder } from './gate.ts'
+import { inhibit, inhibitSubject, uninhibit } from './inhibits.ts'
 import { isBeforeSent } from './lifecycle.ts'
-import { findOpen, hazardOf, lower, move, type Run, raise, refuse, ruleOf, say } from './run.ts'
-import { INHIBITS_MAX, MANUAL_OPEN_MAX } from './state.ts'
+import { findOpen, hazardOf, move, type Run, refuse, ruleOf, say } from './run.ts'
+import { MANUAL_OPEN_MAX } from './state.ts'
 import { takeStatus, tryRelease } from './steps.ts'
 import { needsSecond, twoPersons } from './warrant.ts'
 
@@ -38,6 +40,12 @@ function follow(run: Run, order: PolicyOrder): Refusal {
       return permOff(run, order)
     case 'inhibit':
       return inhibit(run, order)
+    case 'uninhibit':
+      return uninhibit(run, order)
+    case 'off':
+      return switchOff(run, order)
+    case 'passive':
+      return switchOn(run, order)
     case 'manual':
     case 'dry_run':
       return manual(run, order)
@@ -52,12 +60,8 @@ function follow(run: Run, order: PolicyOrder): Refusal {
 function nameOf({ policy }: Run, order: PolicyOrder): string {
   if (order.kind === 'cancel' || order.kind === 'approve' || order.kind === 'action_ack') return order.key
   if (order.kind === 'rearm' || order.kind === 'perm_off') return order.rule
-  if (order.kind === 'inhibit') return inhibitSubject(order)
+  if (order.kind === 'inhibit' || order.kind === 'uninhibit') return inhibitSubject(order)
   return order.kind === 'manual' || order.kind === 'dry_run' ? `${order.action}:${order.target}` : policy.rig
-}
-
-function inhibitSubject({ rule, action }: OrderOf<'inhibit'>): string {
-  return rule === null ? `action:${action}` : `rule:${rule}`
 }
 
 /** Who cancels what could not be carried out. No person does: while the demand lasts it is proposed anew. */
@@ -104,46 +108,6 @@ function rearmRule(run: Run, { rule: id, by }: OrderOf<'rearm'>): Refusal {
   return FOLLOWED
 }
 
-/** Two people, for what is in force now, for a while (SE-22). */
-function arm(run: Run, { config, untilUs, by }: OrderOf<'arm'>): Refusal {
-  const { state, seen } = run
-  const persons = twoPersons(by)
-  const reasons: string[] = []
-  if (persons === null) reasons.push('TWO_PERSON 1/2')
-  if (config !== seen.config) reasons.push('CONFIG_CHANGED')
-  if (seen.clockStepped) reasons.push('CLOCK_STEP')
-  if (!(untilUs > seen.nowUs)) reasons.push('ARM_PAST')
-  if (!(untilUs - seen.nowUs <= ARM_SPAN_MAX_US)) reasons.push('ARM_TOO_LONG')
-  if (persons === null || reasons.length > 0) return reasons
-  state.arm = { state: 'ARMED', untilUs, config, by: [...persons] }
-  run.out.push({ kind: 'arm', state: 'ARMED', reason: 'ordered', untilUs, by: persons })
-  lower(run, 'arm_dropped', 'armed again')
-  lower(run, 'break_glass_over', 'two people have armed it since')
-  return FOLLOWED
-}
-
-/** One person, one act, at once (SE-25). */
-function disarm(run: Run, { by, reason }: OrderOf<'disarm'>): Refusal {
-  run.state.arm = { state: 'PASSIVE', untilUs: 0, config: '', by: [] }
-  run.out.push({ kind: 'arm', state: 'PASSIVE', reason, untilUs: 0, by: [by] })
-  revokeAll(run, 'DISARMED')
-  return FOLLOWED
-}
-
-/** The arm ends by itself: at its time, and with any change of what it was given for (SE-22). */
-export function watchArm(run: Run): void {
-  const { state, seen } = run
-  const { arm: was } = state
-  if (was.state !== 'ARMED') return
-  const isChanged = was.config !== seen.config
-  if (!isChanged && seen.nowUs < was.untilUs) return
-  const reason = isChanged ? 'CONFIG_CHANGED' : 'ARM_EXPIRED'
-  state.arm = { state: 'PASSIVE', untilUs: 0, config: '', by: [] }
-  run.out.push({ kind: 'arm', state: 'PASSIVE', reason, untilUs: 0, by: [] })
-  raise(run, 'arm_dropped', 'CRITICAL', `no longer armed: ${reason}`)
-  revokeAll(run, reason)
-}
-
 /** One rule, in two steps, for as long as this policy is in force (SE-21). */
 function permOff(run: Run, { rule: id, step, by, reason }: OrderOf<'perm_off'>): Refusal {
   const of = ruleOf(run, id)
@@ -167,43 +131,6 @@ function permOff(run: Run, { rule: id, step, by, reason }: OrderOf<'perm_off'>):
   for (const open of [...run.state.open])
     if (open.rule === id && isBeforeSent(open.state)) move(run, open, 'revoke', { reasons: ['PERM_OFF'] })
   return FOLLOWED
-}
-
-/** A bypass: two people, a reason, an end, counted and shown (SE-27). */
-function inhibit(run: Run, order: OrderOf<'inhibit'>): Refusal {
-  const { rule, action, untilUs, by, reason } = order
-  const { state, seen } = run
-  const subject = inhibitSubject(order)
-  const persons = twoPersons(by)
-  const reasons: string[] = []
-  if ((rule === null) === (action === null)) reasons.push('ONE_SUBJECT')
-  if (rule !== null && ruleOf(run, rule) === null) reasons.push('UNKNOWN_RULE')
-  if (persons === null) reasons.push('TWO_PERSON 1/2')
-  if (reason === '') reasons.push('NO_REASON')
-  if (!(untilUs > seen.nowUs)) reasons.push('INHIBIT_PAST')
-  if (!(untilUs - seen.nowUs <= INHIBIT_SPAN_MAX_US)) reasons.push('INHIBIT_TOO_LONG')
-  const others = state.inhibits.filter((one) => one.subject !== subject)
-  if (others.length >= INHIBITS_MAX) reasons.push('INHIBITS_FULL')
-  if (persons === null || reasons.length > 0) return reasons
-  state.inhibits = [...others, { subject, untilUs, by: [...persons], reason }]
-  state.inhibited += 1
-  const count = state.inhibited
-  run.out.push({ kind: 'inhibit', subject, active: true, untilUs, by: persons, reason, count })
-  lower(run, `inhibit_expired:${subject}`, 'inhibited again')
-  raise(run, `inhibited:${subject}`, 'WARNING', `${subject} is inhibited: ${reason}`)
-  return FOLLOWED
-}
-
-/** Ends bypasses whose time is over, and says so (SE-27). */
-export function watchInhibits(run: Run): void {
-  const { state, seen } = run
-  const over = state.inhibits.filter(({ untilUs }) => seen.nowUs >= untilUs)
-  state.inhibits = state.inhibits.filter(({ untilUs }) => !(seen.nowUs >= untilUs))
-  for (const { subject, untilUs, by, reason } of over) {
-    run.out.push({ kind: 'inhibit', subject, active: false, untilUs, by, reason, count: state.inhibited })
-    lower(run, `inhibited:${subject}`, 'its time is over')
-    raise(run, `inhibit_expired:${subject}`, 'WARNING', `${subject} is no longer inhibited`)
-  }
 }
 
 /**

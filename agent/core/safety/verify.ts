@@ -4,7 +4,7 @@ import { followFailure, subjectOf } from './act.ts'
 import { advance, type ConditionState, createCondition, memberNow } from './condition.ts'
 import { provenanceReason, widthOf } from './grounds.ts'
 import { footingOf } from './independence.ts'
-import { hazardOf, lower, move, type Run } from './run.ts'
+import { hazardOf, lower, move, type Run, say } from './run.ts'
 import type { OpenAction } from './state.ts'
 import { isHard } from './warrant.ts'
 
@@ -37,6 +37,13 @@ export function stepVerify(run: Run, open: OpenAction, gapUs: Micros | null): vo
     return
   }
   if (!(seen.endUs > verifyUntilUs)) return
+  if (gapUs !== null && gapUs > verify.condition.freshUs) {
+    // Its time passed while nobody could look: that is not known, and no failure.
+    lookForEffect(run, open, verifyFromUs)
+    const note = `nobody looked for ${Math.floor(gapUs / 1000)} ms; its effect is looked for again`
+    say(run, open, open.state, { reasons: ['VERIFY:UNSEEN'], note })
+    return
+  }
   if (move(run, open, 'verify_failed', { reasons: [`VERIFY:${found}`] })) followFailure(run, open, found)
 }
 

@@ -32,6 +32,7 @@ t.test(
     const said = rig.arrive([{}, HIGH, HIGH])
     t.same(statesIn(said), ['PROPOSED', 'GATE_PASSED'])
     t.match(actionsIn(said)[0], { reasons: ['PROVISIONAL:daq/e1#7'], endUs: rig.endUs + 3 * SLIDE_US, episode: 1 })
+    t.match(JSON.parse(rig.key()), { episode: 1, proposal: 1, start_us: rig.endUs + 3 * SLIDE_US })
     t.same(rig.arrive([{}, HIGH, HIGH]), [], 'it is asked for once')
     const key = rig.key()
     const released = rig.input({ kind: 'release', key }, rig.seenEarly([{}, HIGH, HIGH]))
@@ -113,6 +114,15 @@ t.test('an action that has ended by then gets the note too', async (t) => {
   rig.input({ kind: 'cancel', key: rig.key(), by: 'ada', reason: 'no' })
   rig.slides(1, HIGH)
   t.match(actionsIn(rig.slides(1, HIGH)), [{ state: 'CANCELLED', from: 'CANCELLED', reasons: ['CLOSED:agrees'] }])
+  const forgotten = fast()
+  forgotten.arrive([HIGH, HIGH])
+  forgotten.input({ kind: 'cancel', key: forgotten.key(), by: 'ada', reason: 'no' })
+  forgotten.state.done = []
+  t.same(
+    forgotten.slides(2, {}).map(({ kind }) => kind),
+    ['alarm'],
+    'that it differed is said all the same',
+  )
 })
 
 // verifies SE-18, SE-29
@@ -152,7 +162,7 @@ t.test('what a gate denies is left to the slide that closes, which says why', as
     t.same(rig.arrive([readings, readings]), [], what)
     t.equal(rig.state.rules[0]!.inEpisode, false)
     const said = [...rig.slides(1, readings), ...rig.slides(1, readings)]
-    t.match(reasonsOf(said)[0], reason)
+    t.ok(reasonsOf(said)[0]?.startsWith(reason), `${what}: ${reasonsOf(said)}`)
   }
 })
 
