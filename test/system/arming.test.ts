@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { killAll, startHb } from '../../scripts/demo/processes.ts'
-import { createBenchFolder } from '../support/bench-folder.ts'
+import { createBenchFolder, freePort } from '../support/bench-folder.ts'
 import { privatePem } from '../support/certified-baselines.ts'
 import { hbEnded } from '../support/hb-ended.ts'
 import { PEOPLE } from '../support/operator-keys.ts'
@@ -18,7 +18,7 @@ async function loopAlone(t: Test): Promise<string> {
     killAll()
     folder.remove()
   })
-  const text = LOOP_RUNTIME.replace(
+  const text = LOOP_RUNTIME.replace(':5601', `:${await freePort()}`).replace(
     'signing_key_file: sign.pem\n',
     `signing_key_file: sign.pem
 collector: { url: "wss://127.0.0.1:${folder.ports.agents}/agent", ca_file: ca.pem, cert_file: agent.pem, key_file: agent.key, collector_key_file: receipts.pub.pem }
