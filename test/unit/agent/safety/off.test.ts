@@ -79,7 +79,11 @@ t.test('what was told early and never settled because it was switched off is tol
   const look = (metric: string) =>
     ({ kind: 'window', metric, windowUs: 250_000, of: 'max', op: '>', value: 8 }) as const
   const conditions = ['p_a', 'p_b', 'p_c'].map((metric) => over(metric, { look: look(metric) }))
-  const rig = armedRig(policy({ rules: [rule({ fastPath: true, conditions })] }))
+  const of = policy({ rules: [rule({ fastPath: true, conditions })] })
+  const unasked = armedRig(of)
+  unasked.input(off())
+  t.same(unasked.arrive([HIGH, HIGH]), [], 'nor is anything told early')
+  const rig = armedRig(of)
   rig.arrive([HIGH, HIGH])
   rig.input(off())
   rig.slides(4, {})
