@@ -67,6 +67,8 @@ t.test(
     const closesUs = at('PROPOSED').t_us + LATENESS_MS * 1000
     t.ok(at('ACCEPTED').at_us < closesUs, 'its slide could not have closed')
     t.ok(asked[0]! < closesUs, 'by the clock of the actuator too')
+    const afterMs = (asked[0]! - at('PROPOSED').t_us) / 1000
+    t.comment(`counted: the actuator is asked, ms behind the end of the slide | ${afterMs} | lateness ${LATENESS_MS}`)
     t.ok(
       told.some(({ reasons }) => reasons[0] === 'CLOSED:agrees'),
       'which said the same when it had',
