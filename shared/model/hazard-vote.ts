@@ -26,6 +26,14 @@ export function isMustWork(harm: Harm): boolean {
   return vote === '1ooN' || vote === '2oo3'
 }
 
+/** What a vote falls towards when members are unknown: what must work falls towards acting, what must not work away from it. */
+export type Dominance = 'must_work' | 'must_not_work'
+
+/** Which way a hazard is worse. On a tie the gentler way: less is done to the hardware. */
+export function dominanceOf({ omission, inadvertent }: Harm): Dominance {
+  return isAtLeast(inadvertent, omission) ? 'must_not_work' : 'must_work'
+}
+
 /** Conditions a vote is about: exactly so many, or at least one. */
 export const VOTE_CONDITIONS: Readonly<Record<Vote, number | null>> = { '1ooN': null, '2oo2': 2, '2oo3': 3 }
 

@@ -1,5 +1,7 @@
 import type { Micros } from '../units.ts'
+import { HARD_ACTIONS } from './action.ts'
 import type { ActionOn, Condition, Hazard, Look, RigPolicy, Rule, Target } from './actions-policy.ts'
+import { dominanceOf } from './hazard-vote.ts'
 
 /** What of a rig decides how soon a condition is known. */
 export type RigTiming = Readonly<{
@@ -63,6 +65,7 @@ export function ruleBudget(rule: Rule, about: About): ReactionBudget | null {
     ),
     configured('slide_close', rule.fastPath ? 0 : slideUs, 'a slide with a silent channel closes by the clock'),
     configured('persistence', slowest.persistenceUs, `slides that condition \`${slowest.id}\` must last`),
+    configured('single_sample', aloneUs(rule, about), 'one condition alone must last its window before a hard action'),
     ...evaluation(about.measured),
     configured('veto_window', rule.vetoUs, 'in which an operator may cancel'),
   ]
@@ -95,6 +98,22 @@ function budgetOf(kind: ReactionBudget['kind'], on: ActionOn, { about, detection
 
 function hazardOf(policy: RigPolicy, { action, target }: ActionOn): Hazard | undefined {
   return policy.hazards.find((h) => h.action === action && h.target === target)
+}
+
+/**
+ * How long a condition must last that has a hard action to itself (SE-04): where any one is enough, and where two of three
+ * become one of two because not acting is what is worse.
+ */
+function aloneUs(rule: Rule, { policy, timing }: About): Micros {
+  const hazard = hazardOf(policy, rule)
+  const isAlone =
+    rule.vote === '1ooN' || (rule.vote === '2oo3' && hazard !== undefined && dominanceOf(hazard) === 'must_work')
+  if (!HARD_ACTIONS.includes(rule.action) || !isAlone) return 0
+  const widthOf = ({ look }: Condition): Micros => {
+    if (look.kind === 'window') return look.windowUs
+    return look.kind === 'verdict' ? (timing.judgedUs.get(look.metric)?.at(-1) ?? 0) : 0
+  }
+  return Math.max(0, ...rule.conditions.map(widthOf))
 }
 
 function evaluation(measured: Measured): BudgetTerm[] {

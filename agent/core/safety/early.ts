@@ -1,4 +1,5 @@
 import type { Hazard, Rule } from '../../../shared/model/actions-policy.ts'
+import { dominanceOf } from '../../../shared/model/hazard-vote.ts'
 import { propose } from './act.ts'
 import { advance, isKnown, type Member, memberNow } from './condition.ts'
 import { beginEpisode, isNew, proposalOf, type Slide, shed } from './episode.ts'
@@ -6,7 +7,7 @@ import { gatesOfRule } from './gate.ts'
 import { groundsOf, type View } from './grounds.ts'
 import { changeOf, findOpen, hazardOf, lower, type Run, raise } from './run.ts'
 import type { RuleState } from './state.ts'
-import { dominanceOf, type Tally, tally } from './vote.ts'
+import { type Tally, tally } from './vote.ts'
 import { isHard } from './warrant.ts'
 
 /** The arrival that is judged, and what rules share at it. */

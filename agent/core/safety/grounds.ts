@@ -1,11 +1,11 @@
 import type { Condition, Hazard, Rule } from '../../../shared/model/actions-policy.ts'
-import { isMustWork } from '../../../shared/model/hazard-vote.ts'
+import { dominanceOf, isMustWork } from '../../../shared/model/hazard-vote.ts'
 import type { Micros } from '../../../shared/units.ts'
 import { type Member, memberNow } from './condition.ts'
 import { dependenceReasons } from './independence.ts'
 import type { Seen } from './seen.ts'
 import type { RuleState } from './state.ts'
-import { dominanceOf, type Tally, tally } from './vote.ts'
+import { type Tally, tally } from './vote.ts'
 import { type Proof, proofOf } from './warrant.ts'
 
 /** A rule as it stands at this moment. */

@@ -1,10 +1,7 @@
 import type { ConditionValue } from '../../../shared/model/action.ts'
 import type { Vote } from '../../../shared/model/actions-policy.ts'
-import { type Harm, isAtLeast, VOTE_CONDITIONS } from '../../../shared/model/hazard-vote.ts'
+import { type Dominance, type Harm, isAtLeast, VOTE_CONDITIONS } from '../../../shared/model/hazard-vote.ts'
 import { isKnown } from './condition.ts'
-
-/** What a vote falls towards when members are unknown: what must work falls towards acting, what must not work away from it. */
-export type Dominance = 'must_work' | 'must_not_work'
 
 /** How many of the known members make a demand; 'lost': too many are unknown for the vote to protect anything. */
 type Needed = number | 'lost'
@@ -33,11 +30,6 @@ export type Tally = Readonly<{
   /** The vote as it stands, for people: `2oo3`, `1oo2`, `lost`, `malformed`. */
   architecture: string
 }>
-
-/** Which way a hazard is worse. On a tie the gentler way: less is done to the hardware. */
-export function dominanceOf({ omission, inadvertent }: Harm): Dominance {
-  return isAtLeast(inadvertent, omission) ? 'must_not_work' : 'must_work'
-}
 
 /** Whether harm is done when the action does not come (SE-07, SE-15). */
 export function isOmissionGrave({ omission }: Pick<Harm, 'omission'>): boolean {

@@ -82,7 +82,7 @@ t.test('conditions that share anything are named with what they share; a vote of
   t.equal(lint({}, trails('p_c', { leaves: ['pt-102'] }))[0]!.found, '`c` is not independent of `b`: leaf:pt-102')
   t.equal(lint({}, trails('p_c', { declared: false })).length, 2, 'of both others')
   t.match(lint({}, trails('p_c', { declared: false })), [{ hint: /every kind of `ccg`/ }, {}])
-  const mustWork = { rule: { vote: '1ooN' as const }, hazard: { inadvertent: 'marginal' as const } }
+  const mustWork = { rule: { vote: '1ooN' as const }, hazard: { inadvertent: 'marginal' as const, fttiUs: 4_000_000 } }
   t.same(
     said(mustWork, trails('p_c', { leaves: ['pt-102'] })),
     ['warning not_independent rules.0.conditions.2'],
@@ -112,6 +112,7 @@ t.test(
         'slide_hop 50 configured',
         'slide_close 50 configured',
         'persistence 100 configured',
+        'single_sample 0 configured',
         'eval_p99 5 assumed',
         'gate_p99 1 assumed',
         'fsync_p99 20 assumed',
@@ -123,6 +124,24 @@ t.test(
       ],
     )
     t.equal(budget.totalUs, 1_276_000)
+    const alone = (change: Change): number | undefined => {
+      const policy = changedPolicy(change)
+      return ruleBudget(policy.rules[0]!, { ...about(change), policy })!.terms.find(
+        ({ name }) => name === 'single_sample',
+      )?.us
+    }
+    t.equal(alone({ rule: { vote: '1ooN' } }), 250_000, 'what any one condition starts must last its window')
+    t.equal(
+      alone({ hazard: { inadvertent: 'marginal' } }),
+      250_000,
+      'two of three become one of two where that is safer',
+    )
+    t.equal(alone({ rule: { vote: '2oo2' }, hazard: { inadvertent: 'marginal' } }), 0)
+    t.equal(
+      alone({ rule: { vote: '1ooN', action: 'notify', target: 'control-room', escalation: null } }),
+      0,
+      'no hard action',
+    )
     t.same(said({ hazard: { fttiUs: 2 * 1_276_000 } }), [], 'exactly half')
     t.same(said({ hazard: { fttiUs: 2 * 1_276_000 - 1 } }), ['error reaction_budget rules.0'], 'a microsecond more')
     t.same(said({ hazard: { fttiUs: Number.NaN } }).length, 1, 'not a number is not enough')
@@ -200,7 +219,7 @@ t.test('a catastrophic omission without a layer beyond us is an error', (t) => {
       omission === 'catastrophic' ? ['error no_second_layer hazards.0.second_layer'] : [],
       omission,
     )
-  t.same(said({ hazard: { omission: 'catastrophic' } }), [])
+  t.same(said({ hazard: { omission: 'catastrophic', fttiUs: 4_000_000 } }), [])
   t.end()
 })
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { dependenceReasons } from '../../../../agent/core/safety/independence.ts'
-import { DEGRADATION, dominanceOf, isOmissionGrave, tally } from '../../../../agent/core/safety/vote.ts'
+import { DEGRADATION, isOmissionGrave, tally } from '../../../../agent/core/safety/vote.ts'
 import { needsSecond, orderedWarrant, proofOf, twoPersons, warrantOf } from '../../../../agent/core/safety/warrant.ts'
 import {
   ACTIONS,
@@ -10,6 +10,7 @@ import {
   SEVERITIES,
 } from '../../../../shared/model/action.ts'
 import { VOTES } from '../../../../shared/model/actions-policy.ts'
+import { dominanceOf } from '../../../../shared/model/hazard-vote.ts'
 import { over, type Reading, type Readings, seenAt, T0 } from '../../../support/safety-rig.ts'
 
 /** `T` TRUE, `F` FALSE, `?` unknown; then demand, TRUE members it takes, degraded, lost, gone, and the vote in words. */
