@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
+import { plainText } from '../../shared/log/plain-text.ts'
 import type { Bytes, Millis } from '../../shared/units.ts'
 import type { Executor, ExecutorAck, ExecutorRequest, ExecutorSink } from '../ports.ts'
-import { plainText } from './plain-text.ts'
 
 export type CommandExecutorOptions = Readonly<{
   target: string

@@ -1,5 +1,7 @@
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { createBreaker } from '../../shared/lib/circuit-breaker.ts'
+import { plainText } from '../../shared/log/plain-text.ts'
+import { type HttpAnswerText, type HttpPeer, postJson } from '../../shared/notify/http-post.ts'
 import type { Millis } from '../../shared/units.ts'
 import {
   EXECUTOR_STATUSES,
@@ -8,8 +10,6 @@ import {
   type ExecutorRequest,
   type ExecutorSink,
 } from '../ports.ts'
-import { type HttpAnswerText, type HttpPeer, postJson } from './http-post.ts'
-import { plainText } from './plain-text.ts'
 
 export type HttpExecutorOptions = HttpPeer & Readonly<{ target: string; timeoutMs: Millis; random(): number }>
 

@@ -1,27 +1,10 @@
 import { HbError } from '../../shared/errors/hb-error.ts'
-import { type Breaker, createBreaker } from '../../shared/lib/circuit-breaker.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
+import { plainText } from '../../shared/log/plain-text.ts'
+import type { Notice, NotifyChannel } from '../../shared/notify/notice.ts'
+import { createTeller, type Teller } from '../../shared/notify/teller.ts'
 import type { Millis } from '../../shared/units.ts'
 import type { Executor, ExecutorAck, ExecutorRequest, ExecutorSink } from '../ports.ts'
-import { plainText } from './plain-text.ts'
-
-/** What people are told: a line, and facts below it. Both are plain text on one line each. */
-export type Notice = Readonly<{
-  key: string
-  rig: string
-  action: string
-  target: string
-  title: string
-  facts: readonly Readonly<{ name: string; value: string }>[]
-}>
-
-/** One way to people. `deliver` rejects when it is not known to have been taken; `probe` tells nobody anything. */
-export interface NotifyChannel {
-  readonly name: string
-  deliver(notice: Notice, timeoutMs: Millis): Promise<void>
-  probe(timeoutMs: Millis): Promise<boolean>
-  close(): void
-}
 
 export type NotifyExecutorOptions = Readonly<{
   target: string
@@ -32,14 +15,12 @@ export type NotifyExecutorOptions = Readonly<{
   random(): number
 }>
 
-const BREAKER = { failures: 3, windowMs: 300_000, openMs: 60_000, jitter: 0.5 } as const
 const MINUTE_MS: Millis = 60_000
 /** Notices that one summary speaks for; beyond, one is rejected. */
 const SUMMED_MAX = 1000
 /** Keys whose outcome is remembered; the oldest makes room. */
 const KEYS_MAX = 4096
 
-type Guarded = Readonly<{ channel: NotifyChannel; breaker: Breaker }>
 type Outcome = Pick<ExecutorAck, 'status' | 'message'>
 
 /**
@@ -53,7 +34,7 @@ export function createNotifyExecutor(options: NotifyExecutorOptions): Executor {
 class NotifyingExecutor implements Executor {
   readonly target: string
   private readonly options: NotifyExecutorOptions
-  private readonly channels: readonly Guarded[]
+  private readonly teller: Teller
   private readonly outcomes = new Map<string, Outcome>()
   private on: ExecutorSink = { ack() {}, up() {}, down() {} }
   private toldInMinute = 0
@@ -65,8 +46,7 @@ class NotifyingExecutor implements Executor {
   constructor(options: NotifyExecutorOptions) {
     this.options = options
     this.target = options.target
-    const { channels, random } = options
-    this.channels = channels.map((channel) => ({ channel, breaker: createBreaker({ ...BREAKER, random }) }))
+    this.teller = createTeller(options)
   }
 
   async start(on: ExecutorSink): Promise<void> {
@@ -80,7 +60,7 @@ class NotifyingExecutor implements Executor {
     this.cancelMinute?.()
     await this.summarise()
     this.stopped = true
-    for (const { channel } of this.channels) channel.close()
+    this.teller.close()
   }
 
   async send(request: ExecutorRequest): Promise<void> {
@@ -113,9 +93,8 @@ class NotifyingExecutor implements Executor {
   }
 
   /** Whether a way to people is well; which one does not matter, as with a notice. */
-  async proof(timeoutMs: Millis): Promise<boolean> {
-    const probes = this.channels.map(({ channel }) => channel.probe(timeoutMs).catch(() => false))
-    return (await Promise.all(probes)).includes(true)
+  proof(timeoutMs: Millis): Promise<boolean> {
+    return this.teller.probe(timeoutMs)
   }
 
   private async minuteOver(): Promise<void> {
@@ -133,29 +112,13 @@ class NotifyingExecutor implements Executor {
   }
 
   private async tell(notice: Notice): Promise<Outcome> {
-    const problems = await Promise.all(this.channels.map((guarded) => this.deliver(guarded, notice)))
-    const failed = problems.filter((problem) => problem !== null)
-    const isTold = failed.length < this.channels.length
+    const { isTold, problems } = await this.teller.tell(notice)
     if (isTold !== this.isUp) {
       this.isUp = isTold
       if (isTold) this.on.up()
-      else this.on.down(plainText(failed.join('; ')))
+      else this.on.down(problems)
     }
-    return { status: isTold ? 'completed' : 'failed', message: plainText(failed.join('; ')) }
-  }
-
-  /** Null when the channel took it, else why not. */
-  private async deliver({ channel, breaker }: Guarded, notice: Notice): Promise<string | null> {
-    const { clock, timeoutMs } = this.options
-    if (!breaker.mayTry(clock.monotonicUs())) return `${channel.name}: failed too often`
-    try {
-      await channel.deliver(notice, timeoutMs)
-      breaker.succeeded(clock.monotonicUs())
-      return null
-    } catch (error) {
-      breaker.failed(clock.monotonicUs())
-      return `${channel.name}: ${(error as Error).message}`
-    }
+    return { status: isTold ? 'completed' : 'failed', message: problems }
   }
 
   private note(key: string, outcome: Outcome): void {

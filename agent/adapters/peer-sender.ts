@@ -2,12 +2,12 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 import { createBreaker } from '../../shared/lib/circuit-breaker.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import { createRetrySchedule } from '../../shared/lib/retry-schedule.ts'
+import { plainText } from '../../shared/log/plain-text.ts'
 import type { ActionRequestMessage, OutboundMessage } from '../../shared/protocol/peer-contract.ts'
 import type { Refused } from '../../shared/protocol/peer-reader.ts'
 import type { Micros, Millis } from '../../shared/units.ts'
 import type { Taken } from '../pipeline/peer-inbound.ts'
 import { type PeerEvent, PeerQueue } from '../pipeline/peer-queue.ts'
-import { plainText } from './plain-text.ts'
 
 /**
  * One message on its way. `handed` settles when it has left this process and rejects with an HbError when it certainly has

@@ -1,8 +1,8 @@
 import { webhookProblem } from '../../shared/crypto/webhook-signature.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
+import { type HttpPeer, postJson } from '../../shared/notify/http-post.ts'
 import { refused } from '../../shared/protocol/peer-reader.ts'
 import { createSmallServer, type HttpAnswer, type RawRequest, type SmallServer } from './http-listen.ts'
-import { type HttpPeer, postJson } from './http-post.ts'
 import type { Handing, PeerSink, PeerTransport } from './peer-sender.ts'
 
 export type PeerWebhookOptions = HttpPeer & Readonly<{ listen: Readonly<{ host: string; port: number }> }>

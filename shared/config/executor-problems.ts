@@ -1,4 +1,4 @@
-import type { EmailChannelConfig, ExecutorConfig, NotifyExecutorConfig } from './executor-schema.ts'
+import type { EmailChannelConfig, ExecutorConfig, NotifyChannelConfig } from './executor-schema.ts'
 
 /** What the schema of one executor cannot say; `path` is from the executor. */
 export type ExecutorProblem = Readonly<{ path: readonly (string | number)[]; found: string; expected: string }>
@@ -35,7 +35,8 @@ function programProblems(key: string, argv: readonly string[] | undefined): Exec
 
 type Path = readonly (string | number)[]
 
-function channelProblems(channel: NotifyExecutorConfig['channels'][number], path: Path): ExecutorProblem[] {
+/** Every mistake of a way to people that fits its schema. */
+export function channelProblems(channel: NotifyChannelConfig, path: Path): ExecutorProblem[] {
   return channel.type === 'email' ? emailProblems(channel, path) : []
 }
 

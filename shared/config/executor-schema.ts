@@ -69,7 +69,7 @@ export const CommandExecutorSchema = closed({
 })
 
 const LogChannelSchema = closed({
-  type: Type.Literal('log', { description: 'The log of the agent.' }),
+  type: Type.Literal('log', { description: 'The log of the program.' }),
 })
 const WebhookChannelSchema = closed({
   type: Type.Literal('webhook', { description: 'JSON over HTTP.' }),
@@ -105,13 +105,22 @@ const SyslogChannelSchema = closed({
   ca_file: authority,
 })
 
+/** A way to people. */
+const NotifyChannelSchema = Type.Union([
+  LogChannelSchema,
+  WebhookChannelSchema,
+  EmailChannelSchema,
+  SyslogChannelSchema,
+])
+export const NotifyChannelsSchema = Type.Array(NotifyChannelSchema, {
+  minItems: 1,
+  maxItems: CHANNELS_MAX,
+  description: 'A notice is delivered when one of them took it; the others are named.',
+})
+
 export const NotifyExecutorSchema = closed({
   type: Type.Literal('notify', { description: 'People are told. Nothing is done to the rig.' }),
-  channels: Type.Array(Type.Union([LogChannelSchema, WebhookChannelSchema, EmailChannelSchema, SyslogChannelSchema]), {
-    minItems: 1,
-    maxItems: CHANNELS_MAX,
-    description: 'A notice is delivered when one of them took it; the others are named.',
-  }),
+  channels: NotifyChannelsSchema,
   per_minute_max: Type.Integer({
     minimum: 1,
     maximum: 1000,
@@ -149,7 +158,7 @@ export type TargetExecutorConfig = Static<typeof TargetExecutorSchema>
 export type ActuatorExecutorConfig = Static<typeof ActuatorExecutorSchema>
 export type WebhookExecutorConfig = Static<typeof WebhookExecutorSchema>
 export type CommandExecutorConfig = Static<typeof CommandExecutorSchema>
-export type NotifyExecutorConfig = Static<typeof NotifyExecutorSchema>
+export type NotifyChannelConfig = Static<typeof NotifyChannelSchema>
 export type EmailChannelConfig = Static<typeof EmailChannelSchema>
 export type SyslogChannelConfig = Static<typeof SyslogChannelSchema>
 export type WebhookChannelConfig = Static<typeof WebhookChannelSchema>

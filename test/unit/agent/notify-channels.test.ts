@@ -2,12 +2,12 @@ import { createSocket } from 'node:dgram'
 import type { AddressInfo } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import t from 'tap'
-import { createEmailChannel } from '../../../agent/adapters/notify-email.ts'
-import type { Notice } from '../../../agent/adapters/notify-executor.ts'
-import { createSyslogChannel } from '../../../agent/adapters/notify-syslog.ts'
-import { octetCounted, syslogText } from '../../../agent/adapters/syslog-format.ts'
 import { createDevCa } from '../../../shared/crypto/certificates.ts'
 import { systemClock } from '../../../shared/lib/clock.ts'
+import { createEmailChannel } from '../../../shared/notify/email.ts'
+import type { Notice } from '../../../shared/notify/notice.ts'
+import { createSyslogChannel } from '../../../shared/notify/syslog.ts'
+import { octetCounted, syslogText } from '../../../shared/notify/syslog-format.ts'
 import { serverCertificate } from '../../support/server-certificate.ts'
 import { startSmtpServer } from '../../support/smtp-server.ts'
 
@@ -73,7 +73,7 @@ t.test('syslog goes out over UDP, which proves nothing', async (t) => {
   await new Promise<void>((resolve) => server.bind(0, '127.0.0.1', resolve))
   const got = new Promise<string>((resolve) => server.once('message', (bytes) => resolve(bytes.toString('utf8'))))
   const config = { host: '127.0.0.1', port: server.address().port, transport: 'udp', facility: 16 } as const
-  const channel = createSyslogChannel({ config, ca: null, clock: systemClock() })
+  const channel = createSyslogChannel({ app: 'hb-agent', config, ca: null, clock: systemClock() })
   await channel.deliver(NOTICE, 1000)
   t.match(
     await got,
@@ -99,13 +99,13 @@ t.test('syslog over TLS: counted frames, to one whose name is proved', async (t)
     transport: 'tls',
     facility: 16,
   } as const
-  const channel = createSyslogChannel({ config, ca: ca.certPem, clock: systemClock() })
+  const channel = createSyslogChannel({ app: 'hb-agent', config, ca: ca.certPem, clock: systemClock() })
   await channel.deliver(NOTICE, 5000)
   for (let k = 0; k < 200 && frames.length === 0; k += 1) await new Promise((resolve) => setTimeout(resolve, 5))
   const [, count, rest] = /^(\d+) ([\s\S]*)$/.exec(frames.join(''))!
   t.equal(Buffer.byteLength(rest!), Number(count))
   t.equal(await channel.probe(5000), true)
-  const strict = createSyslogChannel({ config, ca: null, clock: systemClock() })
+  const strict = createSyslogChannel({ app: 'hb-agent', config, ca: null, clock: systemClock() })
   await t.rejects(strict.deliver(NOTICE, 5000), /certificate|issuer/)
   await t.rejects(strict.probe(5000))
 })

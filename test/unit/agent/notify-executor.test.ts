@@ -1,7 +1,8 @@
 import t from 'tap'
-import { createNotifyExecutor, type Notice, type NotifyChannel } from '../../../agent/adapters/notify-executor.ts'
-import { plainText } from '../../../agent/adapters/plain-text.ts'
+import { createNotifyExecutor } from '../../../agent/adapters/notify-executor.ts'
 import { createVirtualClock } from '../../../shared/lib/clock.ts'
+import { plainText } from '../../../shared/log/plain-text.ts'
+import type { Notice, NotifyChannel } from '../../../shared/notify/notice.ts'
 import { actionRequest } from '../../support/actuator-process.ts'
 import { noteAcks } from '../../support/noted-acks.ts'
 

@@ -1,4 +1,4 @@
-import type { Micros } from '../../shared/units.ts'
+import type { Micros } from '../units.ts'
 
 /** One message of syslog. Fields that are '' are written as `-`. */
 export type SyslogMessage = Readonly<{

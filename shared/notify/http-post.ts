@@ -1,9 +1,9 @@
 import { type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import { webhookSignature } from '../../shared/crypto/webhook-signature.ts'
-import { HbError } from '../../shared/errors/hb-error.ts'
-import type { Clock } from '../../shared/lib/clock.ts'
-import type { Bytes, Millis } from '../../shared/units.ts'
+import { webhookSignature } from '../crypto/webhook-signature.ts'
+import { HbError } from '../errors/hb-error.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Bytes, Millis } from '../units.ts'
 
 /** Longest answer that is read; a longer one is none. */
 const ANSWER_BYTES_MAX: Bytes = 16 * 1024

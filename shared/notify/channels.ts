@@ -1,7 +1,7 @@
 import { type HttpPeer, postJson } from './http-post.ts'
-import type { Notice, NotifyChannel } from './notify-executor.ts'
+import type { Notice, NotifyChannel } from './notice.ts'
 
-/** The log of the agent; `log` is the event that writes it. Somebody has to look there, so it proves nothing of people. */
+/** The log of the program; `log` is the event that writes it. Somebody has to look there, so it proves nothing of people. */
 export function createLogChannel(log: (notice: Notice) => void): NotifyChannel {
   return {
     name: 'log',

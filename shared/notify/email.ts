@@ -1,7 +1,7 @@
-import type { EmailChannelConfig } from '../../shared/config/executor-schema.ts'
-import type { Millis } from '../../shared/units.ts'
-import { noticeText } from './notify-channels.ts'
-import type { NotifyChannel } from './notify-executor.ts'
+import type { EmailChannelConfig } from '../config/executor-schema.ts'
+import type { Millis } from '../units.ts'
+import { noticeText } from './channels.ts'
+import type { NotifyChannel } from './notice.ts'
 
 /** `password`: read from its file; null when none is needed. `ca`: PEM of the authority; null for those of the system. */
 export type EmailOptions = Readonly<{

@@ -1,14 +1,16 @@
 import { createSocket } from 'node:dgram'
 import { hostname } from 'node:os'
 import { connect, type TLSSocket } from 'node:tls'
-import type { SyslogChannelConfig } from '../../shared/config/executor-schema.ts'
-import type { Clock } from '../../shared/lib/clock.ts'
-import type { Millis } from '../../shared/units.ts'
-import type { Notice, NotifyChannel } from './notify-executor.ts'
+import type { SyslogChannelConfig } from '../config/executor-schema.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Millis } from '../units.ts'
+import type { Notice, NotifyChannel } from './notice.ts'
 import { octetCounted, syslogText } from './syslog-format.ts'
 
 export type SyslogOptions = Readonly<{
   config: Pick<SyslogChannelConfig, 'host' | 'port' | 'transport' | 'facility'>
+  /** Program that speaks. */
+  app: string
   ca: string | null
   clock: Clock
 }>
@@ -20,9 +22,9 @@ const ELEMENT = 'hb@32473'
 
 /** Syslog over UDP, which proves nothing, or over TLS with a connection for each notice. */
 export function createSyslogChannel(options: SyslogOptions): NotifyChannel {
-  const { config, clock } = options
+  const { config, app, clock } = options
   const { host, port, transport, facility } = config
-  const text = (notice: Notice): string => messageText(notice, { facility, timeUs: clock.nowUs() })
+  const text = (notice: Notice): string => messageText(notice, { facility, app, timeUs: clock.nowUs() })
   return {
     name: `syslog ${host}`,
     deliver: (notice, timeoutMs) =>
@@ -38,14 +40,16 @@ export function createSyslogChannel(options: SyslogOptions): NotifyChannel {
   }
 }
 
-function messageText(notice: Notice, { facility, timeUs }: Readonly<{ facility: number; timeUs: number }>): string {
+type Saying = Readonly<{ facility: number; app: string; timeUs: number }>
+
+function messageText(notice: Notice, { facility, app, timeUs }: Saying): string {
   const { key, rig, action, target, title, facts } = notice
   return syslogText({
     facility,
     severity: SEVERITY,
     timeUs,
     host: hostname(),
-    app: 'hb-agent',
+    app,
     process: String(process.pid),
     id: action,
     data: [
