@@ -1,7 +1,7 @@
 import type { MetricSource } from '../shared/lib/metrics.ts'
 import { ALARM_SEVERITIES } from '../shared/model/alarm.ts'
-import { alarmKpis } from './core/alarms/alarms.ts'
-import { type AlarmState, entriesOf, isMasked } from './core/alarms/state.ts'
+import { alarmKpis } from '../shared/model/alarms/alarms.ts'
+import { type AlarmState, entriesOf, isMasked } from '../shared/model/alarms/state.ts'
 import type { AgentLoop } from './loop.ts'
 
 /** Alarms of the rigs with a policy, and what they ask of people (AL-9). */

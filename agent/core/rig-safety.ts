@@ -1,7 +1,7 @@
+import { type AlarmState, createAlarms } from '../../shared/model/alarms/state.ts'
 import type { Canonical } from '../../shared/model/decision.ts'
 import type { Frame } from '../../shared/model/telemetry.ts'
 import type { Micros } from '../../shared/units.ts'
-import { type AlarmState, createAlarms } from './alarms/state.ts'
 import { kindAt, type Slide } from './decide.ts'
 import { earlyFacts, earlyPanes, type FastRule, fastRulesOf, mayDemand } from './early.ts'
 import type { Judgement } from './judge.ts'

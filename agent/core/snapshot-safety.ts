@@ -1,5 +1,5 @@
+import type { AlarmState } from '../../shared/model/alarms/state.ts'
 import type { Canonical } from '../../shared/model/decision.ts'
-import type { AlarmState } from './alarms/state.ts'
 import type { LastSlide } from './last-slide.ts'
 import type { RigSafety } from './rig-safety.ts'
 import type { SafetyState } from './safety/state.ts'

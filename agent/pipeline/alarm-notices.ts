@@ -1,7 +1,7 @@
 import { isHbError } from '../../shared/errors/hb-error.ts'
 import type { AlarmChange } from '../../shared/model/alarm.ts'
+import { definitionOf, entriesOf, isMasked } from '../../shared/model/alarms/state.ts'
 import type { Millis } from '../../shared/units.ts'
-import { definitionOf, entriesOf, isMasked } from '../core/alarms/state.ts'
 import type { EvaluatorState, RigState } from '../core/state.ts'
 import type { Executor, ExecutorAck } from '../ports.ts'
 

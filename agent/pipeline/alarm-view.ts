@@ -1,8 +1,8 @@
 import type { AlarmChange, AlarmSeverity, AlarmStateWord, RigAlarms } from '../../shared/model/alarm.ts'
+import { alarmKpis } from '../../shared/model/alarms/alarms.ts'
+import type { AlarmKpis, Rate } from '../../shared/model/alarms/kpi.ts'
+import { type AlarmEntry, type AlarmState, definitionOf, entriesOf, stateOf } from '../../shared/model/alarms/state.ts'
 import type { Micros } from '../../shared/units.ts'
-import { alarmKpis } from '../core/alarms/alarms.ts'
-import type { AlarmKpis, Rate } from '../core/alarms/kpi.ts'
-import { type AlarmEntry, type AlarmState, definitionOf, entriesOf, stateOf } from '../core/alarms/state.ts'
 import type { RigState } from '../core/state.ts'
 
 /** Newest changes that are shown of a rig. */

@@ -1,6 +1,6 @@
+import type { AlarmState } from '../../shared/model/alarms/state.ts'
 import type { LedgerCounts } from '../../shared/model/telemetry.ts'
 import type { Micros } from '../../shared/units.ts'
-import type { AlarmState } from '../core/alarms/state.ts'
 import type { Ledger } from '../core/ledger.ts'
 import { pendingOf, sayPending } from '../core/panes.ts'
 import { createRigState, type RevisionCounts, type RigState } from '../core/state.ts'

@@ -1,8 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { alarmsAt } from '../../agent/core/alarms/alarms.ts'
-import { alarmsInput } from '../../agent/core/alarms/operator.ts'
-import type { RaisedAlarm } from '../../agent/core/alarms/raised.ts'
-import { type AlarmEntry, type AlarmState, createAlarms, entriesOf } from '../../agent/core/alarms/state.ts'
 import type { Comparison } from '../../shared/model/actions-policy.ts'
 import {
   type AlarmChange,
@@ -16,6 +12,10 @@ import {
   lookIn,
   SHELVE_MAX_US,
 } from '../../shared/model/alarm.ts'
+import { alarmsAt } from '../../shared/model/alarms/alarms.ts'
+import { alarmsInput } from '../../shared/model/alarms/operator.ts'
+import type { RaisedAlarm } from '../../shared/model/alarms/raised.ts'
+import { type AlarmEntry, type AlarmState, createAlarms, entriesOf } from '../../shared/model/alarms/state.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 
 export const SECOND_US = 1_000_000

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { alarmKpis } from '../../../../agent/core/alarms/alarms.ts'
-import { FLOOD_ABOVE, FLOOD_BELOW } from '../../../../agent/core/alarms/announce.ts'
 import { HISTORY_MAX, RAISED_MAX } from '../../../../shared/model/alarm.ts'
+import { alarmKpis } from '../../../../shared/model/alarms/alarms.ts'
+import { FLOOD_ABOVE, FLOOD_BELOW } from '../../../../shared/model/alarms/announce.ts'
 import { type AlarmLine, AlarmRig, definitionsFrom, lineOf, SECOND_US } from '../../../support/alarm-rig.ts'
 
 const warning: AlarmLine = { levels: [{ severity: 'WARNING', op: '>=', value: 60 }], max_hold_s: 1e6 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import tap from 'tap'
-import { type AlarmState, bareStateOf, entriesOf, isMasked } from '../../../../agent/core/alarms/state.ts'
 import { type AlarmChange, severityRank } from '../../../../shared/model/alarm.ts'
+import { type AlarmState, bareStateOf, entriesOf, isMasked } from '../../../../shared/model/alarms/state.ts'
 import type { Mode } from '../../../../shared/model/verdict.ts'
 import { type AlarmLine, AlarmRig, definitionsFrom, type InputLine } from '../../../support/alarm-rig.ts'
 

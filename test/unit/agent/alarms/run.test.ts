@@ -1,7 +1,7 @@
 import t from 'tap'
-import { createRun, forgetRun, isPending, type Run, stepRun } from '../../../../agent/core/alarms/run.ts'
 import type { ConditionValue } from '../../../../shared/model/action.ts'
 import { ALARM_SLIDES_MAX } from '../../../../shared/model/alarm.ts'
+import { createRun, forgetRun, isPending, type Run, stepRun } from '../../../../shared/model/alarms/run.ts'
 import { type AlarmLine, definitionFrom, SECOND_US } from '../../../support/alarm-rig.ts'
 
 type Level = AlarmLine['levels'][number]

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { adoptAlarms } from '../../../../agent/core/alarms/adopt.ts'
-import { alarmsAt } from '../../../../agent/core/alarms/alarms.ts'
-import { createAlarms } from '../../../../agent/core/alarms/state.ts'
 import { listFiles } from '../../../../scripts/sources.ts'
+import { adoptAlarms } from '../../../../shared/model/alarms/adopt.ts'
+import { alarmsAt } from '../../../../shared/model/alarms/alarms.ts'
+import { createAlarms } from '../../../../shared/model/alarms/state.ts'
 import {
   type AlarmLine,
   AlarmRig,
@@ -134,13 +134,13 @@ t.test('the engine imports vocabulary alone, and what decides on actions does no
     [...readFileSync(new URL(`../../../../${file}`, import.meta.url), 'utf8').matchAll(/from '([^']+)'/g)].map(
       ([, name]) => name!,
     )
-  const engine = listFiles('agent/core/alarms')
+  const engine = listFiles('shared/model/alarms')
   t.ok(engine.length > 5)
   for (const file of engine)
     for (const name of importsOf(file))
       t.match(
         name,
-        /^\.\/[a-z-]+\.ts$|^\.\.\/\.\.\/\.\.\/shared\/(model\/|units\.ts$|lib\/assert\.ts$)/,
+        /^\.\/[a-z-]+\.ts$|^\.\.\/[a-z-]+\.ts$|^\.\.\/\.\.\/(units\.ts$|lib\/assert\.ts$)/,
         `${file}: ${name}`,
       )
   for (const file of listFiles('agent/core').filter((name) => name.startsWith('agent/core/safety/')))

@@ -1,9 +1,9 @@
 import t from 'tap'
-import { alarmsAt } from '../../../../agent/core/alarms/alarms.ts'
-import { createAlarms, stateOf } from '../../../../agent/core/alarms/state.ts'
 import { CONDITION_VALUES, type ConditionValue } from '../../../../shared/model/action.ts'
 import { ALARM_SEVERITIES, severityOf, severityRank } from '../../../../shared/model/alarm.ts'
 import { builtInConditions, withBuiltIn } from '../../../../shared/model/alarm-built-in.ts'
+import { alarmsAt } from '../../../../shared/model/alarms/alarms.ts'
+import { createAlarms, stateOf } from '../../../../shared/model/alarms/state.ts'
 import { OVERALL_VERDICTS, type OverallVerdict } from '../../../../shared/model/verdict.ts'
 import { type AlarmLine, AlarmRig, definitionsFrom, lineOf, SECOND_US } from '../../../support/alarm-rig.ts'
 

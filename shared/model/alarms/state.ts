@@ -1,12 +1,6 @@
-import type {
-  AlarmChange,
-  AlarmDefinition,
-  AlarmDefinitions,
-  AlarmSeverity,
-  AlarmStateWord,
-} from '../../../shared/model/alarm.ts'
-import type { Mode } from '../../../shared/model/verdict.ts'
-import type { Micros } from '../../../shared/units.ts'
+import type { Micros } from '../../units.ts'
+import type { AlarmChange, AlarmDefinition, AlarmDefinitions, AlarmSeverity, AlarmStateWord } from '../alarm.ts'
+import type { Mode } from '../verdict.ts'
 import { createKpis, type Kpis } from './kpi.ts'
 import { createRun, type Run } from './run.ts'
 

@@ -1,3 +1,4 @@
+import type { Micros } from '../../units.ts'
 import {
   type AlarmChange,
   type AlarmChangeKind,
@@ -7,8 +8,7 @@ import {
   type AlarmStateWord,
   HISTORY_MAX,
   severityRank,
-} from '../../../shared/model/alarm.ts'
-import type { Micros } from '../../../shared/units.ts'
+} from '../alarm.ts'
 import { countAnnounced, countFlood, TEN_MINUTES_US } from './kpi.ts'
 import { type AlarmEntry, type AlarmState, isMasked, stateOf } from './state.ts'
 

@@ -1,7 +1,7 @@
-import type { ConditionValue } from '../../../shared/model/action.ts'
-import type { Comparison } from '../../../shared/model/actions-policy.ts'
-import { type AlarmDefinition, type AlarmLevel, comparedWith } from '../../../shared/model/alarm.ts'
-import type { Micros } from '../../../shared/units.ts'
+import type { Micros } from '../../units.ts'
+import type { ConditionValue } from '../action.ts'
+import type { Comparison } from '../actions-policy.ts'
+import { type AlarmDefinition, type AlarmLevel, comparedWith } from '../alarm.ts'
 
 /** How far one level of an alarm has come. Times are event times; −1: not running. */
 export type Run = {

@@ -1,4 +1,4 @@
-import { unreachable } from '../../../shared/lib/assert.ts'
+import { unreachable } from '../../lib/assert.ts'
 import {
   ALARM_TEXT_MAX,
   type AlarmChange,
@@ -7,7 +7,7 @@ import {
   type AlarmRefusal,
   type AlarmSeverity,
   SHELVE_MAX_US,
-} from '../../../shared/model/alarm.ts'
+} from '../alarm.ts'
 import { announceAgain, note, passTime, remember, type Step, sumUpFlood } from './announce.ts'
 import { endShelf, endShelves } from './shelf.ts'
 import { type AlarmEntry, type AlarmState, bareStateOf, definitionOf, entriesOf, stateOf } from './state.ts'

@@ -1,5 +1,5 @@
-import type { AlarmChange, AlarmDefinition, AlarmDefinitions } from '../../../shared/model/alarm.ts'
-import type { Micros } from '../../../shared/units.ts'
+import type { Micros } from '../../units.ts'
+import type { AlarmChange, AlarmDefinition, AlarmDefinitions } from '../alarm.ts'
 import { note, passTime, remember, type Step, sumUpFlood } from './announce.ts'
 import { createRun } from './run.ts'
 import { type AlarmEntry, type AlarmState, createAlarms, isMasked, stateOf } from './state.ts'

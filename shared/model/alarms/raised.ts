@@ -1,4 +1,4 @@
-import { ALARM_TEXT_MAX, RAISED_MAX, severityOf } from '../../../shared/model/alarm.ts'
+import { ALARM_TEXT_MAX, RAISED_MAX, severityOf } from '../alarm.ts'
 import { announceAgain, type Step } from './announce.ts'
 import { type Outcome, settle } from './occurrence.ts'
 import { type AlarmEntry, type AlarmState, createEntry, isMasked, stateOf } from './state.ts'

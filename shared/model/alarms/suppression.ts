@@ -1,5 +1,5 @@
-import { type AlarmDefinition, type AlarmSeverity, severityRank } from '../../../shared/model/alarm.ts'
-import type { Mode } from '../../../shared/model/verdict.ts'
+import { type AlarmDefinition, type AlarmSeverity, severityRank } from '../alarm.ts'
+import type { Mode } from '../verdict.ts'
 import { announceAgain, note, type Step } from './announce.ts'
 import { type AlarmEntry, type AlarmState, isMasked, stateOf } from './state.ts'
 

@@ -1,5 +1,5 @@
-import { type AlarmSeverity, EPISODES_MAX, severityRank, worseOf } from '../../../shared/model/alarm.ts'
-import type { Mode } from '../../../shared/model/verdict.ts'
+import { type AlarmSeverity, EPISODES_MAX, severityRank, worseOf } from '../alarm.ts'
+import type { Mode } from '../verdict.ts'
 import { announce, note, type Step } from './announce.ts'
 import { CHATTER_RAISES } from './kpi.ts'
 import { endShelf } from './shelf.ts'

@@ -1,5 +1,6 @@
-import { invariant } from '../../../shared/lib/assert.ts'
-import type { ConditionValue } from '../../../shared/model/action.ts'
+import { invariant } from '../../lib/assert.ts'
+import type { Micros } from '../../units.ts'
+import type { ConditionValue } from '../action.ts'
 import {
   type AlarmChange,
   type AlarmCondition,
@@ -10,9 +11,8 @@ import {
   comparedWith,
   lookIn,
   worseOf,
-} from '../../../shared/model/alarm.ts'
-import type { Mode } from '../../../shared/model/verdict.ts'
-import type { Micros } from '../../../shared/units.ts'
+} from '../alarm.ts'
+import type { Mode } from '../verdict.ts'
 import { announceAgain, note, passTime, remember, type Step, sumUpFlood } from './announce.ts'
 import { type AlarmKpis, kpisOf } from './kpi.ts'
 import { followPending, settle } from './occurrence.ts'

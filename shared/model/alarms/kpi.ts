@@ -1,5 +1,5 @@
-import { ALARM_SEVERITIES, type AlarmSeverity } from '../../../shared/model/alarm.ts'
-import type { Micros } from '../../../shared/units.ts'
+import type { Micros } from '../../units.ts'
+import { ALARM_SEVERITIES, type AlarmSeverity } from '../alarm.ts'
 
 const SECOND_US = 1_000_000
 const MINUTE_US = 60 * SECOND_US
