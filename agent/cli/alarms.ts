@@ -3,8 +3,9 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { SHELVE_MAX_US } from '../../shared/model/alarm.ts'
+import type { AlarmShown } from '../../shared/model/alarms/shown.ts'
 import { askAgent } from '../adapters/control-server.ts'
-import type { AlarmShown, RigAlarmsShown } from '../pipeline/alarm-view.ts'
+import type { RigAlarmsShown } from '../pipeline/alarm-view.ts'
 import { glassBanner, glassesIn } from './break-glass.ts'
 import {
   fetchDesktop,

@@ -4,7 +4,6 @@ import {
   type AlarmChange,
   type AlarmCondition,
   type AlarmDefinitions,
-  type AlarmInput,
   type AlarmLevel,
   lookIn,
 } from '../../shared/model/alarm.ts'
@@ -12,6 +11,7 @@ import { BUILT_IN_ALARMS, builtInConditions } from '../../shared/model/alarm-bui
 import { adoptAlarms } from '../../shared/model/alarms/adopt.ts'
 import { alarmsAt } from '../../shared/model/alarms/alarms.ts'
 import { alarmsInput } from '../../shared/model/alarms/operator.ts'
+import { alarmInput } from '../../shared/model/alarms/order.ts'
 import type { RaisedAlarm } from '../../shared/model/alarms/raised.ts'
 import type { MetricVerdict } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
@@ -127,23 +127,4 @@ function levelAt(level: AlarmLevel, seen: Seen): Readonly<{ value: ConditionValu
   if (look.kind !== 'window' || (value !== 'TRUE' && value !== 'FALSE')) return { value, measured: null }
   const window = seen.metric(look.metric)?.windows.find(({ windowUs }) => windowUs === look.windowUs)
   return { value, measured: window?.[look.of] ?? null }
-}
-
-function alarmInput(order: AlarmOrder, nowUs: Micros): AlarmInput {
-  const { alarm: id, occurrence, severity, forUs, oneShot, reason } = order
-  const bare = { id, nowUs, by: order.by.join(' and ') }
-  switch (order.kind) {
-    case 'alarm_ack':
-      return { kind: 'ack', ...bare, occurrence, severity }
-    case 'alarm_confirm':
-      return { kind: 'confirm', ...bare, occurrence }
-    case 'alarm_shelve':
-      return { kind: 'shelve', ...bare, occurrence, severity, reason, forUs, oneShot }
-    case 'alarm_unshelve':
-      return { kind: 'unshelve', ...bare, occurrence, severity }
-    case 'alarm_out':
-      return { kind: 'out_of_service', ...bare, reason }
-    case 'alarm_in':
-      return { kind: 'in_service', ...bare }
-  }
 }

@@ -1,16 +1,9 @@
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { ACTIONS, type Action } from '../../shared/model/action.ts'
-import {
-  ALARM_ORDERS,
-  type AlarmOrder,
-  type AlarmOrderKind,
-  BREAK_GLASS_STEPS,
-  FOUND_OUTCOMES,
-  type PolicyOrder,
-} from '../../shared/model/action-input.ts'
+import { BREAK_GLASS_STEPS, FOUND_OUTCOMES, type PolicyOrder } from '../../shared/model/action-input.ts'
 import type { RigPolicy } from '../../shared/model/actions-policy.ts'
-import { ALARM_SEVERITIES } from '../../shared/model/alarm.ts'
 import { type Order, TWO_PERSON_ORDERS } from '../../shared/model/order.ts'
+import { unknownWord } from '../../shared/protocol/alarm-order.ts'
 import { needsSecond } from '../core/safety/warrant.ts'
 
 type About = Pick<Order, 'kind' | 'subject' | 'value'>
@@ -68,34 +61,6 @@ function isStep(value: string): value is (typeof BREAK_GLASS_STEPS)[number] {
   return (BREAK_GLASS_STEPS as readonly string[]).includes(value)
 }
 
-/** Whether an order is about an alarm. */
-export function isOfAlarm({ kind }: Pick<Order, 'kind'>): boolean {
-  return (ALARM_ORDERS as readonly string[]).includes(kind)
-}
-
-/** What was seen of an alarm: number of the announcement, severity or `-`, and for a shelf perhaps that it is for once. */
-const SEEN = /^(\d{1,15})\/([A-Z]+|-)(\/once)?$/
-
-/**
- * What the alarms of a rig are told of an order. `by` are the people behind it. How long a shelf lasts is counted from when it
- * was signed to when it is to end, so it does not matter by which clock the rig lives.
- *
- * @throws HbError ORDER_REFUSED for what was seen in another form
- */
-export function alarmOrder(order: Order, by: readonly string[]): AlarmOrder {
-  const { subject: alarm, value, reason, atUs, untilUs } = order
-  const kind = order.kind as AlarmOrderKind
-  const bare = { kind, alarm, occurrence: 0, severity: null, forUs: 0, oneShot: false, by, reason }
-  if (kind === 'alarm_out' || kind === 'alarm_in') return bare
-  const [, number, word, once] = SEEN.exec(value) ?? []
-  const severity = ALARM_SEVERITIES.find((one) => one === word) ?? null
-  const isShelf = kind === 'alarm_shelve'
-  const isKnown = number !== undefined && (severity !== null || word === '-') && (isShelf || once === undefined)
-  if (!isKnown) throw unknownWord(order, value, 'NUMBER/SEVERITY as `hb alarms list` shows it, such as 3/CRITICAL')
-  const seen = { ...bare, occurrence: Number(number), severity }
-  return isShelf ? { ...seen, forUs: Math.max(0, untilUs - atUs), oneShot: once !== undefined } : seen
-}
-
 /** `rule:ID` or `action:NAME`. */
 function inhibited(order: Order): Readonly<{ rule: string | null; action: Action | null }> {
   const [what, ...rest] = order.subject.split(':')
@@ -115,8 +80,4 @@ function actionNamed(order: Order, text: string): Action {
   const action = ACTIONS.find((name) => name === text)
   if (action === undefined) throw unknownWord(order, text, ACTIONS.join(', '))
   return action
-}
-
-function unknownWord({ kind, rig }: Order, found: string, expected: string): HbError {
-  return new HbError('ORDER_REFUSED', { reason: 'unknown_word', order: kind, rig, found, expected })
 }

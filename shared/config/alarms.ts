@@ -188,6 +188,7 @@ function compileAlarm(alarm: AlarmConfig): AlarmDefinition {
     maxShelveUs: us(alarm.max_shelve_ms),
     modes: alarm.modes ?? null,
     group: alarm.first_out_group ?? null,
+    under: null,
     consequence: alarm.consequence,
     response: alarm.response,
     timeToRespondUs: us(alarm.time_to_respond_ms),

@@ -27,6 +27,7 @@ function builtIn(verdict: OverallVerdict, severity: AlarmSeverity, own: Own): Al
     maxShelveUs: SHELVE_MAX_US,
     modes: null,
     group: null,
+    under: null,
     guidance: 'docs/concepts/alarms.md',
   }
 }

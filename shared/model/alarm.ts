@@ -75,6 +75,8 @@ export type AlarmDefinition = Readonly<{
   modes: readonly Mode[] | null
   /** Of a group only the first is announced, and what is worse than it; null: none. */
   group: string | null
+  /** Alarm that covers this one: while that is active and no less severe, this one is suppressed. Null: none. */
+  under: string | null
   /** What happens if nobody acts, what to do, how soon, and where that is written (AL-8). */
   consequence: string
   response: string
@@ -91,12 +93,16 @@ export type AlarmDefinitions = Readonly<{
 /** The alarms of one rig, and the target that is told of every CRITICAL one; null: none. */
 export type RigAlarms = Readonly<{ definitions: AlarmDefinitions; notify: string | null }>
 
-/** What a condition of an alarm is at one slide, before any persistence. `measured`: the value compared; null: none. */
+/**
+ * What a condition of an alarm is at one slide, before any persistence. `measured`: the value compared; null: none. `text`
+ * says what is wrong where the look of the level cannot.
+ */
 export type AlarmCondition = Readonly<{
   alarm: string
   severity: AlarmSeverity
   value: ConditionValue
   measured: number | null
+  text?: string
 }>
 
 /** States as ISA-18.2 draws them; the first that applies, from the end. */

@@ -41,6 +41,7 @@ export type AlarmLine = Readonly<{
   max_shelve_s?: number
   modes?: readonly Mode[]
   group?: string
+  under?: string
 }>
 
 /** An operator's word; by `ada` unless it says otherwise. */
@@ -89,6 +90,7 @@ export function definitionFrom(id: string, line: AlarmLine): AlarmDefinition {
     maxShelveUs: line.max_shelve_s === undefined ? SHELVE_MAX_US : line.max_shelve_s * SECOND_US,
     modes: line.modes ?? null,
     group: line.group ?? null,
+    under: line.under ?? null,
     consequence: 'something breaks',
     response: 'close the valve',
     timeToRespondUs: 60 * SECOND_US,

@@ -2,6 +2,7 @@ import { invariant } from '../../lib/assert.ts'
 import type { Micros } from '../../units.ts'
 import type { ConditionValue } from '../action.ts'
 import {
+  ALARM_TEXT_MAX,
   type AlarmChange,
   type AlarmCondition,
   type AlarmDefinition,
@@ -20,7 +21,7 @@ import { type RaisedAlarm, takeRaised } from './raised.ts'
 import { forgetRun, isKnown, isPending, stepRun } from './run.ts'
 import { endShelves } from './shelf.ts'
 import { type AlarmEntry, type AlarmState, entriesOf, isMasked, stateOf } from './state.ts'
-import { releaseGroups, suppressByMode, suppressInGroup } from './suppression.ts'
+import { releaseGroups, suppressByDesign, suppressByMode } from './suppression.ts'
 
 /**
  * What the engine is shown: at a closed slide every condition there is; between slides, so that time passes, no conditions and
@@ -135,7 +136,7 @@ function byLevel(
 /** `sinceUs`: from the slide before, event time. `knownUs`: since when what is unknown has been so, if it was known before. */
 type Slide = Readonly<{ conditions: ReadonlyMap<string, AlarmCondition>; sinceUs: Micros; knownUs: Micros }>
 
-type Reading = Readonly<{ value: ConditionValue; measured: number | null }>
+type Reading = Readonly<{ value: ConditionValue; measured: number | null; text?: string }>
 
 function readingOf({ conditions }: Slide, id: string, { severity }: AlarmLevel): Reading {
   const condition = conditions.get(keyOf(id, severity))
@@ -144,7 +145,8 @@ function readingOf({ conditions }: Slide, id: string, { severity }: AlarmLevel):
   // Whoever compares a NaN gets FALSE, or TRUE: neither is known.
   if (measured !== null && comparedWith(measured, '>=', 0) === 'INVALID') return { value: 'INVALID', measured: null }
   // −0 becomes 0: a state that was stored and read again is the same.
-  return { value, measured: measured === null ? null : measured + 0 }
+  const { text } = condition
+  return { value, measured: measured === null ? null : measured + 0, ...(text === undefined ? {} : { text }) }
 }
 
 function judgeOne(step: Step, index: number, slide: Slide): void {
@@ -165,13 +167,16 @@ function judgeOne(step: Step, index: number, slide: Slide): void {
   followWorst(entry, definition, readings)
   const level = worstActive(entry, definition)
   const shown = level ?? definition.levels[0]!
+  const said = readings[definition.levels.indexOf(shown)]!.text?.slice(0, ALARM_TEXT_MAX)
   settle(step, entry, {
     level: level === null ? null : level.severity,
-    text: textOf(shown, mode, entry.worst),
+    text: said ?? textOf(shown, mode, entry.worst),
     latching: definition.latching,
     context: { mode, limit: limitText(shown, mode) },
-    suppress: (one, severity) => suppressInGroup(step, definition, one, severity),
+    suppress: (one, severity) => suppressByDesign(step, definition, one, severity),
   })
+  // What is said of a condition may become more while it lasts.
+  if (said !== undefined && level !== null) entry.text = said
   followPending(step, entry, isNear(entry, definition))
 }
 

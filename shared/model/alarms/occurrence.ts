@@ -3,7 +3,7 @@ import type { Mode } from '../verdict.ts'
 import { announce, note, type Step } from './announce.ts'
 import { CHATTER_RAISES } from './kpi.ts'
 import { endShelf } from './shelf.ts'
-import { type AlarmEntry, bareStateOf, stateOf } from './state.ts'
+import { type AlarmEntry, bareStateOf, isCovered, stateOf } from './state.ts'
 
 /** What the condition of an alarm came to in this call. `level` null: it is not active. */
 export type Outcome = Readonly<{
@@ -71,6 +71,11 @@ function returnToNormal(step: Step, entry: AlarmEntry): void {
   const from = stateOf(entry)
   const { severity } = entry
   entry.level = null
+  // Nobody was told of it by itself: what covered it was told, and is acknowledged, in its place.
+  if (isCovered(entry) && entry.count === 1) {
+    entry.acked = true
+    entry.count = 0
+  }
   if (bareStateOf(entry) === 'NORMAL') entry.severity = null
   note(step, entry, 'returned', { from, severity })
   if (entry.shelf?.oneShot === true) endShelf(step, entry, 'one_shot')

@@ -26,7 +26,7 @@ export type AlarmEntry = {
   acked: boolean
   confirmed: boolean
   latched: boolean
-  /** What suppresses it by design: `mode:MODE` or `first_out:ID`. */
+  /** What suppresses it by design: `mode:MODE`, `first_out:ID` or `under:ID`. */
   suppressedBy: string | null
   shelf: Shelf | null
   /** Reason; null in service. */
@@ -159,4 +159,12 @@ export function stateOf(entry: AlarmEntry): AlarmStateWord {
 /** Whether people are kept from seeing it, by whatever. */
 export function isMasked({ outOfService, shelf, suppressedBy }: AlarmEntry): boolean {
   return outOfService !== null || shelf !== null || suppressedBy !== null
+}
+
+/** What {@link AlarmEntry.suppressedBy} begins with under a cover. */
+export const UNDER = 'under:'
+
+/** Whether another alarm is told in its place. */
+export function isCovered({ suppressedBy }: AlarmEntry): boolean {
+  return suppressedBy?.startsWith(UNDER) === true
 }

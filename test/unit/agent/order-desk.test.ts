@@ -1,9 +1,9 @@
 import t from 'tap'
-import { ORDERS_SEEN_MAX, ORDERS_WAITING_MAX, OrderDesk } from '../../../agent/pipeline/order-desk.ts'
 import { ORDER_BYTES_MAX, type OrderDraft, openOrder, signOrder } from '../../../shared/codec/order.ts'
 import { readPublicKey } from '../../../shared/crypto/sign.ts'
 import { isHbError } from '../../../shared/errors/hb-error.ts'
 import { CONFIRM_WITHIN_US, ORDER_AGE_MAX_US, type Order, TWO_PERSON_ORDERS } from '../../../shared/model/order.ts'
+import { ORDERS_SEEN_MAX, ORDERS_WAITING_MAX, OrderDesk } from '../../../shared/protocol/order-desk.ts'
 import { SIGNERS, type TestPerson, TRUST } from '../../support/certified-baselines.ts'
 import { flipped } from '../../support/flip.ts'
 

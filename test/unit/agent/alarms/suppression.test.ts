@@ -3,7 +3,7 @@ import t from 'tap'
 import { listFiles } from '../../../../scripts/sources.ts'
 import { adoptAlarms } from '../../../../shared/model/alarms/adopt.ts'
 import { alarmsAt } from '../../../../shared/model/alarms/alarms.ts'
-import { createAlarms } from '../../../../shared/model/alarms/state.ts'
+import { createAlarms, stateOf } from '../../../../shared/model/alarms/state.ts'
 import {
   type AlarmLine,
   AlarmRig,
@@ -127,6 +127,42 @@ t.test(
     t.end()
   },
 )
+
+// verifies AL-7
+t.test(
+  'an alarm under a cover is not told while the cover is active, and comes back when it is over before it',
+  (t) => {
+    const rig = new AlarmRig(
+      definitionsFrom({ cover: both, a: { ...both, under: 'cover' }, b: { ...both, under: 'cover' } }),
+    )
+    const told = (s: number, v: Record<string, number>) =>
+      rig.at(s, { v }).flatMap(({ kind, id, announce }) => (announce ? [`${kind} ${id}`] : []))
+    t.same(told(1, { cover: 65, a: 65, b: 50 }), ['raised cover'], 'the cover is judged first')
+    t.equal(rig.entry('a').suppressedBy, 'under:cover')
+    t.same(told(2, { cover: 65, a: 85, b: 50 }), ['severity_rise a'], 'what is worse than its cover is told')
+    t.same(told(3, { cover: 85, a: 85, b: 85 }), ['severity_rise cover'])
+    t.equal(stateOf(rig.entry('b')), 'SUPPRESSED')
+    t.same(told(4, { cover: 85, a: 85, b: 50 }), [])
+    t.match(rig.entry('b'), { acked: true, severity: null }, 'nobody was told of b, so nobody has to acknowledge it')
+    t.same(told(5, { cover: 85, a: 85, b: 85 }), [])
+    t.same(told(6, { cover: 50, a: 85, b: 85 }), ['re_alarmed b'], 'the cover is over and b is not')
+    t.equal(stateOf(rig.entry('a')), 'UNACK', 'a was told before')
+    t.end()
+  },
+)
+
+// verifies AL-7
+t.test('a cover that is shelved covers nothing', (t) => {
+  const rig = new AlarmRig(definitionsFrom({ cover: both, a: { ...both, under: 'cover' } }))
+  rig.at(1, { v: { cover: 65, a: 65 } })
+  const changes = rig.input(2, { kind: 'shelve', id: 'cover', occurrence: 1, severity: 'WARNING' })
+  t.match(changes, [
+    { kind: 'shelved' },
+    { kind: 'unsuppressed', id: 'a' },
+    { kind: 're_alarmed', id: 'a', announce: true },
+  ])
+  t.end()
+})
 
 // verifies SE-27
 t.test('the engine imports vocabulary alone, and what decides on actions does not import it', (t) => {

@@ -1,10 +1,10 @@
-import { ORDER_BYTES_MAX, openOrder } from '../../shared/codec/order.ts'
-import type { Trust } from '../../shared/config/operators.ts'
-import { coseKeyId } from '../../shared/crypto/cose.ts'
-import { equalBytes, toHex } from '../../shared/crypto/digest.ts'
-import { HbError } from '../../shared/errors/hb-error.ts'
-import { CONFIRM_WITHIN_US, ORDER_AGE_MAX_US, type Order, type OrderKind } from '../../shared/model/order.ts'
-import type { Micros } from '../../shared/units.ts'
+import { ORDER_BYTES_MAX, openOrder } from '../codec/order.ts'
+import type { Trust } from '../config/operators.ts'
+import { coseKeyId } from '../crypto/cose.ts'
+import { equalBytes, toHex } from '../crypto/digest.ts'
+import { HbError } from '../errors/hb-error.ts'
+import { CONFIRM_WITHIN_US, ORDER_AGE_MAX_US, type Order, type OrderKind } from '../model/order.ts'
+import type { Micros } from '../units.ts'
 
 /** Orders that wait for a second person. */
 export const ORDERS_WAITING_MAX = 64
