@@ -7,25 +7,29 @@ import { loadSigner, readPrivateFile } from '../shared/crypto/key-file.ts'
 import { readPublicKey, type Signer } from '../shared/crypto/sign.ts'
 import { HbError } from '../shared/errors/hb-error.ts'
 import type { Clock } from '../shared/lib/clock.ts'
-import { createLifecycle, type StopReport } from '../shared/lib/lifecycle.ts'
+import { createLifecycle, type Lifecycle, type StopReport } from '../shared/lib/lifecycle.ts'
 import { createLogger, type Logger } from '../shared/log/logger.ts'
 import { signDownlink } from '../shared/protocol/downlink.ts'
 import { signReceipt } from '../shared/protocol/receipt.ts'
 import type { Millis } from '../shared/units.ts'
+import { AgentWatch } from './agent-watch.ts'
+import { type AlarmWays, openAlarming, openAlarmWays } from './alarming.ts'
 import { BaselineDownlinks } from './baseline-downlinks.ts'
 import { BaselineBook } from './baselines.ts'
 import type { EnrolledAgent } from './core/chain.ts'
 import { DecayWatch } from './decay-watch.ts'
 import { type CollectorEvents, createCollectorEvents } from './events.ts'
 import { createFleet, type Fleet } from './fleet.ts'
+import { type AlarmContext, alarmsJson } from './http/alarm-views.ts'
 import { type BaselineContext, baselinesJson } from './http/baseline-views.ts'
 import { createLiveFeed, type LiveFeed } from './http/live-feed.ts'
 import { createOperators, type OperatorsOptions } from './http/operators.ts'
+import { publishBatch } from './http/publish-batch.ts'
 import { FLEET_BASELINES } from './http/routes.ts'
-import { batchJson, decisionJson, refusalJson } from './http/views.ts'
+import { safetyJson } from './http/safety-views.ts'
+import { refusalJson } from './http/views.ts'
 import { collectorMetrics } from './metrics.ts'
-import { createSafetyFeed } from './safety-feed.ts'
-import { type BatchDecision, bytesOf, type StoredBatch } from './store/batches.ts'
+import { createStandingFeed } from './standing-feed.ts'
 import { openStores, type Stores } from './store/open.ts'
 import type { Refusal } from './store/refusals.ts'
 import { StoreWatch } from './store-watch.ts'
@@ -68,6 +72,7 @@ type Parts = {
   ingest: Ingest
   book: BaselineBook
   decay: DecayWatch
+  alarming: AlarmContext
   enrolled: ReadonlyMap<string, EnrolledAgent>
 }
 
@@ -82,19 +87,15 @@ export function createCollector(settings: CollectorSettings, clock: Clock, optio
     async start() {
       // Everything that can be wrong with files is found before anything is opened.
       const files = readFiles(settings)
-      const parts = await openParts({ settings, clock, options, events, signer: files.signer })
+      const ways = openAlarmWays({ ...alarmFacts(settings), clock, events })
+      const parts = await openParts({ settings, clock, options, events, signer: files.signer, ways })
       const made = { settings, options, events, parts, files, clock }
-      lifecycle.add({ name: 'database', stop: () => parts.stores.close() })
-      lifecycle.add({ name: 'verify', stop: () => parts.pool.close() })
-      lifecycle.add({ name: 'ingest', stop: () => parts.ingest.drained() })
       const watch = createStoreWatch(made)
-      lifecycle.add({ name: 'store check', start: () => watch.start(), stop: () => watch.stop() })
-      lifecycle.add({ name: 'baseline decay', start: () => parts.decay.start(), stop: () => parts.decay.stop() })
-      lifecycle.add({ name: 'live', stop: () => parts.feed.stop() })
+      addInner(lifecycle, parts, watch)
       const agents = createAgentsListener(agentsOptions(made))
       const operators = createOperators({
         ...operatorsOptions(made),
-        metrics: collectorMetrics(agents, watch, { ...baselinesOf(parts), clock }),
+        metrics: collectorMetrics(agents, watch, { ...baselinesOf(parts), clock }, parts.alarming),
       })
       lifecycle.add({
         name: 'operators',
@@ -110,6 +111,10 @@ export function createCollector(settings: CollectorSettings, clock: Clock, optio
         },
         stop: () => agents.stop(),
       })
+      // Last: a beat says that all of the above is there.
+      const { heartbeat } = parts.alarming
+      if (heartbeat !== null)
+        lifecycle.add({ name: 'heartbeat', start: () => heartbeat.start(), stop: () => heartbeat.stop() })
       await lifecycle.start()
       events.started({
         agents: `wss://${config.agents_listen.host}:${agentsPort}/agent`,
@@ -127,6 +132,18 @@ export function createCollector(settings: CollectorSettings, clock: Clock, optio
     },
     events,
   }
+}
+
+/** What works without listening, in the order in which it starts. */
+function addInner(lifecycle: Lifecycle, parts: Parts, watch: StoreWatch): void {
+  const { stores, pool, ingest, decay, alarming, feed } = parts
+  lifecycle.add({ name: 'database', stop: () => stores.close() })
+  lifecycle.add({ name: 'verify', stop: () => pool.close() })
+  lifecycle.add({ name: 'ingest', stop: () => ingest.drained() })
+  lifecycle.add({ name: 'store check', start: () => watch.start(), stop: () => watch.stop() })
+  lifecycle.add({ name: 'baseline decay', start: () => decay.start(), stop: () => decay.stop() })
+  lifecycle.add({ name: 'alarms', start: () => alarming.alarms.start(), stop: () => alarming.alarms.stop() })
+  lifecycle.add({ name: 'live', stop: () => feed.stop() })
 }
 
 type Files = Readonly<{
@@ -173,7 +190,9 @@ export function enrolledAgents({ config, folder }: CollectorSettings): ReadonlyM
 
 type Made = Readonly<{ settings: CollectorSettings; clock: Clock; options: CollectorOptions; events: CollectorEvents }>
 
-async function openParts({ settings, clock, options, events, signer }: Made & { signer: Signer }): Promise<Parts> {
+type Opened = Made & Readonly<{ signer: Signer; ways: AlarmWays }>
+
+async function openParts({ settings, clock, options, events, signer, ways }: Opened): Promise<Parts> {
   const { config, folder } = settings
   const enrolled = enrolledAgents(settings)
   const stores = await openStores(resolve(folder, config.data_dir), clock)
@@ -185,29 +204,51 @@ async function openParts({ settings, clock, options, events, signer }: Made & { 
     failed: events.workerEnded,
   })
   const feed = createLiveFeed(clock)
-  const failed = (error: unknown): void => events.broken('safety feed', error)
-  const tellSafety = createSafetyFeed({ stores, feed, clock, failed })
+  const watch = new AgentWatch(clock, await stores.batches.lastReceived([...enrolled.keys()]))
+  let alarmsChanged = (): void => {}
+  const safetyChanged = createStandingFeed({
+    feed,
+    make: async () => ({ type: 'safety', safety: await safetyJson(stores, clock.nowUs()) }),
+    failed: (error) => events.broken('safety feed', error),
+  })
   const ingest = createIngest({
     stores,
     pool,
     clock,
     signReceipt: (facts) => signReceipt(facts, signer),
     stored: (batch, decisions) => {
+      watch.stored(batch.agent, batch.recvUs)
       publishBatch(feed, batch, decisions)
-      tellSafety(decisions)
+      if (!decisions.some(({ kind }) => kind === 'safety')) return
+      safetyChanged()
+      alarmsChanged()
     },
     refused: refuser({ stores, feed, events, clock }),
   })
-  const fleet = createFleet(clock)
+  const fleet = watch.over(createFleet(clock))
+  const alarming = await openAlarming({
+    ...{ ...alarmFacts(settings), ways, stores, watch, ingest, clock, events },
+    changed: () => alarmsChanged(),
+  })
+  alarmsChanged = createStandingFeed({
+    feed,
+    make: async () => ({ type: 'alarms', alarms: await alarmsJson(alarming, stores, clock.nowUs()) }),
+    failed: (error) => events.broken('alarms feed', error),
+  })
   return {
     stores,
     pool,
     fleet,
     feed,
     ingest,
+    alarming,
     enrolled,
     ...(await openBook({ settings, clock, events, stores, fleet, feed })),
   }
+}
+
+function alarmFacts({ config, trust = NOBODY, folder }: CollectorSettings) {
+  return { config, trust, folder }
 }
 
 type BookParts = Pick<Made, 'settings' | 'clock' | 'events'> & Pick<Parts, 'stores' | 'fleet' | 'feed'>
@@ -260,6 +301,7 @@ function operatorsOptions({
     context: {
       ...{ stores: parts.stores, fleet: parts.fleet, clock, deployment: config.deployment },
       baselines: baselinesOf(parts),
+      alarming: parts.alarming,
     },
     feed: parts.feed,
     events,
@@ -343,19 +385,4 @@ export function refuser({
       waiting -= 1
     }
   }
-}
-
-/** What pages are told of a stored batch: the batch, its records one by one, and that it was receipted. */
-function publishBatch(feed: LiveFeed, batch: StoredBatch, decisions: readonly BatchDecision[]): void {
-  if (feed.clients === 0) return
-  const bytes = bytesOf(batch)
-  feed.publish({ type: 'batch', batch: { ...batchJson({ ...batch, bytes }), receipt_us: null } })
-  for (const d of decisions) {
-    if (d.kind === 'range') continue
-    const { agent, epoch, batchSeq, recvUs: receiptUs } = batch
-    const stored = { ...d, agent, epoch, batchSeq, receiptUs, revisedBy: null, body: JSON.parse(d.body) }
-    if (d.kind === 'record') feed.publish({ type: 'decision', decision: decisionJson(stored) })
-    else if (d.kind === 'revision') feed.publish({ type: 'revision', revision: decisionJson(stored) })
-  }
-  feed.publish({ type: 'receipt', receipt: batchJson({ ...batch, bytes }) })
 }

@@ -1,5 +1,6 @@
 import { isHbError } from '../shared/errors/hb-error.ts'
 import type { Logger } from '../shared/log/logger.ts'
+import type { Notice } from '../shared/notify/notice.ts'
 import type { DecayChange } from './decay-watch.ts'
 
 /** Codes that people are told of like refusals, though nobody was refused anything: what they are about is stored and receipted. */
@@ -41,11 +42,32 @@ export interface CollectorEvents {
   bookDamaged(facts: Readonly<{ found: string }>): void
   baselineSent(facts: BaselineSent): void
   baselineAnswered(facts: BaselineSent & Readonly<{ taken: boolean; reason: string }>): void
+  /** An alarm is other than it was. What people are to be told of is a warning. */
+  alarm(facts: AlarmSaid): void
+  /** A target of notices takes none, or takes them again. */
+  alarmTarget(facts: Readonly<{ target: string; failing: boolean; problems: string }>): void
+  /** What changed about alarms cannot be written; people are told all the same. */
+  alarmsNotKept(facts: Readonly<{ problem: string }>): void
+  /** A notice for people who look at the log. */
+  notice(facts: Notice): void
+  /** The beat to the outside did not go out, or does again. */
+  heartbeat(facts: Readonly<{ outcome: string; problem: string }>): void
   workerEnded(cause: unknown): void
   broken(where: string, cause: unknown): void
 }
 
 export type BaselineSent = Readonly<{ agent: string; rig: string; role: string; baseline: string }>
+
+export type AlarmSaid = Readonly<{
+  kind: string
+  site: string
+  alarm: string
+  occurrence: number
+  severity: string | null
+  to: string
+  announce: boolean
+  text: string
+}>
 
 export function createCollectorEvents(log: Logger): CollectorEvents {
   return {
@@ -67,6 +89,20 @@ export function createCollectorEvents(log: Logger): CollectorEvents {
       facts.taken
         ? log.info({ event: 'baseline_taken', ...facts }, 'an agent has activated a baseline')
         : log.warn({ event: 'baseline_refused', ...facts }, 'an agent did not take a baseline'),
+    alarm: ({ announce, ...facts }) =>
+      announce
+        ? log.warn({ event: 'alarm', ...facts }, `alarm: ${facts.kind}`)
+        : log.info({ event: 'alarm', ...facts }, `alarm: ${facts.kind}`),
+    alarmTarget: (facts) =>
+      facts.failing
+        ? log.error({ event: 'alarm_target', ...facts }, 'people cannot be told of alarms')
+        : log.info({ event: 'alarm_target', ...facts }, 'people are told of alarms again'),
+    alarmsNotKept: (facts) => log.error({ event: 'alarms_not_kept', ...facts }, 'alarms cannot be written'),
+    notice: (notice) => log.warn({ event: 'notice', ...notice }, notice.title),
+    heartbeat: (facts) =>
+      facts.outcome === 'sent'
+        ? log.info({ event: 'heartbeat', ...facts }, 'the heartbeat goes out again')
+        : log.error({ event: 'heartbeat', ...facts }, 'no heartbeat went out'),
     workerEnded: (cause) => log.error({ event: 'verify_worker_ended', ...describe(cause) }, 'a verify worker ended'),
     broken: (where, cause) => log.error({ event: 'broken', where, ...describe(cause) }, 'an error nobody expected'),
   }

@@ -7,6 +7,10 @@ export type AgentLink = Readonly<{
   session: string
   version: string
   epoch: number
+  /** Rigs it has declared. */
+  rigs: readonly string[]
+  /** When its certificate ends, wall time; null: not known. */
+  certificateUntilUs: Micros | null
   /** Asks for raw samples. What comes back is stored by the session. */
   askSlice(question: SliceQuestion): void
 }>

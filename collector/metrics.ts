@@ -1,7 +1,9 @@
 import type { Clock } from '../shared/lib/clock.ts'
 import type { MetricSource } from '../shared/lib/metrics.ts'
 import { REQUEST_STATUSES, type RequestStatus } from '../shared/model/baseline-book.ts'
+import { alarmMetrics } from './alarm-metrics.ts'
 import type { BaselineBook, InForce } from './baselines.ts'
+import type { AlarmContext } from './http/alarm-views.ts'
 import type { BaselineContext } from './http/baseline-views.ts'
 import type { StoreWatch } from './store-watch.ts'
 import type { AgentsListener } from './ws/agents.ts'
@@ -13,8 +15,10 @@ export function collectorMetrics(
   agents: AgentsListener,
   watch: StoreWatch,
   baselines: MeasuredBaselines,
+  alarming: AlarmContext,
 ): MetricSource[] {
   return [
+    ...alarmMetrics(alarming),
     ...baselineMetrics(baselines),
     {
       name: 'hb_collector_turned_away_total',

@@ -23,7 +23,7 @@ import { createIngest, type IngestOutcome, type Offerer } from './ws/ingest.ts'
 export type StickImportOptions = Readonly<{
   stores: Stores
   pool: VerifyPool
-  clock: Pick<Clock, 'nowUs'>
+  clock: Pick<Clock, 'nowUs' | 'monotonicUs'>
   enrolled: ReadonlyMap<string, EnrolledAgent>
   signer: Signer
   progress(done: number, of: number): void

@@ -1,6 +1,7 @@
 import { type TSchema, Type } from 'typebox'
 import { ID_PATTERN } from '../../shared/model/ids.ts'
 import { METRIC_VERDICTS, OVERALL_VERDICTS } from '../../shared/model/verdict.ts'
+import { Alarms } from './alarm-answers.ts'
 import { closed, Micros, orNull, Whole } from './answer-terms.ts'
 import { BaselineList } from './baseline-answers.ts'
 import { Safety } from './safety-answers.ts'
@@ -176,6 +177,7 @@ const Fleet = closed({
   refusals: Type.Array(Refusal),
   baselines: BaselineList,
   safety: Safety,
+  alarms: Alarms,
 })
 
 const Slice = closed({

@@ -12,7 +12,7 @@ import {
   requestJson,
   STATEMENTS_TOLD_MAX,
 } from './baseline-views.ts'
-import { NoQuery } from './queries.ts'
+import { NoQuery, signedBytes } from './queries.ts'
 
 export type BaselineRoutesContext = Readonly<{ baselines: BaselineContext; clock: Pick<Clock, 'nowUs'> }>
 
@@ -107,9 +107,6 @@ function writeRoutes(app: FastifyInstance, { baselines }: BaselineRoutesContext)
       uploads -= 1
     })
   }
-  app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>
-    done(null, body),
-  )
   app.post(
     '/baselines',
     {
@@ -118,7 +115,7 @@ function writeRoutes(app: FastifyInstance, { baselines }: BaselineRoutesContext)
       schema: { summary: 'Proposes a record: a bundle of record, quality policy and the signed proposal' },
       config: { ...SAY, answers: BASELINE_ANSWERS.taken },
     },
-    async ({ body }, reply) => taken(reply, await baselines.book.submitProposal(bytesOf(body))),
+    async ({ body }, reply) => taken(reply, await baselines.book.submitProposal(signedBytes(body))),
   )
   app.post(
     '/baseline-statements',
@@ -128,13 +125,8 @@ function writeRoutes(app: FastifyInstance, { baselines }: BaselineRoutesContext)
       schema: { summary: 'Says something about a baseline: one signed statement' },
       config: { ...SAY, answers: BASELINE_ANSWERS.taken },
     },
-    async ({ body }, reply) => taken(reply, await baselines.book.submitStatement(bytesOf(body))),
+    async ({ body }, reply) => taken(reply, await baselines.book.submitStatement(signedBytes(body))),
   )
-}
-
-function bytesOf(body: unknown): Uint8Array {
-  if (!(body instanceof Uint8Array)) throw new HbError('COSE_SHAPE', { found: 'no body' })
-  return new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
 }
 
 function taken(reply: FastifyReply, { digest, request, statement, seq, kind }: Taken): Record<string, unknown> {

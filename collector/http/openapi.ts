@@ -17,13 +17,16 @@ type RouteSchemas = Readonly<{
   answers: Readonly<Record<number, TSchema>>
 }>
 type ObjectSchema = Readonly<{ properties?: Readonly<Record<string, unknown>>; required?: readonly string[] }>
+/** Permissions of routes that take what operators have signed. */
+const SAYING: readonly unknown[] = ['baseline:say', 'alarm:say']
+
 type Json = Readonly<Record<string, unknown>>
 
 /** Facts of a route as it is registered; null for the files of the page, which are no interface, and for HEAD. */
 export function routeFacts({ method, url, schema, config, websocket }: RouteOptions): RouteFacts | null {
   if (url.includes('*') || config?.page === true || method === 'HEAD') return null
-  const writes = method === 'POST' && config?.permission === 'baseline:say'
-  invariant(method === 'GET' || writes, `${url}: only signed words about baselines are taken here`)
+  const writes = method === 'POST' && SAYING.includes(config?.permission)
+  invariant(method === 'GET' || writes, `${url}: only what operators have signed is taken here`)
   const summary = schema?.summary
   invariant(summary !== undefined, `${url} does not say what it is`)
   const answers = config?.answers ?? {}
@@ -48,7 +51,7 @@ export function openApiDocument(routes: readonly RouteFacts[]): Json {
       title: 'Harmony Bridge collector',
       version: API_VERSION,
       description:
-        'Reading what a collector knows, and handing in what operators have signed about baselines. Served on loopback only; times are whole microseconds since 1970, UTC. The files of the page are not part of it.',
+        'Reading what a collector knows, and handing in what operators have signed about baselines and alarms. Served on loopback only; times are whole microseconds since 1970, UTC. The files of the page are not part of it.',
       license: { name: 'Apache-2.0' },
     },
     paths: pathsOf(sorted),

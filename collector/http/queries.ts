@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { HbError } from '../../shared/errors/hb-error.ts'
 import { ID_PATTERN } from '../../shared/model/ids.ts'
 import { OVERALL_VERDICTS } from '../../shared/model/verdict.ts'
 
@@ -48,4 +49,10 @@ export type BatchParams = { agent: string; epoch: string; seq: string }
 
 export function limitOf(query: LimitQuery): number {
   return query.limit === undefined ? LIST_LIMIT_DEFAULT : Math.min(LIST_LIMIT_MAX, Number(query.limit))
+}
+
+/** The signed bytes that a request consists of. @throws HbError COSE_SHAPE without any */
+export function signedBytes(body: unknown): Uint8Array {
+  if (!(body instanceof Uint8Array)) throw new HbError('COSE_SHAPE', { found: 'no body' })
+  return new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
 }

@@ -7,6 +7,8 @@ import type { Fleet } from '../fleet.ts'
 import { sliceFor } from '../slices.ts'
 import type { StoredDecision } from '../store/decisions.ts'
 import type { Stores } from '../store/open.ts'
+import { alarmRoutes } from './alarm-routes.ts'
+import { type AlarmContext, alarmsJson } from './alarm-views.ts'
 import { ANSWERS } from './answers.ts'
 import { baselineRoutes } from './baseline-routes.ts'
 import { type BaselineContext, baselinesJson } from './baseline-views.ts'
@@ -28,6 +30,7 @@ export type RouteContext = Readonly<{
   stores: Stores
   fleet: Fleet
   baselines: BaselineContext
+  alarming: AlarmContext
   clock: Pick<Clock, 'nowUs'>
   deployment: string
 }>
@@ -35,7 +38,7 @@ export type RouteContext = Readonly<{
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a person must be permitted to do; a route that does not say is a mistake and is not served. */
-    permission?: 'fleet:read' | 'evidence:read' | 'baseline:read' | 'baseline:say'
+    permission?: 'fleet:read' | 'evidence:read' | 'baseline:read' | 'baseline:say' | 'alarm:read' | 'alarm:say'
     /** A file of the page: no interface, and not described as one. */
     page?: true
     /** What it answers, by status. */
@@ -61,16 +64,18 @@ export async function fleetJson({
   stores,
   fleet,
   baselines,
+  alarming,
   clock,
   deployment,
 }: RouteContext): Promise<Record<string, unknown>> {
-  const [agents, decisions, revisions, batches, refusals, safety] = await Promise.all([
+  const [agents, decisions, revisions, batches, refusals, safety, alarms] = await Promise.all([
     stores.agents.all(),
     stores.decisions.list({ changes: true, limit: FLEET_DECISIONS }),
     stores.decisions.list({ revisions: true, limit: FLEET_DECISIONS }),
     stores.batches.recent(FLEET_BATCHES),
     stores.refusals.list(FLEET_REFUSALS),
     safetyJson(stores, clock.nowUs()),
+    alarmsJson(alarming, stores, clock.nowUs()),
   ])
   return {
     type: 'fleet',
@@ -84,10 +89,11 @@ export async function fleetJson({
     refusals: refusals.map(refusalJson),
     baselines: baselinesJson(baselines, { nowUs: clock.nowUs(), limit: FLEET_BASELINES }),
     safety,
+    alarms,
   }
 }
 
-/** What the collector knows, to be read; and the book of baselines, which takes what operators have signed (decisions 24). */
+/** What the collector knows, to be read; with the book of baselines and orders about alarms, which are what operators have signed (decisions 24). */
 export function apiRoutes(context: RouteContext): (app: FastifyInstance) => Promise<void> {
   return async (app) => {
     app.addHook('onRoute', (route) => {
@@ -97,11 +103,16 @@ export function apiRoutes(context: RouteContext): (app: FastifyInstance) => Prom
       reply.header('cache-control', 'no-store')
     })
 
+    // What people have signed comes as it is.
+    app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>
+      done(null, body),
+    )
     fleetRoutes(app, context)
     decisionRoutes(app, context)
     evidenceRoutes(app, context)
     baselineRoutes(app, context)
     safetyRoutes(app, context)
+    alarmRoutes(app, context)
   }
 }
 

@@ -50,6 +50,8 @@ export interface BatchStore {
   receipt(place: BatchPlace): Promise<BatchReceipt | undefined>
   /** The newest batches of all agents, newest first. */
   recent(limit: number): Promise<readonly Omit<StoredBatch, 'cose' | 'records' | 'receipt' | 'header'>[]>
+  /** When the newest batch of each of these agents was received; null: there is none. */
+  lastReceived(agents: readonly string[]): Promise<ReadonlyMap<string, Micros | null>>
 }
 
 const BATCH_COLUMNS = [
@@ -84,10 +86,17 @@ const DECISION_COLUMNS = [
   'epoch',
   'batch_seq',
 ] as const
+const NEWEST = 'SELECT recv_us FROM batches WHERE agent = ? ORDER BY epoch DESC, batch_seq DESC LIMIT 1'
 const AT_PLACE = 'FROM batches WHERE agent = ? AND epoch = ? AND batch_seq = ?'
 
 export function createBatchStore(db: Database): BatchStore {
   return {
+    async lastReceived(agents) {
+      const found = new Map<string, Micros | null>()
+      for (const agent of agents)
+        found.set(agent, ((await db.get(NEWEST, [agent]))?.['recv_us'] as number | undefined) ?? null)
+      return found
+    },
     append: (group) =>
       db.write(async (tx) => {
         const rows = group.map(({ batch }) => batchRow(batch))

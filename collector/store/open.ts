@@ -4,6 +4,7 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import { openDatabase } from '../../shared/sqlite/database.ts'
 import { type AgentStore, createAgentStore } from './agents.ts'
+import { type AlarmStore, createAlarmStore } from './alarms.ts'
 import { type BaselineStore, createBaselineStore } from './baselines.ts'
 import { type BatchStore, createBatchStore } from './batches.ts'
 import { createDecisionStore, type DecisionStore } from './decisions.ts'
@@ -15,6 +16,7 @@ import { createSliceStore, type SliceStore } from './slices.ts'
 /** Everything the collector keeps. */
 export type Stores = Readonly<{
   agents: AgentStore
+  alarms: AlarmStore
   baselines: BaselineStore
   batches: BatchStore
   decisions: DecisionStore
@@ -37,6 +39,7 @@ export async function openStores(folder: string, clock: Pick<Clock, 'nowUs'>): P
   const db = await openDatabase({ path: join(folder, DATABASE_FILE), migrations: COLLECTOR_MIGRATIONS, clock })
   return {
     agents: createAgentStore(db),
+    alarms: createAlarmStore(db),
     baselines: createBaselineStore(db),
     batches: createBatchStore(db),
     decisions: createDecisionStore(db),

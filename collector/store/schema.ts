@@ -110,4 +110,29 @@ CREATE INDEX safety_by_time ON safety_state (time_us DESC);
 CREATE INDEX safety_by_state ON safety_state (state, time_us DESC);
 `,
   },
+  {
+    number: 5,
+    name: 'alarms of the collector',
+    sql: `
+CREATE TABLE collector_sites (
+  site TEXT PRIMARY KEY, forgotten INTEGER NOT NULL, members TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE collector_alarms (
+  site TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, acked_by TEXT, PRIMARY KEY (site, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE collector_notices (
+  key TEXT PRIMARY KEY, site TEXT NOT NULL, id TEXT NOT NULL, told_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX collector_notices_of ON collector_notices (site, id);
+
+CREATE TABLE collector_alarm_log (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, time_us INTEGER NOT NULL, site TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL,
+  occurrence INTEGER NOT NULL, severity TEXT, text TEXT NOT NULL, statement BLOB
+) STRICT;
+
+CREATE TABLE collector_pulse (one INTEGER PRIMARY KEY CHECK (one = 1), written_us INTEGER NOT NULL) STRICT;
+`,
+  },
 ]

@@ -6,7 +6,7 @@ import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
 import type { WebSocket } from 'ws'
 import type { Clock } from '../../shared/lib/clock.ts'
 import { ID_PATTERN } from '../../shared/model/ids.ts'
-import type { Millis } from '../../shared/units.ts'
+import { type Micros, type Millis, microsFromMillis } from '../../shared/units.ts'
 import type { EnrolledAgent } from '../core/chain.ts'
 import type { CollectorEvents } from '../events.ts'
 import { listenOn } from '../http/operators.ts'
@@ -155,6 +155,7 @@ function accept(options: Listening, { socket, agent, live, from }: Accepted): vo
     ...options,
     id: randomUUID(),
     certified: agent,
+    certificateUntilUs: certificateUntil(from),
     enrolled: options.enrolled.get(agent) ?? null,
     socket: socketOf(socket, () => door.turnAway({ code: 'SESSION_PROTOCOL', agent, detail: NOT_READ })),
     opened: async () => {
@@ -227,6 +228,12 @@ export function agentOfNames(names: string, deployment: string): string | null {
   const uris = names.split(', ').filter((name) => name.startsWith('URI:'))
   const match = uris.length === 1 ? AGENT_URI.exec(uris[0]!) : null
   return match !== null && match[1] === deployment ? match[2]! : null
+}
+
+/** When the certificate of the far end ends; null when that cannot be read. */
+function certificateUntil(socket: Socket): Micros | null {
+  const untilMs = Date.parse((socket as TLSSocket).getPeerX509Certificate?.()?.validTo ?? '')
+  return Number.isNaN(untilMs) ? null : microsFromMillis(untilMs)
 }
 
 function certifiedAgent(request: FastifyRequest, deployment: string): string | null {

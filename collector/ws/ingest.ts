@@ -4,6 +4,7 @@ import { invariant } from '../../shared/lib/assert.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import { genesisPrev } from '../../shared/protocol/batch.ts'
 import type { ReceiptFacts } from '../../shared/protocol/receipt.ts'
+import type { Micros } from '../../shared/units.ts'
 import { type ChainHead, type ChainRefusal, type EnrolledAgent, judgeBatch, sameBytes } from '../core/chain.ts'
 import { rowsFrom } from '../core/decision-view.ts'
 import type { BatchDecision, BatchReceipt, BatchWithDecisions, StoredBatch } from '../store/batches.ts'
@@ -34,7 +35,7 @@ export type IngestOutcome =
 export type IngestOptions = Readonly<{
   stores: Stores
   pool: VerifyPool
-  clock: Pick<Clock, 'nowUs'>
+  clock: Pick<Clock, 'nowUs' | 'monotonicUs'>
   signReceipt(facts: ReceiptFacts): Uint8Array
   /** Called after the batch is durable, before its receipt is given. */
   stored(batch: StoredBatch, decisions: readonly BatchDecision[]): void
@@ -47,6 +48,8 @@ export type IngestOptions = Readonly<{
 export interface Ingest {
   /** Takes batches of one agent in the order of the calls. Never rejects. */
   offer(from: Offerer, message: OfferedMessage): Promise<IngestOutcome>
+  /** How long the batch that has waited for longest is on its way; 0 for none. */
+  waitingUs(): Micros
   /** Settles when nothing is on its way any more. */
   drained(): Promise<void>
 }
@@ -82,6 +85,8 @@ type Working = {
 export function createIngest(options: IngestOptions): Ingest {
   const ready: Entry[] = []
   const tails = new Map<string, Promise<void>>()
+  /** When each batch on its way came, the oldest first. */
+  const waiting = new Set<{ sinceUs: Micros }>()
   let turning: Promise<void> | null = null
 
   function turn(): void {
@@ -98,7 +103,13 @@ export function createIngest(options: IngestOptions): Ingest {
     offer(from, message) {
       const { agent, spki } = from.agent
       const verifying = options.pool.verify({ cose: message.cose, records: message.records, spki })
-      return new Promise((settle) => {
+      const mark = { sinceUs: options.clock.monotonicUs() }
+      waiting.add(mark)
+      return new Promise((done) => {
+        const settle = (outcome: IngestOutcome): void => {
+          waiting.delete(mark)
+          done(outcome)
+        }
         const before = tails.get(agent) ?? Promise.resolve()
         const mine = before.then(async () => {
           ready.push({ from, message, verified: await verifying, settle })
@@ -106,6 +117,10 @@ export function createIngest(options: IngestOptions): Ingest {
         })
         tails.set(agent, mine)
       })
+    },
+    waitingUs() {
+      const oldest = waiting.values().next()
+      return oldest.done === true ? 0 : options.clock.monotonicUs() - oldest.value.sinceUs
     },
     async drained() {
       await Promise.all(tails.values())

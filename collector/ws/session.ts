@@ -10,6 +10,7 @@ import {
   type SliceMessage,
   writeMessage,
 } from '../../shared/protocol/messages.ts'
+import type { Micros } from '../../shared/units.ts'
 import type { BaselineDownlinks, SentBaselines } from '../baseline-downlinks.ts'
 import { type EnrolledAgent, judgeSession } from '../core/chain.ts'
 import type { CollectorEvents } from '../events.ts'
@@ -33,6 +34,8 @@ export type SessionOptions = Readonly<{
   id: string
   /** Agent that the certificate names. */
   certified: string
+  /** When that certificate ends, wall time; null: not known. */
+  certificateUntilUs: Micros | null
   enrolled: EnrolledAgent | null
   socket: SessionSocket
   stores: Stores
@@ -172,6 +175,8 @@ async function hello(options: SessionOptions, state: State, message: HelloMessag
     session: options.id,
     version: message.version,
     epoch: message.epoch,
+    rigs: message.rigs.map(({ rig }) => rig),
+    certificateUntilUs: options.certificateUntilUs,
     askSlice: (q) =>
       send(options, state, {
         t: 'downlink',

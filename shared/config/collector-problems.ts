@@ -1,3 +1,4 @@
+import { collectorAlarmProblems } from './collector-alarm-problems.ts'
 import type { CheckedFile } from './document.ts'
 import type { Problem } from './problems.ts'
 import type { Loose } from './rig-problems.ts'
@@ -43,5 +44,5 @@ export function collectorProblems(file: CheckedFile): Problem[] {
       seen.add(value)
     })
   }
-  return problems
+  return [...problems, ...collectorAlarmProblems(file)]
 }

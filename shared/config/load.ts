@@ -295,8 +295,19 @@ function collectorPaths(file: CheckedFile): Path[] {
     ['signing_key_file'],
     ...tls,
     ...forOperators,
+    ...alarmPaths(file),
     ...agents.map((_, k): Path => ['agents', k, 'public_key_file']),
   ]
+}
+
+function alarmPaths(file: CheckedFile): Path[] {
+  const { targets = [] } = (file.value as Loose<CollectorConfig> | undefined)?.alarms ?? {}
+  const ofTargets = targets.flatMap((target, k) =>
+    (target?.channels ?? []).flatMap((_, c) =>
+      ['secret_file', 'password_file', 'ca_file'].map((key): Path => ['alarms', 'targets', k, 'channels', c, key]),
+    ),
+  )
+  return [...ofTargets, ['alarms', 'heartbeat', 'url_file'], ['alarms', 'heartbeat', 'ca_file']]
 }
 
 function absentFiles(file: CheckedFile, paths: readonly Path[], folder: string): Problem[] {

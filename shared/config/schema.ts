@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { MODES } from '../model/verdict.ts'
+import { CollectorAlarmsSchema } from './collector-alarm-schema.ts'
 import { TargetExecutorSchema } from './executor-schema.ts'
 import { GovernanceSchema, OperatorsSchema } from './operator-schema.ts'
 import { PeerSchema } from './peer-schema.ts'
@@ -312,9 +313,13 @@ export const CollectorSchema = closed({
         minItems: 1,
         maxItems: RIGS_MAX,
       }),
+      site: Type.Optional(
+        id('Where it stands: agents of a site that fall silent together are one alarm. Without it, it is alone.'),
+      ),
     }),
     { description: 'Agents that are enrolled.', maxItems: 10_000 },
   ),
+  alarms: CollectorAlarmsSchema,
   operators: OperatorsSchema,
   governance: GovernanceSchema,
   verify_workers: Type.Integer({

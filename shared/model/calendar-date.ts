@@ -26,3 +26,33 @@ export function isOverdue(due: string, nowUs: Micros): boolean {
   const day = dayOf(due)
   return day !== null && nowUs >= (day + 1) * DAY_US
 }
+
+/** Days of 400 years of the Gregorian calendar, and from 0000-03-01 to 1970-01-01. */
+const ERA_DAYS = 146_097
+const EPOCH_DAYS = 719_468
+
+/**
+ * A time for people, `2026-03-31T08:15:00Z`, the fraction of the second left out.
+ *
+ * Source: days to dates as Howard Hinnant's `civil_from_days` has it (chrono-compatible low-level date algorithms).
+ */
+export function utcText(us: Micros): string {
+  const day = Math.floor(us / DAY_US)
+  const second = Math.floor((us - day * DAY_US) / 1_000_000)
+  const days = day + EPOCH_DAYS
+  const era = Math.floor(days / ERA_DAYS)
+  const ofEra = days - era * ERA_DAYS
+  const leapDays = Math.floor(ofEra / 1460) - Math.floor(ofEra / 36_524) + Math.floor(ofEra / (ERA_DAYS - 1))
+  const year = Math.floor((ofEra - leapDays) / 365)
+  const ofYear = ofEra - (365 * year + Math.floor(year / 4) - Math.floor(year / 100))
+  // Months from March, so that the day that comes and goes is the last one.
+  const month = Math.floor((5 * ofYear + 2) / 153)
+  const date = [
+    year + 400 * era + (month < 10 ? 0 : 1),
+    month < 10 ? month + 3 : month - 9,
+    ofYear - Math.floor((153 * month + 2) / 5) + 1,
+  ]
+  const time = [Math.floor(second / 3600), Math.floor(second / 60) % 60, second % 60]
+  const two = (n: number): string => String(n).padStart(2, '0')
+  return `${String(date[0]).padStart(4, '0')}-${two(date[1]!)}-${two(date[2]!)}T${time.map(two).join(':')}Z`
+}

@@ -12,20 +12,25 @@ export type HttpPeer = Readonly<{ url: string; secret: Uint8Array; ca: string | 
 export type HttpPost = Readonly<{ id: string; body: unknown; timeoutMs: Millis }>
 export type HttpAnswerText = Readonly<{ status: number; text: string }>
 
+/** One request. `url` is never in a problem of it but as `handed` names it: it may be a secret. */
+export type HttpRequest = Readonly<{
+  url: string
+  method: 'GET' | 'POST'
+  headers: Readonly<Record<string, string | number>>
+  text: string
+  ca: string | null
+  timeoutMs: Millis
+  clock: Pick<Clock, 'after'>
+}>
+
+type Asked = Readonly<{ handed: Promise<void>; answer: Promise<HttpAnswerText> }>
+
 /**
- * One POST of JSON. `handed` settles when the request has left this process, and rejects when it certainly has not;
- * `answer` settles with what came back, and rejects when nothing whole did. Redirects are answers like any other.
- *
- * Signed as Standard Webhooks 1.0.0 has it: `webhook-signature: v1,BASE64` is HMAC-SHA-256 over `ID.TIMESTAMP.BODY`.
- * The receiver compares the timestamp with its clock, and must know an `idempotency-key` again.
+ * `handed` settles when the request has left this process, and rejects when it certainly has not; `answer` settles with what
+ * came back, and rejects when nothing whole did. Redirects are answers like any other.
  */
-export function postJson(
-  peer: HttpPeer,
-  { id, body, timeoutMs }: HttpPost,
-): Readonly<{ handed: Promise<void>; answer: Promise<HttpAnswerText> }> {
-  const { url, ca, clock } = peer
-  const text = JSON.stringify(body)
-  const options: RequestOptions = { method: 'POST', headers: signedHeaders(peer, id, text), agent: false }
+export function sendRequest({ url, method, headers, text, ca, timeoutMs, clock }: HttpRequest): Asked {
+  const options: RequestOptions = { method, headers, agent: false }
   const secure = { ...(ca === null ? {} : { ca }), minVersion: 'TLSv1.2', rejectUnauthorized: true } as const
   const asked = url.startsWith('https:') ? requestHttps(url, { ...options, ...secure }) : requestHttp(url, options)
   const cancel = clock.after(timeoutMs, () => asked.destroy(new Error(`no answer within ${timeoutMs} ms`)))
@@ -44,6 +49,18 @@ export function postJson(
   answer.catch(() => undefined)
   asked.end(text)
   return { handed, answer }
+}
+
+/**
+ * One POST of JSON, as {@link sendRequest}.
+ *
+ * Signed as Standard Webhooks 1.0.0 has it: `webhook-signature: v1,BASE64` is HMAC-SHA-256 over `ID.TIMESTAMP.BODY`.
+ * The receiver compares the timestamp with its clock, and must know an `idempotency-key` again.
+ */
+export function postJson(peer: HttpPeer, { id, body, timeoutMs }: HttpPost): Asked {
+  const { url, ca, clock } = peer
+  const text = JSON.stringify(body)
+  return sendRequest({ url, method: 'POST', headers: signedHeaders(peer, id, text), text, ca, timeoutMs, clock })
 }
 
 function signedHeaders({ secret, clock }: HttpPeer, id: string, text: string): Record<string, string | number> {

@@ -1,6 +1,10 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type CollectorAlarmsConfig, CollectorAlarmsSchema } from '../../shared/config/collector-alarm-schema.ts'
+import { checkYaml } from '../../shared/config/document.ts'
+import type { Schema } from '../../shared/config/schema-terms.ts'
+import type { CollectorConfig } from '../../shared/config/types.ts'
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
 import { generateSigner } from '../../shared/crypto/sign.ts'
 import type { LinkTls } from './agent-double.ts'
@@ -36,7 +40,8 @@ export function createCollectorFolder() {
     agents: [
       { agent: 'bench-1', public_key_file: 'bench-1.pub.pem', programs: ['demo'] },
       { agent: 'rack-2', public_key_file: 'rack-2.pub.pem', programs: ['demo'] },
-    ],
+    ] as CollectorConfig['agents'],
+    alarms: defaultAlarms(),
     operators: [],
     governance: { require_approval: true, approvals_required: 1, approvers: [] },
     verify_workers: 1,
@@ -57,4 +62,10 @@ export function createCollectorFolder() {
     return { ca: ca.certPem, cert: certPem, key: keyPem }
   }
   return { folder, ca, otherCa, receipts, bench, rack, config, certificateOf }
+}
+
+/** `alarms` of a collector whose file says nothing of them. */
+export function defaultAlarms(): CollectorAlarmsConfig {
+  return checkYaml('alarms', new TextEncoder().encode('{}'), CollectorAlarmsSchema as unknown as Schema)
+    .value as CollectorAlarmsConfig
 }

@@ -11,7 +11,11 @@ type Operation = {
   responses: Record<string, { content?: Record<string, { schema: object }> }>
   parameters: { name: string; in: string }[]
 }
-type Document = { openapi: string; paths: Record<string, { get: Operation }>; components: { schemas: Fields } }
+type Document = {
+  openapi: string
+  paths: Record<string, Readonly<Record<'get' | 'post', Operation>>>
+  components: { schemas: Fields }
+}
 
 t.test('every route of the operators is in the document, with what it takes and what it answers', async (t) => {
   const served: string[] = []
@@ -20,7 +24,7 @@ t.test('every route of the operators is in the document, with what it takes and 
   const inject = (url: string) => app.inject({ url, headers: { host: 'localhost' } })
   const document = (await inject('/openapi.json')).json() as Document
   t.match(document, { openapi: '3.1.0' })
-  // Fastify draws its tree of routes; a leaf that takes GET is a route, whatever we believe to have registered.
+  // Fastify draws its tree of routes; a leaf that takes GET or POST is a route, whatever we believe to have registered.
   const above: string[] = []
   for (const line of app.printRoutes({ commonPrefix: false }).split('\n')) {
     const found = /^([│ ]*)[├└]── ([^ ]*)(?: \((.*)\))?$/.exec(line)
@@ -28,13 +32,13 @@ t.test('every route of the operators is in the document, with what it takes and 
     const depth = found[1]!.length / 4
     above.length = depth
     above.push(found[2]!)
-    if (found[3]?.includes('GET')) served.push(above.join(''))
+    if (/GET|POST/.test(found[3] ?? '')) served.push(above.join(''))
   }
   const shown = served.filter((url) => !url.includes('*')).map((url) => url.replace(/:([a-z]+)/g, '{$1}'))
   t.same(Object.keys(document.paths).sort(), [...new Set(shown)].filter((url) => url !== '/').sort())
   t.ok(shown.length >= 9, shown.join(' '))
-  for (const [path, { get }] of Object.entries(document.paths)) {
-    const inPath = get.parameters.filter((p) => p.in === 'path').map((p) => `{${p.name}}`)
+  for (const [path, { get, post }] of Object.entries(document.paths)) {
+    const inPath = (get ?? post).parameters.filter((p) => p.in === 'path').map((p) => `{${p.name}}`)
     t.same(path.match(/\{[a-z]+\}/g) ?? [], inPath, path)
   }
   await app.close()

@@ -194,6 +194,7 @@ function sessionOverNothing() {
   }
   const session = createSession({
     id: 's',
+    certificateUntilUs: null,
     certified: 'bench-1',
     enrolled: { agent: 'bench-1', deployment: 'demo', spki: digest(3), programs: ['demo'] },
     socket: {
@@ -214,7 +215,7 @@ function sessionOverNothing() {
     signDownlink: () => new Uint8Array(1),
     baselines: { session: () => ({ heard() {}, answered: () => false }) },
     opened: async () => {},
-    ingest: { offer: () => new Promise((done) => settle.push(done)), drained: async () => {} },
+    ingest: { offer: () => new Promise((done) => settle.push(done)), waitingUs: () => 0, drained: async () => {} },
   })
   const hello = () => session.receive(writeMessage(HELLO))
   const batch = (batchSeq: number, bytes = 1) =>

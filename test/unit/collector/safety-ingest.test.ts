@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { checkStore } from '../../../collector/fsck.ts'
-import { armsJson } from '../../../collector/http/safety-views.ts'
+import { armsJson, safetyJson } from '../../../collector/http/safety-views.ts'
 import { decisionDetailJson } from '../../../collector/http/views.ts'
-import { createSafetyFeed } from '../../../collector/safety-feed.ts'
+import { createStandingFeed } from '../../../collector/standing-feed.ts'
 import type { BatchDecision } from '../../../collector/store/batches.ts'
 import { DATABASE_FILE, openStores } from '../../../collector/store/open.ts'
 import { COLLECTOR_MIGRATIONS } from '../../../collector/store/schema.ts'
@@ -113,33 +113,29 @@ t.test('a row that says something else than what was signed is found', async (t)
   }
 })
 
-t.test(
-  'pages are told what stands once more while they listen, and nothing for what is no news of actions',
-  async (t) => {
-    const { stores, offer, told } = await collector(t)
-    for (const batch of batchesOf()) await offer(batch)
-    const published: Record<string, unknown>[] = []
-    let settle = (): void => {}
-    const page = {
-      clients: 1,
-      publish(message: Readonly<Record<string, unknown>>): void {
-        published.push(message)
-        settle()
-      },
-    }
-    const tell = createSafetyFeed({ stores, feed: page, clock, failed: (error) => t.fail(String(error)) })
-    const next = (): Promise<void> => new Promise((resolve) => (settle = resolve))
-    tell(told.filter(({ kind }) => kind !== 'safety'))
-    t.equal(published.length, 0)
-    const first = next()
-    tell(told)
-    tell(told)
-    await first
-    await next()
-    t.equal(published.length, 2, 'what came meanwhile is in the one after')
-    t.match(published[1], { type: 'safety', safety: { ...(await armsJson(stores, T0)), actions: { length: 2 } } })
-    page.clients = 0
-    tell(told)
-    t.equal(published.length, 2)
-  },
-)
+t.test('pages are told what stands once more while they listen', async (t) => {
+  const { stores, offer } = await collector(t)
+  for (const batch of batchesOf()) await offer(batch)
+  const published: Record<string, unknown>[] = []
+  let settle = (): void => {}
+  const page = {
+    clients: 1,
+    publish(message: Readonly<Record<string, unknown>>): void {
+      published.push(message)
+      settle()
+    },
+  }
+  const make = async () => ({ type: 'safety', safety: await safetyJson(stores, clock.nowUs()) })
+  const tell = createStandingFeed({ feed: page, make, failed: (error) => t.fail(String(error)) })
+  const next = (): Promise<void> => new Promise((resolve) => (settle = resolve))
+  const first = next()
+  tell()
+  tell()
+  await first
+  await next()
+  t.equal(published.length, 2, 'what came meanwhile is in the one after')
+  t.match(published[1], { type: 'safety', safety: { ...(await armsJson(stores, T0)), actions: { length: 2 } } })
+  page.clients = 0
+  tell()
+  t.equal(published.length, 2)
+})

@@ -261,6 +261,8 @@ t.test('a slice is asked for once, again when due, and when the agent comes back
     session: 's',
     version: '',
     epoch: 1,
+    rigs: [],
+    certificateUntilUs: null,
     askSlice: () => {
       asked += 1
     },
