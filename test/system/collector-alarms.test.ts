@@ -49,7 +49,7 @@ const hook = (path: string) => ({
 })
 const alarms = {
   ...config.alarms,
-  ...{ check_ms: 100, silent_ms: 1000, clear_ms: 200, group_agents_min: 3, group_window_ms: 600 },
+  ...{ check_ms: 100, silent_ms: 1500, clear_ms: 200, group_agents_min: 3, group_window_ms: 600 },
   ...{ certificate_warn_days: 0, certificate_critical_days: 0, targets: [hook('ops'), hook('boss')] },
   routes: [
     {
@@ -210,7 +210,9 @@ t.test(
     t.match(await ofSite(''), [{ id: 'bench-1:silent', state: 'ACKED', acked_by: 'ada' }])
     t.match(await getAlarms(), { counts: { unacked: 1 }, sites: [{}, { site: 'north', silent: RACKS }] })
     for (const agent of RACKS) running.set(agent, await runAgent(agent))
-    for (let tries = 0; tries < 40 && (await ofSite('north')).length > 1; tries += 1) await sleep(100)
+    const isOver = async (): Promise<boolean> =>
+      (await ofSite('north')).map(({ id, state }) => `${id} ${state}`).join() === 'silent RTN_UNACK'
+    for (let tries = 0; tries < 80 && !(await isOver()); tries += 1) await sleep(100)
     t.match(await ofSite('north'), [{ id: 'silent', state: 'RTN_UNACK' }])
   },
 )
