@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
+import { AlarmPanel, AutonomousBar } from './alarm-panel.tsx'
 import { Banner } from './banner.tsx'
 import { FleetWall } from './fleet-wall.tsx'
 import { Foot } from './foot.tsx'
@@ -43,6 +44,7 @@ export function App({ model, clock, link, onChange }: AppProps) {
         onHelp={() => setHelp(!help)}
       />
       {view.lost && <Lost view={view} />}
+      <AutonomousBar view={view} />
       <SafetyBar view={view} />
       {help && <Help />}
       <main>
@@ -51,6 +53,7 @@ export function App({ model, clock, link, onChange }: AppProps) {
         ) : (
           <>
             <FleetWall view={view} shown={shown} />
+            <AlarmPanel view={view} />
             <ActionsPanel view={view} />
           </>
         )}

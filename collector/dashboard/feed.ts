@@ -1,3 +1,4 @@
+import { parseAlarms } from './alarms.ts'
 import { parseBook } from './baselines.ts'
 import {
   type AgentRow,
@@ -70,6 +71,9 @@ export function absorb(model: PageModel, message: unknown, nowMs: number): boole
     case 'safety':
       model.safety = parseSafety(fields['safety']) ?? model.safety
       return true
+    case 'alarms':
+      model.alarms = parseAlarms(fields['alarms']) ?? model.alarms
+      return true
     case 'agent':
       absorbAgent(model, parseAgent(fieldsOf(fields['agent']) ?? fields, nowMs))
       return true
@@ -83,6 +87,7 @@ function absorbFleet(model: PageModel, fields: Readonly<Record<string, unknown>>
   model.label = textOf(fields['label']) || model.label
   model.book = parseBook(fields['baselines']) ?? model.book
   model.safety = parseSafety(fields['safety']) ?? model.safety
+  model.alarms = parseAlarms(fields['alarms']) ?? model.alarms
   for (const entry of listOf(fields['agents'], LIST_MAX)) {
     const agent = fieldsOf(entry)
     if (agent !== undefined) absorbAgent(model, parseAgent(agent, nowMs))

@@ -1,3 +1,4 @@
+import type { AlarmsJson } from './alarms.ts'
 import type { BookJson } from './baselines.ts'
 import { RIG_LOST_MS, RIG_STATES, type RigState } from './look.ts'
 import { worstRatio } from './margin.ts'
@@ -66,6 +67,8 @@ export type PageModel = {
   book: BookJson | null
   /** Armings, bypasses, safety alarms and actions; null from a collector that knows of none. */
   safety: SafetyJson | null
+  /** Open alarms, and who acts unseen; null from a collector that has none. */
+  alarms: AlarmsJson | null
   /** Messages of the collector that this page did not understand. */
   notUnderstood: number
 }
@@ -83,6 +86,7 @@ export function createPageModel(): PageModel {
     refusals: [],
     book: null,
     safety: null,
+    alarms: null,
     notUnderstood: 0,
   }
 }

@@ -3,6 +3,8 @@ import { join, resolve } from 'node:path'
 import { type Browser, chromium, type Locator, type Page } from 'playwright-core'
 import t from 'tap'
 import { actionStage } from '../dashboard/action-stage.ts'
+import { alarmsOf } from '../dashboard/alarm-sample.ts'
+import { alarmStage } from '../dashboard/alarm-stage.ts'
 import { type FakeCollector, startFakeCollector } from '../dashboard/fake-collector.ts'
 import {
   batchOf,
@@ -54,6 +56,7 @@ const fakeOptions = {
     refusals: [refusalOf('BATCH_GAP', `expected 9, got 11 ${HOSTILE}`, FAILED_AT_US)],
     baselines: bookOf(nowUs()),
     safety: safetyOf(nowUs()),
+    alarms: alarmsOf(nowUs()),
   }),
   pulse: () =>
     fleetVitals(nowUs())
@@ -382,6 +385,7 @@ t.test('the page in a browser', async (t) => {
     baselineStage(t, page, fake),
   )
   await t.test('who may act, and how far each action has come', (t) => actionStage(t, { page, fake, picture }))
+  await t.test('which alarms stand, at which site, and who acts unseen', (t) => alarmStage(t, { page, fake, picture }))
   await t.test('what comes from outside is text and unknown is never good', (t) => hostileStage(t, page, fake))
   await t.test('a lost connection is loud and ends by itself', async (t) => {
     fake = await lostStage(t, page, fake)
