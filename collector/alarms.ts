@@ -4,7 +4,7 @@ import type { Clock } from '../shared/lib/clock.ts'
 import type { AlarmChange } from '../shared/model/alarm.ts'
 import { alarmInput } from '../shared/model/alarms/order.ts'
 import { type AlarmEntry, definitionOf, entriesOf } from '../shared/model/alarms/state.ts'
-import { TWO_PERSON_ORDERS } from '../shared/model/order.ts'
+import { COLLECTOR, TWO_PERSON_ORDERS } from '../shared/model/order.ts'
 import { alarmOrder, isOfAlarm } from '../shared/protocol/alarm-order.ts'
 import { OrderDesk } from '../shared/protocol/order-desk.ts'
 import type { Micros } from '../shared/units.ts'
@@ -17,8 +17,6 @@ import { createSite, restoreSite, type SiteAlarms, siteAt, siteInput } from './c
 import type { CollectorEvents } from './events.ts'
 import type { AlarmLine, AlarmStore, StoredAlarm } from './store/alarms.ts'
 
-/** Name by which orders call the collector, in the place of an agent's. */
-export const COLLECTOR = 'collector'
 /** Lines of what happened that wait to be written; of more the oldest are lost, and a line says how many. */
 export const LINES_WAITING_MAX = 4096
 /** A write that takes longer does not keep notices back. */

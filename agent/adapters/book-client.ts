@@ -1,7 +1,6 @@
 import { encodeBundle } from '../../shared/codec/baseline-bundle.ts'
-import { ERRORS, type ErrorCode } from '../../shared/errors/catalog.ts'
-import { type ErrorContext, HbError } from '../../shared/errors/hb-error.ts'
-import type { Micros, Millis } from '../../shared/units.ts'
+import type { Micros } from '../../shared/units.ts'
+import { askerOf, sendSigned } from './collector-client.ts'
 
 /** Where the book of a collector stands: what the next statement of it must name. */
 export type BookPosition = Readonly<{ book: string; seq: number; prev: string; atUs: Micros; statements: number }>
@@ -17,18 +16,11 @@ export interface BookClient {
   fetchBundle(digest: string): Promise<Uint8Array>
 }
 
-const ANSWER_WITHIN_MS: Millis = 30_000
-const OCTETS = 'application/octet-stream'
-
 /** `url` is the address that operators open. Every call throws what the collector refused with, or COLLECTOR_UNREACHABLE. */
 export function createBookClient(url: string): BookClient {
-  const base = url.replace(/\/+$/, '')
-  const ask = (path: string, init: RequestInit = {}): Promise<Response> => asked(`${base}${path}`, init)
-  const say = async (path: string, bytes: Uint8Array): Promise<TakenStatement> => {
-    const body = new Blob([new Uint8Array(bytes)])
-    const answer = await ask(path, { method: 'POST', body, headers: { 'content-type': OCTETS } })
-    return (await answer.json()) as TakenStatement
-  }
+  const ask = askerOf(url)
+  const say = async (path: string, bytes: Uint8Array): Promise<TakenStatement> =>
+    (await sendSigned(ask, path, bytes)) as unknown as TakenStatement
   return {
     async fetchBook() {
       const { book, seq, prev, at_us: atUs, statements } = (await (await ask('/api/baselines')).json()) as Answer
@@ -45,17 +37,3 @@ export function createBookClient(url: string): BookClient {
 }
 
 type Answer = Omit<BookPosition, 'atUs'> & Readonly<{ at_us: Micros }>
-
-async function asked(url: string, init: RequestInit): Promise<Response> {
-  let answer: Response
-  try {
-    answer = await fetch(url, { ...init, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })
-  } catch (cause) {
-    throw new HbError('COLLECTOR_UNREACHABLE', { url }, { cause })
-  }
-  if (answer.ok) return answer
-  const said = (await answer.json().catch(() => ({}))) as { code?: string; context?: ErrorContext }
-  const code = said.code ?? ''
-  if (Object.hasOwn(ERRORS, code)) throw new HbError(code as ErrorCode, said.context ?? {})
-  throw new HbError('COLLECTOR_UNREACHABLE', { url, status: answer.status, code })
-}

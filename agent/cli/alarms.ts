@@ -7,28 +7,33 @@ import type { AlarmShown } from '../../shared/model/alarms/shown.ts'
 import { askAgent } from '../adapters/control-server.ts'
 import type { RigAlarmsShown } from '../pipeline/alarm-view.ts'
 import { glassBanner, glassesIn } from './break-glass.ts'
+import { collectorLines, fetchAlarms, siteMeant } from './collector-alarms.ts'
 import {
   fetchDesktop,
   giveOrder,
   type OrderFields,
-  type OrderOptions,
-  orderCommand,
+  type OrderPlace,
+  type PlacedOptions,
+  placeOptions,
   reportOrder,
   rigMeant,
+  signedOptions,
 } from './order-client.ts'
 
-type ListOptions = Readonly<{ state: string; rig?: string; all?: boolean; json?: boolean }>
-type SignedOptions = OrderOptions & Readonly<{ rig?: string }>
+type ListOptions = OrderPlace & Readonly<{ rig?: string; site?: string; all?: boolean; json?: boolean }>
+type SignedOptions = PlacedOptions & Readonly<{ rig?: string; site?: string }>
 type ShelveOptions = SignedOptions & Readonly<{ for: string; once?: boolean }>
 
 /** Adds `hb alarms list|ack|confirm|shelve|unshelve|out|in`. */
 export function alarmsCommands(program: Command): void {
   const alarms = program.command('alarms').description('alarms: what needs a response of people, and what they did')
-  alarms
-    .command('list')
-    .description('alarms of the rigs that are not normal, what they ask for, and how much they ask of people')
-    .requiredOption('--state <dir>', 'state folder of the agent')
+  placeOptions(
+    alarms
+      .command('list')
+      .description('alarms that are not normal, what they ask for, and how much those of rigs ask of people'),
+  )
     .option('--rig <id>', 'of one rig')
+    .option('--site <id>', 'of one site of a collector')
     .option('--all', 'those that are normal too')
     .option('--json', 'one JSON object, with rates, the flood and the newest changes')
     .action(list)
@@ -58,7 +63,10 @@ export function alarmsCommands(program: Command): void {
 }
 
 function signed(parent: Command, name: string, description: string): Command {
-  return orderCommand(parent, name, description).argument('<alarm>', 'id of the alarm')
+  return signedOptions(placeOptions(parent.command(name).description(description)))
+    .argument('<alarm>', 'id of the alarm')
+    .option('--rig <id>', 'rig; may be left out when there is only one')
+    .option('--site <id>', 'site at a collector; may be left out when only one has such an alarm')
 }
 
 function seen(parent: Command, name: string, description: string): Command {
@@ -76,12 +84,27 @@ async function shelve(id: string, what: string, options: ShelveOptions): Promise
 }
 
 async function order(options: SignedOptions, fields: Omit<OrderFields, 'rig'>, done: string): Promise<void> {
-  const rig = rigMeant(await fetchDesktop(options.state), options.rig)
+  const { collector, state, site } = options
+  const rig =
+    collector === undefined
+      ? rigMeant(await fetchDesktop(stateOf(state)), options.rig)
+      : siteMeant(await fetchAlarms(collector), fields.subject ?? '', site)
   reportOrder(options.json, await giveOrder(options, { ...fields, rig }), done)
 }
 
+/** @throws HbError USAGE without one */
+function stateOf(state: string | undefined): string {
+  if (state === undefined) throw new HbError('USAGE', { found: 'no place', expected: '--state DIR or --collector URL' })
+  return state
+}
+
 async function list(options: ListOptions): Promise<void> {
-  const { rigs } = (await askAgent(options.state, '/alarms')) as unknown as { rigs: readonly RigAlarmsShown[] }
+  if (options.collector !== undefined && options.state === undefined) {
+    const alarms = await fetchAlarms(options.collector)
+    printResult(options.json, alarms, collectorLines(alarms, options.site))
+    return
+  }
+  const { rigs } = (await askAgent(stateOf(options.state), '/alarms')) as unknown as { rigs: readonly RigAlarmsShown[] }
   const known = rigs.map(({ rig }) => rig)
   if (options.rig !== undefined && !known.includes(options.rig))
     throw new HbError('USAGE', {
@@ -92,7 +115,7 @@ async function list(options: ListOptions): Promise<void> {
   const shown = rigs
     .filter(({ rig }) => options.rig === undefined || rig === options.rig)
     .map((of) => ({ ...of, alarms: of.alarms.filter(({ state }) => options.all === true || state !== 'NORMAL') }))
-  const glasses = await glassesIn(options.state)
+  const glasses = await glassesIn(stateOf(options.state))
   printResult(options.json, { rigs: shown, break_glass: glasses }, [...glassBanner(glasses), ...shown.flatMap(linesOf)])
 }
 

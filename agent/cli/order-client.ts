@@ -6,8 +6,10 @@ import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, utc } from '../../shared/lib/command-output.ts'
 import type { OrderKind } from '../../shared/model/order.ts'
 import { PERSONS_NOTE } from '../../shared/model/order.ts'
+import { askerOf, sendSigned } from '../adapters/collector-client.ts'
 import { askAgent } from '../adapters/control-server.ts'
 import type { GlassShown } from '../pipeline/glass-view.ts'
+import { deskOf, fetchAlarms } from './collector-alarms.ts'
 
 /** Options of every command that orders something of a running agent. */
 export type OrderOptions = Readonly<{ state: string; key: string; reason: string; json?: boolean }>
@@ -19,14 +21,32 @@ export function orderCommand(
   description: string,
   options: CommandOptions = {},
 ): Command {
-  return parent
-    .command(name, options)
-    .description(description)
-    .requiredOption('--state <dir>', 'state folder of the agent')
+  return signedOptions(
+    parent
+      .command(name, options)
+      .description(description)
+      .requiredOption('--state <dir>', 'state folder of the agent')
+      .option('--rig <id>', 'rig; may be left out when there is only one'),
+  )
+}
+
+/** Options of what somebody signs. */
+export function signedOptions(command: Command): Command {
+  return command
     .requiredOption('--key <file>', 'private key of the person who orders it')
     .requiredOption('--reason <text>', 'why')
-    .option('--rig <id>', 'rig; may be left out when there is only one')
     .option('--json', 'one JSON object')
+}
+
+/** Where an order goes: to a running agent by its state folder, or to a collector by its address. */
+export type OrderPlace = Readonly<{ state?: string; collector?: string }>
+export type PlacedOptions = Omit<OrderOptions, 'state'> & OrderPlace
+
+/** Options of a command that works on either. */
+export function placeOptions(command: Command): Command {
+  return command
+    .option('--state <dir>', 'state folder of the agent')
+    .option('--collector <url>', 'address that operators of the collector open, instead of `--state`')
 }
 
 /** What an agent shows to a person who is about to sign. */
@@ -85,20 +105,32 @@ export async function fetchDesktop(state: string): Promise<Desktop> {
   return (await askAgent(state, '/orders')) as unknown as Desktop
 }
 
-/** Signs an order for the agent as it runs now, and hands it in. @throws HbError KEY_…, AGENT_NOT_RUNNING, ORDER_REFUSED, … */
-export async function giveOrder(options: OrderOptions, fields: OrderFields): Promise<Record<string, unknown>> {
+/** What a place that takes orders says of itself. */
+type Desk = Pick<Desktop, 'deployment' | 'agent' | 'boot' | 'waiting'>
+
+/** @throws HbError USAGE unless exactly one place is named */
+export async function fetchDesk({ state, collector }: OrderPlace): Promise<Desk> {
+  if ((state === undefined) === (collector === undefined))
+    throw new HbError('USAGE', { option: '--state, --collector', expected: 'one of them' })
+  return collector === undefined ? fetchDesktop(state!) : deskOf(await fetchAlarms(collector))
+}
+
+/** Signs an order for the place as it runs now, and hands it in. @throws HbError KEY_…, AGENT_NOT_RUNNING, ORDER_REFUSED, … */
+export async function giveOrder(options: PlacedOptions, fields: OrderFields): Promise<Record<string, unknown>> {
   if (options.reason.trim() === '')
     throw new HbError('USAGE', { option: '--reason', found: 'blanks', expected: 'a reason' })
   const signer = loadSigner(options.key)
-  const { deployment, agent, boot } = await fetchDesktop(options.state)
+  const { deployment, agent, boot } = await fetchDesk(options)
   const { kind, rig, subject = '', value = '', config = '', untilUs = 0 } = fields
   const atUs = systemClock().nowUs()
   const draft = { kind, deployment, agent, boot, rig, subject, value, config, reason: options.reason, atUs, untilUs }
-  return askAgent(options.state, '/orders', { order: Buffer.from(signOrder(draft, signer)).toString('base64') })
+  const signed = signOrder(draft, signer)
+  if (options.collector !== undefined) return sendSigned(askerOf(options.collector), '/api/alarm-orders', signed)
+  return askAgent(options.state!, '/orders', { order: Buffer.from(signed).toString('base64') })
 }
 
 /** The one waiting order that the beginning of its id names. @throws HbError ORDER_REFUSED */
-export function waitingOrder({ waiting }: Desktop, text: string): WaitingOrder {
+export function waitingOrder({ waiting }: Pick<Desktop, 'waiting'>, text: string): WaitingOrder {
   const found = waiting.filter(({ order }) => order.startsWith(text.toLowerCase()))
   if (text.length < ID_CHARS_MIN || found.length !== 1)
     throw new HbError('ORDER_REFUSED', {

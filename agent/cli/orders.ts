@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { PERSONS_NOTE } from '../../shared/model/order.ts'
 import { glassBanner, glassesOf } from './break-glass.ts'
-import { type Desktop, fetchDesktop, giveOrder, type OrderOptions, reportOrder, waitingOrder } from './order-client.ts'
+import { fetchDesk, fetchDesktop, giveOrder, type PlacedOptions, reportOrder, waitingOrder } from './order-client.ts'
 
 /** Adds `hb orders list|confirm`. */
 export function ordersCommands(program: Command): void {
@@ -17,7 +17,8 @@ export function ordersCommands(program: Command): void {
     .command('confirm')
     .description('confirm an order of somebody else, exactly as it is shown; it is carried out at once')
     .argument('<order>', 'id of the order, or its beginning')
-    .requiredOption('--state <dir>', 'state folder of the agent')
+    .option('--state <dir>', 'state folder of the agent')
+    .option('--collector <url>', 'address that operators of the collector open, instead of `--state`')
     .requiredOption('--key <file>', 'private key of the person who confirms')
     .requiredOption('--reason <text>', 'why')
     .option('--json', 'one JSON object')
@@ -40,9 +41,8 @@ async function list(options: Readonly<{ state: string; json?: boolean }>): Promi
   ])
 }
 
-async function confirm(text: string, options: OrderOptions): Promise<void> {
-  const desktop: Desktop = await fetchDesktop(options.state)
-  const { order, kind, rig, config } = waitingOrder(desktop, text)
+async function confirm(text: string, options: PlacedOptions): Promise<void> {
+  const { order, kind, rig, config } = waitingOrder(await fetchDesk(options), text)
   const answer = await giveOrder(options, { kind: 'confirm', rig, subject: order, config })
   reportOrder(options.json, answer, `${kind} of ${rig} is confirmed and carried out`)
 }

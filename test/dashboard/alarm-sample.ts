@@ -22,51 +22,13 @@ function alarm(id: string, nowUs: number, change: object = {}) {
 
 /** A switch that is down, alarms in every state, and an agent that acts unseen. */
 export function alarmsOf(nowUs: number): Record<string, unknown> {
-  const held = { state: 'SUPPRESSED', suppressed_by: 'under:silent' }
-  const warning = { severity: 'WARNING', level: 'WARNING', seen: '1/WARNING' }
   return {
     now_us: nowUs,
     boot: '00'.repeat(16),
     deployment: 'bench',
     operators: ['ada'],
     counts: { open: 9, unacked: 3, critical: 5 },
-    sites: [
-      {
-        ...{ site: '', agents: 2, silent: [], alarms_more: 0 },
-        alarms: [
-          alarm('rack-1:silent', nowUs, { state: 'ACKED', acked_by: 'ada', occurrence: 3 }),
-          alarm('bench-1:clock', nowUs, { ...warning, title: 'the clock of bench-1 is not ours', text: HOSTILE }),
-          alarm('bench-1:backlog', nowUs, {
-            ...warning,
-            state: 'RTN_UNACK',
-            level: null,
-            title: 'decisions wait at bench-1',
-          }),
-          alarm('bench-1:certificate', nowUs, {
-            ...warning,
-            state: 'SHELVED',
-            title: 'the certificate of bench-1 ends',
-            shelf: {
-              by: 'ada',
-              reason: 'the new one is on its way',
-              until_us: nowUs + 60 * MINUTE_US,
-              one_shot: false,
-            },
-          }),
-          alarm('bench-1:quorum', nowUs, { severity: 'APOCALYPTIC', title: 'data of rigs of bench-1 are lost' }),
-        ],
-      },
-      {
-        ...{ site: 'north', agents: 6, silent: ['north-1', 'north-2', 'north-3'], alarms_more: 0 },
-        alarms: [
-          alarm('silent', nowUs, {
-            title: 'agents of north fell silent together',
-            text: '3 of 6 agents: north-1, north-2, north-3',
-          }),
-          ...['north-1', 'north-2', 'north-3'].map((agent) => alarm(`${agent}:silent`, nowUs, held)),
-        ],
-      },
-    ],
+    sites: sitesOf(nowUs),
     of_agents: [
       {
         ...{ agent: 'bench-1', program: 'demo', rig: 'water-loop', alarm: 'budget-exhausted', severity: 'CRITICAL' },
@@ -97,4 +59,46 @@ export function alarmsOf(nowUs: number): Record<string, unknown> {
     waiting: [],
     note: 'keys distinct, persons unproven',
   }
+}
+
+function sitesOf(nowUs: number): Record<string, unknown>[] {
+  const held = { state: 'SUPPRESSED', suppressed_by: 'under:silent' }
+  const warning = { severity: 'WARNING', level: 'WARNING', seen: '1/WARNING' }
+  return [
+    {
+      ...{ site: '', agents: 2, silent: [], alarms_more: 0 },
+      alarms: [
+        alarm('rack-1:silent', nowUs, { state: 'ACKED', acked_by: 'ada', occurrence: 3 }),
+        alarm('bench-1:clock', nowUs, { ...warning, title: 'the clock of bench-1 is not ours', text: HOSTILE }),
+        alarm('bench-1:backlog', nowUs, {
+          ...warning,
+          state: 'RTN_UNACK',
+          level: null,
+          title: 'decisions wait at bench-1',
+        }),
+        alarm('bench-1:certificate', nowUs, {
+          ...warning,
+          state: 'SHELVED',
+          title: 'the certificate of bench-1 ends',
+          shelf: {
+            by: 'ada',
+            reason: 'the new one is on its way',
+            until_us: nowUs + 60 * MINUTE_US,
+            one_shot: false,
+          },
+        }),
+        alarm('bench-1:quorum', nowUs, { severity: 'APOCALYPTIC', title: 'data of rigs of bench-1 are lost' }),
+      ],
+    },
+    {
+      ...{ site: 'north', agents: 6, silent: ['north-1', 'north-2', 'north-3'], alarms_more: 0 },
+      alarms: [
+        alarm('silent', nowUs, {
+          title: 'agents of north fell silent together',
+          text: '3 of 6 agents: north-1, north-2, north-3',
+        }),
+        ...['north-1', 'north-2', 'north-3'].map((agent) => alarm(`${agent}:silent`, nowUs, held)),
+      ],
+    },
+  ]
 }

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import sqlite3 from 'sqlite3'
 import t from 'tap'
 import { type Collector, createCollector } from '../../collector/compose.ts'
+import { runHb } from '../../scripts/demo/processes.ts'
 import { type OrderDraft, signOrder } from '../../shared/codec/order.ts'
 import { defaultQualityPolicy } from '../../shared/config/quality-policy.ts'
 import { generateSigner, readPublicKey, type Signer } from '../../shared/crypto/sign.ts'
@@ -16,6 +17,7 @@ import { startNoticeServer } from '../support/notice-server.ts'
 
 const { folder, config, certificateOf } = createCollectorFolder()
 const ada = generateSigner()
+writeFileSync(join(folder, 'ada.key'), ada.privatePem, { mode: 0o600 })
 const RACKS = ['rack-1', 'rack-3', 'rack-4'] as const
 const signers = new Map<string, Signer>()
 for (const agent of ['bench-1', ...RACKS]) {
@@ -104,6 +106,9 @@ function vitalsOf(rig: string) {
   return { rig, wall_us: Date.now() * 1000, outbox: { batches: 0, bytes: 0, oldest_us: null }, channels }
 }
 
+const hb = (command: string, ...rest: readonly string[]): Promise<string> =>
+  runHb(['alarms', command, ...rest, '--collector', url('/')], folder)
+
 type Shown = Readonly<{
   id: string
   state: string
@@ -179,7 +184,13 @@ t.test(
       body: { context: { reasons: 'occurrence_moved_on' } },
     })
     t.match(await order({ ...seen, agent: 'bench-1' }), { status: 422, body: { context: { reason: 'other_agent' } } })
-    t.match(await order(seen), { status: 200, body: { state: 'done', by: ['ada'] } })
+    const listed = await hb('list')
+    t.match(listed, /-\s+bench-1:silent\s+1\/CRITICAL\s+UNACK .*nothing is heard of bench-1/)
+    const signed = ['--key', 'ada.key', '--reason', 'looked at it']
+    t.match(
+      await hb('ack', seen.subject, seen.value, ...signed),
+      /bench-1:silent is acknowledged\n\(keys distinct, persons/,
+    )
     t.match(await order(seen), { status: 409, body: { context: { reasons: 'nothing_to_ack' } } })
     t.match(await ofSite(''), [{ id: 'bench-1:silent', state: 'ACKED', acked_by: 'ada' }])
     const { lines } = (await (await fetch(url('/api/alarm-history?limit=9'))).json()) as { lines: { kind: string }[] }
