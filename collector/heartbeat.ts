@@ -51,7 +51,7 @@ export class Heartbeat {
 
   private async beat(): Promise<void> {
     if (this.beating) {
-      this.note('withheld', 'the proof before this beat does not come to its end')
+      this.note('withheld', 'the beat before this one does not come to its end')
       return
     }
     this.beating = true
