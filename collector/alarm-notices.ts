@@ -20,8 +20,8 @@ export type AlarmNoticesOptions = Readonly<{
   clock: Pick<Clock, 'monotonicUs'>
   /** What a notice is about, as it is now. */
   about(due: DueNotice): Readonly<{ entry: AlarmEntry; definition: AlarmDefinition | null }> | null
-  /** It was taken: must be remembered. Never rejects. */
-  told(due: DueNotice): Promise<void>
+  /** It was taken: must be remembered. */
+  told(due: DueNotice): void
   /** A target began to fail, or takes notices again. */
   changed(facts: Readonly<{ target: string; failing: boolean; problems: string }>): void
 }>
@@ -98,7 +98,7 @@ export class AlarmNotices {
       lane.told += 1
       lane.waiting -= 1
       this.tried.delete(first.key)
-      await this.options.told(first)
+      this.options.told(first)
     } else {
       lane.failed += 1
       this.putOff(first.key)

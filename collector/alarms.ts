@@ -1,5 +1,5 @@
 import type { Trust } from '../shared/config/operators.ts'
-import { HbError, isHbError } from '../shared/errors/hb-error.ts'
+import { HbError } from '../shared/errors/hb-error.ts'
 import type { Clock } from '../shared/lib/clock.ts'
 import type { AlarmChange } from '../shared/model/alarm.ts'
 import { alarmInput } from '../shared/model/alarms/order.ts'
@@ -15,7 +15,7 @@ import { type DueNotice, dueNotices } from './core/alarms/notices.ts'
 import type { AlarmLimits, AlarmRoute, Site } from './core/alarms/settings.ts'
 import { createSite, restoreSite, type SiteAlarms, siteAt, siteInput } from './core/alarms/site.ts'
 import type { CollectorEvents } from './events.ts'
-import type { AlarmLine, AlarmStore, StoredAlarm } from './store/alarms.ts'
+import type { AlarmLine, AlarmStore, StoredAlarm, StoredNotice, StoredSite } from './store/alarms.ts'
 
 /** Lines of what happened that wait to be written; of more the oldest are lost, and a line says how many. */
 export const LINES_WAITING_MAX = 4096
@@ -66,11 +66,16 @@ export class CollectorAlarms {
   rounds = 0
   private readonly desk: OrderDesk
   private readonly told = new Set<string>()
+  /** The same by alarm. */
+  private readonly toldOf = new Map<string, readonly string[]>()
   private readonly entries = new Map<string, Readonly<{ alarms: SiteAlarms; entry: AlarmEntry }>>()
   private readonly dirty = new Set<string>()
   private readonly dirtySites = new Set<string>()
   private readonly over = new Map<string, Readonly<{ site: string; id: string }>>()
   private readonly gone: { site: string; id: string }[] = []
+  /** Highest number of sites that are no more. */
+  private readonly goneSites = new Map<string, number>()
+  private toldUnwritten: StoredNotice[] = []
   private lines: AlarmLine[] = []
   private linesLost = 0
   private unheard = ''
@@ -103,7 +108,7 @@ export class CollectorAlarms {
   static async open(options: CollectorAlarmsOptions): Promise<CollectorAlarms> {
     const alarms = new CollectorAlarms(options)
     const { sites, alarms: kept, told } = await options.store.load()
-    for (const key of told) alarms.told.add(key)
+    for (const one of told) alarms.noteTold(one)
     const known = new Set(options.sites.map(({ site }) => site))
     for (const site of alarms.sites) {
       const name = site.site.site
@@ -217,9 +222,12 @@ export class CollectorAlarms {
       const key = keyOf(site, id)
       if (id !== '' && kind !== 'refused') this.dirty.add(key)
       if (kind === 'acked') this.ackedBy.set(key, text.replace(/^by /, ''))
-      if (announce) this.ackedBy.delete(key)
-      if (kind === 'acked' || to === 'NORMAL') this.over.set(key, { site, id })
-      else this.over.delete(key)
+      if (announce) {
+        this.ackedBy.delete(key)
+        this.forgetTold(key)
+      }
+      // What was told of it before will not be asked for again.
+      if (announce || kind === 'acked' || to === 'NORMAL') this.over.set(key, { site, id })
       this.options.events.alarm({ kind, site, alarm: id, occurrence, severity, to, announce, text })
       this.line({ timeUs: nowUs, site, id, kind, occurrence, severity, text, statement })
     }
@@ -235,6 +243,8 @@ export class CollectorAlarms {
   private withdraw(site: string, entry: AlarmEntry): void {
     const { id, occurrence, severity } = entry
     this.gone.push({ site, id })
+    this.goneSites.set(site, Math.max(this.goneSites.get(site) ?? 0, occurrence))
+    this.dirtySites.add(site)
     const text = 'no longer defined'
     const bare = { kind: 'withdrawn', site, occurrence, severity, text } as const
     this.options.events.alarm({ ...bare, alarm: id, to: 'NORMAL', announce: severity !== null })
@@ -254,13 +264,14 @@ export class CollectorAlarms {
     if (this.writing !== null) return
     const { clock } = this.options
     const monoUs = clock.monotonicUs()
-    const isIdle = this.dirty.size + this.dirtySites.size + this.gone.length + this.lines.length + this.over.size === 0
+    const { dirty, dirtySites, gone, lines, over, toldUnwritten } = this
+    const isIdle = dirty.size + dirtySites.size + gone.length + lines.length + over.size + toldUnwritten.length === 0
     if (isIdle && this.writtenUs >= 0 && monoUs - this.writtenUs < PULSE_US) return
     this.writingSinceUs = monoUs
     this.writing = (isIdle ? this.options.store.pulse(clock.nowUs()) : this.write())
       .then(
         () => this.outcome(''),
-        (error: unknown) => this.outcome(isHbError(error) ? error.message : String(error)),
+        (error: unknown) => this.outcome((error as Error).message),
       )
       .finally(() => {
         this.writtenUs = clock.monotonicUs()
@@ -279,31 +290,31 @@ export class CollectorAlarms {
     const keys = [...this.dirty]
     this.writingKeys = new Set(keys)
     const sites = [...this.dirtySites]
-    const { lines, linesLost } = this
+    const { lines, linesLost, toldUnwritten: told } = this
     const gone = this.gone.splice(0)
     const over = [...this.over]
     this.dirty.clear()
     this.dirtySites.clear()
     this.over.clear()
+    this.toldUnwritten = []
     this.lines = []
     this.linesLost = 0
     try {
       await this.options.store.write({
-        sites: this.sites
-          .filter((one) => sites.includes(one.site.site))
-          .map(({ site, state, group }) => ({ site: site.site, forgotten: state.forgotten, members: group.members })),
+        sites: sites.map((site) => this.storedSite(site)),
+        told,
         alarms: keys.flatMap((key) => this.storedAlarm(key)),
         gone,
         over: over.map(([, one]) => one),
         lines: linesLost === 0 ? lines : [...lines, lostLine(linesLost, this.timeUs())],
       })
-      for (const [, one] of over) this.forgetTold(one)
     } catch (error) {
       // All of it is still to be written; what came meanwhile is newer.
       for (const key of keys) this.dirty.add(key)
       for (const site of sites) this.dirtySites.add(site)
       for (const [key, one] of over) if (!this.over.has(key)) this.over.set(key, one)
       this.gone.unshift(...gone)
+      this.toldUnwritten.unshift(...told.filter(({ key }) => this.told.has(key)))
       this.linesLost += linesLost
       const later = this.lines
       this.lines = []
@@ -312,15 +323,28 @@ export class CollectorAlarms {
     }
   }
 
+  private storedSite(name: string): StoredSite {
+    const found = this.sites.find(({ site }) => site.site === name)
+    if (found === undefined) return { site: name, forgotten: this.goneSites.get(name) ?? 0, members: [] }
+    return { site: name, forgotten: found.state.forgotten, members: found.group.members }
+  }
+
   private storedAlarm(key: string): StoredAlarm[] {
     const found = this.entries.get(key)
     if (found === undefined) return []
     return [{ site: found.alarms.site.site, entry: found.entry, ackedBy: this.ackedBy.get(key) ?? null }]
   }
 
-  private forgetTold({ site, id }: Readonly<{ site: string; id: string }>): void {
-    const prefix = `alarm:${site}/${id}/`
-    for (const key of this.told) if (key.startsWith(prefix)) this.told.delete(key)
+  private forgetTold(alarm: string): void {
+    for (const key of this.toldOf.get(alarm) ?? []) this.told.delete(key)
+    this.toldOf.delete(alarm)
+    this.toldUnwritten = this.toldUnwritten.filter(({ site, id }) => keyOf(site, id) !== alarm)
+  }
+
+  private noteTold({ key, site, id }: Pick<StoredNotice, 'key' | 'site' | 'id'>): void {
+    const alarm = keyOf(site, id)
+    this.told.add(key)
+    this.toldOf.set(alarm, [...(this.toldOf.get(alarm) ?? []), key])
   }
 
   /** Hands over what is due. What is not written yet waits for that, unless nothing can be written: people come first then. */
@@ -339,14 +363,11 @@ export class CollectorAlarms {
     return { entry, definition: definitionOf(alarms.state, alarms.definitions, entry) }
   }
 
-  private async wasTold({ key, site, id }: DueNotice): Promise<void> {
-    this.told.add(key)
-    try {
-      await this.options.store.told({ key, site, id, nowUs: this.options.clock.nowUs() })
-    } catch (error) {
-      // After a restart it is told again, under the same key.
-      this.outcome(isHbError(error) ? error.message : String(error))
-    }
+  /** If this process ends before that is written, the next one tells it again, under the same key. */
+  private wasTold({ key, site, id }: DueNotice): void {
+    this.noteTold({ key, site, id })
+    this.toldUnwritten.push({ key, site, id, timeUs: this.options.clock.nowUs() })
+    this.writeSoon()
     this.options.changed()
   }
 }

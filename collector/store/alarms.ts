@@ -25,13 +25,17 @@ export type AlarmWrite = Readonly<{
   gone: readonly Readonly<{ site: string; id: string }>[]
   over: readonly Readonly<{ site: string; id: string }>[]
   lines: readonly AlarmLine[]
+  /** Notices that were taken. */
+  told: readonly StoredNotice[]
 }>
+
+export type StoredNotice = Readonly<{ key: string; site: string; id: string; timeUs: Micros }>
 
 export type KeptAlarms = Readonly<{
   sites: readonly StoredSite[]
   alarms: readonly StoredAlarm[]
-  /** Keys of notices that were taken. */
-  told: readonly string[]
+  /** Notices that were taken. */
+  told: readonly StoredNotice[]
 }>
 
 /** Lines of what happened that are kept; the oldest go. */
@@ -41,7 +45,6 @@ export const ALARM_LINES_MAX = 10_000
 export interface AlarmStore {
   load(): Promise<KeptAlarms>
   write(change: AlarmWrite): Promise<void>
-  told(notice: Readonly<{ key: string; site: string; id: string; nowUs: Micros }>): Promise<void>
   /** Newest first. */
   lines(limit: number): Promise<readonly AlarmLine[]>
   /** A real write, to know whether one is possible. */
@@ -58,7 +61,7 @@ export function createAlarmStore(db: Database): AlarmStore {
       const [sites, alarms, told] = await Promise.all([
         db.all('SELECT site, forgotten, members FROM collector_sites'),
         db.all('SELECT site, body, acked_by FROM collector_alarms'),
-        db.all('SELECT key FROM collector_notices'),
+        db.all('SELECT key, site, id, told_us FROM collector_notices'),
       ])
       return {
         sites: sites.map((row) => ({
@@ -71,19 +74,15 @@ export function createAlarmStore(db: Database): AlarmStore {
           entry: JSON.parse(row['body'] as string) as AlarmEntry,
           ackedBy: row['acked_by'] as string | null,
         })),
-        told: told.map((row) => row['key'] as string),
+        told: told.map((row) => ({
+          key: row['key'] as string,
+          site: row['site'] as string,
+          id: row['id'] as string,
+          timeUs: row['told_us'] as number,
+        })),
       }
     },
     write: (change) => db.write((tx) => writeAll(tx, change)),
-    told: ({ key, site, id, nowUs }) =>
-      db.write((tx) =>
-        tx.run('INSERT OR IGNORE INTO collector_notices (key, site, id, told_us) VALUES (?, ?, ?, ?)', [
-          key,
-          site,
-          id,
-          nowUs,
-        ]),
-      ),
     async lines(limit) {
       const rows = await db.all('SELECT * FROM collector_alarm_log ORDER BY number DESC LIMIT ?', [limit])
       return rows.map((row) => ({
@@ -107,7 +106,7 @@ export function createAlarmStore(db: Database): AlarmStore {
   }
 }
 
-async function writeAll(tx: SqlTransaction, { sites, alarms, gone, over, lines }: AlarmWrite): Promise<void> {
+async function writeAll(tx: SqlTransaction, { sites, alarms, gone, over, lines, told }: AlarmWrite): Promise<void> {
   const bySite = { table: 'collector_sites', columns: ['site', 'forgotten', 'members'], conflict: SITE }
   if (sites.length > 0)
     await tx.insert(
@@ -123,6 +122,12 @@ async function writeAll(tx: SqlTransaction, { sites, alarms, gone, over, lines }
   for (const { site, id } of gone) await tx.run('DELETE FROM collector_alarms WHERE site = ? AND id = ?', [site, id])
   for (const { site, id } of [...gone, ...over])
     await tx.run('DELETE FROM collector_notices WHERE site = ? AND id = ?', [site, id])
+  const columnsOfNotice = ['key', 'site', 'id', 'told_us']
+  if (told.length > 0)
+    await tx.insert(
+      { table: 'collector_notices', columns: columnsOfNotice, conflict: 'ON CONFLICT (key) DO NOTHING' },
+      told.map(({ key, site, id, timeUs }) => [key, site, id, timeUs]),
+    )
   if (lines.length === 0) return
   const columns = ['time_us', 'site', 'id', 'kind', 'occurrence', 'severity', 'text', 'statement']
   await tx.insert(

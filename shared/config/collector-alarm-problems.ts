@@ -31,11 +31,9 @@ export function collectorAlarmProblems(file: CheckedFile): Problem[] {
       'one without `sites` and `kinds` that takes CRITICAL',
       'put it last: the first route that fits counts',
     )
-  const { heartbeat } = alarms
-  if (heartbeat !== undefined && (heartbeat.url === undefined) === (heartbeat.url_file === undefined)) {
-    const found = heartbeat.url === undefined ? 'no address' : '`url` and `url_file`'
-    add(['heartbeat'], found, 'one of `url`, `url_file`')
-  }
+  const [hasUrl, hasFile] = ['url', 'url_file'].map((key) => file.has(['alarms', 'heartbeat', key]))
+  if (alarms.heartbeat !== undefined && hasUrl === hasFile)
+    add(['heartbeat'], hasUrl === true ? '`url` and `url_file`' : 'no address', 'one of `url`, `url_file`')
   return problems
 }
 

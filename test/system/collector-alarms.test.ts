@@ -11,7 +11,7 @@ import { defaultQualityPolicy } from '../../shared/config/quality-policy.ts'
 import { generateSigner, readPublicKey, type Signer } from '../../shared/crypto/sign.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { createLogger } from '../../shared/log/logger.ts'
-import { type AgentDouble, connectAgent, createBatchMaker } from '../support/agent-double.ts'
+import { type AgentDouble, connectAgent, createBatchMaker, type MadeBatch } from '../support/agent-double.ts'
 import { createCollectorFolder } from '../support/collector-folder.ts'
 import { startNoticeServer } from '../support/notice-server.ts'
 
@@ -77,6 +77,7 @@ async function startCollector(): Promise<void> {
 /** An agent that sends a batch a fifth of a second, and says how its rig is. */
 type Running = Readonly<{ stop(): void }>
 const makers = new Map<string, ReturnType<typeof createBatchMaker>>()
+const outboxes = new Map<string, MadeBatch[]>()
 
 async function runAgent(agent: string): Promise<Running> {
   const signer = signers.get(agent)!
@@ -84,11 +85,17 @@ async function runAgent(agent: string): Promise<Running> {
   const hello = { t: 'hello', v: 1, agent, deployment: 'demo', epoch: 1, spki: signer.spki } as const
   const rig = `loop-${agent}`
   double.send({ ...hello, boot_id: 'boot', version: '0.1.0', programs: ['demo'], rigs: [{ rig, program: 'demo' }] })
-  await double.next('resume')
+  const { batch_seq: through } = await double.next('resume')
   const make = makers.get(agent) ?? createBatchMaker({ signer, deployment: 'demo', agent })
   makers.set(agent, make)
+  // What was cut off on its way is sent again, as an outbox would.
+  const sent = outboxes.get(agent) ?? []
+  outboxes.set(agent, sent)
+  for (const batch of sent) if (batch.batchSeq > through) double.sendBatch(batch)
   const say = (): void => {
-    double.sendBatch(make({ rig }))
+    const batch = make({ rig })
+    sent.push(batch)
+    double.sendBatch(batch)
     double.send({ t: 'vitals', vitals: JSON.stringify(vitalsOf(rig)) })
   }
   say()

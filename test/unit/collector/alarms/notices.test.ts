@@ -84,7 +84,7 @@ function desk(perMinuteMax: number, tell: (notice: Notice) => boolean) {
   const notices = new AlarmNotices({
     ...{ targets: [{ target: 'ops', perMinuteMax, teller }], clock },
     about: () => ({ entry: entry!, definition: null }),
-    told: async ({ key }) => void told.add(key),
+    told: ({ key }) => void told.add(key),
     changed: ({ failing }) => changed.push(failing ? 'fails' : 'well'),
   })
   const offer = async (all: readonly DueNotice[], us = 0): Promise<void> => {
