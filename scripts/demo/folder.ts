@@ -80,6 +80,7 @@ data_dir: collector-data
 agents_listen: { host: 127.0.0.1, port: ${ports.agents} }
 tls: { ca_file: ca.pem, cert_file: collector.pem, key_file: collector.key }
 operators_listen: { host: 127.0.0.1, port: ${ports.operators} }
+alarms: { certificate_warn_days: 0, certificate_critical_days: 0 }
 agents:
 ${agents.map((a) => `  - { agent: ${a}, public_key_file: ${a}.sign.pub.pem, programs: [demo] }`).join('\n')}
 `,

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { collectorAlarmProblems } from '../../../shared/config/collector-alarm-problems.ts'
+import { ALARM_ROUTES_MAX, ALARM_TARGETS_MAX, ROUTE_STEPS_MAX } from '../../../shared/config/collector-alarm-schema.ts'
 import { checkYaml } from '../../../shared/config/document.ts'
 import { CollectorSchema } from '../../../shared/config/schema.ts'
 import type { Schema } from '../../../shared/config/schema-terms.ts'
@@ -58,6 +59,22 @@ t.test('what is said of alarms is whole, or refused with every mistake', async (
     ['heartbeat: { url: "http://a.example/x" }', ['alarms.heartbeat.url: "http://a.example/x"']],
   ]
   for (const [text, problems] of table) t.same(problemsOf(text), problems, text)
+})
+
+t.test('no more targets, routes and steps than there may be', async (t) => {
+  const many = (n: number, one: (k: number) => string): string => Array.from({ length: n }, (_, k) => one(k)).join(', ')
+  const targets = (n: number) =>
+    `targets: [${many(n, (k) => `{ target: ${k === 0 ? 'ops' : `t-${k}`}, channels: [{ type: log }] }`)}]`
+  const routes = (n: number) => `${TARGETS}, routes: [${many(n, () => ALL)}]`
+  const steps = (n: number) => `${TARGETS}, routes: [{ steps: [${many(n, (k) => `{ after_ms: ${k}, to: [ops] }`)}] }]`
+  for (const [text, max] of [
+    [targets, ALARM_TARGETS_MAX],
+    [routes, ALARM_ROUTES_MAX],
+    [steps, ROUTE_STEPS_MAX],
+  ] as const) {
+    t.same(problemsOf(text(max)), [])
+    t.equal(problemsOf(text(max + 1)).length, 1, `${max + 1}`)
+  }
 })
 
 t.test('all mistakes are told at once', async (t) => {
