@@ -42,7 +42,7 @@ export class AgentWatch {
   }
 
   /** The same fleet, with what comes to it noted. */
-  over(fleet: Fleet): Fleet {
+  over(fleet: Fleet, said: (vitals: RigVitals) => void = () => {}): Fleet {
     return {
       ...fleet,
       connected: (agent, link) => {
@@ -58,6 +58,7 @@ export class AgentWatch {
       heard: (vitals) => {
         fleet.heard(vitals)
         this.said(vitals)
+        said(vitals)
       },
     }
   }

@@ -8,6 +8,7 @@ import { COLLECTOR, TWO_PERSON_ORDERS } from '../shared/model/order.ts'
 import { alarmOrder, isOfAlarm } from '../shared/protocol/alarm-order.ts'
 import { OrderDesk } from '../shared/protocol/order-desk.ts'
 import type { Micros } from '../shared/units.ts'
+import { AgentAlarms } from './agent-alarms.ts'
 import type { AgentWatch } from './agent-watch.ts'
 import { AlarmNotices, type AlarmTarget } from './alarm-notices.ts'
 import type { AgentFacts } from './core/alarms/facts.ts'
@@ -15,6 +16,7 @@ import { type DueNotice, dueNotices } from './core/alarms/notices.ts'
 import type { AlarmLimits, AlarmRoute, Site } from './core/alarms/settings.ts'
 import { createSite, restoreSite, type SiteAlarms, siteAt, siteInput } from './core/alarms/site.ts'
 import type { CollectorEvents } from './events.ts'
+import type { RigVitals } from './fleet.ts'
 import type { AlarmLine, AlarmStore, StoredAlarm, StoredNotice, StoredSite } from './store/alarms.ts'
 
 /** Lines of what happened that wait to be written; of more the oldest are lost, and a line says how many. */
@@ -59,6 +61,8 @@ export class CollectorAlarms {
   readonly notices: AlarmNotices
   /** Who acknowledged an alarm last, by site and id. */
   readonly ackedBy = new Map<string, string>()
+  /** Alarms of rigs, as agents say them. */
+  ofAgents = new AgentAlarms([])
   /** Facts of the newest round. */
   facts: ReadonlyMap<string, AgentFacts> = new Map()
   /** When the newest round was through, monotonic; −1 before the first. */
@@ -107,7 +111,8 @@ export class CollectorAlarms {
   /** Goes on from what was kept. @throws HbError DATABASE_… */
   static async open(options: CollectorAlarmsOptions): Promise<CollectorAlarms> {
     const alarms = new CollectorAlarms(options)
-    const { sites, alarms: kept, told } = await options.store.load()
+    const { sites, alarms: kept, told, said } = await options.store.load()
+    alarms.ofAgents = new AgentAlarms(said)
     for (const one of told) alarms.noteTold(one)
     const known = new Set(options.sites.map(({ site }) => site))
     for (const site of alarms.sites) {
@@ -177,6 +182,11 @@ export class CollectorAlarms {
     await this.written()
     this.options.changed()
     return { ...bare, state: 'done', by: taken.by, untilUs: null }
+  }
+
+  /** An agent said how one of its rigs is. */
+  heard(vitals: RigVitals): void {
+    if (this.ofAgents.heard(vitals, this.options.clock.nowUs())) this.options.changed()
   }
 
   /** One look at everything. Never throws: a mistake of ours must not end the looking. */
@@ -265,7 +275,8 @@ export class CollectorAlarms {
     const { clock } = this.options
     const monoUs = clock.monotonicUs()
     const { dirty, dirtySites, gone, lines, over, toldUnwritten } = this
-    const isIdle = dirty.size + dirtySites.size + gone.length + lines.length + over.size + toldUnwritten.length === 0
+    const waiting = dirty.size + dirtySites.size + gone.length + lines.length + over.size + toldUnwritten.length
+    const isIdle = waiting === 0 && this.ofAgents.isWritten
     if (isIdle && this.writtenUs >= 0 && monoUs - this.writtenUs < PULSE_US) return
     this.writingSinceUs = monoUs
     this.writing = (isIdle ? this.options.store.pulse(clock.nowUs()) : this.write())
@@ -293,6 +304,7 @@ export class CollectorAlarms {
     const { lines, linesLost, toldUnwritten: told } = this
     const gone = this.gone.splice(0)
     const over = [...this.over]
+    const said = this.ofAgents.changes()
     this.dirty.clear()
     this.dirtySites.clear()
     this.over.clear()
@@ -303,6 +315,7 @@ export class CollectorAlarms {
       await this.options.store.write({
         sites: sites.map((site) => this.storedSite(site)),
         told,
+        said,
         alarms: keys.flatMap((key) => this.storedAlarm(key)),
         gone,
         over: over.map(([, one]) => one),
@@ -316,6 +329,7 @@ export class CollectorAlarms {
       this.gone.unshift(...gone)
       this.toldUnwritten.unshift(...told.filter(({ key }) => this.told.has(key)))
       this.linesLost += linesLost
+      this.ofAgents.again(said)
       const later = this.lines
       this.lines = []
       for (const line of [...lines, ...later]) this.line(line)

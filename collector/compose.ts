@@ -225,11 +225,11 @@ async function openParts({ settings, clock, options, events, signer, ways }: Ope
     },
     refused: refuser({ stores, feed, events, clock }),
   })
-  const fleet = watch.over(createFleet(clock))
   const alarming = await openAlarming({
     ...{ ...alarmFacts(settings), ways, stores, watch, ingest, clock, events },
     changed: () => alarmsChanged(),
   })
+  const fleet = watch.over(createFleet(clock), (vitals) => alarming.alarms.heard(vitals))
   alarmsChanged = createStandingFeed({
     feed,
     make: async () => ({ type: 'alarms', alarms: await alarmsJson(alarming, stores, clock.nowUs()) }),

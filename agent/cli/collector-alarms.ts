@@ -22,7 +22,9 @@ export type CollectorAlarmsShown = Readonly<{
     alarm: string
     severity: string
     text: string
+    state: string | null
     since_us: number
+    id: string | null
   }>[]
   autonomous: readonly Readonly<{ agent: string; rigs: readonly string[]; last_us: number | null; until_us: number }>[]
   targets: readonly Readonly<{ target: string; waiting: number; failing: string | null }>[]
@@ -87,8 +89,19 @@ export function collectorLines(alarms: CollectorAlarmsShown, site: string | unde
     ...(ofAgents.length === 0
       ? []
       : table([
-          ['AGENT', 'RIG', 'RAISED BY IT', 'SEVERITY', 'SINCE (UTC)', 'WHAT'],
-          ...ofAgents.map((a) => [a.agent, a.rig, a.alarm, a.severity, utc(a.since_us), a.text]),
+          ['AGENT', 'RIG', 'ALARM OF IT', 'SEVERITY', 'STATE', 'SIGNED', 'SINCE (UTC)', 'WHAT'],
+          ...ofAgents.map((a) => [
+            ...[
+              a.agent,
+              a.rig,
+              a.alarm,
+              a.severity,
+              a.state ?? '-',
+              a.id === null ? 'no' : a.id,
+              utc(a.since_us),
+              a.text,
+            ],
+          ]),
         ])),
   ]
 }

@@ -1,9 +1,19 @@
 import { toHex } from '../../shared/crypto/digest.ts'
 import { FIELD, MOMENTS_FIELDS } from '../../shared/math/moments.ts'
+import { severityRank } from '../../shared/model/alarm.ts'
+import { alarmShown } from '../../shared/model/alarms/shown.ts'
+import { entriesOf, isMasked, stateOf } from '../../shared/model/alarms/state.ts'
 import type { Decay } from '../../shared/model/baseline-decay.ts'
 import type { Decision, Finding } from '../../shared/model/decision.ts'
 import type { BaselineRole } from '../../shared/protocol/downlink.ts'
-import type { BandVitals, BaselineVitals, FindingJson, Vitals } from '../../shared/protocol/messages.ts'
+import {
+  type AlarmVitals,
+  type BandVitals,
+  type BaselineVitals,
+  type FindingJson,
+  VITAL_ALARMS_MAX,
+  type Vitals,
+} from '../../shared/protocol/messages.ts'
 import { missingOf } from '../core/accept.ts'
 import { kindAt } from '../core/decide.ts'
 import { bandOf } from '../core/detectors/bands.ts'
@@ -79,6 +89,7 @@ export function vitalsOf(
       rolling: baselineVitals(rolling, decision.timeUs, context.decay('rolling')),
     },
     event: eventVitals(rig),
+    alarms: alarmVitals(rig),
   }
 }
 
@@ -93,6 +104,20 @@ function baselineVitals(baseline: Baseline | null, timeUs: number, decay: Decay)
     age_us: Math.max(0, timeUs - baseline.toUs),
     inputs: baseline.about?.inputs ?? [],
   }
+}
+
+/** What is not hidden comes first, and of that the worst. */
+function alarmVitals({ safety, settings }: RigState): Vitals['alarms'] {
+  if (safety === null || settings.safety === undefined) return null
+  const { definitions } = settings.safety.alarms
+  return entriesOf(safety.alarms)
+    .filter((entry) => stateOf(entry) !== 'NORMAL')
+    .sort((a, b) => Number(isMasked(a)) - Number(isMasked(b)) || severityRank(b.severity) - severityRank(a.severity))
+    .slice(0, VITAL_ALARMS_MAX)
+    .map((entry): AlarmVitals => {
+      const { id, title, state, severity, occurrence, text, raised_us } = alarmShown(safety.alarms, definitions, entry)
+      return { id, title, state, severity, occurrence, text, raised_us }
+    })
 }
 
 function eventVitals(rig: RigState): Vitals['event'] {

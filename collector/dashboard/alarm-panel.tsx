@@ -137,14 +137,21 @@ const STATE_TEXTS: Readonly<Record<string, string>> = {
   UNACK: 'not acknowledged',
   RTN_UNACK: 'over, not acknowledged',
   LATCHED: 'over, to be confirmed',
+}
+
+/** At an agent alarms are acknowledged where it is. */
+const OF_AGENTS: Readonly<Record<string, string>> = {
+  ...STATE_TEXTS,
   RAISED: 'see the agent',
+  ACKED: 'acknowledged there',
 }
 
 /** The state in words; one that this page does not know stands as it came. */
-function stateText({ state, ackedBy, suppressedBy, shelf, outOfService }: AlarmJson): string {
+function stateText({ state, origin, signed, ackedBy, suppressedBy, shelf, outOfService }: AlarmJson): string {
   if (shelf !== null) return `shelved by ${shelf.by} until ${formatUtc(shelf.untilUs, 0)}: ${shelf.reason}`
   if (outOfService !== '') return `out of service: ${outOfService}`
   if (suppressedBy !== '') return 'told with its site'
+  if (origin === 'agent') return `${OF_AGENTS[state] ?? state}${signed ? '' : ' · last said, unsigned'}`
   if (state === 'ACKED') return `acknowledged by ${ackedBy || '?'}`
   return STATE_TEXTS[state] ?? state
 }

@@ -18,6 +18,8 @@ export type AlarmJson = Readonly<{
   shelf: Readonly<{ by: string; reason: string; untilUs: number | null }> | null
   outOfService: string
   response: string
+  /** It follows from signed records; of the collector's own that is not asked. */
+  signed: boolean
 }>
 export type AlarmSite = Readonly<{ site: string; agents: number | null; alarms: readonly AlarmJson[]; more: number }>
 export type AutonomousJson = Readonly<{
@@ -56,8 +58,8 @@ export function parseAlarms(value: unknown): AlarmsJson | null {
   }
 }
 
-/** Heading of alarms that agents raised about themselves. */
-export const AGENTS_SITE = 'raised by agents'
+/** Heading of alarms that agents have, about themselves and their rigs. */
+export const AGENTS_SITE = 'at the agents'
 
 function parseSite(value: unknown): AlarmSite[] {
   const fields = fieldsOf(value)
@@ -82,7 +84,7 @@ function parseAlarm(value: unknown): AlarmJson[] {
         shelf === undefined
           ? null
           : { by: textOf(shelf['by']), reason: textOf(shelf['reason']), untilUs: numberOf(shelf['until_us']) },
-      ...{ outOfService: text('out_of_service'), response: text('response') },
+      ...{ outOfService: text('out_of_service'), response: text('response'), signed: true },
     },
   ]
 }
@@ -101,9 +103,11 @@ function parseOfAgent(value: unknown): AlarmJson[] {
         rig: text('rig'),
         title: id,
         text: text('text'),
-        state: 'RAISED',
+        state: text('state') || 'RAISED',
+        signed: text('id') !== '',
       },
-      ...{ severity: text('severity') || '?', occurrence: null, sinceUs: numberOf(fields['since_us']), ackedBy: '' },
+      ...{ severity: text('severity') || '?', occurrence: numberOf(fields['occurrence']) },
+      ...{ sinceUs: numberOf(fields['since_us']), ackedBy: '' },
       ...{ suppressedBy: '', shelf: null, outOfService: '', response: '' },
     },
   ]

@@ -77,6 +77,8 @@ export function parseVitals(value: unknown): Vitals | undefined {
     channels: listOf(fields['channels'], CHANNELS_MAX).flatMap(parseChannel),
     baselines: parseBaselines(fields['baselines']),
     event: parseEvent(fields['event']),
+    // The collector keeps them and tells them by themselves.
+    alarms: null,
   }
 }
 

@@ -40,8 +40,13 @@ const Site = closed({
 })
 
 const OfAgent = closed(
-  { agent: Text, program: Text, rig: Text, alarm: Text, severity: Severity, text: Text, since_us: Micros, id: Text },
-  'An alarm that an agent raised about itself, from its signed records.',
+  {
+    ...{ agent: Text, program: Text, rig: Text, alarm: Text, severity: Severity, text: Text, since_us: Micros },
+    state: orNull(Text),
+    occurrence: orNull(Whole),
+    id: orNull(Type.String({ description: 'Signed record that says so; null: the agent last said so, unsigned.' })),
+  },
+  'An alarm of an agent about itself, or about one of its rigs.',
 )
 
 export const Alarms = closed({

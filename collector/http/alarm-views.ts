@@ -1,4 +1,4 @@
-import { severityRank } from '../../shared/model/alarm.ts'
+import { severityOf, severityRank } from '../../shared/model/alarm.ts'
 import { type AlarmShown, alarmShown } from '../../shared/model/alarms/shown.ts'
 import { entriesOf, stateOf } from '../../shared/model/alarms/state.ts'
 import { PERSONS_NOTE } from '../../shared/model/order.ts'
@@ -38,7 +38,7 @@ export async function alarmsJson(
       critical: open.filter(({ level }) => level === 'CRITICAL').length,
     },
     sites: sites.map(({ json }) => json),
-    of_agents: standing.flatMap(ofAgent),
+    of_agents: ofAgentsJson(alarms, standing).slice(0, ALARMS_SHOWN_MAX),
     autonomous: autonomousJson(alarms, standing, nowUs),
     targets: alarms.notices.targets,
     heartbeat: heartbeat === null ? null : heartbeatJson(heartbeat),
@@ -71,11 +71,42 @@ function worstFirst(a: Shown, b: Shown): number {
   return hidden(a) - hidden(b) || severityRank(b.severity) - severityRank(a.severity) || b.announced_us - a.announced_us
 }
 
-function ofAgent({ agent, program, rig, about, seq, timeUs, body }: SafetyRecord): Json[] {
-  if (!about.startsWith('alarm:')) return []
-  const { says, text } = body
-  const place = { agent, program, rig, since_us: timeUs, id: decisionId(agent, seq) }
-  return [{ ...place, alarm: says['id'], severity: says['severity'], text: text ?? '' }]
+/** Alarms that agents raised about themselves (signed), and those of their rigs as they last said them (unsigned, id null). */
+function ofAgentsJson(alarms: CollectorAlarms, standing: readonly SafetyRecord[]): Json[] {
+  const signed = standing.filter(({ about }) => about.startsWith('alarm:'))
+  const said = alarms.ofAgents.all().flatMap((of) => of.alarms.map((alarm) => ({ of, alarm })))
+  const saidOf = ({ agent, rig, about }: SafetyRecord) =>
+    said.find((one) => one.of.agent === agent && one.of.rig === rig && one.alarm.id === `safety:${about.slice(6)}`)
+      ?.alarm
+  const isSigned = ({ of, alarm }: (typeof said)[number]): boolean =>
+    signed.some((one) => one.agent === of.agent && one.rig === of.rig && alarm.id === `safety:${one.about.slice(6)}`)
+  return [
+    ...signed.map((record) => {
+      const { agent, program, rig, seq, timeUs, body } = record
+      const { state = null, occurrence = null } = saidOf(record) ?? {}
+      const alarm = {
+        alarm: body.says['id'],
+        severity: body.says['severity'],
+        text: body.text ?? '',
+        state,
+        occurrence,
+      }
+      return { agent, program, rig, ...alarm, since_us: timeUs, id: decisionId(agent, seq) }
+    }),
+    ...said
+      .filter((one) => !isSigned(one))
+      .map(({ of: { agent, program, rig }, alarm: { id, title, state, severity, occurrence, text, raisedUs } }) => ({
+        ...{
+          agent,
+          program,
+          rig,
+          alarm: id,
+          severity: severityOf(severity),
+          text: text === '' ? title : `${title}: ${text}`,
+        },
+        ...{ state, occurrence, since_us: raisedUs, id: null },
+      })),
+  ].sort((a, b) => severityRank(severityOf(String(b.severity))) - severityRank(severityOf(String(a.severity))))
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { AlarmEntry } from '../../shared/model/alarms/state.ts'
 import type { Database, SqlTransaction } from '../../shared/sqlite/database.ts'
 import type { Micros } from '../../shared/units.ts'
+import type { SaidAlarms } from '../agent-alarms.ts'
 
 /** An alarm as it is kept, and who acknowledged it last; null: nobody since it was announced. */
 export type StoredAlarm = Readonly<{ site: string; entry: AlarmEntry; ackedBy: string | null }>
@@ -27,6 +28,8 @@ export type AlarmWrite = Readonly<{
   lines: readonly AlarmLine[]
   /** Notices that were taken. */
   told: readonly StoredNotice[]
+  /** What agents say of alarms of their rigs. */
+  said: readonly SaidAlarms[]
 }>
 
 export type StoredNotice = Readonly<{ key: string; site: string; id: string; timeUs: Micros }>
@@ -36,6 +39,7 @@ export type KeptAlarms = Readonly<{
   alarms: readonly StoredAlarm[]
   /** Notices that were taken. */
   told: readonly StoredNotice[]
+  said: readonly SaidAlarms[]
 }>
 
 /** Lines of what happened that are kept; the oldest go. */
@@ -58,10 +62,11 @@ const TRIM = `DELETE FROM collector_alarm_log WHERE number <= (SELECT max(number
 export function createAlarmStore(db: Database): AlarmStore {
   return {
     async load() {
-      const [sites, alarms, told] = await Promise.all([
+      const [sites, alarms, told, said] = await Promise.all([
         db.all('SELECT site, forgotten, members FROM collector_sites'),
         db.all('SELECT site, body, acked_by FROM collector_alarms'),
         db.all('SELECT key, site, id, told_us FROM collector_notices'),
+        db.all('SELECT body FROM agent_alarms ORDER BY said_us'),
       ])
       return {
         sites: sites.map((row) => ({
@@ -80,6 +85,7 @@ export function createAlarmStore(db: Database): AlarmStore {
           id: row['id'] as string,
           timeUs: row['told_us'] as number,
         })),
+        said: said.map((row) => JSON.parse(row['body'] as string) as SaidAlarms),
       }
     },
     write: (change) => db.write((tx) => writeAll(tx, change)),
@@ -106,7 +112,10 @@ export function createAlarmStore(db: Database): AlarmStore {
   }
 }
 
-async function writeAll(tx: SqlTransaction, { sites, alarms, gone, over, lines, told }: AlarmWrite): Promise<void> {
+async function writeAll(
+  tx: SqlTransaction,
+  { sites, alarms, gone, over, lines, told, said }: AlarmWrite,
+): Promise<void> {
   const bySite = { table: 'collector_sites', columns: ['site', 'forgotten', 'members'], conflict: SITE }
   if (sites.length > 0)
     await tx.insert(
@@ -127,6 +136,12 @@ async function writeAll(tx: SqlTransaction, { sites, alarms, gone, over, lines, 
     await tx.insert(
       { table: 'collector_notices', columns: columnsOfNotice, conflict: 'ON CONFLICT (key) DO NOTHING' },
       told.map(({ key, site, id, timeUs }) => [key, site, id, timeUs]),
+    )
+  const conflict = 'ON CONFLICT (agent, rig) DO UPDATE SET body = excluded.body, said_us = excluded.said_us'
+  if (said.length > 0)
+    await tx.insert(
+      { table: 'agent_alarms', columns: ['agent', 'rig', 'body', 'said_us'], conflict },
+      said.map((one) => [one.agent, one.rig, JSON.stringify(one), one.saidUs]),
     )
   if (lines.length === 0) return
   const columns = ['time_us', 'site', 'id', 'kind', 'occurrence', 'severity', 'text', 'statement']

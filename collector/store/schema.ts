@@ -132,6 +132,10 @@ CREATE TABLE collector_alarm_log (
   occurrence INTEGER NOT NULL, severity TEXT, text TEXT NOT NULL, statement BLOB
 ) STRICT;
 
+CREATE TABLE agent_alarms (
+  agent TEXT NOT NULL, rig TEXT NOT NULL, body TEXT NOT NULL, said_us INTEGER NOT NULL, PRIMARY KEY (agent, rig)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE collector_pulse (one INTEGER PRIMARY KEY CHECK (one = 1), written_us INTEGER NOT NULL) STRICT;
 `,
   },

@@ -272,6 +272,20 @@ export type ChannelVitals = Readonly<{
   }>[]
 }>
 
+/** Alarms of one rig that travel with its vitals, the worst first; the agent has them all. */
+export const VITAL_ALARMS_MAX = 64
+
+/** An alarm of a rig that is not NORMAL, as the alarm engine of the agent has it. */
+export type AlarmVitals = Readonly<{
+  id: string
+  title: string
+  state: string
+  severity: string | null
+  occurrence: number
+  text: string
+  raised_us: Micros
+}>
+
 /** The state of one rig, twice a second, unsigned and lossy: for looking, never for deciding. */
 export type Vitals = Readonly<{
   v: 1
@@ -311,4 +325,6 @@ export type Vitals = Readonly<{
     stream: string | null
     channel: string | null
   }> | null
+  /** Null for a rig without a policy of actions, which has none. */
+  alarms: readonly AlarmVitals[] | null
 }>

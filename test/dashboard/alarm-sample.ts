@@ -32,7 +32,17 @@ export function alarmsOf(nowUs: number): Record<string, unknown> {
     of_agents: [
       {
         ...{ agent: 'bench-1', program: 'demo', rig: 'water-loop', alarm: 'budget-exhausted', severity: 'CRITICAL' },
-        ...{ text: 'no shutdown is left', since_us: nowUs - MINUTE_US, id: 'bench-1:7' },
+        ...{ text: 'no shutdown is left', since_us: nowUs - MINUTE_US, id: 'bench-1:7', state: null, occurrence: null },
+      },
+      {
+        ...{ agent: 'bench-1', program: 'demo', rig: 'water-loop', alarm: 'pressure-high', severity: 'WARNING' },
+        ...{
+          text: `chamber pressure is high: ${HOSTILE}`,
+          since_us: nowUs - MINUTE_US,
+          id: null,
+          state: 'UNACK',
+          occurrence: 2,
+        },
       },
     ],
     autonomous: [

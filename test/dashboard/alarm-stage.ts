@@ -27,6 +27,8 @@ export async function alarmStage(t: Tap, { page, fake, picture }: Stage): Promis
     'bench-1:certificate': /^WARNING .* shelved by ada until \d\d:\d\d:\d\d: the new one is on its way$/,
     'bench-1:quorum': /^UNKNOWN /,
     'budget-exhausted': /^CRITICAL budget-exhausted no shutdown is left bench-1 water-loop since .* see the agent$/,
+    'pressure-high':
+      /^WARNING pressure-high chamber pressure .* bench-1 water-loop #2 since .* not acknowledged · last said, unsigned$/,
   }
   for (const [id, text] of Object.entries(texts)) t.match(await wordsOf(row(id)), text, id)
   t.equal(await row('bench-1:quorum').locator('.chip svg').getAttribute('data-glyph'), '⊘', 'a word nobody knows')

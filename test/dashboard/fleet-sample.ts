@@ -275,6 +275,7 @@ export function vitalsOf(rig: string, nowUs: number, change: Partial<Vitals> & {
     channels: [channelOf({ metric: 'load', unit: '1', value: 0.42, limit_max: 8 })],
     baselines: { mode: 'nominal', family: '', golden: null, rolling: null },
     event: null,
+    alarms: null,
     ...change,
   }
 }

@@ -38,7 +38,27 @@ async function makeLoop(folder: BenchFolder): Promise<void> {
   const trusted = ['ada', 'ben'].map((name) => `  - { name: ${name}, public_key_file: ${name}.pub }\n`).join('')
   const executors = `${EXECUTORS.join('')}  - { target: control-room, type: notify, channels: [{ type: log }] }\n`
   const extra = `operators:\n${trusted}executors:\n${executors}`
-  folder.write('runtime.yaml', runtimeYaml({ clock: 'system', rigs: RIG(await freePort()), extra }))
+  folder.write(
+    'runtime.yaml',
+    runtimeYaml({ clock: 'system', rigs: RIG(await freePort()), extra, ports: folder.ports }),
+  )
+}
+
+/** An alarm of a rig as the collector lists it, once it does. */
+async function ofAgents({ ports }: BenchFolder, id: string): Promise<Json> {
+  for (;;) {
+    const answer = await fetch(`http://127.0.0.1:${ports.operators}/api/alarms`)
+    const { of_agents: alarms } = (await answer.json()) as { of_agents: Json[] }
+    const found = alarms.find(({ alarm }) => alarm === id)
+    if (found !== undefined) return found
+    await new Promise((done) => setTimeout(done, 100))
+  }
+}
+
+async function startAgent({ path }: BenchFolder) {
+  const agent = startHb('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state'], { folder: path })
+  await agent.event('agent_started')
+  return agent
 }
 
 // verifies AL-5, AL-6, SE-36
@@ -66,14 +86,7 @@ t.test(
         if (one.state !== 'NORMAL') return one
       }
     }
-    const start = async () => {
-      const agent = startHb('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state'], {
-        folder: folder.path,
-      })
-      await agent.event('agent_started')
-      return agent
-    }
-    const agent = await start()
+    const agent = await startAgent(folder)
     t.match(await agent.event('notice'), { rig: LOOP, target: 'control-room' })
     t.match(await raised('rig-no-test'), { state: 'UNACK', seen: '1/CRITICAL', response: /missing or invalid/ })
     t.match(
@@ -94,14 +107,20 @@ t.test(
     process.kill(agent.pid, 'SIGKILL')
     await agent.exited
 
-    const next = await start()
+    const collector = startHb('collector', ['collector', '--config', 'collector.yaml'], { folder: folder.path })
+    await collector.event('collector_started')
+    const next = await startAgent(folder)
     t.match(await shown('rig-no-test'), { state: 'SHELVED', seen: '1/CRITICAL' })
     t.match(await shown('flow-lost'), { state: 'OUT_OF_SERVICE', out_of_service: 'looked at it' })
     t.match(await hb('alarms', 'list'), {
       rigs: [{ rig: LOOP, flood: null, kpis: { per_ten_minutes: { now: Number } } }],
     })
     t.match(await runHb(['alarms', 'list', '--state', 'state'], folder.path), /rig-no-test +1\/CRITICAL +SHELVED/)
+    const there = await ofAgents(folder, 'rig-no-test')
+    t.match(there, { agent: 'bench-1', rig: LOOP, severity: 'CRITICAL', state: 'SHELVED', occurrence: 1, id: null })
     t.equal(await next.stop(), 0)
+    t.match(await ofAgents(folder, 'rig-no-test'), there, 'its agent is gone, and nothing of it is over')
+    t.equal(await collector.stop(), 0)
     t.match(await runHb(['replay', '--state', 'state'], folder.path), /^equal: /)
   },
 )

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { AgentAlarms } from '../../../../collector/agent-alarms.ts'
 import { AgentWatch } from '../../../../collector/agent-watch.ts'
 import { createFleet } from '../../../../collector/fleet.ts'
 import { alarmsJson } from '../../../../collector/http/alarm-views.ts'
@@ -28,6 +29,7 @@ function watched() {
   const told = async () => {
     const alarms = {
       ...{ facts: watch.facts(LIMITS.silentUs), sites: [], notices: { targets: [] }, pending: () => [] },
+      ofAgents: new AgentAlarms([]),
       options: { deployment: 'd', boot: 'b', trust: { operators: [] }, limits: LIMITS },
     }
     const safety = { standing: async () => standing, actions: async () => [] }

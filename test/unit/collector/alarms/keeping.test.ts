@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { AgentAlarms, SAID_RIGS_MAX } from '../../../../collector/agent-alarms.ts'
 import { AgentWatch } from '../../../../collector/agent-watch.ts'
 import type { AlarmTarget } from '../../../../collector/alarm-notices.ts'
 import { CollectorAlarms, type CollectorAlarmsOptions, LINES_WAITING_MAX } from '../../../../collector/alarms.ts'
@@ -24,11 +25,18 @@ function memoryStore(): Memory {
   const sites = new Map<string, AlarmWrite['sites'][number]>()
   const alarms = new Map<string, AlarmWrite['alarms'][number]>()
   const told = new Map<string, AlarmWrite['told'][number]>()
+  const said = new Map<string, AlarmWrite['said'][number]>()
   const clone = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T
   const store: Memory = {
     failing: null,
     lines_: [],
-    load: async () => clone({ sites: [...sites.values()], alarms: [...alarms.values()], told: [...told.values()] }),
+    load: async () =>
+      clone({
+        sites: [...sites.values()],
+        alarms: [...alarms.values()],
+        told: [...told.values()],
+        said: [...said.values()],
+      }),
     async write(change) {
       if (store.failing !== null) throw new Error(store.failing)
       for (const site of change.sites) sites.set(site.site, clone(site))
@@ -37,6 +45,7 @@ function memoryStore(): Memory {
       for (const { site, id } of [...change.gone, ...change.over])
         for (const [key, of] of told) if (of.site === site && of.id === id) told.delete(key)
       for (const one of change.told) told.set(one.key, one)
+      for (const one of change.said) said.set(`${one.agent} ${one.rig}`, clone(one))
       store.lines_.push(...change.lines)
     },
     lines: async () => store.lines_.toReversed(),
@@ -131,6 +140,44 @@ t.test(
   },
 )
 
+// verifies AL-11
+t.test('what agents say of alarms of their rigs stands until they say something else', async (t) => {
+  const { alarms, clock, store } = await opened(['a'])
+  const vitals = { agent: 'a', rig: 'loop', program: 'demo' }
+  const hot = {
+    id: 'hot',
+    title: 'it is hot',
+    state: 'UNACK',
+    severity: 'CRITICAL',
+    occurrence: 2,
+    text: '',
+    raised_us: 5,
+  }
+  alarms.start()
+  alarms.heard({ ...vitals, alarms: [hot, { ...hot, id: '' }, null, 'x', { id: 'odd', severity: 7, occurrence: 'x' }] })
+  const said = [
+    { id: 'hot', severity: 'CRITICAL', occurrence: 2, raisedUs: 5 },
+    { id: 'odd', state: 'UNACK', severity: 'UNKNOWN', occurrence: 0, raisedUs: -1 },
+  ]
+  t.match(alarms.ofAgents.all(), [{ agent: 'a', rig: 'loop', saidUs: FLEET_T0, alarms: said }])
+  await clock.advance(3600 * SECOND_US)
+  alarms.heard({ ...vitals })
+  alarms.heard({ ...vitals, alarms: null })
+  await alarms.stop()
+  const next = await opened(['a'], { store, clock })
+  t.match(
+    next.alarms.ofAgents.all(),
+    [{ rig: 'loop', saidUs: FLEET_T0, alarms: said }],
+    'over a restart and an hour of silence',
+  )
+  next.alarms.heard({ ...vitals, alarms: [] })
+  t.match(next.alarms.ofAgents.all(), [{ alarms: [] }])
+  const many = new AgentAlarms([])
+  for (let k = 0; k <= SAID_RIGS_MAX; k += 1) many.heard({ ...vitals, rig: `rig-${k}`, alarms: [hot] }, k)
+  t.equal(many.all().length, SAID_RIGS_MAX)
+  t.equal(many.all()[0]?.rig, 'rig-1', 'the one that changed longest ago is forgotten')
+})
+
 t.test('an answer lists so many alarms of a site and counts the rest', async (t) => {
   const agents = Array.from({ length: ALARMS_SHOWN_MAX + 7 }, (_, k) => `agent-${k}`)
   const { alarms, clock } = await opened(agents)
@@ -157,12 +204,12 @@ t.test('the database keeps so many lines, and everything else by its name', asyn
   })
   const { alarms } = await opened(['a'])
   const [, entry] = alarms.sites[0]!.state.defined
-  const none = { sites: [], alarms: [], gone: [], over: [], lines: [], told: [] }
+  const none = { sites: [], alarms: [], gone: [], over: [], lines: [], told: [], said: [] }
   const many = Array.from({ length: ALARM_LINES_MAX + 5 }, (_, k) => line(k))
   await stores.alarms.write({
     sites: [{ site: 'north', forgotten: 3, members: ['a'] }],
     alarms: [{ site: 'north', entry: entry!, ackedBy: 'ada' }],
-    ...{ gone: [], over: [], lines: many, told: [] },
+    ...{ gone: [], over: [], lines: many, told: [], said: [] },
   })
   const notice = { key: 'k', site: 'north', id: entry!.id, timeUs: 1 }
   await stores.alarms.write({ ...none, told: [notice] })
