@@ -51,13 +51,13 @@ const hook = (path: string) => ({
 })
 const alarms = {
   ...config.alarms,
-  ...{ check_ms: 100, silent_ms: 1500, clear_ms: 200, group_agents_min: 3, group_window_ms: 600 },
+  ...{ check_ms: 100, silent_ms: 1200, clear_ms: 200, group_agents_min: 3, group_window_ms: 600 },
   ...{ certificate_warn_days: 0, certificate_critical_days: 0, targets: [hook('ops'), hook('boss')] },
   routes: [
     {
       steps: [
         { after_ms: 0, to: ['ops'] },
-        { after_ms: 700, to: ['boss'] },
+        { after_ms: 600, to: ['boss'] },
       ],
     },
   ],
@@ -213,7 +213,7 @@ t.test(
     for (const agent of RACKS) running.get(agent)!.stop()
     const ops = await server.count('/ops', before + 1)
     t.match(ops.at(-1), { body: { rig: 'north', title: 'CRITICAL: agents of north fell silent together' } })
-    await sleep(1200)
+    await sleep(900)
     const held = (await ofSite('north')).map(({ id, suppressed_by: by }) => `${id} ${by}`)
     t.same(held.toSorted(), [
       'quorum under:silent',
@@ -223,7 +223,7 @@ t.test(
     await server.count('/boss', 2)
     await collector.stop()
     await startCollector()
-    await sleep(1500)
+    await sleep(1300)
     t.equal(server.came.filter(({ path }) => path === '/ops').length, before + 1, 'nobody is told again')
     t.match(await ofSite(''), [{ id: 'bench-1:silent', state: 'ACKED', acked_by: 'ada' }])
     t.match(await getAlarms(), { counts: { unacked: 1 }, sites: [{}, { site: 'north', silent: RACKS }] })
@@ -244,7 +244,7 @@ t.test('the heartbeat stops while nothing can be written, and goes on when it ca
   await sleep(300)
   const beats = (): number => server.came.filter(({ path }) => path === '/beat').length
   const before = beats()
-  await sleep(1200)
+  await sleep(1000)
   t.equal(beats(), before, 'nobody outside hears a collector that cannot write')
   t.match(await getAlarms(), { heartbeat: { outcome: 'withheld' } })
   await run('ROLLBACK')
