@@ -1,4 +1,4 @@
-import type { AlarmChange, AlarmDefinitions, AlarmInput } from '../../../shared/model/alarm.ts'
+import type { AlarmChange, AlarmDefinitions, AlarmInput, AlarmLevel } from '../../../shared/model/alarm.ts'
 import { alarmsAt } from '../../../shared/model/alarms/alarms.ts'
 import { alarmsInput } from '../../../shared/model/alarms/operator.ts'
 import { createRun } from '../../../shared/model/alarms/run.ts'
@@ -33,16 +33,17 @@ export function createSite(site: Site, limits: AlarmLimits): SiteAlarms {
  * @returns what was kept of alarms that are no longer defined.
  */
 export function restoreSite(alarms: SiteAlarms, kept: KeptSite): readonly AlarmEntry[] {
-  const { state } = alarms
+  const { state, definitions } = alarms
   const known = new Map(kept.entries.map((entry) => [entry.id, entry]))
   state.forgotten = kept.forgotten
-  state.defined = state.defined.map((fresh) => {
+  state.defined = state.defined.map((fresh, at) => {
+    const { levels } = definitions.alarms[at]!
     const entry = known.get(fresh.id)
     known.delete(fresh.id)
     if (entry === undefined) return { ...fresh, occurrence: kept.forgotten }
     return {
       ...entry,
-      runs: fresh.runs.map((_, k) => ({ ...createRun(), active: isActive(alarms, entry, k) })),
+      runs: fresh.runs.map((_, k) => ({ ...createRun(), active: isActive(levels, entry, k) })),
       pending: null,
     }
   })
@@ -53,9 +54,8 @@ export function restoreSite(alarms: SiteAlarms, kept: KeptSite): readonly AlarmE
 }
 
 /** Whether the level `k` of an alarm was active; of one that is not defined any more, the least is. */
-function isActive({ definitions }: SiteAlarms, { id, level, runs }: AlarmEntry, k: number): boolean {
+function isActive(levels: readonly AlarmLevel[], { level, runs }: AlarmEntry, k: number): boolean {
   if (level === null) return false
-  const { levels } = definitions.alarms.find((one) => one.id === id)!
   const isLevel = levels.some(({ severity }) => severity === level)
   return isLevel ? runs[k]?.active === true || levels[k]!.severity === level : k === 0
 }

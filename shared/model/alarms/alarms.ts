@@ -117,29 +117,31 @@ function judge(step: Step, seen: AlarmSeen): void {
     })
 }
 
-const keyOf = (alarm: string, severity: AlarmSeverity): string => `${severity} ${alarm}`
+/** Conditions by alarm; each level of an alarm has one at most. */
+type ByAlarm = ReadonlyMap<string, readonly AlarmCondition[]>
 
-function byLevel(
-  conditions: readonly AlarmCondition[],
-  { alarms }: AlarmDefinitions,
-): ReadonlyMap<string, AlarmCondition> {
-  const known = new Set(alarms.flatMap(({ id, levels }) => levels.map(({ severity }) => keyOf(id, severity))))
-  const map = new Map<string, AlarmCondition>()
+function byLevel(conditions: readonly AlarmCondition[], { alarms }: AlarmDefinitions): ByAlarm {
+  const known = new Map(alarms.map(({ id, levels }) => [id, levels]))
+  const map = new Map<string, AlarmCondition[]>()
   for (const condition of conditions) {
-    const key = keyOf(condition.alarm, condition.severity)
-    invariant(known.has(key) && !map.has(key), `a condition for ${key} that there is not, or a second one`)
-    map.set(key, condition)
+    const { alarm, severity } = condition
+    const before = map.get(alarm) ?? []
+    const isNew = !before.some((one) => one.severity === severity)
+    const isKnown = known.get(alarm)?.some((level) => level.severity === severity) === true
+    invariant(isKnown && isNew, `a condition for ${severity} ${alarm} that there is not, or a second one`)
+    before.push(condition)
+    map.set(alarm, before)
   }
   return map
 }
 
 /** `sinceUs`: from the slide before, event time. `knownUs`: since when what is unknown has been so, if it was known before. */
-type Slide = Readonly<{ conditions: ReadonlyMap<string, AlarmCondition>; sinceUs: Micros; knownUs: Micros }>
+type Slide = Readonly<{ conditions: ByAlarm; sinceUs: Micros; knownUs: Micros }>
 
 type Reading = Readonly<{ value: ConditionValue; measured: number | null; text?: string }>
 
 function readingOf({ conditions }: Slide, id: string, { severity }: AlarmLevel): Reading {
-  const condition = conditions.get(keyOf(id, severity))
+  const condition = conditions.get(id)?.find((one) => one.severity === severity)
   if (condition === undefined) return { value: 'STALE', measured: null }
   const { value, measured } = condition
   // Whoever compares a NaN gets FALSE, or TRUE: neither is known.
