@@ -17,6 +17,7 @@ import { startNoticeServer } from '../support/notice-server.ts'
 
 const { folder, config, certificateOf } = createCollectorFolder()
 const ada = generateSigner()
+const ben = generateSigner()
 writeFileSync(join(folder, 'ada.key'), ada.privatePem, { mode: 0o600 })
 const RACKS = ['rack-1', 'rack-3', 'rack-4'] as const
 const signers = new Map<string, Signer>()
@@ -36,7 +37,10 @@ const destination = new Writable({
 const logger = createLogger({ name: 'collector', level: 'info', destination })
 const options = { logger, workerFile: resolve('collector', 'verify', 'worker.ts'), page: join(folder, 'page') }
 const trust = {
-  operators: [{ name: 'ada', key: readPublicKey(ada.publicPem) }],
+  operators: [
+    { name: 'ada', key: readPublicKey(ada.publicPem) },
+    { name: 'ben', key: readPublicKey(ben.publicPem) },
+  ],
   approvalsRequired: 1,
   approvers: [],
   qualityPolicy: defaultQualityPolicy().policy,
@@ -234,6 +238,27 @@ t.test(
     t.match(await ofSite('north'), [{ id: 'silent', state: 'RTN_UNACK' }])
   },
 )
+
+t.test('an alarm is taken out of service by two people, and nothing else is ordered here', async (t) => {
+  const out = { kind: 'alarm_out', subject: 'rack-1:clock', rig: 'north' } as const
+  const { status, body } = await order(out)
+  t.match({ status, body }, { status: 200, body: { state: 'waits', by: ['ada'], site: 'north' } })
+  t.match(await getAlarms(), { waiting: [{ alarm: 'rack-1:clock', kind: 'alarm_out', by: 'ada' }] })
+  const confirm = { kind: 'confirm', subject: String(body['order']), rig: 'north' } as const
+  t.match(await order(confirm), { status: 422, body: { context: { reason: 'same_person' } } })
+  t.match(await order(confirm, ben.signer), { status: 200, body: { state: 'done', by: ['ada', 'ben'] } })
+  const found = (await ofSite('north')).find(({ id }) => id === 'rack-1:clock')
+  t.match(found, { state: 'OUT_OF_SERVICE', out_of_service: 'known' })
+  t.match(await order({ kind: 'disarm', rig: 'north' }), {
+    status: 422,
+    body: { context: { reason: 'not_taken_here' } },
+  })
+  t.match(await order({ ...out, kind: 'alarm_in', rig: 'south' }), {
+    status: 409,
+    body: { context: { reasons: 'unknown_site' } },
+  })
+  t.match(await order({ ...out, kind: 'alarm_in' }), { status: 200 })
+})
 
 t.test('the heartbeat stops while nothing can be written, and goes on when it can', async (t) => {
   await server.count('/beat', 1)
