@@ -45,6 +45,8 @@ export async function peerBench(t: Test, kind: 'zmq' | 'webhook', prepare: Prepa
   const agent = startHb('agent', args, { folder: folder.path, input: true })
   await agent.event('agent_started')
   let value = 30
+  // An agent that is being stopped no longer reads: that is the test's doing, and no mistake.
+  agent.input!.on('error', () => clearInterval(timer))
   const timer = setInterval(() => {
     agent.input!.write(`${JSON.stringify({ channel: 'flow', t_us: Date.now() * 1000, value })}\n`)
   }, 50)
