@@ -83,8 +83,6 @@ export const GAPS: Readonly<Record<string, string>> = {
   'SE-33':
     'not built: the link strokes an actuator that holds a permit, but no token of the evaluator is behind the stroke',
   'SE-34': 'the effect is declared, linted and agreed with the actuator; no agent holds a permit yet',
-  'SE-35':
-    'an agent whose collector is not there is armed and acts, and a banner names it there; none is tried that loses it in between',
   'SE-38': 'an orderly stop of the agent disarms; there is no permit to drop and no last record of its own',
   'SE-40':
     'not built: an arming ends when another configuration is in force, but what is in memory is not digested again',
