@@ -133,7 +133,9 @@ export class FileJournal implements Journal {
 
   /** One `fdatasync` for everybody who waits: whoever comes while one is under way shares the next. */
   async sync(): Promise<void> {
-    while (this.durableSeq < this.lastSeq) {
+    // What is appended meanwhile is the next caller's: under steady input this would never settle.
+    const wantedSeq = this.lastSeq
+    while (this.durableSeq < wantedSeq) {
       this.syncing ??= this.syncOnce()
       await this.syncing
     }
