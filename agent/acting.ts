@@ -6,10 +6,13 @@ import type { Logger } from '../shared/log/logger.ts'
 import { createActionEvents } from './action-events.ts'
 import { createExecutor } from './adapters/executors.ts'
 import type { Files } from './adapters/files.ts'
+import { createProofFile } from './adapters/proof-file.ts'
 import { openLedger } from './adapters/sqlite-ledger.ts'
 import type { Peer } from './peer.ts'
+import type { Permit } from './pipeline/permits.ts'
+import type { ProofTarget } from './pipeline/proofs.ts'
 import { targetFacts } from './pipeline/target-facts.ts'
-import type { AgentClock, Executor } from './ports.ts'
+import { type AgentClock, type Executor, isPermitExecutor } from './ports.ts'
 import type { Acting } from './rig-actions.ts'
 
 export type ActingOptions = Readonly<{
@@ -44,7 +47,32 @@ export async function openActing(options: ActingOptions): Promise<Acting | null>
       'the ledger of actions was damaged: what is whole in it was carried over, the rest comes from the journal',
     )
   }
-  return { ledger, executors, events }
+  const proofs = createProofFile({ files, folder })
+  return {
+    ledger,
+    executors,
+    permits: permitsOf(loaded, executors),
+    proofs,
+    proved: provedOf(loaded, executors),
+    events,
+  }
+}
+
+/** Permits that the policies ask for. What one asks for anew takes effect at a start, like the link itself. */
+function permitsOf({ policies }: LoadedRuntime, executors: ReadonlyMap<string, Executor>): Permit[] {
+  return [...executors.values()].flatMap((executor) => {
+    const { target } = executor
+    const { permitHoldUs: holdUs, rigs } = targetFacts(target, policies.values())
+    return isPermitExecutor(executor) && holdUs !== null ? [{ target, executor, holdMs: holdUs / 1000, rigs }] : []
+  })
+}
+
+/** Every target can be proved. */
+function provedOf({ policies }: LoadedRuntime, executors: ReadonlyMap<string, Executor>): ProofTarget[] {
+  return [...executors.values()].map((executor) => {
+    const { proofEveryUs: everyUs, rigs } = targetFacts(executor.target, policies.values())
+    return { target: executor.target, executor, everyUs, rigs }
+  })
 }
 
 type Named = RuntimeConfig['executors'][number]

@@ -3,12 +3,17 @@ import type { AlarmChange } from '../shared/model/alarm.ts'
 import type { RigChange } from './core/rig-change.ts'
 import type { ActionChange } from './core/safety/changes.ts'
 import type { ActEvents } from './pipeline/act-events.ts'
+import type { ProofEvents } from './pipeline/proofs.ts'
+import type { SelfTestResult } from './pipeline/self-test.ts'
 
 /** What is said of actions: by the shell that carries them out, and of what the safety kernel decided. */
 export type ActionEvents = ActEvents &
+  ProofEvents &
   Readonly<{
     changed(rig: string, change: RigChange): void
     alarmNotTold(facts: Readonly<{ notice: string; target: string; reason: string }>): void
+    integrity(rig: string, what: string): void
+    selfTestFailed(result: SelfTestResult): void
   }>
 
 /** The key of an action is no secret, and what is called `key` in a log line is hidden as if it were one. */
@@ -51,7 +56,32 @@ export function createActionEvents(log: Logger): ActionEvents {
       else log.warn(facts, 'most of the fault tolerant time of an action is used up')
     },
     alarmNotTold: (facts) => log.error({ event: 'alarm_not_told', ...facts }, 'nobody was told of a CRITICAL alarm'),
+    ...createProofEvents(log),
+    selfTestFailed: ({ part, reason }) =>
+      log.error({ event: 'self_test_failed', part, reason }, 'a test of the agent itself failed: nothing can be armed'),
+    integrity: (rig, what) =>
+      log.error(
+        { event: 'integrity', severity: 'CRITICAL', rig, what },
+        `the ${what} of ${rig} is not in memory as it was put there: disarmed`,
+      ),
     changed: (rig, change) => tellChange(log, rig, change),
+  }
+}
+
+function createProofEvents(log: Logger): ProofEvents {
+  return {
+    proof: ({ target, ok, by, dueUs }) => {
+      const facts = { event: 'proof', target, ok, by, due_us: dueUs }
+      if (ok) log.info(facts, `the path to ${target} is proved`)
+      else log.warn(facts, `the path to ${target} is not there`)
+    },
+    proofOverdue: ({ target, rigs, dueUs }) =>
+      log.warn(
+        { event: 'proof_overdue', severity: 'WARNING', target, rigs, due_us: dueUs },
+        `the proof test of ${target} is overdue: its rigs cannot be armed`,
+      ),
+    proofNotKept: (target, reason) =>
+      log.error({ event: 'proof_not_kept', target, reason }, 'a proof test counts for this life of the agent alone'),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { LoadedRuntime } from '../shared/config/load.ts'
 import { HbError } from '../shared/errors/hb-error.ts'
+import { BATCH_COUNT_MAX } from '../shared/protocol/batch.ts'
 import type { Micros } from '../shared/units.ts'
 
 /** Before this there was no such program: a clock that says so was never set. After the other, certificates make no sense. */
@@ -24,4 +25,14 @@ export function checkNotBefore({ config }: LoadedRuntime, nowUs: Micros, evaluat
     found: new Date(nowUs / 1000).toISOString(),
     expected: `${new Date(evaluatedUs / 1000).toISOString()}, when this agent last ran, or later`,
   })
+}
+
+/** Decisions of a recording's clock know no time of the wall: more than any batch may stand for are passed over. */
+const DECISIONS_UNKNOWN_MAX = BATCH_COUNT_MAX
+
+/** Most decisions that can have been made between two times of the wall clock. */
+export function decisionsSince({ config }: LoadedRuntime, fromUs: Micros, nowUs: Micros): number {
+  if (config.clock !== 'system') return DECISIONS_UNKNOWN_MAX
+  const slides = config.rigs.map((rig) => Math.ceil(Math.max(0, nowUs - fromUs) / (rig.slide_ms * 1000)) + 2)
+  return slides.reduce((a, b) => a + b, 0)
 }

@@ -8,7 +8,6 @@ import { HbError } from '../shared/errors/hb-error.ts'
 import type { Clock } from '../shared/lib/clock.ts'
 import { createLifecycle, type Lifecycle, type StopReport } from '../shared/lib/lifecycle.ts'
 import { createLogger, type Logger } from '../shared/log/logger.ts'
-import { BATCH_COUNT_MAX } from '../shared/protocol/batch.ts'
 import type { Micros } from '../shared/units.ts'
 import { openActing } from './acting.ts'
 import { createActivatedFolder } from './adapters/activated-baselines.ts'
@@ -22,12 +21,13 @@ import { createHostSource } from './adapters/host-source.ts'
 import { RecordingOrder } from './adapters/recording-order.ts'
 import { createSpans } from './adapters/spans.ts'
 import { createStdinSource } from './adapters/stdin-source.ts'
+import { createSystemd, type Systemd } from './adapters/systemd.ts'
 import { createTailSource } from './adapters/tail-source.ts'
 import { createUplink, type UplinkOptions } from './adapters/ws-uplink.ts'
 import { createZmqSource } from './adapters/zmq-source.ts'
 import { type ActivationOptions, BaselineActivation, readActivations } from './baseline-activation.ts'
 import { BundleActivation, readBundles, toldOf } from './bundle-activation.ts'
-import { checkClock, checkNotBefore } from './clock-check.ts'
+import { checkClock, checkNotBefore, decisionsSince } from './clock-check.ts'
 import { type CodeIdentity, readCode } from './code-identity.ts'
 import { agentDetail, agentStatus, type StatusOptions } from './detail.ts'
 import { type AgentEvents, createAgentEvents } from './events.ts'
@@ -36,9 +36,9 @@ import { agentMetrics } from './metrics.ts'
 import { openPeer, type Peer, type PeerAround } from './peer.ts'
 import { takeReceipts } from './pipeline/receipts.ts'
 import { recover } from './pipeline/recovery.ts'
-import type { AgentClock, TelemetrySource } from './ports.ts'
+import type { AgentClock, TelemetrySource, Watchdog } from './ports.ts'
 import { loadReceiptKey, readKeyFile } from './receipt-key.ts'
-import type { Acting } from './rig-actions.ts'
+import { type Acting, proveTarget } from './rig-actions.ts'
 import { type AgentStorage, openStorage } from './storage.ts'
 import { uplinkOptions } from './uplink-options.ts'
 
@@ -71,6 +71,7 @@ export function createAgent(options: AgentOptions): Agent {
   const logger = options.logger ?? createLogger({ name: `agent ${name}`, level })
   const events = createAgentEvents(logger)
   const lifecycle = createLifecycle({ clock, stopMs: STOP_MS })
+  const systemd = createSystemd({ env: process.env, pid: process.pid, clock, failed: events.systemdFailed })
   let healthAddress: string | null = null
   let loop: AgentLoop | null = null
   let finish = (): void => {}
@@ -83,7 +84,7 @@ export function createAgent(options: AgentOptions): Agent {
       return healthAddress
     },
     async start() {
-      const at = await openAgent({ ...options, logger }, events, lifecycle)
+      const at = await openAgent({ ...options, logger, systemd }, events, lifecycle)
       loop = at.loop
       addServers(at, (address) => {
         healthAddress = address
@@ -95,10 +96,12 @@ export function createAgent(options: AgentOptions): Agent {
       await lifecycle.start()
       const { agent, rigs } = loaded.config
       const { epoch } = at.storage.outbox
+      systemd?.started(loaded.config.clock)
       events.started({ agent, rigs: rigs.length, epoch, health: healthAddress, state: options.statePath })
     },
     async stop(signal) {
       events.stopping(signal)
+      await systemd?.stopping()
       loop?.giveUpWaiting()
       const report = await lifecycle.stop()
       events.stopped({
@@ -112,7 +115,7 @@ export function createAgent(options: AgentOptions): Agent {
 }
 
 /** Reads everything that can be wrong, opens the state folder and brings the evaluator to where it was. */
-type Opening = AgentOptions & Readonly<{ logger: Logger }>
+type Opening = AgentOptions & Readonly<{ logger: Logger; systemd: Systemd | null }>
 
 async function openAgent(options: Opening, events: AgentEvents, lifecycle: Lifecycle): Promise<Running> {
   const { files = systemFiles, logger } = options
@@ -131,7 +134,8 @@ async function openAgent(options: Opening, events: AgentEvents, lifecycle: Lifec
     const loaded = { ...under.configured, files: before.files }
     const peer = openPeer({ loaded, clock, logger })
     const acting = await openActing({ loaded, clock, logger, files, folder: storage.folder.path, peer })
-    const loop = await openLoop({ loaded, clock, events, storage, signer: keys.signer, code, acting, peer })
+    const watchdog = options.systemd?.watchdog ?? null
+    const loop = await openLoop({ loaded, clock, events, storage, signer: keys.signer, code, acting, peer, watchdog })
     const taking: Taking = {
       nowUs: () => clock.nowUs(),
       configure: (next) => loop.configure(next),
@@ -174,7 +178,13 @@ type Running = Parts &
     peer: Peer | null
   }>
 export type LoopParts = Parts &
-  Readonly<{ signer: Signer; code: CodeIdentity; acting?: Acting | null; peer?: Peer | null }>
+  Readonly<{
+    signer: Signer
+    code: CodeIdentity
+    acting?: Acting | null
+    peer?: Peer | null
+    watchdog?: Watchdog | null
+  }>
 
 /** Every file that can be wrong is read before anything is opened. */
 function readKeys(loaded: LoadedRuntime): Keys {
@@ -225,6 +235,7 @@ export async function openLoop(parts: LoopParts): Promise<AgentLoop> {
   const loop = createAgentLoop({
     acting: parts.acting ?? null,
     peer: parts.peer ?? null,
+    watchdog: parts.watchdog ?? null,
     spans: createSpans(code.version),
     // Read only where it is asked for: an agent that needs no threads need not hold what makes them.
     shardThreads: async (count) => (await import('./adapters/shard-threads.ts')).createShardThreads(count),
@@ -251,16 +262,6 @@ function tellDamage({ journal, outbox, folder }: AgentStorage, events: AgentEven
   if (journal.torn !== null) events.tornTail(journal.torn)
   for (const segment of journal.misnamed) events.segmentMisnamed({ segment })
   for (const damage of outbox.damage) events.outboxDamaged(damage)
-}
-
-/** Decisions of a recording's clock know no time of the wall: more than any batch may stand for are passed over. */
-const DECISIONS_UNKNOWN_MAX = BATCH_COUNT_MAX
-
-/** Most decisions that can have been made between two times of the wall clock. */
-function decisionsSince({ config }: LoadedRuntime, fromUs: Micros, nowUs: Micros): number {
-  if (config.clock !== 'system') return DECISIONS_UNKNOWN_MAX
-  const slides = config.rigs.map((rig) => Math.ceil(Math.max(0, nowUs - fromUs) / (rig.slide_ms * 1000)) + 2)
-  return slides.reduce((a, b) => a + b, 0)
 }
 
 function addServers(at: Running, listening: (address: string) => void): void {
@@ -293,6 +294,7 @@ function addServers(at: Running, listening: (address: string) => void): void {
     orders: () => loop.orders.desktop(),
     alarms: () => loop.orders.alarms(),
     order: (signed) => loop.orders.signed(signed),
+    proof: (target) => proveTarget(loop.actions, target),
     status,
     detail,
     receipts: (list) => takeFromStick(at, list),

@@ -5,8 +5,10 @@ import type { Decision } from '../shared/model/decision.ts'
 import type { Loss } from '../shared/model/input.ts'
 import type { RevisedEffect } from './core/sequence.ts'
 import type { Effect } from './core/step.ts'
+import type { DeadManEvents } from './pipeline/dead-man.ts'
 import type { DecayTold } from './pipeline/decay-gauge.ts'
 import { OUTBOX_ALARMS_PERCENT } from './pipeline/outbox-watch.ts'
+import type { PermitEvents } from './pipeline/permits.ts'
 
 /**
  * Everything an agent says in its log, in one place. At rest it says nothing: a steady state is for `/metrics`, a change
@@ -35,6 +37,7 @@ export function createAgentEvents(log: Logger) {
     ...createDiskEvents(log),
     ...createOutboxEvents(log),
     ...createClockEvents(log),
+    ...createDeadManEvents(log),
     revised: createRevisionEvent(log),
     stopping: (signal: string) => log.info({ event: 'agent_stopping', signal }, 'agent stops'),
     stopped: (facts: { overdue: readonly string[]; failed: readonly string[]; decisions: number }) =>
@@ -287,4 +290,22 @@ function describe(error: unknown): { code?: string; error: string; remedy?: stri
   if (error instanceof Error)
     return { error: error.message, ...(error.stack === undefined ? {} : { stack: error.stack }) }
   return { error: String(error) }
+}
+
+type LifeEvents = DeadManEvents & PermitEvents & Readonly<{ systemdFailed(reason: string): void }>
+
+function createDeadManEvents(log: Logger): LifeEvents {
+  return {
+    systemdFailed: (reason) =>
+      log.error({ event: 'systemd_failed', reason }, 'the service manager is not told that the agent is well'),
+    deadMan: ({ level, stage, ageUs, deadlineUs }) => {
+      const facts = { event: 'dead_man', level, stage, age_us: ageUs, deadline_us: deadlineUs }
+      if (level === 'failed') log.error(facts, `tokens of the dead-man stay at ${stage}: permits are dropped`)
+      else if (level === 'late') log.warn(facts, `tokens of the dead-man are late at ${stage}`)
+      else log.warn(facts, 'tokens of the dead-man come through again; what was dropped is given by arming alone')
+    },
+    permitHeld: (target) => log.warn({ event: 'permit_held', target }, `${target} goes on while the agent is well`),
+    permitLost: (target, reason) =>
+      log.error({ event: 'permit_lost', target, reason }, `${target} does what was declared for a lost permit`),
+  }
 }

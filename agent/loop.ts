@@ -8,19 +8,21 @@ import type { Micros } from '../shared/units.ts'
 import type { Spans } from './adapters/spans.ts'
 import type { Uplink } from './adapters/ws-uplink.ts'
 import { highestSeq } from './core/sources.ts'
-import type { Effect } from './core/step.ts'
+import { deadManOf } from './dead-man.ts'
+import { endRecording } from './end-recording.ts'
 import type { AgentEvents } from './events.ts'
 import type { Peer } from './peer.ts'
-import { batchContext, isSimulated } from './pipeline/batch-context.ts'
+import { batchContext } from './pipeline/batch-context.ts'
 import { type Batcher, type BatchIdentity, createBatcher } from './pipeline/batcher.ts'
 import type { CalibrationWatch } from './pipeline/calibrations.ts'
 import type { ClockWatch } from './pipeline/clock-watch.ts'
 import type { DamageWatch } from './pipeline/damage-watch.ts'
+import type { DeadMan } from './pipeline/dead-man.ts'
 import { createDecisionLatency, type DecisionLatency } from './pipeline/decision-latency.ts'
 import type { Evaluation } from './pipeline/evaluation.ts'
-import { directEvaluator, type Evaluator, type InputHead } from './pipeline/evaluator.ts'
+import { directEvaluator, type Evaluator, type Told } from './pipeline/evaluator.ts'
 import { createIntake, type Intake } from './pipeline/intake.ts'
-import { createLiveView, type LiveView } from './pipeline/live-view.ts'
+import type { LiveView } from './pipeline/live-view.ts'
 import { Orders } from './pipeline/orders.ts'
 import { outgoingOf } from './pipeline/outgoing.ts'
 import { Pins } from './pipeline/pins.ts'
@@ -28,12 +30,12 @@ import { gapOf, type Recovered } from './pipeline/recovery.ts'
 import type { ShardThread } from './pipeline/sharded-evaluator.ts'
 import { createStateSaver } from './pipeline/state-saver.ts'
 import { createTimeIndex, type TimeIndex } from './pipeline/time-index.ts'
-import type { AgentClock, RawTelemetry, SourceSink } from './ports.ts'
+import type { AgentClock, RawTelemetry, SourceSink, Watchdog } from './ports.ts'
 import { reasonsNotReady } from './readiness.ts'
 import { type Acting, RigActions } from './rig-actions.ts'
 import { evaluateOnThreads } from './rig-threads.ts'
 import type { AgentStorage } from './storage.ts'
-import { calibrationWatch, clockWatch, damageWatch } from './watches.ts'
+import { calibrationWatch, clockWatch, damageWatch, liveViewOf, selfTestOf } from './watches.ts'
 
 export type LoopOptions = Readonly<{
   loaded: LoadedRuntime
@@ -44,6 +46,8 @@ export type LoopOptions = Readonly<{
   identity: BatchIdentity
   /** null: no rig has a policy, and nothing is ever done. */
   acting: Acting | null
+  /** Told for as long as the dead-man lives; absent: nobody of the system looks. */
+  watchdog?: Watchdog | null
   /** null: nobody traces. */
   spans: Spans | null
   peer?: Pick<Peer, 'decided'> | null
@@ -73,6 +77,7 @@ export class AgentLoop {
   readonly clockWatch: ClockWatch
   readonly orders: Orders
   readonly actions: RigActions | null
+  readonly deadMan: DeadMan | null
   private readonly calibrations: CalibrationWatch
   readonly saveCheckpoint: () => Promise<void>
   /** From the moment the lateness of a slide is over until it is decided. Empty under a recording's clock. */
@@ -118,20 +123,10 @@ export class AgentLoop {
       },
       failed: (cause) => this.batchFailed(cause),
     })
-    this.live = createLiveView({
-      program: (rig) => config.rigs.find((r) => r.rig === rig)?.program ?? '',
-      family: (rig) => config.rigs.find((r) => r.rig === rig)?.family ?? '',
-      simulation: (rig) => config.rigs.some((r) => r.rig === rig && isSimulated(r)),
-      clock: config.clock,
-      nowUs: () => clock.nowUs(),
-      pending: () => storage.outbox.pending(),
-      vitals: (vitals) => this.uplink?.sendVitals(JSON.stringify(vitals)),
-      changed: ({ decided, was }) => options.events.verdict(decided.decision, was),
-      decayed: options.events.baselineDecayed,
-    })
+    this.live = liveViewOf(options, (vitals) => this.uplink?.sendVitals(vitals))
     this.intake = createIntake({
       journal: storage.journal,
-      evaluate: (seq, input, body) => this.evaluator.take(seq, input, body),
+      evaluate: (seq, input, body) => this.evaluator.take(seq, input, body, this.deadMan?.token(seq, input)),
       refused: (error) => options.events.notJournaled(error),
       takesAgain: (refused) => options.events.journaledAgain(refused),
       blocked: () =>
@@ -142,6 +137,11 @@ export class AgentLoop {
     this.damage = damageWatch(options, this.batcher)
     this.clockWatch = clockWatch(options)
     this.calibrations = calibrationWatch(options, this.evaluation, () => this.nowUs())
+    this.deadMan = deadManOf(options, {
+      evaluation: this.evaluation,
+      evaluator: () => this.evaluator,
+      actions: () => this.actions,
+    })
     this.actions = options.acting === null ? null : this.act(options.acting)
     this.orders = this.takeOrders()
     this.saveCheckpoint = this.stateSaver()
@@ -180,11 +180,13 @@ export class AgentLoop {
     must({ kind: 'operator', nowUs, command: 'agent_start', bootId: identity.bootId, version: identity.code.version })
     const inForce = this.evaluation.state.settings?.configDigest
     if (inForce === undefined || !equalBytes(inForce, configDigest(files))) must({ kind: 'config', nowUs, files })
-    if (config.evaluation.threads > 0) this.evaluator = await evaluateOnThreads(this.options, this.carryOut)
+    if (config.evaluation.threads > 0)
+      this.evaluator = await evaluateOnThreads(this.options, this.carryOut, this.deadMan)
     if (config.clock === 'system') {
       const slideMs = Math.min(...config.rigs.map((rig) => rig.slide_ms))
       this.cancels.push(this.clockWatch.start())
       this.cancels.push(clock.every(slideMs, () => this.tick()))
+      this.deadMan?.start()
     }
     await this.actions?.start()
     // Nothing may come between a loss and a state behind it: the next start must not have to look for it again.
@@ -197,7 +199,8 @@ export class AgentLoop {
 
   /** Time goes on. Not while more waits than may: it goes on with the next input that is taken. */
   private tick(): void {
-    if (!this.behind.full) this.intake.take({ kind: 'tick', nowUs: this.options.clock.nowUs() })
+    const take = (): boolean => this.intake.take({ kind: 'tick', nowUs: this.options.clock.nowUs() }) !== null
+    if (!this.behind.full) this.deadMan?.tick(take)
   }
 
   /** Inputs that wait for the threads that evaluate, and whether no more may. */
@@ -246,27 +249,10 @@ export class AgentLoop {
     await clock.sleep(0)
   }
 
-  /**
-   * The end of a recording is a moment too: time moves past lateness, so that its last slides are decided. Counted from
-   * the newest sample, so that a start after the end does not move it once more.
-   */
-  async endRecording(): Promise<void> {
-    let endUs = 0
-    const { loaded, clock } = this.options
-    await this.evaluator.settled()
-    if (loaded.config.clock === 'system') {
-      // The clock moves by itself: what came last is decided when its lateness is over.
-      await clock.sleep(Math.max(...loaded.config.rigs.map((rig) => rig.lateness_ms + 3 * rig.slide_ms)))
-      await this.batcher.flush().catch(() => undefined)
-      return
-    }
-    for (const { newestSeenUs, settings } of this.evaluation.state.rigs) {
-      const newest = newestSeenUs.reduce((a, b) => Math.max(a, b), 0)
-      if (newest > 0) endUs = Math.max(endUs, newest + settings.latenessUs + 2 * settings.slideUs)
-    }
-    if (endUs > this.evaluator.nowUs) this.intake.take({ kind: 'tick', nowUs: endUs })
-    await this.evaluator.settled()
-    await this.batcher.flush().catch(() => undefined)
+  /** The last slides of a recording are decided too. */
+  endRecording(): Promise<void> {
+    const { evaluator, batcher, intake, options } = this
+    return endRecording({ config: options.loaded.config, clock: options.clock, evaluator, batcher, intake })
   }
 
   private act(acting: Acting): RigActions {
@@ -275,6 +261,9 @@ export class AgentLoop {
       ...{ ...acting, clock, nowUs: () => this.nowUs(), state: () => this.evaluation.state },
       journalSync: () => storage.journal.sync(),
       take: (input) => this.intake.take(input) !== null,
+      armed: (rig) => this.deadMan?.armed(rig),
+      deadMan: () => this.deadMan?.stays ?? '',
+      selfTest: selfTestOf(this.options, this.clockWatch),
     })
   }
 
@@ -287,6 +276,7 @@ export class AgentLoop {
       wallUs: () => this.options.clock.nowUs(),
       place: { deployment: identity.deployment, agent: identity.agent, boot: identity.bootId, trust: loaded.trust },
       told: (run) => this.actions?.told(run) ?? [],
+      against: (rig) => this.actions?.guard.against(rig) ?? [],
       run: this.options.events.run,
       mode: this.options.events.modeChanged,
       replaced: (facts) => this.sensorReplaced(facts),
@@ -347,6 +337,7 @@ export class AgentLoop {
       version: identity.code.version,
     })
     await this.evaluator.settled()
+    await this.deadMan?.stop('the agent ends')
     await this.actions?.stop()
     await this.batcher.flush().catch(() => undefined)
     await this.saveCheckpoint()
@@ -358,7 +349,7 @@ export class AgentLoop {
     return this.options.loaded.config.clock === 'system' ? this.options.clock.nowUs() : this.evaluator.nowUs
   }
 
-  private readonly carryOut = (effects: readonly Effect[], input: InputHead, seq: number): void => {
+  private readonly carryOut: Told = (effects, input, seq, marks): void => {
     const { events } = this.options
     this.timeIndex.note(input.nowUs, seq)
     for (const effect of effects) {
@@ -378,6 +369,7 @@ export class AgentLoop {
       else if (effect.kind === 'revised') events.revised(effect)
     }
     this.pins.take(effects, input.nowUs, seq)
+    this.deadMan?.evaluated(seq, marks)
   }
 
   private noteLatency({ rig, timeUs }: Decision): void {

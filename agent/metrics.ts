@@ -22,6 +22,7 @@ export function agentMetrics(loop: AgentLoop, storage: AgentStorage, uplink: Upl
     ...loopMetrics(loop, storage),
     ...outboxMetrics(storage, uplink),
     ...fillMetrics(storage),
+    ...deadManMetrics(loop),
   ]
 }
 
@@ -251,6 +252,45 @@ function fillMetrics({ outbox, outboxWatch }: AgentStorage): MetricSource[] {
       help: 'Batches since the start that repeated PASS and whose detail made room.',
       kind: 'counter',
       read: () => [{ value: outboxWatch.thinned }],
+    },
+  ]
+}
+
+function deadManMetrics({ deadMan, actions }: AgentLoop): MetricSource[] {
+  if (deadMan === null) return []
+  const proofs = () => actions?.proofs.standing() ?? []
+  return [
+    {
+      name: 'hb_dead_man_tokens_total',
+      help: 'Tokens since the start that came through journal, workers, windows and gates in time.',
+      kind: 'counter',
+      read: () => [{ value: deadMan.vitals.through }],
+    },
+    {
+      name: 'hb_dead_man_age_seconds',
+      help: 'Age of the newest token that came through; permits are dropped at hb_dead_man_deadline_seconds.',
+      kind: 'gauge',
+      read: () => [{ value: deadMan.vitals.ageUs / 1_000_000 }],
+    },
+    {
+      name: 'hb_dead_man_deadline_seconds',
+      help: 'Deadline of a token.',
+      kind: 'gauge',
+      read: () => [{ value: deadMan.vitals.deadlineUs / 1_000_000 }],
+    },
+    {
+      name: 'hb_permit_held',
+      help: '1 while the actuator has the permit of this agent.',
+      kind: 'gauge',
+      labels: ['target'],
+      read: () => deadMan.permits.map(({ target, state }) => ({ value: state === 'held' ? 1 : 0, labels: { target } })),
+    },
+    {
+      name: 'hb_proof_overdue',
+      help: '1 for a target whose proof test is overdue.',
+      kind: 'gauge',
+      labels: ['target'],
+      read: () => proofs().map(({ target, overdue }) => ({ value: overdue ? 1 : 0, labels: { target } })),
     },
   ]
 }

@@ -224,3 +224,16 @@ export type PermitStrokeOrder = Readonly<{ token: number; begin: boolean; holdMs
 export interface PermitExecutor extends Executor {
   stroke(order: PermitStrokeOrder): Promise<'held' | 'lost' | 'no_answer'>
 }
+
+export function isPermitExecutor(executor: Executor): executor is PermitExecutor {
+  return 'stroke' in executor
+}
+
+/**
+ * Who ends the process when no sign of life has come for `everyMs` (systemd); null: it only waits for the first one. `alive` may be
+ * called as often as one likes.
+ */
+export interface Watchdog {
+  readonly everyMs: number | null
+  alive(): void
+}

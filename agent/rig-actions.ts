@@ -1,4 +1,5 @@
 import type { JournalInput } from '../shared/codec/journal-input.ts'
+import { HbError } from '../shared/errors/hb-error.ts'
 import type { Clock } from '../shared/lib/clock.ts'
 import type { RigPolicy } from '../shared/model/actions-policy.ts'
 import type { Micros } from '../shared/units.ts'
@@ -11,6 +12,10 @@ import { Acts } from './pipeline/act.ts'
 import { actionFacts } from './pipeline/action-facts.ts'
 import { type ActionLedger, recordReplayed } from './pipeline/action-ledger.ts'
 import { AlarmNotices } from './pipeline/alarm-notices.ts'
+import { ArmGuard } from './pipeline/arm-guard.ts'
+import { Integrity } from './pipeline/integrity.ts'
+import type { Permit } from './pipeline/permits.ts'
+import { type ProofStore, Proofs, type ProofTarget } from './pipeline/proofs.ts'
 import { createReactionTimes, type ReactionTimes } from './pipeline/reaction-times.ts'
 import type { Executor } from './ports.ts'
 
@@ -19,6 +24,11 @@ export type Acting = Readonly<{
   ledger: ActionLedger
   /** By target. */
   executors: ReadonlyMap<string, Executor>
+  /** Of the actuators that drop by themselves when the agent no longer says that it is well. */
+  permits: readonly Permit[]
+  /** Where proof tests are kept, and whom they are of. */
+  proofs: ProofStore
+  proved: readonly ProofTarget[]
   events: ActionEvents
 }>
 
@@ -30,6 +40,12 @@ export type RigActionsOptions = Acting &
     journalSync(): Promise<void>
     /** Journals an input and has it evaluated; false: the journal would not take it. */
     take(input: JournalInput): boolean
+    /** A rig was armed by people: permits of it may begin. */
+    armed(rig: string): void
+    /** Where tokens of the dead-man stay; '' while they come through. */
+    deadMan(): string
+    /** For the test of itself, before anything is armed. */
+    selfTest: Readonly<{ clock(): boolean; key(): boolean }>
   }>
 
 /**
@@ -41,6 +57,9 @@ export class RigActions {
   readonly times: ReactionTimes = createReactionTimes()
   private readonly options: RigActionsOptions
   private readonly acts: Acts
+  readonly integrity: Integrity
+  readonly proofs: Proofs
+  readonly guard: ArmGuard
   private readonly notices: AlarmNotices
   private listeners: RigChange[][] = []
 
@@ -49,8 +68,28 @@ export class RigActions {
     this.options = options
     this.ledger = ledger
     this.notices = new AlarmNotices({ executors, state: () => options.state(), notTold: events.alarmNotTold })
+    this.integrity = new Integrity({
+      state: () => options.state(),
+      found: events.integrity,
+      disarm: (rig, reason) => {
+        options.take(journaled(rig, { kind: 'disarm', by: 'agent', reason }, options.nowUs()))
+      },
+    })
+    this.proofs = new Proofs({
+      clock,
+      events,
+      store: options.proofs,
+      targets: options.proved,
+      stands: (target, rigs, overdue) => this.proofStands(target, rigs, overdue),
+    })
+    this.guard = new ArmGuard({
+      parts: { ...options.selfTest, disk: () => this.testDisk() },
+      ...{ proofs: this.proofs, integrity: this.integrity, policies: () => this.policies() },
+      deadMan: () => options.deadMan(),
+      failed: events.selfTestFailed,
+    })
     this.acts = new Acts({
-      ...{ clock, ledger, events, times: this.times },
+      ...{ clock, ledger, times: this.times, events: peersTold(events, this.guard) },
       executors,
       otherAck: (ack) => this.notices.ack(ack),
       journalSync: () => options.journalSync(),
@@ -67,6 +106,8 @@ export class RigActions {
   /** Begins to carry out: what was open when the agent ended is looked into first (SE-15). */
   async start(): Promise<void> {
     const nowUs = this.options.nowUs()
+    this.proofs.start()
+    await this.guard.test()
     await this.acts.start(this.options.state().rigs.flatMap((rig) => openActions(rig, nowUs)))
     this.notices.start()
   }
@@ -77,6 +118,10 @@ export class RigActions {
     this.options.events.changed(rig, change)
     if (change.kind === 'action') this.acts.take(change)
     else if (change.kind === 'alarm_state') this.notices.take(rig, change.change)
+    else if (change.kind === 'arm') {
+      this.integrity.armed(rig, change)
+      if (change.state === 'ARMED') this.options.armed(rig)
+    }
   }
 
   /** Runs something, and gives what the kernel said meanwhile. */
@@ -91,13 +136,45 @@ export class RigActions {
     return said
   }
 
+  /** Every rig of a target has an alarm of its own; one whose policy has it no longer is not asked. */
+  private proofStands(target: string, rigs: readonly string[], overdue: boolean): boolean {
+    const using = this.policies().filter(
+      ({ rig, targets }) => rigs.includes(rig) && targets.some(({ name }) => name === target),
+    )
+    return using.every(({ rig }) =>
+      this.options.take(journaled(rig, { kind: 'proof', target, overdue }, this.options.nowUs())),
+    )
+  }
+
+  /** Journal and ledger as they are used: written, and read back. */
+  private async testDisk(): Promise<void> {
+    await this.options.journalSync()
+    await this.ledger.list({ limit: 1 })
+  }
+
   async stop(): Promise<void> {
+    this.proofs.stop()
     await this.acts.stop()
     await this.ledger.close()
   }
 
   private policies(): RigPolicy[] {
     return this.options.state().rigs.flatMap(({ settings }) => settings.safety?.policy ?? [])
+  }
+}
+
+/** Whether a target answers is of interest to who is about to arm. */
+function peersTold(events: ActionEvents, guard: ArmGuard): ActionEvents {
+  return {
+    ...events,
+    executorUp(target) {
+      guard.peer(target, true)
+      events.executorUp(target)
+    },
+    executorDown(target, reason) {
+      guard.peer(target, false)
+      events.executorDown(target, reason)
+    },
   }
 }
 
@@ -119,4 +196,18 @@ function journaled(rig: string, input: SafetyInput, nowUs: Micros): JournalInput
     default:
       return { kind: 'policy', nowUs, rig, order: input, statements: [] }
   }
+}
+
+/** Proves the path to a target because somebody wants to know. @throws HbError TARGET_UNKNOWN, PROOF_FAILED */
+export async function proveTarget(actions: RigActions | null, target: string): Promise<Record<string, unknown>> {
+  const proof = await actions?.proofs.prove(target, 'operator')
+  const standings = actions?.proofs.standing() ?? []
+  if (proof === undefined || proof === null)
+    throw new HbError('TARGET_UNKNOWN', {
+      found: target,
+      expected: standings.map((one) => one.target).join(', ') || 'no target: no rig has a policy',
+    })
+  const standing = standings.find((one) => one.target === target)
+  if (!proof.ok) throw new HbError('PROOF_FAILED', { target, due_us: standing?.dueUs ?? 'never' })
+  return { target, ok: true, at_us: proof.atUs, due_us: standing?.dueUs ?? null, overdue: standing?.overdue ?? false }
 }

@@ -1,4 +1,5 @@
 import type { LoopOptions } from './loop.ts'
+import type { DeadMan } from './pipeline/dead-man.ts'
 import type { Evaluator, Told } from './pipeline/evaluator.ts'
 import { shardedEvaluator } from './pipeline/sharded-evaluator.ts'
 
@@ -6,6 +7,7 @@ import { shardedEvaluator } from './pipeline/sharded-evaluator.ts'
 export async function evaluateOnThreads(
   { loaded: { config }, clock, recovered, shardThreads }: LoopOptions,
   told: Told,
+  deadMan: DeadMan | null,
 ): Promise<Evaluator> {
   return shardedEvaluator({
     evaluation: recovered.evaluation,
@@ -13,10 +15,12 @@ export async function evaluateOnThreads(
     told,
     nowUs: () => clock.monotonicUs(),
     after: (ms, run) => void clock.after(ms, run),
-    // Nothing is decided any more: the process ends, and its next life goes on from the journal.
+    // Nothing is decided any more: permits are dropped (SE-33), the process ends, and its next life goes on from the journal.
     broken: (cause) =>
-      setImmediate(() => {
-        throw cause
-      }),
+      void (deadMan?.stop('a worker is broken') ?? Promise.resolve()).finally(() =>
+        setImmediate(() => {
+          throw cause
+        }),
+      ),
   })
 }

@@ -1,11 +1,13 @@
 import { type LoadedRuntime, parseRuntimeFiles } from '../shared/config/load.ts'
 import type { Micros } from '../shared/units.ts'
 import type { LoopOptions } from './loop.ts'
+import { isSimulated } from './pipeline/batch-context.ts'
 import type { Batcher } from './pipeline/batcher.ts'
 import { CalibrationWatch } from './pipeline/calibrations.ts'
 import { ClockWatch } from './pipeline/clock-watch.ts'
 import { DamageWatch } from './pipeline/damage-watch.ts'
 import type { Evaluation } from './pipeline/evaluation.ts'
+import { createLiveView, type LiveView } from './pipeline/live-view.ts'
 
 type Registries = LoadedRuntime['registries']
 
@@ -48,5 +50,31 @@ function registriesInForce({ files, registries }: LoadedRuntime, evaluation: Eva
     const now = evaluation.files
     if (now.length > 0 && now !== read.files) read = { files: now, registries: parseRuntimeFiles(now).registries }
     return read.registries
+  }
+}
+
+/** What people are shown of the rigs. */
+export function liveViewOf({ clock, events, loaded, storage }: LoopOptions, send: (vitals: string) => void): LiveView {
+  const { config } = loaded
+  const named = (rig: string) => config.rigs.find((one) => one.rig === rig)
+  return createLiveView({
+    program: (rig) => named(rig)?.program ?? '',
+    family: (rig) => named(rig)?.family ?? '',
+    simulation: (rig) => config.rigs.some((one) => one.rig === rig && isSimulated(one)),
+    clock: config.clock,
+    nowUs: () => clock.nowUs(),
+    pending: () => storage.outbox.pending(),
+    vitals: (vitals) => send(JSON.stringify(vitals)),
+    changed: ({ decided, was }) => events.verdict(decided.decision, was),
+    decayed: events.baselineDecayed,
+  })
+}
+
+/** Whether time is one, and what the agent signs verifies: tried before anything may be armed (SE-37). */
+export function selfTestOf({ identity, storage }: LoopOptions, watch: ClockWatch) {
+  const probe = new TextEncoder().encode('self-test')
+  return {
+    clock: () => watch.reason() === null,
+    key: () => storage.key.verify(probe, identity.signer.sign(probe)),
   }
 }

@@ -80,13 +80,9 @@ export const REQUIREMENTS: Readonly<Record<string, string>> = {
  * in part.
  */
 export const GAPS: Readonly<Record<string, string>> = {
-  'SE-33':
-    'not built: the link strokes an actuator that holds a permit, but no token of the evaluator is behind the stroke',
-  'SE-34': 'the effect is declared, linted and agreed with the actuator; no agent holds a permit yet',
-  'SE-38': 'an orderly stop of the agent disarms; there is no permit to drop and no last record of its own',
-  'SE-40':
-    'not built: an arming ends when another configuration is in force, but what is in memory is not digested again',
-  'SE-42': 'the peer can be tried on its whole path; there is no due date, and nothing is kept from being armed',
+  'SE-38':
+    'an agent that nobody armed has no last record of its own: it ends with the range of decisions that its stop closes and signs',
+  'SE-42': 'the date is for whoever declares one: no lint asks for it, and an action of a peer has no proof test',
   'SE-43':
     'conditions are tried by tables and by mutants (`npm run mutate`, not a test); coverage of MC/DC is not measured',
 }

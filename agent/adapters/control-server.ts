@@ -46,6 +46,8 @@ export type ControlAnswers = Readonly<{
   order(signed: Uint8Array): Readonly<Record<string, unknown>>
   /** Takes a signed bundle of a configuration, whole or not at all. */
   bundle(bytes: Uint8Array): Promise<Readonly<Record<string, unknown>>>
+  /** Proves the path to a target. */
+  proof(target: string): Promise<Readonly<Record<string, unknown>>>
   /** Takes receipts that came on a stick, all of them or none. */
   receipts(list: readonly Uint8Array[]): Promise<Readonly<Record<string, unknown>>>
 }>
@@ -87,6 +89,7 @@ const ORDER = Type.Object(
 /** A bundle in base 64. */
 const BUNDLE_CHARS_MAX = 4 * Math.ceil(CONFIG_BUNDLE_BYTES_MAX / 3)
 const BUNDLE = Type.Object({ bundle: Type.String({ maxLength: BUNDLE_CHARS_MAX }) }, { additionalProperties: false })
+const PROOF = Type.Object({ target: TEXT }, { additionalProperties: false })
 
 /** Receipts in one request; a longer list is sent in parts. */
 export const RECEIPTS_AT_ONCE_MAX = 64
@@ -118,6 +121,7 @@ export function createControlServer(
       refusable(ORDER, body, ({ order }) => answers.order(new Uint8Array(Buffer.from(order, 'base64')))),
     'POST /bundle': (body) =>
       refusable(BUNDLE, body, ({ bundle }) => answers.bundle(new Uint8Array(Buffer.from(bundle, 'base64')))),
+    'POST /proof': (body) => refusable(PROOF, body, ({ target }) => answers.proof(target)),
     'GET /orders': () => ({ code: 200, body: answers.orders() }),
     'GET /alarms': () => ({ code: 200, body: answers.alarms() }),
     'GET /status': () => ({ code: 200, body: answers.status() }),
@@ -161,8 +165,9 @@ function wrongAt(shape: TSchema, body: unknown): string {
 /** @throws HbError AGENT_NOT_RUNNING, or what the agent refused with. */
 export function askAgent(
   folder: string,
-  path: '/run' | '/channel' | '/orders' | '/bundle' | '/receipts' | '/status' | '/top' | '/alarms',
+  path: '/run' | '/channel' | '/proof' | '/orders' | '/bundle' | '/receipts' | '/status' | '/top' | '/alarms',
   body?:
+    | Readonly<{ target: string }>
     | RunCommand
     | ChannelCommand
     | Readonly<{ order: string }>

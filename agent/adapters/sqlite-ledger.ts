@@ -162,6 +162,10 @@ async function ledgerOver(db: Database, { bounds = LEDGER_BOUNDS, folder }: Ledg
         flushing ??= turnEnds().then(flush)
       })
     },
+    async passed() {
+      await flushing
+      await db.write(async () => undefined)
+    },
     ...ledgerReader(db),
     counts: () => ({ ...counted, waiting }),
     async close() {

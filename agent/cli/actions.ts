@@ -3,6 +3,7 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { ACTION_ENDS, ACTION_STAGES, type ActionState, UNKNOWN_OUTCOME } from '../../shared/model/action.ts'
 import { FOUND_OUTCOMES } from '../../shared/model/action-input.ts'
+import { askAgent } from '../adapters/control-server.ts'
 import { viewLedger } from '../adapters/ledger-read.ts'
 import {
   type ActionLedger,
@@ -15,7 +16,7 @@ import { fetchDesktop, giveOrder, type OrderOptions, orderCommand, reportOrder, 
 
 type ListOptions = Readonly<{ state: string; rig?: string; is?: string; limit: string; json?: boolean }>
 
-/** Adds `hb actions list|show|cancel|ack|execute`. */
+/** Adds `hb actions list|show|proof|cancel|ack|execute`. */
 export function actionsCommands(program: Command): void {
   const actions = program.command('actions').description('actions: what was proposed, denied, done and seen to be done')
   actions
@@ -34,6 +35,15 @@ export function actionsCommands(program: Command): void {
     .requiredOption('--state <dir>', 'state folder of the agent, running or not')
     .option('--json', 'one JSON object')
     .action(show)
+  actions
+    .command('proof')
+    .description(
+      'prove the whole path to a target and back, without an effect; the date of the next one counts from now',
+    )
+    .argument('<target>', 'name of the target')
+    .requiredOption('--state <dir>', 'state folder of the running agent')
+    .option('--json', 'one JSON object')
+    .action(proof)
   orderCommand(actions, 'cancel', 'cancel an action before it is sent: one act of one person')
     .argument('<key>', 'key of the action, or its beginning')
     .action(cancel)
@@ -109,6 +119,14 @@ async function show(text: string, options: Readonly<{ state: string; json?: bool
       ]),
     ],
   )
+}
+
+async function proof(target: string, options: Readonly<{ state: string; json?: boolean }>): Promise<void> {
+  const answer = await askAgent(options.state, '/proof', { target })
+  const due = answer['due_us'] as number | null
+  printResult(options.json, answer, [
+    `the path to ${target} is proved${due === null ? '; the policy asks for no proof by a date' : `, the next one is due ${utc(due)}`}`,
+  ])
 }
 
 async function cancel(text: string, options: OrderOptions & Readonly<{ rig?: string }>): Promise<void> {

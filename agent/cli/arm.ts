@@ -78,6 +78,7 @@ async function show(options: Readonly<{ state: string; json?: boolean }>): Promi
         ...[String(r.arm?.open ?? 0), r.arm?.alarms.map(({ id }) => id).join(' ') || '-'],
       ]),
     ]),
+    ...rigs.filter(({ against }) => against.length > 0).map((r) => `${r.rig} cannot be armed: ${r.against.join(', ')}`),
     `(${PERSONS_NOTE}; ${NOT_AN_E_STOP})`,
   ])
 }

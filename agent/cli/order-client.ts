@@ -75,6 +75,8 @@ export type DesktopRig = Readonly<{
     open: number
     alarms: readonly Readonly<{ id: string; severity: string }>[]
   }> | null
+  /** What stands against arming it now. */
+  against: readonly string[]
 }>
 export type WaitingOrder = Readonly<{
   order: string

@@ -62,6 +62,8 @@ export interface ActionLedger {
    * durable then.
    */
   record(changes: readonly ActionChange[]): Promise<void>
+  /** Settles when what was handed over before has been dealt with and another transaction was taken; rejects like `record`. */
+  passed(): Promise<void>
   /** Actions that have not ended, oldest first. */
   open(): Promise<readonly LedgerAction[]>
   byKey(key: string): Promise<Readonly<{ action: LedgerAction; transitions: readonly LedgerTransition[] }> | null>

@@ -2,9 +2,10 @@ import type { JournalInput } from '../../shared/codec/journal-input.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Effect } from '../core/step.ts'
 import { checkpointBody, type Evaluation, emittedThrough, evaluate } from './evaluation.ts'
+import { type Mark, markOf, type Token } from './pulse.ts'
 
-/** Told what an input asks for, in order of inputs. */
-export type Told = (effects: readonly Effect[], input: InputHead, journalSeq: number) => void
+/** Told what an input asks for, in order of inputs, and the marks of all workers when it came with a token. */
+export type Told = (effects: readonly Effect[], input: InputHead, journalSeq: number, marks: readonly Mark[]) => void
 
 /** What of an input is still of interest when its effects are there. */
 export type InputHead = Readonly<{ kind: JournalInput['kind']; nowUs: Micros; command?: string }>
@@ -22,7 +23,9 @@ export interface Evaluator {
   /** Time of the newest input taken, which may be ahead of what has been told. */
   readonly nowUs: Micros
   /** Takes the input `seq` of the journal, whose record has this body. */
-  take(seq: number, input: JournalInput, body: Uint8Array): void
+  take(seq: number, input: JournalInput, body: Uint8Array, token?: Token | null): void
+  /** Workers that have not answered yet; where there are none, nothing is ever waited for. */
+  readonly awaited: readonly string[]
   /** Inputs taken that no round has begun with; always 0 where there are no threads. */
   readonly waiting: number
   /** Settles when there is room for more; null while there is. */
@@ -41,9 +44,11 @@ export function directEvaluator(evaluation: Evaluation, told: Told): Evaluator {
     get nowUs() {
       return evaluation.state.nowUs
     },
-    take(seq, input) {
-      told(evaluate(evaluation, seq, input), input, seq)
+    take(seq, input, _body, token = null) {
+      const effects = evaluate(evaluation, seq, input)
+      told(effects, input, seq, token === null ? [] : [markOf(token, [...evaluation.state.rigs.entries()])])
     },
+    awaited: [],
     waiting: 0,
     room: () => null,
     settled: async () => undefined,

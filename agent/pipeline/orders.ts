@@ -28,6 +28,8 @@ export type OrdersOptions = Readonly<{
   mode(facts: { rig: string; from: string; to: string; by: string; reason: string }): void
   /** Runs something, and gives what the safety kernel said meanwhile; nothing of it where rigs are evaluated on threads. */
   told(run: () => void): readonly RigChange[]
+  /** What stands against arming a rig before the kernel is asked (SE-37, SE-42). */
+  against(rig: string): readonly string[]
 }>
 
 /** What operators order of a running agent. An order is an input like any other: journaled first, then evaluated. */
@@ -87,6 +89,7 @@ export class Orders {
         may_go_to: permitted(mode),
         config: settings.safety?.config ?? null,
         arm: safety === null ? null : armView(safety.kernel),
+        against: safety === null ? [] : this.options.against(settings.rig),
       })),
       waiting: this.desk.pending(this.options.wallUs()).map(({ order, by, untilUs }) => ({
         order: order.id,
@@ -137,6 +140,8 @@ export class Orders {
   private act({ order: signed, by, statements }: Ordered): Record<string, unknown> {
     const { rig, kind } = signed
     if (this.policyOf(rig) === null) throw new HbError('POLICY_MISSING', { rig })
+    const against = kind === 'arm' ? this.options.against(rig) : []
+    if (against.length > 0) throw new HbError('ORDER_NOT_FOLLOWED', { order: kind, rig, reasons: against.join(', ') })
     const nowUs = this.options.nowUs()
     const order = isOfAlarm(signed) ? alarmOrder(signed, by) : policyOrder(signed, by)
     const said = this.options.told(() => {

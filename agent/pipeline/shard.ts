@@ -9,6 +9,7 @@ import type { RigSettings } from '../core/settings.ts'
 import { restoreRig, snapshotRig } from '../core/snapshot.ts'
 import type { RigState } from '../core/state.ts'
 import { evaluatorDigests } from './digests.ts'
+import { type Mark, markOf, type Token } from './pulse.ts'
 import { rigInput } from './rig-input.ts'
 import { type RigView, refusalsOf, viewOf } from './rig-view.ts'
 
@@ -20,6 +21,8 @@ export type ShardStart = Readonly<{ rigs: readonly ShardRig[] }>
 export type ShardRound = Readonly<{
   times: readonly Time[]
   bodies: readonly (readonly [input: number, body: Uint8Array])[]
+  /** Tokens of the dead-man, each behind the input it came with. */
+  tokens: readonly (readonly [input: number, token: Token])[]
   /** Somebody looks: windows and judgements of the last slide of each rig are wanted. */
   look: boolean
   /** The state after the round is wanted. */
@@ -51,6 +54,7 @@ export type ShardReply = Readonly<{
   outcomes: readonly ShardOutcome[]
   views: readonly (readonly [rig: number, view: RigView])[]
   states: readonly (readonly [rig: number, state: Canonical])[] | null
+  marks: readonly (readonly [input: number, mark: Mark])[]
 }>
 
 type ShardedRig = {
@@ -75,14 +79,24 @@ export class Shard {
     })
   }
 
-  take({ times, bodies, look, save }: ShardRound): ShardReply {
+  take({ times, bodies, tokens, look, save }: ShardRound): ShardReply {
     const outcomes: ShardOutcome[] = []
+    const marks: [number, Mark][] = []
     let next = 0
     for (let input = 0; input < times.length; input += 1) {
       const body = bodies[next]?.[0] === input ? bodies[next++]![1] : null
       this.step(body, times[input]!, (phase, rig, outcome) => {
         outcomes.push({ input, phase, rig: rig.index, ...this.seen(rig, outcome) })
       })
+      const token = tokens[marks.length]
+      if (token?.[0] === input)
+        marks.push([
+          input,
+          markOf(
+            token[1],
+            this.rigs.map(({ index, rig }) => [index, rig] as const),
+          ),
+        ])
     }
     if (look) this.showLast(outcomes)
     const views = this.rigs.map((at): [number, RigView] => {
@@ -91,7 +105,7 @@ export class Shard {
       return [at.index, view]
     })
     const states = save ? this.rigs.map(({ index, rig }): [number, Canonical] => [index, snapshotRig(rig)]) : null
-    return { outcomes, views, states }
+    return { outcomes, views, states, marks }
   }
 
   private step(

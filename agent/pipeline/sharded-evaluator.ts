@@ -12,6 +12,7 @@ import { advanceClock, closeAtStop, type Effect } from '../core/step.ts'
 import { evaluatorDigests } from './digests.ts'
 import { checkpointBody, type Evaluation, emittedThrough } from './evaluation.ts'
 import type { Evaluator, InputHead, SavedState, Told } from './evaluator.ts'
+import type { Mark, Token } from './pulse.ts'
 import { applyView, lookAlike } from './rig-view.ts'
 import type { ShardOutcome, ShardReply, ShardRound, ShardStart } from './shard.ts'
 
@@ -40,6 +41,7 @@ type Taken = Readonly<{
   rig: string | null
   body: Uint8Array
   time: Time
+  token: Token | null
   clockBack: Readonly<{ count: number; worstUs: Micros }>
 }>
 
@@ -79,6 +81,10 @@ export async function shardedEvaluator(options: ShardedOptions): Promise<Evaluat
   return new ShardedEvaluator(options, shardOf)
 }
 
+function marksAt(replies: readonly ShardReply[], input: number): Mark[] {
+  return replies.flatMap(({ marks }) => marks.flatMap(([at, mark]) => (at === input ? [mark] : [])))
+}
+
 type Deferred<T> = Readonly<{ promise: Promise<T>; resolve(value: T): void }>
 
 function deferred<T>(): Deferred<T> {
@@ -97,6 +103,8 @@ class ShardedEvaluator implements Evaluator {
   /** Time and its faults as of the newest input taken. */
   private readonly clock: { nowUs: Micros; clockBack: { count: number; worstUs: Micros } }
   private queue: Taken[] = []
+  /** Threads that the round now waits for. */
+  private readonly asked = new Set<number>()
   private waitingBytes = 0
   private running: Promise<void> | null = null
   private lookedUs = Number.NEGATIVE_INFINITY
@@ -117,18 +125,22 @@ class ShardedEvaluator implements Evaluator {
     return this.queue.length
   }
 
+  get awaited(): readonly string[] {
+    return [...this.asked].sort((a, b) => a - b).map((shard) => `worker ${shard}`)
+  }
+
   get nowUs(): Micros {
     return this.clock.nowUs
   }
 
-  take(seq: number, input: JournalInput, body: Uint8Array): void {
+  take(seq: number, input: JournalInput, body: Uint8Array, token: Token | null = null): void {
     invariant(input.kind !== 'config' && input.kind !== 'loss', 'configurations and losses are taken before rigs part')
     const time = advanceClock(this.clock, input)
     const rig = 'rig' in input ? input.rig : null
     this.lookAhead(input)
     const { kind, nowUs } = input
     const head = input.kind === 'operator' ? { kind, nowUs, command: input.command } : { kind, nowUs }
-    this.queue.push({ seq, head, rig, body, time, clockBack: { ...this.clock.clockBack } })
+    this.queue.push({ seq, head, rig, body, time, token, clockBack: { ...this.clock.clockBack } })
     this.waitingBytes += body.length
     this.run()
   }
@@ -198,10 +210,20 @@ class ShardedEvaluator implements Evaluator {
     const look = nowUs - this.lookedUs >= LOOK_EVERY_US
     if (look) this.lookedUs = nowUs
     const times = taken.map(({ time }) => time)
+    const tokens = taken.flatMap(({ token }, input) => (token === null ? [] : [[input, token] as const]))
     const replies = await Promise.all(
-      this.options.threads.map((thread, shard) =>
-        thread.take({ times, bodies: this.bodiesFor(shard, taken), look, save: save !== null }),
-      ),
+      this.options.threads.map(async (thread, shard) => {
+        this.asked.add(shard)
+        const reply = await thread.take({
+          times,
+          tokens,
+          bodies: this.bodiesFor(shard, taken),
+          look,
+          save: save !== null,
+        })
+        this.asked.delete(shard)
+        return reply
+      }),
     )
     this.tell(taken, replies)
     if (save !== null) save.resolve(this.saved(replies))
@@ -234,7 +256,7 @@ class ShardedEvaluator implements Evaluator {
       const effects: Effect[] = []
       for (; outcomes[next]?.input === input; next += 1) effects.push(...this.sequenced(outcomes[next]!))
       effects.push(...closeAtStop(evaluation.state, head))
-      this.options.told(effects, head, seq)
+      this.options.told(effects, head, seq, marksAt(replies, input))
     })
   }
 

@@ -87,6 +87,8 @@ function orderFields(order: PolicyOrder | AlarmOrder): Canonical[] {
       return [order.by, order.reason]
     case 'action_ack':
       return [order.key, order.outcome, order.by, order.reason]
+    case 'proof':
+      return [order.target, order.overdue]
     case 'manual':
     case 'dry_run': {
       const { action, target, params, by, reason } = order
@@ -172,6 +174,10 @@ const ORDERS: Readonly<Record<PolicyOrder['kind'], (f: unknown[]) => PolicyOrder
     // What is closed is closed whatever is in force.
     if (!isTime(untilUs) || !(step === 'close' ? config === '' : CONFIG_HEX.test(config as string))) return null
     return { kind: 'break_glass', step, typed, config, untilUs, by, reason } as PolicyOrder
+  },
+  proof([target, overdue, ...more]) {
+    if (more.length > 0 || !texts(target) || typeof overdue !== 'boolean') return null
+    return { kind: 'proof', target, overdue } as PolicyOrder
   },
   manual: (fields) => byHand('manual', fields),
   dry_run: (fields) => byHand('dry_run', fields),

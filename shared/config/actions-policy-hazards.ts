@@ -1,4 +1,5 @@
-import { voteFor } from '../model/hazard-vote.ts'
+import type { Hazard } from '../model/actions-policy.ts'
+import { isAtLeast, voteFor } from '../model/hazard-vote.ts'
 import { sharedCauses, trailOf } from '../model/provenance.ts'
 import { compileCondition, conditionProblems, knownTarget, type PolicyCheck } from './actions-policy-conditions.ts'
 import type { HazardConfig } from './actions-policy-schema.ts'
@@ -29,8 +30,10 @@ export function hazardProblems(check: PolicyCheck): void {
     const sound = hazard as HazardConfig
     if (knownTarget(check, path, sound)) executorProblems(check, path, sound)
     unknownProblems(check, path, sound)
+    permitProblems(check, path, sound)
     verifyProblems(check, path, sound)
   })
+  proofProblems(check)
 }
 
 function executorProblems({ policy, add }: PolicyCheck, path: Path, { action, target }: HazardConfig): void {
@@ -39,6 +42,53 @@ function executorProblems({ policy, add }: PolicyCheck, path: Path, { action, ta
     add([...path, 'action'], `${action} on \`${target}\`, which only tells people`, '`notify`, or another target')
   if (executor === 'actuator' && action === 'notify')
     add([...path, 'action'], `notify on \`${target}\`, an actuator`, 'a target that tells people')
+}
+
+/** What losing the permit does, where the policy leaves it out too (SE-34). */
+export function lossOfPermit({ omission, loss_of_permit: said }: HazardConfig): Hazard['lossOfPermit'] {
+  return said ?? (isAtLeast(omission, 'critical') ? 'de_energise' : 'none')
+}
+
+/** Slides that a permit holds at least: tokens come once a slide, and half of the hold is the deadline that they are late at half of. */
+const HOLD_SLIDES_MIN = 8
+
+/** The hardware must be on its own before harm, and only an actuator drops by itself (SE-34). */
+function permitProblems({ policy, about, add }: PolicyCheck, path: Path, hazard: HazardConfig): void {
+  const { target, ftti_ms: fttiMs } = hazard
+  const loss = lossOfPermit(hazard)
+  const k = policy.targets?.findIndex((one) => one?.name === target) ?? -1
+  const named = policy.targets?.[k]
+  if (named === undefined || loss === 'none') return
+  const { executor, permit_hold_ms: holdMs } = named
+  if (executor === 'webhook' || executor === 'command' || executor === 'peer')
+    add([...path, 'loss_of_permit'], `${loss} on \`${target}\`, a ${executor}`, '`none`, or an actuator')
+  const leastMs = HOLD_SLIDES_MIN * about.rig.slide_ms
+  const slides = `${HOLD_SLIDES_MIN} slides of the rig: each carries a sign of life`
+  if (!(fttiMs >= leastMs))
+    add(
+      [...path, 'ftti_ms'],
+      `${fttiMs} ms, with ${loss}`,
+      `${leastMs} ms or more, or \`loss_of_permit: none\``,
+      slides,
+    )
+  if (holdMs === undefined) return
+  const at = ['targets', k, 'permit_hold_ms']
+  if (!(holdMs >= leastMs)) add(at, `${holdMs} ms`, `${leastMs} ms or more`, slides)
+  if (!(holdMs <= fttiMs))
+    add(
+      at,
+      `${holdMs} ms, with an ftti_ms of ${fttiMs}`,
+      `${fttiMs} ms or less`,
+      'the hardware must be on its own before there is harm',
+    )
+}
+
+/** A target that has no rehearsal would be overdue for ever, and its rigs never armed (SE-42). */
+function proofProblems({ policy, add }: PolicyCheck): void {
+  policy.targets?.forEach((one, k) => {
+    if (one?.executor === 'peer' && one.proof_every_h !== undefined)
+      add(['targets', k, 'proof_every_h'], 'a proof test of a peer', 'nothing: the contract with a peer has none')
+  })
 }
 
 /** What must work says what is done when nobody can tell (SE-03). */

@@ -207,6 +207,20 @@ export const ActionsPolicySchema = closed({
         default: 2,
         description: 'Times it is sent again without an acknowledgement.',
       }),
+      permit_hold_ms: Type.Optional(
+        ms(
+          'How long the hardware goes on without a sign of life, where a hazard asks for a permit; by default 1 s, or the shortest `ftti_ms` of those hazards.',
+          { minimum: 50, maximum: MINUTE_MS },
+        ),
+      ),
+      proof_every_h: Type.Optional(
+        Type.Number({
+          minimum: 0.01,
+          maximum: 8784,
+          description:
+            'How often the whole path to it is proved without an effect, in hours; overdue, its rigs cannot be armed. By default never.',
+        }),
+      ),
       back_off_ms: ms('Pause before the first time; it doubles, inside what is left of the FTTI.', {
         minimum: 1,
         maximum: MINUTE_MS,

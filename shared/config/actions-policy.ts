@@ -1,10 +1,10 @@
 import { ACTION_PRIORITY, HARD_ACTIONS } from '../model/action.ts'
 import type { Hazard, MetricProvenance, RigPolicy, Rule, Target } from '../model/actions-policy.ts'
 import type { RigAlarms } from '../model/alarm.ts'
-import { isAtLeast } from '../model/hazard-vote.ts'
 import type { Peer } from '../model/provenance.ts'
-import { microsFromMillis } from '../units.ts'
+import { type Micros, microsFromMillis } from '../units.ts'
 import { collectProblems, compileCondition, judgedWindowsMs } from './actions-policy-conditions.ts'
+import { lossOfPermit } from './actions-policy-hazards.ts'
 import { gone, policyProblems } from './actions-policy-problems.ts'
 import {
   type ActionsPolicy,
@@ -107,7 +107,7 @@ function compilePolicy(policy: ActionsPolicy, { rig, testbed }: RigConfig): RigP
       latchUs: microsFromMillis(b.latch_ms),
     })),
     priority: policy.priority ?? ACTION_PRIORITY,
-    targets: policy.targets.map(compileTarget),
+    targets: policy.targets.map((target) => compileTarget(target, policy.hazards.map(compileHazard))),
     releasesMax: policy.decision_authority.releases_max,
   }
 }
@@ -147,14 +147,21 @@ function compileHazard(h: HazardConfig): Hazard {
       h.verify === undefined
         ? null
         : { condition: compileCondition('verify', h.verify), withinUs: microsFromMillis(h.verify.within_ms) },
-    lossOfPermit: h.loss_of_permit ?? (isAtLeast(h.omission, 'critical') ? 'de_energise' : 'none'),
+    lossOfPermit: lossOfPermit(h),
     ...(h.loss_of_permit_reason === undefined ? {} : { lossOfPermitReason: h.loss_of_permit_reason }),
     secondLayer: h.second_layer ?? null,
     onUnknown: h.on_unknown ?? 'alarm',
   }
 }
 
-function compileTarget(t: TargetConfig): Target {
+const HOUR_MS = 3_600_000
+/** Without a sign of life for so long the hardware is on its own, unless the policy or a shorter FTTI says otherwise. */
+const PERMIT_HOLD_US: Micros = 1_000_000
+
+function compileTarget(t: TargetConfig, hazards: readonly Hazard[]): Target {
+  const counting = hazards.filter(({ target, lossOfPermit }) => target === t.name && lossOfPermit !== 'none')
+  const shortestUs = counting.reduce((least, { fttiUs }) => Math.min(least, fttiUs), PERMIT_HOLD_US)
+  const holdUs = t.permit_hold_ms === undefined ? shortestUs : microsFromMillis(t.permit_hold_ms)
   return {
     name: t.name,
     executor: t.executor,
@@ -168,6 +175,8 @@ function compileTarget(t: TargetConfig): Target {
     },
     retries: t.retries,
     backOffUs: microsFromMillis(t.back_off_ms),
+    ...(counting.length === 0 ? {} : { permitHoldUs: holdUs }),
+    ...(t.proof_every_h === undefined ? {} : { proofEveryUs: microsFromMillis(Math.round(t.proof_every_h * HOUR_MS)) }),
   }
 }
 

@@ -27,6 +27,7 @@ export const DOMAIN = {
   actionChange: 'hb/action-change/1',
   actionTransition: 'hb/action-transition/1',
   actuator: 'hb/actuator/1',
+  pulse: 'hb/pulse/1',
 } as const
 
 export type DomainName = keyof typeof DOMAIN

@@ -19,8 +19,21 @@ export const ACTION_ERRORS = {
   ORDER_NOT_FOLLOWED: {
     exit: 77,
     retry: false,
-    summary: 'An order about actions was journaled, and the safety kernel does not follow it.',
+    summary: 'An order about actions is not followed.',
     remedy: 'The reasons say everything that stands against it; `hb arm show` says how the rig stands now.',
+  },
+  PROOF_FAILED: {
+    exit: 69,
+    retry: true,
+    summary: 'The path to a target is not there: a proof test had no good answer.',
+    remedy:
+      'Look whether the target runs and what `hb arm show` has against arming; a command needs `proof_argv`. Overdue, rigs of the target cannot be armed.',
+  },
+  TARGET_UNKNOWN: {
+    exit: 64,
+    retry: false,
+    summary: 'No executor of this agent has this name.',
+    remedy: 'Name one of those that stand beside it: the targets of `executors` in runtime.yaml.',
   },
   POLICY_MISSING: {
     exit: 78,

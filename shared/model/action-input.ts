@@ -94,6 +94,8 @@ export type PolicyOrder =
       by: string
       reason: string
     }>
+  /** The agent itself says that a proof test is overdue, or no longer (SE-42). */
+  | Readonly<{ kind: 'proof'; target: string; overdue: boolean }>
 
 /** What people order about alarms. None of it reaches the safety kernel (SE-27). */
 export const ALARM_ORDERS = [

@@ -132,6 +132,10 @@ export type Target = Readonly<{
   retries: number
   /** First pause before a retry; it doubles, bounded by what is left of the FTTI. */
   backOffUs: Micros
+  /** How long one stroke of the dead-man holds its permit (SE-33); absent: none of its hazards asks for a permit. */
+  permitHoldUs?: Micros
+  /** How often the whole path to it is proved (SE-42); absent: never by itself, and it is never overdue. */
+  proofEveryUs?: Micros
 }>
 
 /** Where what a metric says comes from, through everything it is derived from (SE-06). */

@@ -255,6 +255,7 @@ export class ActionWorld {
         this.rows.push(...changes)
         if (!this.pass('after record')) return never()
       },
+      passed: async () => undefined,
       open: async () => [...newest(this.rows).values()].filter(({ state }) => !hasEnded(state)),
       byKey: async () => null,
       list: async () => [],

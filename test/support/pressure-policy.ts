@@ -8,6 +8,8 @@ export type TargetTimes = {
   retries: number
   back_off_ms: number
   non_idempotent: boolean
+  /** Absent: nobody asks for a proof. */
+  proof_every_h?: number
 }
 
 /** From the fault to harm: long enough for a slow actuator to be killed at on a busy machine. */

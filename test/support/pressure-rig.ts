@@ -18,7 +18,12 @@ export const AGENT = 'bench-1'
 export type TargetName = 'pump' | 'inlet-valve'
 
 /** What one target of the rig is: how it is timed, and where it is. `null` for no actuator at all. */
-export type RigOptions = Readonly<{ targets?: TargetLines; endpoints: Readonly<Record<TargetName, string>> }>
+export type RigOptions = Readonly<{
+  targets?: TargetLines
+  endpoints: Readonly<Record<TargetName, string>>
+  /** Threads that evaluate; 0 for none. */
+  threads?: number
+}>
 
 /** An action with every step of it. */
 export type Told = Readonly<{ action: LedgerAction; steps: readonly LedgerTransition[] }>
@@ -32,7 +37,7 @@ export type PressureRig = Readonly<{
   configure(options: RigOptions): void
   /** Settles when the agent is ready, and every target that is named has answered. */
   agent(state: string, options?: AgentOptions): Promise<StartedAgent>
-  /** Two people arm what is in force. */
+  /** Two people arm what is in force, as soon as nothing stands against it. */
   arm(state: string): Promise<void>
   /** Everything in the ledger, oldest action first, running agent or not. */
   told(state: string): Promise<readonly Told[]>
@@ -72,20 +77,12 @@ export async function createPressureRig(): Promise<PressureRig> {
     path,
     plant,
     keys,
-    configure({ targets = {}, endpoints }) {
+    configure({ targets = {}, endpoints, threads = 0 }) {
       put('actions.yaml', pressurePolicy(targets))
-      put('runtime.yaml', runtimeText(plant, endpoints))
+      put('runtime.yaml', runtimeText(plant, { endpoints, threads }))
     },
     agent: (state, options) => startAgent(path, state, options),
-    async arm(state) {
-      const folder = join(path, state)
-      const by = (name: string) => ({ state: folder, key: join(path, `${name}.pem`), reason: 'a test' })
-      const { rigs } = await fetchDesktop(folder)
-      const config = rigs[0]!.config ?? ''
-      const untilUs = Date.now() * 1000 + 3_600_000_000
-      const asked = await giveOrder(by('ada'), { kind: 'arm', rig: RIG, config, untilUs })
-      await giveOrder(by('grace'), { kind: 'confirm', rig: RIG, subject: String(asked['order']), config })
-    },
+    arm: (state) => arm(path, state),
     told: (state) => readLedger(join(path, state)),
     by: (state, name) => ['--state', state, '--key', `${name}.pem`, '--reason', 'a test'],
     json: async (args) => JSON.parse(await runHb([...args, '--json'], path)) as Record<string, unknown>,
@@ -93,6 +90,28 @@ export async function createPressureRig(): Promise<PressureRig> {
       plant.stop()
       rmSync(path, { recursive: true, force: true })
     },
+  }
+}
+
+/** What is only not there yet after a start: tokens of the dead-man, and windows that are full. */
+const NOT_YET = /DEAD_MAN:no token yet|PROTECTION_LOST/
+const ARM_TRIES = 100
+
+async function arm(path: string, state: string): Promise<void> {
+  const folder = join(path, state)
+  const by = (name: string) => ({ state: folder, key: join(path, `${name}.pem`), reason: 'a test' })
+  for (let k = 1; ; k += 1) {
+    const { rigs } = await fetchDesktop(folder)
+    const config = rigs[0]!.config ?? ''
+    const untilUs = Date.now() * 1000 + HOUR_US
+    try {
+      const asked = await giveOrder(by('ada'), { kind: 'arm', rig: RIG, config, untilUs })
+      await giveOrder(by('grace'), { kind: 'confirm', rig: RIG, subject: String(asked['order']), config })
+      return
+    } catch (error) {
+      if (k === ARM_TRIES || !NOT_YET.test((error as Error).message)) throw error
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
   }
 }
 
@@ -109,7 +128,7 @@ function goldenBundle(): Uint8Array {
   return certifiedBundle(baselineRecord({ program: 'demo', rig: RIG, madeUs, fromUs, toUs, segments, metrics }))
 }
 
-function runtimeText(plant: PressurePlant, endpoints: RigOptions['endpoints']): string {
+function runtimeText(plant: PressurePlant, { endpoints, threads }: Required<Omit<RigOptions, 'targets'>>): string {
   const executors = Object.entries(endpoints).map(
     ([target, endpoint]) =>
       `  - { target: ${target}, type: actuator, endpoint: "${endpoint}", identity: ${target}, key_file: ${target}.key, ping_ms: 100 }`,
@@ -125,6 +144,7 @@ clock: system
 signing_key_file: sign.pem
 ${OPERATOR_LINES}decisions: { batch_ms: 100 }
 checkpoint: { every_ms: 1000 }
+evaluation: { threads: ${threads} }
 executors:
 ${executors.join('\n')}
 rigs:

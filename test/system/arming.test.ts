@@ -2,30 +2,48 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { killAll, startHb } from '../../scripts/demo/processes.ts'
-import { createBenchFolder, freePort } from '../support/bench-folder.ts'
+import { createBenchFolder } from '../support/bench-folder.ts'
 import { privatePem } from '../support/certified-baselines.ts'
 import { hbEnded } from '../support/hb-ended.ts'
 import { PEOPLE } from '../support/operator-keys.ts'
 import { changed, LOOP_ACTIONS, LOOP_RUNTIME } from '../support/policy-texts.ts'
+import { startPressurePlant } from '../support/pressure-plant.ts'
 import { writeLoop } from '../support/recorded-loop.ts'
 
 type Json = Record<string, unknown>
 
-/** A folder of an agent of the pressure loop whose collector is not there. */
+/** A folder of an agent of the pressure loop whose collector is not there; its plant and its actuators are. */
 async function loopAlone(t: Test): Promise<string> {
   const folder = await createBenchFolder()
+  const plant = await startPressurePlant('pressure-loop')
   t.teardown(() => {
     killAll()
+    plant.stop()
     folder.remove()
   })
-  const text = LOOP_RUNTIME.replace(':5601', `:${await freePort()}`).replace(
-    'signing_key_file: sign.pem\n',
-    `signing_key_file: sign.pem
+  writeLoop(folder.path)
+  const endpoints = await Promise.all(
+    (['pump', 'inlet-valve'] as const).map(async (id) => {
+      const key = id === 'pump' ? 'pump.key' : 'valve.key'
+      const args = ['--id', id, '--endpoint', 'tcp://127.0.0.1:0', '--key', key, '--state', id, '--agent', 'bench-1']
+      const { endpoint } = await startHb(id, ['hil', 'actuator', ...args], { folder: folder.path }).event('listening')
+      return String(endpoint)
+    }),
+  )
+  const sources = Object.entries(plant.endpoints).map(
+    ([name, endpoint]) =>
+      `      - { name: ${name}, type: zmq, pattern: sub, endpoint: "${endpoint}", provenance: simulated }\n`,
+  )
+  const text = LOOP_RUNTIME.replace('tcp://127.0.0.1:5611', endpoints[0]!)
+    .replace('tcp://127.0.0.1:5612', endpoints[1]!)
+    .replace(/ {6}- \{ name: daq-1.*\n/, sources.join(''))
+    .replace(
+      'signing_key_file: sign.pem\n',
+      `signing_key_file: sign.pem
 collector: { url: "wss://127.0.0.1:${folder.ports.agents}/agent", ca_file: ca.pem, cert_file: agent.pem, key_file: agent.key, collector_key_file: receipts.pub.pem }
 `,
-  )
-  // Nothing is measured here, and what is armed blind would go to its safe state at once.
-  writeLoop(folder.path, changed(LOOP_ACTIONS, 'on_unknown: safe_state', 'on_unknown: alarm'), text)
+    )
+  writeLoop(folder.path, LOOP_ACTIONS, text)
   for (const name of PEOPLE) folder.write(`${name}.pem`, privatePem(name))
   return folder.path
 }
@@ -49,6 +67,7 @@ t.test(
       )
       return { code, ...(JSON.parse(code === 0 ? stdout : stderr) as Json) }
     }
+    await armable(hb)
     await armByTwo(t, hb)
     await inhibitByTwo(t, hb)
     await actByHand(t, hb)
@@ -79,6 +98,15 @@ t.test(
     t.match(await hb('replay'), { code: 0, equal: true, unsigned: 0 }, 'all of it is signed, and replayed')
   },
 )
+
+/** Until actuators answer and windows are full: before, nobody can arm (SE-37). */
+async function armable(hb: Hb): Promise<void> {
+  for (let looks = 0; looks < LOOKS_MAX; looks += 1) {
+    const asked = await hb('arm --for 1h', ...by('ada'))
+    if ((await hb(confirm(asked), ...by('grace'))).code === 0) break
+  }
+  await hb('disarm', ...by('kay'))
+}
 
 async function armByTwo(t: Test, hb: Hb): Promise<void> {
   t.match(await standing(hb), { state: 'PASSIVE', inhibits: [] })

@@ -38,23 +38,25 @@ type Bench = Readonly<{
   /** Where the targets are, when not at the simulated actuators. */
   endpoints?: Partial<Record<TargetName, string>>
   targets?: TargetLines
-  ups?: readonly TargetName[]
+  /** What happens between the arming and the fault. */
+  before?: (agent: StartedAgent) => Promise<void>
 }>
 type Outcome = Readonly<{ agent: StartedAgent; state: string; shutdown: Told; isolate: Told | undefined }>
 
 /** An armed agent, an over-pressure, and what had come of it when everything had ended. */
 async function overPressure(
   t: Test,
-  { endpoints = {}, targets = {}, ups }: Bench,
+  { endpoints = {}, targets = {}, before }: Bench,
   ended: (told: readonly Told[]) => boolean,
 ): Promise<Outcome> {
   tests += 1
   const state = `case-${tests}`
   calm(rig)
   rig.configure({ targets, endpoints: { pump: pump.endpoint, 'inlet-valve': valve.endpoint, ...endpoints } })
-  const agent = await rig.agent(state, ups === undefined ? {} : { ups })
+  const agent = await rig.agent(state)
   t.teardown(() => agent.program.stop())
   await rig.arm(state)
+  await before?.(agent)
   rig.plant.readings.bar = OVER_PRESSURE
   const told = await untilTold(rig, { state, what: 'the end' }, ended)
   const shutdown = told.find(({ action }) => action.action === 'shutdown')
@@ -283,15 +285,15 @@ t.test('an actuator that begins and says no more: two people find that it failed
 
 // verifies SE-16
 t.test(
-  'an actuator that is dead: named before anything is asked of it, TIMED_OUT unsent, the inlet is shut',
+  'an actuator that dies: named before anything is asked of it, TIMED_OUT unsent, the inlet is shut',
   async (t) => {
     const dead = await startLyingActuator({ target: 'pump', key: rig.keys.pump }, () => undefined)
-    await dead.stop()
-    const { agent, shutdown, isolate } = await overPressure(
-      t,
-      { endpoints: { pump: dead.endpoint }, ups: ['inlet-valve'] },
-      isolated,
-    )
+    const before = async ({ line }: StartedAgent): Promise<void> => {
+      await dead.stop()
+      await line('down', ({ event, target }) => event === 'executor_down' && target === 'pump')
+    }
+    const { agent, shutdown, isolate } = await overPressure(t, { endpoints: { pump: dead.endpoint }, before }, isolated)
+    await t.rejects(rig.arm(`case-${tests}`), { message: /PEER_DOWN:pump/ }, 'and nobody arms the rig without it')
     t.equal(shutdown.action.state, 'TIMED_OUT', historyOf(shutdown))
     t.ok(reasonsOf(shutdown.steps).includes('TIMEOUT:send'))
     t.ok(agent.lines.some(({ event, reason }) => event === 'action_not_sent' && reason === 'EXECUTOR_UNREACHABLE'))

@@ -1,7 +1,10 @@
 import type { PolicyOrder } from '../../../shared/model/action-input.ts'
 import { ARM_SPAN_MAX_US } from '../../../shared/model/order.ts'
 import { revokeAll } from './act.ts'
-import { lower, type Run, raise } from './run.ts'
+import { inhibitReasons } from './gate.ts'
+import { viewOf } from './grounds.ts'
+import { hazardOf, lower, type Run, raise } from './run.ts'
+import { isOmissionGrave } from './vote.ts'
 import { twoPersons } from './warrant.ts'
 
 type OrderOf<Kind extends PolicyOrder['kind']> = Extract<PolicyOrder, { kind: Kind }>
@@ -22,6 +25,7 @@ export function arm(run: Run, { config, untilUs, by }: OrderOf<'arm'>): Refusal 
   if (state.arm.state === 'OFF') reasons.push('OFF')
   if (!(untilUs > seen.nowUs)) reasons.push('ARM_PAST')
   if (!(untilUs - seen.nowUs <= ARM_SPAN_MAX_US)) reasons.push('ARM_TOO_LONG')
+  reasons.push(...unprotected(run))
   if (persons === null || reasons.length > 0) return reasons
   state.arm = { state: 'ARMED', untilUs, config, by: [...persons] }
   run.out.push({ kind: 'arm', state: 'ARMED', reason: 'ordered', untilUs, by: persons })
@@ -30,11 +34,35 @@ export function arm(run: Run, { config, untilUs, by }: OrderOf<'arm'>): Refusal 
   return FOLLOWED
 }
 
+/**
+ * Rules that must work and whose vote is lost, or not there yet (SE-37): armed now, the rig would go to its safe state at once,
+ * or look protected and not be. Who wants to arm it all the same takes such a rule out with an inhibit, which is counted and shown.
+ */
+function unprotected({ state, policy, seen }: Run): string[] {
+  return policy.rules.flatMap((rule, index) => {
+    const memory = state.rules[index]!
+    const hazard = hazardOf(policy, rule.action, rule.target)
+    const bypasses = [...inhibitReasons(state, `rule:${rule.id}`), ...inhibitReasons(state, `action:${rule.action}`)]
+    const isOut = memory.permOff || rule.dryRun || bypasses.length > 0
+    if (isOut || hazard === null || !isOmissionGrave(hazard)) return []
+    return viewOf(rule, memory, hazard, seen).tally.lost ? [`PROTECTION_LOST:${rule.id}`] : []
+  })
+}
+
+/** Who disarms because what is in memory is not what was put there (SE-40), and how the reason begins. */
+const SHELL = 'agent'
+const INTEGRITY = 'INTEGRITY'
+
 /** One person, one act, at once (SE-25). */
 export function disarm(run: Run, { by, reason }: OrderOf<'disarm'>): Refusal {
-  // What is off stays off.
-  if (run.state.arm.state === 'OFF') return FOLLOWED
+  const isBroken = by === SHELL && reason.startsWith(INTEGRITY)
+  // What is off stays off, unless nobody can say that somebody put it there.
+  if (run.state.arm.state === 'OFF' && !isBroken) return FOLLOWED
   setArm(run, 'PASSIVE', { by: [by], reason })
+  if (isBroken) {
+    raise(run, 'arm_dropped', 'CRITICAL', `no longer armed: ${reason}`)
+    lower(run, 'off', reason)
+  }
   revokeAll(run, 'DISARMED')
   return FOLLOWED
 }

@@ -139,7 +139,7 @@ function ruleArmReasons({ state, seen }: Run, { dryRun }: Rule, { permOff }: Rul
 }
 
 /** Those whose time is over were ended before anything is judged. */
-function inhibitReasons({ inhibits }: SafetyState, subject: string): string[] {
+export function inhibitReasons({ inhibits }: SafetyState, subject: string): string[] {
   return inhibits.some((one) => one.subject === subject) ? [`INHIBITED:${subject}`] : []
 }
 

@@ -7,7 +7,7 @@ import { rearm } from './episode.ts'
 import { gatesOfOrder } from './gate.ts'
 import { inhibit, inhibitSubject, uninhibit } from './inhibits.ts'
 import { isBeforeSent } from './lifecycle.ts'
-import { findOpen, hazardOf, move, type Run, refuse, ruleOf, say } from './run.ts'
+import { findOpen, hazardOf, lower, move, type Run, raise, refuse, ruleOf, say, targetOf } from './run.ts'
 import { MANUAL_OPEN_MAX } from './state.ts'
 import { takeStatus, tryRelease } from './steps.ts'
 import { needsSecond, twoPersons } from './warrant.ts'
@@ -53,6 +53,8 @@ function follow(run: Run, order: PolicyOrder): Refusal {
       return acknowledge(run, order)
     case 'break_glass':
       return breakGlass(run, order)
+    case 'proof':
+      return proof(run, order)
   }
 }
 
@@ -61,6 +63,7 @@ function nameOf({ policy }: Run, order: PolicyOrder): string {
   if (order.kind === 'cancel' || order.kind === 'approve' || order.kind === 'action_ack') return order.key
   if (order.kind === 'rearm' || order.kind === 'perm_off') return order.rule
   if (order.kind === 'inhibit' || order.kind === 'uninhibit') return inhibitSubject(order)
+  if (order.kind === 'proof') return order.target
   return order.kind === 'manual' || order.kind === 'dry_run' ? `${order.action}:${order.target}` : policy.rig
 }
 
@@ -173,5 +176,14 @@ function manual(run: Run, { kind, action, target, params, by, reason }: OrderOf<
   const dry = isDry ? [...(isAlone ? ['TWO_PERSON 1/2'] : []), 'DRY_RUN'] : []
   const open = propose(run, proposal, { ...gates, denied, passive: [...gates.passive, ...dry] }, [])
   if (isAlone) move(run, open, 'ask', { reasons: ['TWO_PERSON 1/2'] })
+  return FOLLOWED
+}
+
+/** The shell says how the proof test of a target stands (SE-42): overdue is an alarm until it was good. */
+function proof(run: Run, { target, overdue }: OrderOf<'proof'>): Refusal {
+  if (targetOf(run.policy, target) === null) return ['UNKNOWN_TARGET']
+  const id = `proof_overdue:${target}`
+  if (overdue) raise(run, id, 'WARNING', `the proof test of ${target} is overdue: its rigs cannot be armed`)
+  else lower(run, id, 'it was proved')
   return FOLLOWED
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { changed, inLoop, LOOP_ACTIONS, LOOP_REGISTRY } from '../../support/policy-texts.ts'
+import { changed, inLoop, LOOP_ACTIONS, LOOP_REGISTRY, parsedLoop } from '../../support/policy-texts.ts'
 
 /** Mistakes of the policy of the loop with one part of it changed. */
 const broken = (from: string, to: string) => inLoop({ actions: changed(LOOP_ACTIONS, from, to) })
@@ -145,5 +145,60 @@ t.test('an escalation that comes back to where it began is refused, however long
     { key: 'rules[0].escalation', found: 'a cycle: shutdown pump → isolate inlet-valve → shutdown pump' },
     { key: 'rules[1].escalation', found: 'a cycle: isolate inlet-valve → shutdown pump → isolate inlet-valve' },
   ])
+  t.end()
+})
+
+// verifies SE-34
+t.test('a permit is held by an actuator alone, and for no longer than there is until harm', (t) => {
+  const pump = LOOP_ACTIONS.slice(LOOP_ACTIONS.indexOf('  - name: pump'), LOOP_ACTIONS.indexOf('  - name: inlet-valve'))
+  const holding = (ms: number) => broken(pump, `${pump}    permit_hold_ms: ${ms}\n`)
+  t.same(holding(2600), [], 'as long as its fault tolerant time')
+  t.match(holding(2601), [{ key: 'targets[0].permit_hold_ms', found: '2601 ms, with an ftti_ms of 2600' }])
+  t.same(holding(400), [], 'eight slides')
+  t.match(holding(399), [{ key: 'targets[0].permit_hold_ms', expected: '400 ms or more' }])
+  t.match(holding(49), [{ key: 'targets[0].permit_hold_ms' }], 'not shorter than anybody can stroke')
+  t.match(
+    broken('ftti_ms: 2600', 'ftti_ms: 399').filter(({ found }) => found.includes('de_energise')),
+    [{ key: 'hazards[0].ftti_ms', found: '399 ms, with de_energise' }],
+    'nor is one that nobody wrote down',
+  )
+  t.match(
+    inLoop({ actions: LOOP_ACTIONS.replace('executor: actuator', 'executor: webhook') }).filter(({ key }) =>
+      key.endsWith('loss_of_permit'),
+    ),
+    [
+      {
+        key: 'hazards[0].loss_of_permit',
+        found: 'de_energise on `pump`, a webhook',
+        expected: '`none`, or an actuator',
+      },
+    ],
+  )
+  const isolate = 'executor: webhook\n    groups: [publisher:plc-2'
+  t.match(
+    inLoop({ actions: changed(LOOP_ACTIONS, 'executor: actuator\n    groups: [publisher:plc-2', isolate) }).filter(
+      ({ key }) => key.endsWith('loss_of_permit'),
+    ),
+    [{ key: 'hazards[1].loss_of_permit' }],
+    'also where de_energise is what is left out',
+  )
+  const holds = (actions: string) =>
+    parsedLoop({ actions })
+      .policies.get('pressure-loop')
+      ?.targets.map(({ permitHoldUs }) => permitHoldUs ?? null)
+  t.same(holds(LOOP_ACTIONS), [1_000_000, 1_000_000, null], 'a second, where a hazard asks for it')
+  t.same(holds(changed(LOOP_ACTIONS, pump, `${pump}    permit_hold_ms: 450\n`)), [450_000, 1_000_000, null])
+  t.end()
+})
+
+// verifies SE-42
+t.test('what cannot be rehearsed has no date for it', (t) => {
+  const peer = 'executor: peer\n    proof_every_h: 24'
+  t.match(
+    inLoop({ actions: LOOP_ACTIONS.replace('executor: actuator', peer) }).filter(({ key }) =>
+      key.endsWith('proof_every_h'),
+    ),
+    [{ key: 'targets[0].proof_every_h', found: 'a proof test of a peer' }],
+  )
   t.end()
 })

@@ -44,11 +44,14 @@ t.test('files of the peer must be there, and what is not said has its default', 
   )
 })
 
+/** The hazard of the inlet valve; a peer drops nothing by itself. */
+const NO_PERMIT = / {4}safe_state: inlet valve shut\n/
+
 t.test('an executor of type peer needs a peer, and carries out what a policy says of a target', async (t) => {
   const actions = LOOP_ACTIONS.replace(
     /- name: inlet-valve\n {4}executor: actuator/,
     '- name: inlet-valve\n    executor: peer',
-  )
+  ).replace(NO_PERMIT, '$&    loss_of_permit: none\n    loss_of_permit_reason: the plant knows of no permit\n')
   t.not(actions, LOOP_ACTIONS)
   const line = /^ {2}- \{ target: inlet-valve.*$/m
   const runtime = LOOP_RUNTIME.replace(line, '  - { target: inlet-valve, type: peer }')

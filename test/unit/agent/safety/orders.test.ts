@@ -2,18 +2,22 @@ import t from 'tap'
 import type { SafetyInput } from '../../../../agent/core/safety/changes.ts'
 import type { Seen } from '../../../../agent/core/safety/seen.ts'
 import { INHIBITS_MAX } from '../../../../agent/core/safety/state.ts'
+import type { Hazard, Rule } from '../../../../shared/model/actions-policy.ts'
 import { ARM_SPAN_MAX_US, CONFIRM_WITHIN_US, INHIBIT_SPAN_MAX_US } from '../../../../shared/model/order.ts'
 import {
   actionsIn,
   alarmsIn,
   armedRig,
   HIGH,
+  hazard,
   over,
   policy,
+  type Readings,
   refusalsIn,
   rule,
   SafetyRig,
   statesIn,
+  T0,
 } from '../../../support/safety-rig.ts'
 
 type Arm = Extract<SafetyInput, { kind: 'arm' }>
@@ -46,6 +50,87 @@ t.test('a rig is armed by two people, for what is in force, for a bounded time',
       t.same(said, [{ kind: 'arm', state: 'ARMED', reason: 'ordered', untilUs: order.untilUs, by: ['ada', 'bob'] }])
       t.same(rig.state.arm, { state: 'ARMED', untilUs: order.untilUs, config, by: ['ada', 'bob'] })
     } else t.match(said, [{ kind: 'refused', input: 'arm', subject: 'loop' }])
+  }
+})
+
+/** One of two in the pump's way, so that two dead transmitters are a lost protection and one is not. */
+const BLIND: Readings = { p_a: null, p_b: null }
+
+// verifies SE-37
+t.test('a rig is not armed while a rule that must work sees nothing, unless people took that rule out', async (t) => {
+  const grave = { omission: 'catastrophic', inadvertent: 'critical' } as const
+  const mild = { omission: 'marginal', inadvertent: 'critical' } as const
+  const lost = ['PROTECTION_LOST:over_pressure']
+  const inhibit = { kind: 'inhibit', by: ['ada', 'bob'], reason: 'bench' } as const
+  const untilUs = T0 + 3_000_000_000
+  const table: readonly [
+    string,
+    Partial<Hazard>,
+    Partial<Rule>,
+    Readings | null,
+    (rig: SafetyRig) => void,
+    string[],
+  ][] = [
+    ['all is seen', grave, {}, {}, () => {}, []],
+    ['one of three is not', grave, {}, { p_a: null }, () => {}, []],
+    ['two of three are not', grave, {}, BLIND, () => {}, lost],
+    ['whatever is done about the unknown', { ...grave, onUnknown: 'safe_state' }, {}, BLIND, () => {}, lost],
+    ['nothing was judged yet', grave, {}, null, () => {}, lost],
+    ['windows are not full', grave, {}, { p_a: { filled: false }, p_b: { filled: false } }, () => {}, lost],
+    ['it must not work', { ...mild }, { vote: '2oo2', conditions: [over('p_a'), over('p_b')] }, BLIND, () => {}, []],
+    ['its omission is marginal', { omission: 'marginal', inadvertent: 'none' }, {}, BLIND, () => {}, []],
+    ['it is dry', grave, { dryRun: true }, BLIND, () => {}, []],
+    [
+      'the rule is inhibited',
+      ...([grave, {}, BLIND] as const),
+      (rig) => void rig.input({ ...inhibit, rule: 'over_pressure', action: null, untilUs }),
+      [],
+    ],
+    [
+      'its action is inhibited',
+      ...([grave, {}, BLIND] as const),
+      (rig) => void rig.input({ ...inhibit, rule: null, action: 'shutdown', untilUs }),
+      [],
+    ],
+    [
+      'another action is inhibited',
+      ...([grave, {}, BLIND] as const),
+      (rig) => void rig.input({ ...inhibit, rule: null, action: 'abort', untilUs }),
+      lost,
+    ],
+    ['it is off for good', grave, {}, BLIND, ({ state }) => void Object.assign(state.rules[0]!, { permOff: true }), []],
+  ]
+  for (const [name, harm, of, readings, prepare, reasons] of table) {
+    const rig = new SafetyRig(policy({ rules: [rule(of)], hazards: [hazard('shutdown', 'pump', harm)] }))
+    if (readings !== null) rig.slides(20, readings)
+    prepare(rig)
+    t.same(refusalsIn(rig.arm()), reasons, name)
+    t.equal(rig.state.arm.state, reasons.length === 0 ? 'ARMED' : 'PASSIVE', name)
+  }
+})
+
+// verifies SE-42
+t.test('an overdue proof test is an alarm of the rig, once, until it was good', async (t) => {
+  const rig = new SafetyRig()
+  const proof = (overdue: boolean, target = 'pump') => rig.input({ kind: 'proof', target, overdue })
+  t.same(alarmsIn(proof(false)), [], 'nothing stands')
+  t.same(alarmsIn(proof(true)), ['+proof_overdue:pump WARNING'])
+  t.same(proof(true), [])
+  rig.slides(3)
+  t.same(alarmsIn(proof(false)), ['-proof_overdue:pump'])
+  t.same(refusalsIn(proof(true, 'horn')), ['UNKNOWN_TARGET'])
+})
+
+// verifies SE-40
+t.test('only the agent itself, and only for its memory, raises the alarm of an arming that was dropped', async (t) => {
+  for (const [by, reason, alarms] of [
+    ['agent', 'INTEGRITY:policy', ['+arm_dropped CRITICAL']],
+    ['agent', 'agent_stop', []],
+    ['ada', 'INTEGRITY:policy', []],
+  ] as const) {
+    const rig = armedRig()
+    t.same(alarmsIn(rig.input({ kind: 'disarm', by, reason })), alarms, `${by} ${reason}`)
+    t.equal(rig.state.arm.state, 'PASSIVE')
   }
 })
 
