@@ -260,6 +260,7 @@ export class AgentLoop {
     return new RigActions({
       ...{ ...acting, clock, nowUs: () => this.nowUs(), state: () => this.evaluation.state },
       journalSync: () => storage.journal.sync(),
+      evaluated: () => this.evaluator.told(),
       take: (input) => this.intake.take(input) !== null,
       armed: (rig) => this.deadMan?.armed(rig),
       deadMan: () => this.deadMan?.stays ?? '',
@@ -275,7 +276,7 @@ export class AgentLoop {
       intake: this.intake,
       wallUs: () => this.options.clock.nowUs(),
       place: { deployment: identity.deployment, agent: identity.agent, boot: identity.bootId, trust: loaded.trust },
-      told: (run) => this.actions?.told(run) ?? [],
+      told: async (rig, run) => (await this.actions?.told(rig, run)) ?? [],
       against: (rig) => this.actions?.guard.against(rig) ?? [],
       run: this.options.events.run,
       mode: this.options.events.modeChanged,

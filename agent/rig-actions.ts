@@ -37,6 +37,8 @@ export type RigActionsOptions = Acting &
     clock: Clock
     state(): EvaluatorState
     nowUs(): Micros
+    /** Settles when what was taken so far has been told; null when it has. */
+    evaluated(): Promise<void> | null
     journalSync(): Promise<void>
     /** Journals an input and has it evaluated; false: the journal would not take it. */
     take(input: JournalInput): boolean
@@ -61,7 +63,7 @@ export class RigActions {
   readonly proofs: Proofs
   readonly guard: ArmGuard
   private readonly notices: AlarmNotices
-  private listeners: RigChange[][] = []
+  private listeners: Readonly<{ rig: string; said: RigChange[] }>[] = []
 
   constructor(options: RigActionsOptions) {
     const { clock, ledger, executors, events } = options
@@ -114,7 +116,7 @@ export class RigActions {
 
   /** Takes what the kernel said about a rig. */
   take(rig: string, change: RigChange): void {
-    for (const listener of this.listeners) listener.push(change)
+    for (const listener of this.listeners) if (listener.rig === rig) listener.said.push(change)
     this.options.events.changed(rig, change)
     if (change.kind === 'action') this.acts.take(change)
     else if (change.kind === 'alarm_state') this.notices.take(rig, change.change)
@@ -124,16 +126,19 @@ export class RigActions {
     }
   }
 
-  /** Runs something, and gives what the kernel said meanwhile. */
-  told(run: () => void): readonly RigChange[] {
-    const said: RigChange[] = []
-    this.listeners = [...this.listeners, said]
+  /** Runs something, and gives what the kernel said of a rig until that was evaluated. */
+  async told(rig: string, run: () => void): Promise<readonly RigChange[]> {
+    const listener = { rig, said: [] }
+    this.listeners = [...this.listeners, listener]
     try {
       run()
+      // Where it was evaluated at once, nothing of what follows from it is waited for.
+      const evaluated = this.options.evaluated()
+      if (evaluated !== null) await evaluated
+      return listener.said
     } finally {
-      this.listeners = this.listeners.filter((listener) => listener !== said)
+      this.listeners = this.listeners.filter((one) => one !== listener)
     }
-    return said
   }
 
   /** Every rig of a target has an alarm of its own; one whose policy has it no longer is not asked. */

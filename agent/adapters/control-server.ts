@@ -43,7 +43,7 @@ export type ControlAnswers = Readonly<{
   /** Alarms of the rigs: how they stand, what was said of them, and what they ask of people. */
   alarms(): Readonly<Record<string, unknown>>
   /** Takes a signed order. */
-  order(signed: Uint8Array): Readonly<Record<string, unknown>>
+  order(signed: Uint8Array): Promise<Readonly<Record<string, unknown>>>
   /** Takes a signed bundle of a configuration, whole or not at all. */
   bundle(bytes: Uint8Array): Promise<Readonly<Record<string, unknown>>>
   /** Proves the path to a target. */

@@ -30,8 +30,10 @@ export interface Evaluator {
   readonly waiting: number
   /** Settles when there is room for more; null while there is. */
   room(): Promise<void> | null
-  /** Settles when everything taken so far has been told. */
+  /** Settles when nothing is being evaluated any more, also of what came meanwhile. */
   settled(): Promise<void>
+  /** Settles when what was taken so far has been told, whatever goes on coming; null when it has. */
+  told(): Promise<void> | null
   /** The state between two inputs; null before there is a configuration. */
   save(): Promise<SavedState | null>
   close(): Promise<void>
@@ -52,6 +54,7 @@ export function directEvaluator(evaluation: Evaluation, told: Told): Evaluator {
     waiting: 0,
     room: () => null,
     settled: async () => undefined,
+    told: () => null,
     async save() {
       if (evaluation.state.settings === null) return null
       const { journalSeq, state } = evaluation

@@ -26,8 +26,8 @@ export type OrdersOptions = Readonly<{
   run(facts: { rig: string; command: string; run: string }): void
   replaced(facts: { rig: string; metric: string; channel: string; serial: string; due: string }): void
   mode(facts: { rig: string; from: string; to: string; by: string; reason: string }): void
-  /** Runs something, and gives what the safety kernel said meanwhile; nothing of it where rigs are evaluated on threads. */
-  told(run: () => void): readonly RigChange[]
+  /** Runs something, and gives what the safety kernel and the alarms of a rig said until that was evaluated. */
+  told(rig: string, run: () => void): Promise<readonly RigChange[]>
   /** What stands against arming a rig before the kernel is asked (SE-37, SE-42). */
   against(rig: string): readonly string[]
 }>
@@ -68,12 +68,12 @@ export class Orders {
    *
    * @throws HbError ORDER_REFUSED, ORDERS_WAITING, RIG_UNKNOWN, MODE_REFUSED, DISK_… and what is wrong with its bytes.
    */
-  signed(bytes: Uint8Array): Record<string, unknown> {
+  async signed(bytes: Uint8Array): Promise<Record<string, unknown>> {
     const taken = this.desk.take(bytes, this.options.wallUs())
     const { id, kind, rig } = taken.order
     if (taken.state === 'waits')
       return { state: 'waits', order: id, kind, rig, by: [taken.by], until_us: taken.untilUs }
-    return { state: 'done', order: id, kind, rig, by: taken.by, ...this.carryOut(taken) }
+    return { state: 'done', order: id, kind, rig, by: taken.by, ...(await this.carryOut(taken)) }
   }
 
   /** What a person who is about to sign must be shown, and what waits for a second one. */
@@ -124,7 +124,7 @@ export class Orders {
     return found?.settings.safety?.policy ?? null
   }
 
-  private carryOut(ordered: Ordered): Record<string, unknown> {
+  private async carryOut(ordered: Ordered): Promise<Record<string, unknown>> {
     const { order, by } = ordered
     if (order.kind !== 'mode') return this.act(ordered)
     const state = this.options.state()
@@ -137,17 +137,17 @@ export class Orders {
   }
 
   /** Journals an order about actions or alarms, and tells what stands against it. */
-  private act({ order: signed, by, statements }: Ordered): Record<string, unknown> {
+  private async act({ order: signed, by, statements }: Ordered): Promise<Record<string, unknown>> {
     const { rig, kind } = signed
     if (this.policyOf(rig) === null) throw new HbError('POLICY_MISSING', { rig })
     const against = kind === 'arm' ? this.options.against(rig) : []
     if (against.length > 0) throw new HbError('ORDER_NOT_FOLLOWED', { order: kind, rig, reasons: against.join(', ') })
     const nowUs = this.options.nowUs()
     const order = isOfAlarm(signed) ? alarmOrder(signed, by) : policyOrder(signed, by)
-    const said = this.options.told(() => {
+    const said = await this.options.told(rig, () => {
       this.take({ kind: 'policy', nowUs, rig, order, statements })
     })
-    const reasons = said.flatMap(refusedBy)
+    const reasons = said.flatMap((change) => refusedBy(change, order.kind))
     if (reasons.length > 0) throw new HbError('ORDER_NOT_FOLLOWED', { order: kind, rig, reasons: reasons.join(', ') })
     return { t_us: nowUs, changes: said.length }
   }
@@ -158,8 +158,8 @@ export class Orders {
   }
 }
 
-function refusedBy(change: RigChange): readonly string[] {
-  if (change.kind === 'refused') return change.reasons
+function refusedBy(change: RigChange, kind: string): readonly string[] {
+  if (change.kind === 'refused') return change.input === kind ? change.reasons : []
   if (change.kind !== 'alarm_state' || change.change.refused === null) return []
   return [change.change.refused]
 }

@@ -3,6 +3,7 @@ import type { LedgerCounts } from '../../shared/model/telemetry.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Ledger } from '../core/ledger.ts'
 import { pendingOf, sayPending } from '../core/panes.ts'
+import type { SafetyState } from '../core/safety/state.ts'
 import { createRigState, type RevisionCounts, type RigState } from '../core/state.ts'
 
 /**
@@ -27,12 +28,12 @@ export type RigView = Readonly<{
   /** Of the second look; null without one. */
   revisions: RevisionCounts | null
   /** Null without a policy, and where nobody looks: there is much of it. */
-  alarms: AlarmState | null
+  safety: Readonly<{ alarms: AlarmState; kernel: SafetyState }> | null
 }>
 
 type SourceView = Readonly<{ name: string; first: number; highest: number; missing: number; lastUs: Micros }>
 
-/** `refusedBefore` is what {@link refusalsOf} gave at the last view; −1 for the first. `look`: somebody may look at alarms. */
+/** `refusedBefore` is what {@link refusalsOf} gave at the last view; −1 for the first. `look`: somebody may look at alarms and actions. */
 export function viewOf(rig: RigState, refusedBefore: number, look: boolean): RigView {
   const pending = new Float64Array(rig.settings.metrics.length)
   for (let m = 0; m < pending.length; m += 1) pending[m] = pendingOf(rig.panes, m)
@@ -57,7 +58,8 @@ export function viewOf(rig: RigState, refusedBefore: number, look: boolean): Rig
     settled: rig.settled,
     revisions: rig.slower === null ? null : { ...rig.slower.counts },
     // A copy, like the rest: it is changed in place while the view is still read.
-    alarms: look && rig.safety !== null ? structuredClone(rig.safety.alarms) : null,
+    safety:
+      look && rig.safety !== null ? structuredClone({ alarms: rig.safety.alarms, kernel: rig.safety.kernel }) : null,
   }
 }
 
@@ -95,7 +97,7 @@ export function applyView(rig: RigState, view: RigView): void {
     missingBefore: view.missingBefore,
   }
   rig.settled = view.settled
-  if (rig.safety !== null && view.alarms !== null) rig.safety.alarms = view.alarms
+  if (rig.safety !== null && view.safety !== null) Object.assign(rig.safety, view.safety)
   if (rig.slower !== null && view.revisions !== null) rig.slower.counts = view.revisions
 }
 

@@ -106,6 +106,7 @@ class ShardedEvaluator implements Evaluator {
   /** Threads that the round now waits for. */
   private readonly asked = new Set<number>()
   private waitingBytes = 0
+  private newestSeq = 0
   private running: Promise<void> | null = null
   private lookedUs = Number.NEGATIVE_INFINITY
   private begunUs = Number.NEGATIVE_INFINITY
@@ -136,6 +137,7 @@ class ShardedEvaluator implements Evaluator {
   take(seq: number, input: JournalInput, body: Uint8Array, token: Token | null = null): void {
     invariant(input.kind !== 'config' && input.kind !== 'loss', 'configurations and losses are taken before rigs part')
     const time = advanceClock(this.clock, input)
+    this.newestSeq = seq
     const rig = 'rig' in input ? input.rig : null
     this.lookAhead(input)
     const { kind, nowUs } = input
@@ -153,6 +155,15 @@ class ShardedEvaluator implements Evaluator {
 
   async settled(): Promise<void> {
     while (this.running !== null) await this.running
+  }
+
+  told(): Promise<void> | null {
+    const last = this.newestSeq
+    return this.evaluation.journalSeq >= last ? null : this.toldThrough(last)
+  }
+
+  private async toldThrough(seq: number): Promise<void> {
+    while (this.running !== null && this.evaluation.journalSeq < seq) await this.running
   }
 
   save(): Promise<SavedState> {
@@ -207,7 +218,9 @@ class ShardedEvaluator implements Evaluator {
     this.roomWanted?.resolve(undefined)
     this.roomWanted = null
     const nowUs = this.options.nowUs()
-    const look = nowUs - this.lookedUs >= LOOK_EVERY_US
+    // Who ordered something is about to look at what came of it.
+    const isOrdered = taken.some(({ head }) => head.kind === 'policy')
+    const look = isOrdered || nowUs - this.lookedUs >= LOOK_EVERY_US
     if (look) this.lookedUs = nowUs
     const times = taken.map(({ time }) => time)
     const tokens = taken.flatMap(({ token }, input) => (token === null ? [] : [[input, token] as const]))

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { readActuatorBook } from '../../hil-testbed/actuator-book.ts'
 import { killAll, runHb, startHb } from '../../scripts/demo/processes.ts'
 import { createBenchFolder, freePort, runtimeYaml } from '../support/bench-folder.ts'
@@ -17,6 +17,17 @@ const OTHER = `  - rig: other
     registry_file: trip.registry.yaml
     sources: [{ name: daq, type: zmq, encoding: json, endpoint: "tcp://127.0.0.1:PORT" }]
 `
+
+/** What is ordered of a rig on a thread is shown, and told when it is not followed. */
+async function toldOnThreads(t: Test, folder: string): Promise<void> {
+  const ended = await hbEnded(['arm', 'show', '--state', 'state', '--json'], folder)
+  const { rigs } = JSON.parse(ended.stdout) as { rigs: { rig: string; arm: { state: string } | null }[] }
+  t.equal(rigs.find(({ rig }) => rig === 'trip')?.arm?.state, 'ARMED')
+  const order = ['--state', 'state', '--key', 'ada.pem', '--reason', 'test', '--rig', 'trip', '--json']
+  const refused = await hbEnded(['rearm', 'nobody', ...order], folder)
+  t.equal(refused.code, 77)
+  t.match(JSON.parse(refused.stderr), { error: { code: 'ORDER_NOT_FOLLOWED' } })
+}
 
 // verifies SE-29
 t.test(
@@ -49,6 +60,7 @@ t.test(
     const agent = startHb('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state'], { folder: folder.path })
     await horn.event('session')
     await armTrip(folder.path)
+    await toldOnThreads(t, folder.path)
     const telemetry = new TripTelemetry(ports, join(folder.path, 'horn.state'))
     const spoken = telemetry.trips(4)
     const firstSteps = async (): Promise<Step[]> => {
