@@ -1,13 +1,14 @@
 import { configDigest } from '../shared/codec/config-digest.ts'
 import type { ConfigBytes, LoadedRuntime } from '../shared/config/load.ts'
-import { equalBytes } from '../shared/crypto/digest.ts'
+import { equalBytes, toHex } from '../shared/crypto/digest.ts'
 import { BundleError } from '../shared/errors/bundle-error.ts'
 import type { BundleManifest, BundleProblem } from '../shared/model/config-bundle.ts'
+import type { PolicyApplied } from '../shared/model/input.ts'
 import type { Bytes, Micros } from '../shared/units.ts'
 import type { BundleFolder, KeptBundle } from './adapters/bundle-folder.ts'
 import type { BaselineActivation } from './baseline-activation.ts'
 import type { AgentEvents } from './events.ts'
-import { checkBundle, holdsPolicy, judgeBundle } from './pipeline/bundle-judgement.ts'
+import { checkBundle, holdsPolicy, judgeBundle, restartProblems } from './pipeline/bundle-judgement.ts'
 import { fixedKeysChanged } from './pipeline/fixed-keys.ts'
 
 /** The bundle that an agent runs under. */
@@ -26,6 +27,9 @@ export type StartsUnder = Readonly<{
   lastNumber: number
 }>
 
+/** That a configuration took effect: who says so, what it is, and why. */
+export type AppliedNote = Omit<PolicyApplied, 'kind' | 'nowUs'>
+
 /** Longest configuration that is journaled, baselines of the collector included: one record holds all of it. */
 export const JOURNALED_BYTES_MAX: Bytes = 56 * 1024 * 1024
 
@@ -40,6 +44,8 @@ export type BundleActivationOptions = Readonly<{
   canAct(): boolean
   /** Journals a configuration and lets it take effect; why not otherwise. */
   configure(files: readonly ConfigBytes[]): string | null
+  /** Journals who put it in force and why. */
+  applied(note: AppliedNote): void
   /** What was journaled is on the disk. */
   durable(): Promise<void>
 }>
@@ -69,8 +75,8 @@ export class BundleActivation {
     return this.bundle
   }
 
-  /** Takes one. @throws BundleError with every reason why not; HbError DISK_… */
-  async take(bytes: Uint8Array): Promise<BundleInForce> {
+  /** Takes one; `source` is for the journal. @throws BundleError with every reason why not; HbError DISK_… */
+  async take(bytes: Uint8Array, source: AppliedNote['source'] = 'operator'): Promise<BundleInForce> {
     const { disk, folder, events, baselines, configure, durable } = this.options
     const { lastNumber, started, configured: inForce } = this
     const nowUs = this.options.nowUs()
@@ -85,7 +91,10 @@ export class BundleActivation {
       throw this.refused(manifest, [
         { code: 'shape', found: `${length} bytes with baselines`, expected: `at most ${JOURNALED_BYTES_MAX}` },
       ])
-    folder.write({ number: manifest.number, atUs: nowUs, over: configDigest(disk.files), bundle: bytes })
+    folder.write({
+      ...{ number: manifest.number, atUs: nowUs, over: configDigest(disk.files), bundle: bytes },
+      ...{ before: this.bundle?.manifest.number ?? 0, takenBackUs: 0 },
+    })
     // First the disk, then the journal: a stop in between finds it at the next start, and journals it then.
     const why = configure(files)
     if (why !== null) {
@@ -95,11 +104,76 @@ export class BundleActivation {
     baselines.adopt(configured, files)
     Object.assign(this, { configured, lastNumber: manifest.number })
     this.bundle = { manifest, digest, signers, atUs: nowUs }
+    this.options.applied({ source, ...provenanceOf(this.bundle), by: signers.join(', '), reason: manifest.reason })
     for (const { rig, role, why: reason } of left) events.baselineLeftOut({ rig, role, reason })
     await durable()
     folder.prune()
     events.bundleActivated(toldOf(this.bundle))
     return this.bundle
+  }
+
+  /**
+   * Goes back from the bundle with this digest to what was in force when it came: once, while the people who signed it let
+   * it be taken back, and only to what is kept here and verifies again. @returns what is in force; null: the files of the disk
+   *
+   * @throws BundleError with every reason why not; HbError DISK_…
+   */
+  async back(digest: string, { by, reason }: Pick<AppliedNote, 'by' | 'reason'>): Promise<BundleInForce | null> {
+    const { folder, events, baselines, configure, durable } = this.options
+    const nowUs = this.options.nowUs()
+    const from = this.bundle
+    if (from?.digest !== digest)
+      throw this.refused(null, [
+        { code: 'not_in_force', found: from?.digest ?? 'the files of the disk', expected: digest },
+      ])
+    const { manifest } = from
+    const { kept, under, problems } = this.before(from, nowUs)
+    if (kept === null || under === null || problems.length > 0) throw this.refused(manifest, problems)
+    const { files, left } = baselines.under(under.configured)
+    folder.write({ ...kept, takenBackUs: Math.max(1, nowUs) })
+    const why = configure(files)
+    if (why !== null) {
+      folder.write(kept)
+      throw this.refused(manifest, [{ code: 'not_journaled', found: why, expected: 'a journal that takes it' }])
+    }
+    baselines.adopt(under.configured, files)
+    Object.assign(this, { configured: under.configured, bundle: under.bundle })
+    const config = toHex(configDigest(files))
+    this.options.applied({ source: 'rollback', ...provenanceOf(under.bundle, config), by, reason })
+    for (const { rig, role, why: leftWhy } of left) events.baselineLeftOut({ rig, role, reason: leftWhy })
+    await durable()
+    const to = under.bundle?.manifest.number ?? 0
+    events.bundleTakenBack({ number: manifest.number, digest, to, config, by, reason })
+    return under.bundle
+  }
+
+  /** What was in force when a bundle came, and everything that stands against going back to it. */
+  private before(from: BundleInForce, nowUs: Micros) {
+    const { disk, folder, events, canAct } = this.options
+    const { number, backWithinUs } = from.manifest
+    const problems: BundleProblem[] = []
+    const sinceUs = nowUs - from.atUs
+    if (!(backWithinUs > 0 && sinceUs >= 0 && sinceUs <= backWithinUs))
+      problems.push({
+        code: 'no_way_back',
+        found: `${Math.round(sinceUs / 1e6)} s after it was activated`,
+        expected:
+          backWithinUs === 0 ? 'a bundle whose signers let it be taken back' : `at most ${backWithinUs / 1e6} s`,
+      })
+    const read = folder.read()
+    const kept = read.kept.find((one) => one.number === number) ?? null
+    const others = { ...read, kept: read.kept.filter((one) => one.number !== number) }
+    const under = readBundles(disk, { read: () => others }, events)
+    const found = under.bundle?.manifest.number ?? 0
+    if (kept === null || kept.before !== found)
+      problems.push({
+        code: 'nothing_before',
+        found: `bundle ${found}`,
+        expected: kept === null || kept.before === null ? 'a note of what was before' : `bundle ${kept.before}`,
+      })
+    const { configured: inForce, started } = this
+    problems.push(...restartProblems({ inForce, started, canAct: canAct() }, under.configured))
+    return { kept, under, problems }
   }
 
   private refused(manifest: BundleManifest | null, problems: readonly BundleProblem[]): BundleError {
@@ -114,12 +188,17 @@ export class BundleActivation {
  * more is left out with its reasons. Files of the disk that changed since are a newer wish of who owns the machine and go
  * before every bundle. Never a part of one and a part of the other.
  */
-export function readBundles(disk: LoadedRuntime, folder: BundleFolder, events: BundleReadEvents): StartsUnder {
+export function readBundles(
+  disk: LoadedRuntime,
+  folder: Pick<BundleFolder, 'read'>,
+  events: BundleReadEvents,
+): StartsUnder {
   const { kept, damaged, lastNumber } = folder.read()
   for (const { file, number } of damaged) events.bundleDamaged({ file, number })
   const over = configDigest(disk.files)
   for (const one of kept) {
     const { number } = one
+    if (one.takenBackUs > 0) continue
     if (!equalBytes(one.over, over)) {
       events.bundleLeftOut({ number, reasons: ['the files of the configuration were changed since'] })
       break
@@ -147,6 +226,12 @@ function fitting({ bundle: bytes, atUs }: KeptBundle, disk: LoadedRuntime): Fitt
     return { reasons: [...problems.map(inWords), ...fixed.map(({ key }) => `${key} is another one on the disk`)] }
   const { manifest, digest, signers } = bundle
   return { configured: { ...next, folder }, bundle: { manifest, digest, signers, atUs } }
+}
+
+/** What the journal says of a configuration that took effect; the files of the disk have no number. */
+function provenanceOf(bundle: BundleInForce | null, config = ''): Pick<AppliedNote, 'policy' | 'version' | 'digest'> {
+  if (bundle === null) return { policy: 'files of the disk', version: '', digest: config }
+  return { policy: 'bundle', version: String(bundle.manifest.number), digest: bundle.digest }
 }
 
 /** A reason as one line. */

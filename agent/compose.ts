@@ -1,7 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { LoadedRuntime } from '../shared/config/load.ts'
-import type { SourceConfig } from '../shared/config/types.ts'
 import { loadSigner, readPrivateFile } from '../shared/crypto/key-file.ts'
 import type { Signer, VerifyKey } from '../shared/crypto/sign.ts'
 import { HbError } from '../shared/errors/hb-error.ts'
@@ -14,19 +13,14 @@ import { createActivatedFolder } from './adapters/activated-baselines.ts'
 import { createAgentClock } from './adapters/agent-clock.ts'
 import { createBundleFolder } from './adapters/bundle-folder.ts'
 import { createControlServer } from './adapters/control-server.ts'
-import { createCsvSource } from './adapters/csv-source.ts'
 import { type Files, systemFiles } from './adapters/files.ts'
 import { createHealthServer } from './adapters/health-server.ts'
-import { createHostSource } from './adapters/host-source.ts'
 import { RecordingOrder } from './adapters/recording-order.ts'
 import { createSpans } from './adapters/spans.ts'
-import { createStdinSource } from './adapters/stdin-source.ts'
 import { createSystemd, type Systemd } from './adapters/systemd.ts'
-import { createTailSource } from './adapters/tail-source.ts'
 import { createUplink, type UplinkOptions } from './adapters/ws-uplink.ts'
-import { createZmqSource } from './adapters/zmq-source.ts'
 import { type ActivationOptions, BaselineActivation, readActivations } from './baseline-activation.ts'
-import { BundleActivation, readBundles, toldOf } from './bundle-activation.ts'
+import { type AppliedNote, BundleActivation, readBundles, toldOf } from './bundle-activation.ts'
 import { checkClock, checkNotBefore, decisionsSince } from './clock-check.ts'
 import { type CodeIdentity, readCode } from './code-identity.ts'
 import { agentDetail, agentStatus, type StatusOptions } from './detail.ts'
@@ -36,9 +30,10 @@ import { agentMetrics } from './metrics.ts'
 import { openPeer, type Peer, type PeerAround } from './peer.ts'
 import { takeReceipts } from './pipeline/receipts.ts'
 import { recover } from './pipeline/recovery.ts'
-import type { AgentClock, TelemetrySource, Watchdog } from './ports.ts'
+import type { AgentClock, Watchdog } from './ports.ts'
 import { loadReceiptKey, readKeyFile } from './receipt-key.ts'
 import { type Acting, proveTarget } from './rig-actions.ts'
+import { addSources } from './sources.ts'
 import { type AgentStorage, openStorage } from './storage.ts'
 import { uplinkOptions } from './uplink-options.ts'
 
@@ -147,8 +142,11 @@ async function openAgent(options: Opening, events: AgentEvents, lifecycle: Lifec
       before.activated,
     )
     const canAct = (): boolean => loop.actions !== null
+    const applied = (note: AppliedNote): void => {
+      loop.intake.take({ kind: 'policy_applied', nowUs: loop.nowUs(), ...note })
+    }
     const bundle = new BundleActivation(
-      { ...taking, disk: options.loaded, folder: bundles, events, baselines: activation, canAct },
+      { ...taking, disk: options.loaded, folder: bundles, events, baselines: activation, canAct, applied },
       under,
     )
     const recordings = new RecordingOrder()
@@ -167,7 +165,7 @@ type Keys = Readonly<{
   uplink: Pick<UplinkOptions, 'url' | 'tls' | 'collectorKey'> | null
 }>
 type Parts = Readonly<{ loaded: LoadedRuntime; clock: AgentClock; events: AgentEvents; storage: AgentStorage }>
-type Running = Parts &
+export type Running = Parts &
   Readonly<{
     keys: Keys
     loop: AgentLoop
@@ -330,68 +328,4 @@ function addPeer({ peer, loop, lifecycle, events, clock, loaded: { config } }: R
     modeChanged: events.modeChanged,
   }
   lifecycle.add({ name: 'peer', start: () => peer.start(around), stop: () => peer.stop() })
-}
-
-function addSources(at: Running, finish: () => void): void {
-  const {
-    loaded: { config },
-    loop,
-    lifecycle,
-    events,
-  } = at
-  let open = 0
-  for (const rig of config.rigs) {
-    for (const source of rig.sources) {
-      const adapter = createSource(at, rig.rig, source)
-      const sink = loop.sinkFor(rig.rig, () => {
-        events.sourceEnded({ rig: rig.rig, source: source.name })
-        open -= 1
-        if (open === 0) void loop.endRecording().then(finish)
-      })
-      open += 1
-      lifecycle.add({
-        name: `source ${rig.rig}/${source.name}`,
-        start: () => adapter.start(sink),
-        stop: () => adapter.stop(),
-      })
-    }
-  }
-}
-
-function createSource(at: Running, rig: string, source: SourceConfig): TelemetrySource {
-  const { loaded, clock, loop, storage, events } = at
-  switch (source.type) {
-    case 'zmq':
-      return createZmqSource({ rig, config: source, clock })
-    case 'host':
-      return createHostSource({ rig, config: source, clock, epoch: loop.identity.bootId })
-    case 'csv':
-      return createCsvSource({
-        rig,
-        config: source,
-        clock,
-        path: resolve(loaded.folder, source.file),
-        order: at.recordings,
-        resumeAfter: (name, epoch) => loop.highestFrame(rig, name, epoch),
-      })
-    case 'stdin':
-      return createStdinSource({
-        rig,
-        config: source,
-        epoch: loop.identity.bootId,
-        recording: loaded.config.clock === 'recording',
-        input: process.stdin,
-        failed: (error) => events.broken('stdin', error),
-      })
-    case 'tail':
-      return createTailSource({
-        rig,
-        config: source,
-        path: resolve(loaded.folder, source.file),
-        notes: storage.folder.path,
-        clock,
-        durable: () => storage.journal.sync(),
-        news: (what, facts) => events.tailNews(what, { rig, source: source.name, ...facts }),
-      })
-  }
 }

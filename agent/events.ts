@@ -248,6 +248,18 @@ function createBundleEvents(log: Logger) {
         { event: 'bundle_activated', ...facts },
         `bundle ${facts.number} is in force, signed by ${facts.signers.join(', ')}`,
       ),
+    bundleTakenBack: (facts: {
+      number: number
+      digest: string
+      to: number
+      config: string
+      by: string
+      reason: string
+    }) =>
+      log.warn(
+        { event: 'bundle_taken_back', ...facts },
+        `bundle ${facts.number} was taken back: ${facts.to === 0 ? 'the files of the disk are' : `bundle ${facts.to} is`} in force`,
+      ),
     bundleRefused: (facts: { number: number | null; problems: readonly string[] }) =>
       log.warn(
         { event: 'bundle_refused', code: 'BUNDLE_REFUSED', ...facts },

@@ -346,7 +346,7 @@ export class AgentLoop {
   }
 
   /** Time of an input that brings none of its own: under `recording` it stands still between rows. */
-  private nowUs(): Micros {
+  nowUs(): Micros {
     return this.options.loaded.config.clock === 'system' ? this.options.clock.nowUs() : this.evaluator.nowUs
   }
 

@@ -3,7 +3,10 @@ import type { LoadedRuntime } from '../shared/config/load.ts'
 import type { Micros } from '../shared/units.ts'
 import type { UplinkOptions } from './adapters/ws-uplink.ts'
 import type { BaselineActivation } from './baseline-activation.ts'
+import type { BundleActivation } from './bundle-activation.ts'
+import { configStateOf } from './config-state.ts'
 import type { AgentEvents } from './events.ts'
+import { FleetOffers } from './fleet-offers.ts'
 import type { AgentLoop } from './loop.ts'
 import { readSlice } from './pipeline/slice.ts'
 import type { AgentClock } from './ports.ts'
@@ -16,6 +19,7 @@ type Around = Readonly<{
   storage: AgentStorage
   loop: AgentLoop
   activation: BaselineActivation
+  bundle: BundleActivation
 }>
 
 /** Samples of a span arrive a little after it. */
@@ -23,11 +27,12 @@ const SLICE_LATE_US: Micros = 10_000_000
 
 /** What the uplink asks of the agent around it, and tells it. */
 export function uplinkOptions(
-  { loaded, clock, events, storage, loop, activation }: Around,
+  { loaded, clock, events, storage, loop, activation, bundle }: Around,
   link: Pick<UplinkOptions, 'url' | 'tls' | 'collectorKey'>,
 ): UplinkOptions {
   const { config } = loaded
   const { identity } = loop
+  const offers = new FleetOffers({ bundles: bundle, monotonicUs: () => clock.monotonicUs() })
   return {
     ...link,
     clock,
@@ -65,6 +70,8 @@ export function uplinkOptions(
         : { t: 'slice', id, ok: false, rig, channels: [], reason: slice.reason }
     },
     baseline: (downlink) => activation.take(downlink),
+    bundle: (downlink) => (downlink.kind === 'bundle' ? offers.offered(downlink) : offers.back(downlink)),
+    configState: () => configStateOf({ loop, storage, bundle: bundle.inForce }),
     events: {
       connected: ({ epoch, batchSeq }) => events.uplinkConnected({ epoch, batch_seq: batchSeq }),
       lost: events.uplinkLost,

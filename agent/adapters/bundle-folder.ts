@@ -7,7 +7,8 @@ import { isHbError } from '../../shared/errors/hb-error.ts'
 import type { Micros } from '../../shared/units.ts'
 import { diskError, type Files, replaceFile } from './files.ts'
 
-const VERSION = 1
+/** Version 1 did not say what was in force before. */
+const VERSIONS = [1, 2] as const
 const FOLDER = 'bundles'
 /** Bundles that are kept: the one in force, and those before it for when it is damaged. */
 export const BUNDLES_KEPT_MAX = 4
@@ -21,6 +22,10 @@ export type KeptBundle = Readonly<{
   atUs: Micros
   /** Digest of the configuration on the disk when it was put in force: who changes that means it. */
   over: Uint8Array
+  /** Number of the bundle that was in force before; 0: the files of the disk; null: it is not known. */
+  before: number | null
+  /** When it was taken back; 0: it was not. It only counts against replays then. */
+  takenBackUs: Micros
   bundle: Uint8Array
 }>
 
@@ -40,7 +45,7 @@ export type BundleFolder = Readonly<{
   write(one: KeptBundle): void
   /** Takes one back that was not put in force after all. */
   remove(number: number): void
-  /** Forgets the oldest beyond {@link BUNDLES_KEPT_MAX}. */
+  /** Forgets what was taken back, but for the newest number, and the oldest beyond {@link BUNDLES_KEPT_MAX}. */
   prune(): void
 }>
 
@@ -60,19 +65,19 @@ export function createBundleFolder(files: Files, statePath: string): BundleFolde
       throw diskError(cause, path)
     }
   }
+  const read = (): ReadBundles => {
+    const kept: KeptBundle[] = []
+    const damaged: { file: string; number: number }[] = []
+    const found = numbers()
+    for (const number of found) {
+      const one = decode(new Uint8Array(files.readFileSync(`${folder}/${nameOf(number)}`)))
+      if (one?.number === number) kept.push(one)
+      else damaged.push({ file: `${FOLDER}/${nameOf(number)}`, number })
+    }
+    return { kept, damaged, lastNumber: found[0] ?? 0 }
+  }
   return {
-    remove,
-    read() {
-      const kept: KeptBundle[] = []
-      const damaged: { file: string; number: number }[] = []
-      const found = numbers()
-      for (const number of found) {
-        const one = decode(new Uint8Array(files.readFileSync(`${folder}/${nameOf(number)}`)))
-        if (one?.number === number) kept.push(one)
-        else damaged.push({ file: `${FOLDER}/${nameOf(number)}`, number })
-      }
-      return { kept, damaged, lastNumber: found[0] ?? 0 }
-    },
+    ...{ read, remove },
     write(one) {
       try {
         files.mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -82,7 +87,10 @@ export function createBundleFolder(files: Files, statePath: string): BundleFolde
       replaceFile(files, folder, nameOf(one.number), encode(one))
     },
     prune() {
-      for (const number of numbers().slice(BUNDLES_KEPT_MAX)) {
+      const { kept, lastNumber } = read()
+      const spent = kept.filter((one) => one.takenBackUs > 0 && one.number !== lastNumber).map(({ number }) => number)
+      const others = numbers().filter((number) => !spent.includes(number))
+      for (const number of [...spent, ...others.slice(BUNDLES_KEPT_MAX)]) {
         try {
           remove(number)
         } catch (error) {
@@ -94,8 +102,9 @@ export function createBundleFolder(files: Files, statePath: string): BundleFolde
   }
 }
 
-function encode({ number, atUs, over, bundle }: KeptBundle): Uint8Array {
-  const body = canonicalBytes({ v: VERSION, number, at_us: atUs, over, bundle })
+function encode({ number, atUs, over, before, takenBackUs, bundle }: KeptBundle): Uint8Array {
+  const fields = { number, at_us: atUs, over, before, taken_back_us: takenBackUs, bundle }
+  const body = canonicalBytes({ v: VERSIONS[1], ...fields })
   return concat(digestOf(DOMAIN.keptBundle, body), body)
 }
 
@@ -105,12 +114,16 @@ function decode(bytes: Uint8Array): KeptBundle | null {
   const isWhole = equalBytes(digestOf(DOMAIN.keptBundle, body), bytes.subarray(0, DIGEST_BYTES))
   if (!isWhole || !checkSigned(body, CAPS).ok) return null
   const map = decodeSigned(body, CAPS) as unknown
-  if (!(map instanceof Map) || map.get('v') !== VERSION) return null
+  if (!(map instanceof Map) || !(VERSIONS as readonly unknown[]).includes(map.get('v'))) return null
   const [number, atUs, over, bundle]: unknown[] = ['number', 'at_us', 'over', 'bundle'].map((key) => map.get(key))
+  const [before = null, takenBackUs = 0]: unknown[] = ['before', 'taken_back_us'].map((key) => map.get(key))
   const holds =
-    Number.isSafeInteger(number) &&
-    Number.isSafeInteger(atUs) &&
+    [number, atUs, takenBackUs, before ?? 0].every(Number.isSafeInteger) &&
     over instanceof Uint8Array &&
     bundle instanceof Uint8Array
-  return holds ? { number: number as number, atUs: atUs as Micros, over, bundle } : null
+  if (!holds) return null
+  return {
+    ...{ number: number as number, atUs: atUs as Micros, over, bundle },
+    ...{ before: before as number | null, takenBackUs: takenBackUs as Micros },
+  }
 }

@@ -1,8 +1,15 @@
 import type { VerifyKey } from '../../shared/crypto/sign.ts'
-import { type BaselineDownlink, openDownlink, type SliceRequest } from '../../shared/protocol/downlink.ts'
+import {
+  type BaselineDownlink,
+  type BundleBack,
+  type BundleOffer,
+  openDownlink,
+  type SliceRequest,
+} from '../../shared/protocol/downlink.ts'
 import {
   BASELINE_ANSWER_VERSION,
   type BaselineAnswerMessage,
+  type BundleAnswerMessage,
   type SliceMessage,
 } from '../../shared/protocol/messages.ts'
 
@@ -13,7 +20,11 @@ export type DownlinkOptions = Readonly<{
   slice(request: SliceRequest): Promise<SliceMessage>
   /** Puts a baseline in force, or says why not. */
   baseline(downlink: BaselineDownlink): Promise<BaselineAnswerMessage>
-  send(answer: SliceMessage | BaselineAnswerMessage): void
+  /** Takes a bundle or goes back from one, or says why not. */
+  bundle(downlink: BundleOffer | BundleBack): Promise<BundleAnswerMessage>
+  /** Begins to tell under what the agent runs. */
+  watch(): void
+  send(answer: SliceMessage | BaselineAnswerMessage | BundleAnswerMessage): void
   failed(error: unknown): void
 }>
 
@@ -21,12 +32,15 @@ export type DownlinkOptions = Readonly<{
 export const SLICES_AT_ONCE_MAX = 4
 /** Baselines that wait to be put in force; one more is answered with `busy`. */
 export const BASELINES_WAITING_MAX = 4
+/** Offers of bundles, and wishes to go back, that wait; one more is passed over, and the collector asks again. */
+export const BUNDLES_WAITING_MAX = 2
 
 /** Does what the collector asks for: only what its key signed for this agent, and only so much at once. */
 export class Downlinks {
   private readonly options: DownlinkOptions
   private slices = 0
   private waiting = 0
+  private bundlesWaiting = 0
   private tail: Promise<void> = Promise.resolve()
 
   constructor(options: DownlinkOptions) {
@@ -38,7 +52,10 @@ export class Downlinks {
     const { collectorKey, agent, failed } = this.options
     try {
       const request = openDownlink(cose, { key: collectorKey, agent: agent() })
-      await (request.kind === 'slice_request' ? this.slice(request) : this.baseline(request))
+      if (request.kind === 'slice_request') await this.slice(request)
+      else if (request.kind === 'baseline') await this.baseline(request)
+      else if (request.kind === 'config_watch') this.options.watch()
+      else await this.bundle(request)
     } catch (error) {
       failed(error)
     }
@@ -75,5 +92,20 @@ export class Downlinks {
 
   private done(): void {
     this.waiting -= 1
+  }
+
+  /** In the same line as baselines, for the same reason. */
+  private bundle(downlink: BundleOffer | BundleBack): Promise<void> {
+    if (this.bundlesWaiting >= BUNDLES_WAITING_MAX) return Promise.resolve()
+    this.bundlesWaiting += 1
+    const turn = this.tail.then(async () => {
+      try {
+        this.options.send(await this.options.bundle(downlink))
+      } finally {
+        this.bundlesWaiting -= 1
+      }
+    })
+    this.tail = turn.catch(() => undefined)
+    return turn
   }
 }

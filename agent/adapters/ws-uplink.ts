@@ -6,6 +6,7 @@ import type { Clock } from '../../shared/lib/clock.ts'
 import { createRetrySchedule } from '../../shared/lib/retry-schedule.ts'
 import {
   type CollectorMessage,
+  type ConfigStateMessage,
   CREDIT_MAX,
   type HelloMessage,
   type ReceiptMessage,
@@ -20,6 +21,7 @@ import type { Bytes, Millis } from '../../shared/units.ts'
 import { isReceiptOf } from '../pipeline/receipts.ts'
 import type { Outbox } from '../ports.ts'
 import { type DownlinkOptions, Downlinks } from './downlinks.ts'
+import { StateTeller } from './state-teller.ts'
 
 export type UplinkTls = Readonly<{ ca: string; cert: string; key: string }>
 
@@ -46,8 +48,10 @@ export type UplinkOptions = Readonly<{
   /** Uniform in [0, 1): spreads the returns of many agents. */
   random(): number
   events: UplinkEvents
+  /** Under what the agent runs, and how it is. */
+  configState(): ConfigStateMessage
 }> &
-  Pick<DownlinkOptions, 'slice' | 'baseline'>
+  Pick<DownlinkOptions, 'slice' | 'baseline' | 'bundle'>
 
 /** The way of signed batches to the collector. It never holds up the evaluation: what cannot go waits in the outbox. */
 export interface Uplink {
@@ -110,15 +114,21 @@ class WsUplink implements Uplink {
   vitalsDropped = 0
   private readonly inFlight = new Map<number, Uint8Array>()
   private readonly cancels = new Map<'retry' | 'hello' | 'ping', () => void>()
+  private readonly teller: StateTeller
 
   constructor(options: UplinkOptions) {
     this.options = options
     this.retry = createRetrySchedule({ ...RETRY, random: options.random })
     this.breaker = createBreaker({ ...BREAKER, random: options.random })
-    const { collectorKey, slice, baseline, events } = options
+    const { collectorKey, slice, baseline, bundle, events, clock, configState } = options
+    this.teller = new StateTeller({
+      ...{ clock, state: configState },
+      send: (state) => this.state === 'open' && this.socket?.send(writeMessage(state)),
+    })
     this.downlinks = new Downlinks({
-      ...{ collectorKey, slice, baseline, failed: events.failed },
+      ...{ collectorKey, slice, baseline, bundle, failed: events.failed },
       agent: () => options.hello().agent,
+      watch: () => this.teller.begin(),
       send: (answer) => this.socket?.send(writeMessage(answer)),
     })
   }
@@ -352,6 +362,7 @@ class WsUplink implements Uplink {
     this.begunAgain = false
     const wasOpen = this.state === 'open'
     this.move('lost')
+    this.teller.end()
     this.socket = null
     this.cancels.get('hello')?.()
     this.cancels.get('ping')?.()

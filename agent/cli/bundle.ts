@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
-import { BUNDLE_REASON_CHARS_MAX, lookIntoBundle } from '../../shared/codec/config-bundle.ts'
+import { BUNDLE_REASON_CHARS_MAX } from '../../shared/codec/bundle-manifest.ts'
+import { lookIntoBundle } from '../../shared/codec/config-bundle.ts'
+import { isFleetBundle } from '../../shared/codec/fleet-bundle.ts'
 import { loadOperators, loadRuntimeConfig, parseRuntimeFiles } from '../../shared/config/load.ts'
 import { BundleError } from '../../shared/errors/bundle-error.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
@@ -12,9 +14,10 @@ import { type ConfigDiff, diffConfigurations, diffLines } from '../pipeline/conf
 import { filesInForce } from '../pipeline/files-in-force.ts'
 import { viewStorage } from '../storage.ts'
 import { manifestJson, readBundleFile, untilWords } from './bundle-file.ts'
+import { cutFleet, makeFleetBundle, verifyFleet } from './bundle-fleet.ts'
 import { signBundle } from './bundle-sign.ts'
 
-/** Adds `hb bundle sign|verify|diff|activate`. */
+/** Adds `hb bundle sign|fleet|cut|verify|diff|activate`. */
 export function bundleCommands(program: Command): void {
   const bundle = program
     .command('bundle')
@@ -34,6 +37,7 @@ export function bundleCommands(program: Command): void {
     .option('--reason <text>', `why, in at most ${BUNDLE_REASON_CHARS_MAX} characters`, '')
     .option('--json', 'one JSON object')
     .action(signBundle)
+  fleetCommands(bundle)
   bundle
     .command('verify')
     .description('check signatures, every byte, and the whole configuration inside; every problem is listed')
@@ -62,11 +66,39 @@ export function bundleCommands(program: Command): void {
     .action(activate)
 }
 
+function fleetCommands(bundle: Command): void {
+  bundle
+    .command('fleet')
+    .description('make one bundle of the configurations of many agents, in the order in which a rollout takes them')
+    .requiredOption('--config <files...>', 'runtime.yaml of every agent, with every file that it names')
+    .requiredOption('--key <file>', 'private key of the operator who signs')
+    .requiredOption('--out <file>', 'bundle to write; an existing file is refused')
+    .option('--number <n>', 'number of the bundle, above that of any in force; by default the time as YYYYMMDDhhmmss')
+    .option('--not-after <time>', 'UTC time after which it may not be activated, such as 2027-01-31T12:00:00Z')
+    .option('--back-within <span>', 'for so long a rollout may take it back from an agent; 0: never', '24h')
+    .option('--reason <text>', `why, in at most ${BUNDLE_REASON_CHARS_MAX} characters`, '')
+    .option('--json', 'one JSON object')
+    .action(makeFleetBundle)
+  bundle
+    .command('cut')
+    .description('write what a fleet bundle has for one agent, to be carried there and activated')
+    .argument('<bundle>', 'bundle of a fleet')
+    .requiredOption('--agent <id>', 'the agent')
+    .requiredOption('--out <file>', 'bundle to write; an existing file is refused')
+    .option('--json', 'one JSON object')
+    .action(cutFleet)
+}
+
 type VerifyOptions = Readonly<{ config?: string; operators?: string; json?: boolean }>
 
 /** @throws BundleError with everything that is wrong */
 function verify(path: string, options: VerifyOptions): void {
-  const { bundle, next, problems } = checkBundle(readBundleFile(path), trustOf(options))
+  const bytes = readBundleFile(path)
+  if (isFleetBundle(bytes)) {
+    verifyFleet(bytes, trustOf(options), options.json)
+    return
+  }
+  const { bundle, next, problems } = checkBundle(bytes, trustOf(options))
   if (bundle === null || next === null || problems.length > 0) throw new BundleError(problems)
   const { manifest, digest, signers } = bundle
   printResult(

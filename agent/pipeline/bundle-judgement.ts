@@ -92,7 +92,11 @@ export function judgeBundle(bytes: Uint8Array, against: JudgeBundleAgainst): Che
   return { bundle, next, problems }
 }
 
-function restartProblems(against: JudgeBundleAgainst, next: Configuration): BundleProblem[] {
+/** What a running agent cannot change about itself, on its way to another configuration. */
+export function restartProblems(
+  against: Pick<JudgeBundleAgainst, 'inForce' | 'started' | 'canAct'>,
+  next: Configuration,
+): BundleProblem[] {
   const { inForce, started, canAct } = against
   const problems = programProblems(inForce, next)
   const firstPolicy = !canAct && holdsPolicy(next)

@@ -148,9 +148,12 @@ export class PeerInbound {
   }
 
   private notePolicy(message: PolicyAppliedMessage): Refused | null {
-    const { identity, wallUs, monotonicUs, policyApplied } = this.options
+    const { identity, wallUs, nowUs, monotonicUs, take, policyApplied } = this.options
     if (!this.policyUpdates.permit(monotonicUs())) return refused('rate_limited', `policy ${message.policy_id}`)
     const { policy_id: policy, version, digest, by, reason } = message
+    const about = { policy, version, digest, by: `${by}, at ${PEER_SOURCE} ${identity}`, reason }
+    if (!take({ kind: 'policy_applied', nowUs: nowUs(), source: 'peer', ...about }))
+      return refused('not_journaled', `policy ${policy}`)
     const note = { peer: identity, policy, version, digest, by, reason, atUs: wallUs() }
     this.policies.push(note)
     if (this.policies.length > PEER_POLICIES_KEPT_MAX) this.policies.shift()

@@ -3,7 +3,7 @@ import { HbError, isHbError } from '../errors/hb-error.ts'
 import { invariant } from '../lib/assert.ts'
 import { dayOf } from '../model/calendar-date.ts'
 import type { Canonical } from '../model/decision.ts'
-import { INPUT_KIND, type Input, type InputKind, type Loss } from '../model/input.ts'
+import { APPLIED_SOURCES, INPUT_KIND, type Input, type InputKind, type Loss } from '../model/input.ts'
 import { PROVENANCES, type Provenance } from '../model/telemetry.ts'
 import { MODES, type Mode } from '../model/verdict.ts'
 import type { Micros } from '../units.ts'
@@ -31,7 +31,7 @@ export type JournalInput =
       time?: 'arrival'
     }>
   | Readonly<{ kind: 'config'; nowUs: Micros; files: readonly JournalFile[] }>
-  | Extract<Input, { kind: 'tick' | 'mode' | 'operator' | 'run' | 'loss' | 'channel' }>
+  | Extract<Input, { kind: 'tick' | 'mode' | 'operator' | 'run' | 'loss' | 'channel' | 'policy_applied' }>
   | ActionInput
 
 /** One configuration file by name and exact bytes. */
@@ -91,6 +91,8 @@ function fieldsOf(input: JournalInput): Canonical[] {
       const { rig, command, channel, serial, calDate, calDue, operator, reason } = input
       return [rig, command, channel, serial, calDate, calDue, operator, reason]
     }
+    case 'policy_applied':
+      return [input.source, input.policy, input.version, input.digest, input.by, input.reason]
     case 'ack':
     case 'action_transition':
     case 'policy':
@@ -241,6 +243,12 @@ const READERS = {
     ]
     if (dayOf(calDate) === null || dayOf(calDue) === null) return null
     return { kind: 'channel', nowUs, rig, command, channel, serial, calDate, calDue, operator, reason }
+  },
+  policy_applied(nowUs: Micros, f: unknown[]): JournalInput | null {
+    const source = APPLIED_SOURCES.find((one) => one === f[0])
+    if (f.length !== 6 || !texts(...f) || source === undefined) return null
+    const [, policy, version, digest, by, reason] = f as [string, string, string, string, string, string]
+    return { kind: 'policy_applied', nowUs, source, policy, version, digest, by, reason }
   },
 } satisfies Partial<Record<InputKind, (nowUs: Micros, fields: unknown[]) => JournalInput | null>>
 

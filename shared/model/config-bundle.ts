@@ -13,12 +13,26 @@ export type BundleManifest = Readonly<{
   /** It may not be activated after this; 0: no end. What is in force stays in force. */
   notAfterUs: Micros
   reason: string
+  /**
+   * For so long after its activation the collector may have it taken back for what was in force before; 0: never. Only
+   * bundles of a fleet say more than 0.
+   */
+  backWithinUs: Micros
   /** Every rig with its programme, by name of the rig. */
   rigs: readonly Readonly<{ rig: string; program: string }>[]
   /** Digest of the configuration that these files are, in hex: what decisions and armings name. */
   config: string
   files: readonly BundleFile[]
 }>
+
+/** What a bundle of a fleet says to one of its agents. */
+export type FleetAgent = Pick<BundleManifest, 'agent' | 'rigs' | 'config' | 'files'>
+
+/**
+ * The manifest of a bundle for many agents: whoever signs it says what each of them runs under, file by file. `agents`
+ * stand in the order in which a rollout takes them.
+ */
+export type FleetManifest = Omit<BundleManifest, keyof FleetAgent> & Readonly<{ agents: readonly FleetAgent[] }>
 
 /** One file of a bundle by name, digest (hex) and length in bytes. */
 export type BundleFile = Readonly<{ name: string; digest: string; length: number }>
@@ -70,6 +84,14 @@ export const BUNDLE_PROBLEMS = [
   'needs_restart',
   /** The journal would not take it. */
   'not_journaled',
+  /** Activations from afar come too fast: to be asked for again. */
+  'rate_limited',
+  /** Asked to go back from a bundle that is not in force. */
+  'not_in_force',
+  /** The people who signed do not let it be taken back, or not any more. */
+  'no_way_back',
+  /** What was in force before is not there any more as it was. */
+  'nothing_before',
   'no_operators',
 ] as const
 export type BundleProblemCode = (typeof BUNDLE_PROBLEMS)[number]

@@ -17,6 +17,7 @@ export const INPUT_KIND = {
   run: 10,
   loss: 11,
   channel: 12,
+  policy_applied: 13,
 } as const
 export type InputKind = keyof typeof INPUT_KIND
 
@@ -60,6 +61,7 @@ export type Input =
       note: string
     }>
   | ChannelReplaced
+  | PolicyApplied
   | Loss
 
 /** The sensor behind a channel is another one from now on. Dates are `YYYY-MM-DD`. */
@@ -73,6 +75,24 @@ export type ChannelReplaced = Readonly<{
   calDate: string
   calDue: string
   operator: string
+  reason: string
+}>
+
+/** Where the news of a policy in force comes from: a peer that put one of its own in force, or who changed the agent's. */
+export const APPLIED_SOURCES = ['peer', 'operator', 'rollout', 'rollback'] as const
+
+/**
+ * A policy or configuration took effect: who, what by digest (hex), and why. It changes nothing by itself, as the bytes of
+ * a configuration are an input of their own.
+ */
+export type PolicyApplied = Readonly<{
+  kind: 'policy_applied'
+  nowUs: Micros
+  source: (typeof APPLIED_SOURCES)[number]
+  policy: string
+  version: string
+  digest: string
+  by: string
   reason: string
 }>
 

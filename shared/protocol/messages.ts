@@ -78,6 +78,59 @@ export type BaselineAnswerMessage = Readonly<{
   taken: boolean
   reason: string
 }>
+/** Version of {@link BundleAnswerMessage}. */
+export const BUNDLE_ANSWER_VERSION = 1
+/** Reasons in one answer, and characters of each. */
+export const BUNDLE_REASONS_MAX = 201
+export const BUNDLE_REASON_MAX = 1024
+/**
+ * What became of a bundle that the collector offered, or had taken back. All reasons why not, each whole; `again_ms` above
+ * 0 when nothing is wrong with it and it may be asked for again after that time.
+ */
+export type BundleAnswerMessage = Readonly<{
+  t: 'bundle_answer'
+  v: typeof BUNDLE_ANSWER_VERSION
+  id: string
+  what: 'offer' | 'back'
+  digest: string
+  taken: boolean
+  again_ms: number
+  reasons: readonly string[]
+}>
+/** Version of {@link ConfigStateMessage}. */
+export const CONFIG_STATE_VERSION = 1
+/** Alarms above WARNING that are named of one rig; of more, the first by name. */
+export const SEVERE_NAMED_MAX = 64
+export type RigStateSaid = Readonly<{
+  rig: string
+  mode: string
+  /** Of the newest decision; '' before the first. */
+  verdict: string
+  /** Of the arming; '' without a policy. */
+  arm: string
+  /** Active alarms above WARNING. */
+  severe: readonly string[]
+}>
+/**
+ * Under what an agent runs, and how it is: its own word, for a rollout and for looking. Sent only after the collector asked
+ * for it in this session, on every change, and every few seconds.
+ */
+export type ConfigStateMessage = Readonly<{
+  t: 'config_state'
+  v: typeof CONFIG_STATE_VERSION
+  /** Digest (hex) of the configuration in force; '' before there is one. */
+  config: string
+  /** Bundle in force; digest '' and 0: the files of the disk. */
+  bundle: Readonly<{ digest: string; number: number; at_us: number }>
+  ready: boolean
+  /** Why it is not ready. */
+  reasons: readonly string[]
+  /** Inputs that were not journaled, and damage that was found, since the start. */
+  not_journaled: number
+  damage: number
+  boot_id: string
+  rigs: readonly RigStateSaid[]
+}>
 export type AgentMessage =
   | HelloMessage
   | BatchMessage
@@ -85,6 +138,8 @@ export type AgentMessage =
   | VitalsMessage
   | SliceMessage
   | BaselineAnswerMessage
+  | BundleAnswerMessage
+  | ConfigStateMessage
 
 /** Where to go on: the last batch receipted, 0 for none, and how many may be on the way. */
 export type ResumeMessage = Readonly<{ t: 'resume'; epoch: number; batch_seq: number; credit: number }>
@@ -124,6 +179,8 @@ const isText: Holds = (value) => typeof value === 'string' && value.length <= TE
 const isName: Holds = (value) => typeof value === 'string' && isId(value)
 const isCount: Holds = (value) => Number.isSafeInteger(value) && (value as number) >= 0
 const isBytes: Holds = (value) => value instanceof Uint8Array
+const isDigest: Holds = (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+const isDigestOrNone: Holds = (value) => value === '' || isDigest(value)
 const isFlag: Holds = (value) => typeof value === 'boolean'
 const optional =
   (holds: Holds): Holds =>
@@ -171,6 +228,29 @@ const AGENT_SHAPES: Readonly<Record<string, Shape>> = {
     role: isText,
     taken: isFlag,
     reason: isText,
+  },
+  bundle_answer: {
+    v: (value) => value === BUNDLE_ANSWER_VERSION,
+    id: isText,
+    what: (value) => value === 'offer' || value === 'back',
+    digest: isDigest,
+    taken: isFlag,
+    again_ms: isCount,
+    reasons: listOf(BUNDLE_REASONS_MAX, (value) => typeof value === 'string' && value.length <= BUNDLE_REASON_MAX),
+  },
+  config_state: {
+    v: (value) => value === CONFIG_STATE_VERSION,
+    config: isDigestOrNone,
+    bundle: mapOf({ digest: isDigestOrNone, number: isCount, at_us: isCount }),
+    ready: isFlag,
+    reasons: listOf(RIGS_MAX, isText),
+    not_journaled: isCount,
+    damage: isCount,
+    boot_id: isText,
+    rigs: listOf(
+      RIGS_MAX,
+      mapOf({ rig: isName, mode: isText, verdict: isText, arm: isText, severe: listOf(SEVERE_NAMED_MAX, isText) }),
+    ),
   },
 }
 

@@ -10,7 +10,7 @@ import { BUNDLE, killAll, type Program, startHb } from '../../scripts/demo/proce
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
 import { generateSigner, readPublicKey } from '../../shared/crypto/sign.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
-import { createBatchMaker, noBaseline } from '../support/agent-double.ts'
+import { createBatchMaker, noBaseline, noBundles } from '../support/agent-double.ts'
 import { createBenchFolder } from '../support/bench-folder.ts'
 import { serverCertificate } from '../support/server-certificate.ts'
 
@@ -82,6 +82,7 @@ async function simulated(name: string): Promise<Simulated & { publicPem: string 
     outbox,
     clock,
     random: Math.random,
+    ...noBundles,
     baseline: noBaseline,
     slice: async ({ id, rig }) => ({ t: 'slice', id, ok: false, rig, channels: [], reason: 'none' }),
     events: {

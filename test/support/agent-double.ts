@@ -204,3 +204,15 @@ export const noBaseline: UplinkOptions['baseline'] = async ({ id, rig, role }) =
   taken: false,
   reason: 'none',
 })
+
+/** An agent that takes no bundle, and runs under none. */
+export const noBundles: Pick<UplinkOptions, 'bundle' | 'configState'> = {
+  bundle: async ({ id, kind, digest }) => ({
+    ...{ t: 'bundle_answer', v: 1, id, what: kind === 'bundle' ? 'offer' : 'back', digest },
+    ...{ taken: false, again_ms: 0, reasons: ['none'] },
+  }),
+  configState: () => ({
+    ...{ t: 'config_state', v: 1, config: '', bundle: { digest: '', number: 0, at_us: 0 }, ready: true, reasons: [] },
+    ...{ not_journaled: 0, damage: 0, boot_id: 'b', rigs: [] },
+  }),
+}

@@ -1,4 +1,17 @@
-import { type BundleDraft, encodeConfigBundle, manifestBytes, signManifest } from '../../shared/codec/config-bundle.ts'
+import {
+  type BundleDraft,
+  type FleetDraft,
+  type FleetPart,
+  fleetManifestBytes,
+  manifestBytes,
+} from '../../shared/codec/bundle-manifest.ts'
+import { encodeConfigBundle, signManifest } from '../../shared/codec/config-bundle.ts'
+import {
+  cutFleetBundle,
+  encodeFleetBundle,
+  lookIntoFleetBundle,
+  signFleetManifest,
+} from '../../shared/codec/fleet-bundle.ts'
 import type { JournalFile } from '../../shared/codec/journal-input.ts'
 import { type LoadedRuntime, parseRuntimeFiles } from '../../shared/config/load.ts'
 import { SIGNERS, type TestPerson } from './certified-baselines.ts'
@@ -46,3 +59,28 @@ export function configurationOf(files: readonly JournalFile[]): LoadedRuntime {
 
 /** What the manifest of a bundle of the pressure loop says. */
 export const LOOP_RIGS = [{ rig: 'pressure-loop', program: 'demo' }] as const
+
+export const FLEET: FleetDraft = {
+  ...{ deployment: 'demo', number: 7, madeUs: MADE_US, notAfterUs: 0, reason: 'wider limits after the new pump' },
+  backWithinUs: 3_600_000_000,
+}
+
+/** A bundle of a fleet, signed by people in this order. */
+export function fleetBundle(
+  parts: readonly FleetPart[],
+  { by = ['ada', 'grace'], draft = {} }: { by?: readonly TestPerson[]; draft?: Partial<FleetDraft> } = {},
+): Uint8Array {
+  const whole = { ...FLEET, ...draft }
+  const manifest = fleetManifestBytes(whole, parts)
+  const files = parts.flatMap((part) => part.files.map(({ bytes }) => bytes))
+  return encodeFleetBundle(
+    files,
+    by.map((who) => signFleetManifest(manifest, whole.deployment, SIGNERS[who])),
+  )
+}
+
+/** What it has for one of its agents. */
+export function cutOf(bytes: Uint8Array, agent: string): Uint8Array {
+  const { parts, manifest } = lookIntoFleetBundle(bytes)
+  return cutFleetBundle(parts, manifest, agent)!
+}

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { BASELINES_WAITING_MAX, SLICES_AT_ONCE_MAX } from '../../agent/adapters/downlinks.ts'
+import { BASELINES_WAITING_MAX, BUNDLES_WAITING_MAX, SLICES_AT_ONCE_MAX } from '../../agent/adapters/downlinks.ts'
 import { FileOutbox } from '../../agent/adapters/file-outbox.ts'
 import { systemFiles } from '../../agent/adapters/files.ts'
 import { createUplink, type Uplink, VITALS_BUFFER_MAX } from '../../agent/adapters/ws-uplink.ts'
@@ -18,7 +18,7 @@ import {
   readAgentMessage,
   writeMessage,
 } from '../../shared/protocol/messages.ts'
-import { createBatchMaker, noBaseline } from '../support/agent-double.ts'
+import { createBatchMaker, noBaseline, noBundles } from '../support/agent-double.ts'
 import { createCollectorFolder } from '../support/collector-folder.ts'
 import { serverCertificate } from '../support/server-certificate.ts'
 
@@ -54,6 +54,7 @@ type FarEnd = Readonly<{
   outbox: FileOutbox
   slices: (() => void)[]
   baselines: (() => void)[]
+  bundles: (() => void)[]
 }>
 
 /** A collector's listener that answers a hello and nothing else. */
@@ -101,6 +102,7 @@ async function farEnd(
   const outbox = await outboxWith(name, batches)
   const slices: (() => void)[] = []
   const baselines: (() => void)[] = []
+  const bundles: (() => void)[] = []
   const nothing = (): void => undefined
   const uplink = createUplink({
     url: `wss://127.0.0.1:${port}/agent`,
@@ -111,6 +113,8 @@ async function farEnd(
     outbox,
     clock,
     random: Math.random,
+    ...noBundles,
+    bundle: (downlink) => new Promise((done) => bundles.push(() => void noBundles.bundle(downlink).then(done))),
     baseline: (downlink) => new Promise((done) => baselines.push(() => void noBaseline(downlink).then(done))),
     slice: ({ id, rig }) =>
       new Promise((done) => slices.push(() => done({ t: 'slice', id, ok: true, rig, channels: [] }))),
@@ -139,6 +143,7 @@ async function farEnd(
     outbox,
     slices,
     baselines,
+    bundles,
   }
 }
 
@@ -217,6 +222,30 @@ t.test('baselines are put in force one after the other, and of more than may wai
   t.ok(await until(() => baselines.length === 1), 'there is room again')
   baselines[0]!()
 })
+
+t.test(
+  'bundles are looked at one after the other; more than may wait are passed over, and asked for again',
+  async (t) => {
+    const { heard, send, bundles } = await farEnd(t, 'bundles', { credit: 0 })
+    const digest = 'ab'.repeat(32)
+    const back = { kind: 'bundle_back', agent: 'bench-1', rig: '', digest, reason: '' } as const
+    const ask = (id: string): void => send({ t: 'downlink', cose: signDownlink({ ...back, id }, receipts.signer) })
+    for (let k = 0; k < 20; k += 1) ask(`r-${k}`)
+    for (let k = 1; k <= BUNDLES_WAITING_MAX; k += 1) {
+      t.ok(await until(() => bundles.length === 1), 'one at a time')
+      bundles.pop()!()
+      t.ok(await until(() => of(heard, 'bundle_answer').length === k))
+    }
+    ask('r-20')
+    t.ok(await until(() => bundles.length === 1), 'there is room again')
+    bundles.pop()!()
+    t.ok(await until(() => of(heard, 'bundle_answer').length === BUNDLES_WAITING_MAX + 1))
+    t.same(
+      of(heard, 'bundle_answer').map(({ id }) => id),
+      ['r-0', 'r-1', 'r-20'],
+    )
+  },
+)
 
 t.test('credit that a collector gives without end is taken up to its bound', async (t) => {
   const batches = 40

@@ -9,7 +9,7 @@ import { createDevCa } from '../../shared/crypto/certificates.ts'
 import { generateSigner, readPublicKey } from '../../shared/crypto/sign.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { createLogger } from '../../shared/log/logger.ts'
-import { createBatchMaker, noBaseline } from '../support/agent-double.ts'
+import { createBatchMaker, noBaseline, noBundles } from '../support/agent-double.ts'
 import { freePort } from '../support/bench-folder.ts'
 import { createCollectorFolder } from '../support/collector-folder.ts'
 
@@ -75,6 +75,7 @@ async function open(
     outbox,
     clock,
     random: Math.random,
+    ...noBundles,
     baseline: noBaseline,
     slice: async ({ id, rig }) => ({ t: 'slice', id, ok: false, rig, channels: [], reason: 'none' }),
     events: {

@@ -3,7 +3,12 @@ import { createActivatedFolder } from '../../../agent/adapters/activated-baselin
 import { BUNDLES_KEPT_MAX, createBundleFolder } from '../../../agent/adapters/bundle-folder.ts'
 import { type Files, systemFiles } from '../../../agent/adapters/files.ts'
 import { BaselineActivation, readActivations } from '../../../agent/baseline-activation.ts'
-import { BundleActivation, JOURNALED_BYTES_MAX, readBundles } from '../../../agent/bundle-activation.ts'
+import {
+  type AppliedNote,
+  BundleActivation,
+  JOURNALED_BYTES_MAX,
+  readBundles,
+} from '../../../agent/bundle-activation.ts'
 import type { AgentEvents } from '../../../agent/events.ts'
 import { compileSettings } from '../../../agent/pipeline/compile-settings.ts'
 import { encodeBaseline } from '../../../shared/codec/baseline-record.ts'
@@ -21,7 +26,7 @@ import {
   digestHex,
   type TestPerson,
 } from '../../support/certified-baselines.ts'
-import { configurationOf, DRAFT as SAID, signedBundle } from '../../support/config-bundles.ts'
+import { configurationOf, cutOf, fleetBundle, DRAFT as SAID, signedBundle } from '../../support/config-bundles.ts'
 import { bytesOf } from '../../support/config-texts.ts'
 import { OPERATOR_LINES, PEOPLE, publicPem } from '../../support/operator-keys.ts'
 
@@ -78,6 +83,7 @@ function start(t: Test, { path = t.testdir({}), files = systemFiles, disk = {} }
   const events = {
     bundleActivated: tell('activated'),
     bundleRefused: tell('refused'),
+    bundleTakenBack: tell('taken back'),
     bundleDamaged: tell('damaged'),
     bundleLeftOut: tell('left out'),
     baselineActivated: tell('baseline activated'),
@@ -92,8 +98,9 @@ function start(t: Test, { path = t.testdir({}), files = systemFiles, disk = {} }
   const before = readActivations(under.configured, baselineFolder, events)
   const journaled: (readonly JournalFile[])[] = []
   let journalSays: string | null = null
+  let passedUs = 0
   const taking = {
-    nowUs: () => NOW_US,
+    nowUs: () => NOW_US + passedUs,
     configure: (next: readonly JournalFile[]) => {
       if (journalSays === null) journaled.push(next)
       return journalSays
@@ -105,10 +112,15 @@ function start(t: Test, { path = t.testdir({}), files = systemFiles, disk = {} }
     before.files,
     before.activated,
   )
-  const options = { ...taking, disk: loaded, folder, events, baselines, canAct: () => false }
+  const noted: AppliedNote[] = []
+  const applied = (note: AppliedNote) => void noted.push(note)
+  const options = { ...taking, disk: loaded, folder, events, baselines, canAct: () => false, applied }
   return {
-    ...{ path, told, folder, journaled, baselines, files: before.files },
+    ...{ path, told, noted, folder, journaled, baselines, files: before.files },
     bundles: new BundleActivation(options, under),
+    pass: (us: number) => {
+      passedUs += us
+    },
     refuse: (why: string) => {
       journalSays = why
     },
@@ -235,6 +247,90 @@ t.test('an end bounds when it may be put in force, and a start is no such time',
   t.same(await refusal(first.bundles.take(until(7, NOW_US - 1))), ['expired'])
   await first.bundles.take(until(7, NOW_US))
   t.equal(limitIn(start(t, { path: first.path }).files), 50)
+})
+
+/** What a fleet bundle has for this agent; another agent of it has other limits. */
+function fleet(number: number, shape: Shape = {}, backWithinUs = 3_600_000_000): Uint8Array {
+  const { rigs } = SAID
+  const parts = [
+    { agent: 'bench-0', rigs, files: filesWith({ failMax: 1 }) },
+    { agent: 'bench-1', rigs, files: filesWith(shape) },
+  ]
+  return cutOf(fleetBundle(parts, { by: ['ada'], draft: { number, backWithinUs } }), 'bench-1')
+}
+const WHY = { by: 'collector, rollout r1', reason: 'bench-0: FAIL' }
+
+// verifies SE-39
+t.test(
+  'a bundle of a fleet is taken for what it has for this agent, and goes back once, to what was before',
+  async (t) => {
+    const first = start(t)
+    await first.bundles.take(bundle(7, { failMax: 50 }))
+    const taken = await first.bundles.take(fleet(8, { failMax: 60 }), 'rollout')
+    t.equal(limitIn(first.journaled.at(-1)!), 60)
+    t.same(await refusal(first.bundles.back('ab'.repeat(32), WHY)), ['not_in_force'])
+    const back = await first.bundles.back(taken.digest, WHY)
+    t.equal(back!.manifest.number, 7)
+    t.equal(limitIn(first.journaled.at(-1)!), 50)
+    t.same(
+      first.noted.map(({ source, version, by, reason }) => [source, version, by, reason]),
+      [
+        ['operator', '7', 'ada', SAID.reason],
+        ['rollout', '8', 'ada', SAID.reason],
+        ['rollback', '7', WHY.by, WHY.reason],
+      ],
+    )
+    t.same(await refusal(first.bundles.back(taken.digest, WHY)), ['not_in_force'], 'once')
+    t.same(await refusal(first.bundles.take(fleet(8, { failMax: 60 }))), ['number_not_above'], 'it is not played back')
+    const again = start(t, { path: first.path })
+    t.equal(limitIn(again.files), 50, 'and the next start knows it')
+    t.equal(again.bundles.inForce!.manifest.number, 7)
+    for (let number = 9; number < 9 + 2 * BUNDLES_KEPT_MAX; number += 1) {
+      const next = await again.bundles.take(fleet(number, { failMax: 60 }))
+      t.equal(
+        (await again.bundles.back(next.digest, WHY))!.manifest.number,
+        7,
+        'however often something was taken back',
+      )
+    }
+    t.equal(limitIn(start(t, { path: first.path }).files), 50)
+  },
+)
+
+// verifies SE-39
+t.test('back to the files of the disk, after a start as well, and not to what is not as it was', async (t) => {
+  const first = start(t)
+  const taken = await first.bundles.take(fleet(8, { failMax: 60 }))
+  const second = start(t, { path: first.path })
+  t.equal(await second.bundles.back(taken.digest, WHY), null)
+  t.equal(limitIn(second.journaled.at(-1)!), 40)
+  t.equal(start(t, { path: first.path }).bundles.inForce, null)
+
+  const other = start(t)
+  await other.bundles.take(bundle(7, { failMax: 50 }))
+  const next = await other.bundles.take(fleet(8, { failMax: 60 }))
+  systemFiles.writeFileSync(`${other.path}/bundles/7.bundle`, new Uint8Array(3))
+  t.same(await refusal(other.bundles.back(next.digest, WHY)), ['nothing_before'], 'what was before is damaged')
+  t.equal(other.bundles.inForce!.manifest.number, 8)
+  t.equal(limitIn(start(t, { path: other.path }).files), 60)
+})
+
+// verifies SE-39
+t.test('only who signed it may let it be taken back, and only for so long', async (t) => {
+  const never = start(t)
+  const plain = await never.bundles.take(bundle(7, { failMax: 50 }))
+  t.same(await refusal(never.bundles.back(plain.digest, WHY)), ['no_way_back'], 'a bundle for one agent')
+  const closed = await never.bundles.take(fleet(8, { failMax: 60 }, 0))
+  never.pass(1)
+  t.same(await refusal(never.bundles.back(closed.digest, WHY)), ['no_way_back'])
+  const timed = await never.bundles.take(fleet(9, { failMax: 60 }, 1_000_000))
+  never.pass(1_000_001)
+  t.same(await refusal(never.bundles.back(timed.digest, WHY)), ['no_way_back'], 'too late')
+  never.pass(-1)
+  never.refuse('DISK_FULL')
+  t.same(await refusal(never.bundles.back(timed.digest, WHY)), ['not_journaled'])
+  t.equal(limitIn(start(t, { path: never.path }).files), 60, 'what is not journaled is not on the disk either')
+  t.equal(never.bundles.inForce!.manifest.number, 9)
 })
 
 t.test('the newest few are kept', async (t) => {

@@ -130,7 +130,10 @@ t.test(
     t.match(said.notes, [{ atUs: clock.nowUs() }])
     for (let k = 0; k < 500; k += 1) t.equal(policy(`storm ${k}`), 'rate_limited')
     t.equal(inbound.refusals.get('rate_limited'), 500)
-    t.same(said.inputs, [], 'nothing here changes by it')
+    const provenance = { version: '1', digest: 'ab'.repeat(32), by: 'ben, at peer waveos', reason: 'nozzle' }
+    const noted = { kind: 'policy_applied', nowUs: 5, source: 'peer', policy: 'p', ...provenance }
+    t.same(said.inputs, [noted], 'it is in the journal, once, and what was refused is not')
+    t.equal(peer({ journals: false }).policy('1'), 'not_journaled')
     for (let k = 0; k < 20; k += 1) {
       await clock.advance(7 * S)
       t.equal(policy(`later ${k}`), 'POLICY_APPLIED')

@@ -1,16 +1,15 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { CONFIG_BUNDLE_FILES_MAX, manifestBytes } from '../../../shared/codec/bundle-manifest.ts'
 import { canonicalBytes } from '../../../shared/codec/canonical.ts'
 import {
   bundleParts,
   CONFIG_BUNDLE_BYTES_MAX,
-  CONFIG_BUNDLE_FILES_MAX,
   CONFIG_BUNDLE_SIGNATURES_MAX,
   CONFIG_BUNDLE_TYP,
   encodeConfigBundle,
   lookIntoBundle,
-  manifestBytes,
   openConfigBundle,
   signManifest,
 } from '../../../shared/codec/config-bundle.ts'
@@ -112,7 +111,7 @@ t.test('a bundle has the bytes it was given once and for all, and says what was 
     digest: toHex(digestOf(DOMAIN.file, bytes)),
     length: bytes.length,
   }))
-  t.same(opened!.manifest, { ...DRAFT, config: toHex(configDigest(FILES)), files })
+  t.same(opened!.manifest, { ...DRAFT, config: toHex(configDigest(FILES)), backWithinUs: 0, files })
   t.same(opened!.files, FILES)
   t.same(opened!.signers, ['ada', 'grace'])
   t.equal(opened!.digest, toHex(digestOf(DOMAIN.configBundle, manifestBytes(DRAFT, FILES))))

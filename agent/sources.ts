@@ -1,0 +1,74 @@
+import { resolve } from 'node:path'
+import type { SourceConfig } from '../shared/config/types.ts'
+import { createCsvSource } from './adapters/csv-source.ts'
+import { createHostSource } from './adapters/host-source.ts'
+import { createStdinSource } from './adapters/stdin-source.ts'
+import { createTailSource } from './adapters/tail-source.ts'
+import { createZmqSource } from './adapters/zmq-source.ts'
+import type { Running } from './compose.ts'
+import type { TelemetrySource } from './ports.ts'
+
+/** What every rig listens to, as its configuration says; `finish` when all of it has ended. */
+export function addSources(at: Running, finish: () => void): void {
+  const {
+    loaded: { config },
+    loop,
+    lifecycle,
+    events,
+  } = at
+  let open = 0
+  for (const rig of config.rigs) {
+    for (const source of rig.sources) {
+      const adapter = createSource(at, rig.rig, source)
+      const sink = loop.sinkFor(rig.rig, () => {
+        events.sourceEnded({ rig: rig.rig, source: source.name })
+        open -= 1
+        if (open === 0) void loop.endRecording().then(finish)
+      })
+      open += 1
+      lifecycle.add({
+        name: `source ${rig.rig}/${source.name}`,
+        start: () => adapter.start(sink),
+        stop: () => adapter.stop(),
+      })
+    }
+  }
+}
+
+function createSource(at: Running, rig: string, source: SourceConfig): TelemetrySource {
+  const { loaded, clock, loop, storage, events } = at
+  switch (source.type) {
+    case 'zmq':
+      return createZmqSource({ rig, config: source, clock })
+    case 'host':
+      return createHostSource({ rig, config: source, clock, epoch: loop.identity.bootId })
+    case 'csv':
+      return createCsvSource({
+        rig,
+        config: source,
+        clock,
+        path: resolve(loaded.folder, source.file),
+        order: at.recordings,
+        resumeAfter: (name, epoch) => loop.highestFrame(rig, name, epoch),
+      })
+    case 'stdin':
+      return createStdinSource({
+        rig,
+        config: source,
+        epoch: loop.identity.bootId,
+        recording: loaded.config.clock === 'recording',
+        input: process.stdin,
+        failed: (error) => events.broken('stdin', error),
+      })
+    case 'tail':
+      return createTailSource({
+        rig,
+        config: source,
+        path: resolve(loaded.folder, source.file),
+        notes: storage.folder.path,
+        clock,
+        durable: () => storage.journal.sync(),
+        news: (what, facts) => events.tailNews(what, { rig, source: source.name, ...facts }),
+      })
+  }
+}
