@@ -165,7 +165,7 @@ type Keys = Readonly<{
   uplink: Pick<UplinkOptions, 'url' | 'tls' | 'collectorKey'> | null
 }>
 type Parts = Readonly<{ loaded: LoadedRuntime; clock: AgentClock; events: AgentEvents; storage: AgentStorage }>
-export type Running = Parts &
+type Running = Parts &
   Readonly<{
     keys: Keys
     loop: AgentLoop

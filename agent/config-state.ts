@@ -1,14 +1,8 @@
 import { toHex } from '../shared/crypto/digest.ts'
-import {
-  CONFIG_STATE_VERSION,
-  type ConfigStateMessage,
-  RIGS_MAX,
-  type RigStateSaid,
-  SEVERE_NAMED_MAX,
-  TEXT_MAX,
-} from '../shared/protocol/messages.ts'
+import { entriesOf } from '../shared/model/alarms/state.ts'
+import { type RigStateSaid, SEVERE_NAMED_MAX } from '../shared/model/config-state.ts'
+import { CONFIG_STATE_VERSION, type ConfigStateMessage, RIGS_MAX, TEXT_MAX } from '../shared/protocol/messages.ts'
 import type { BundleInForce } from './bundle-activation.ts'
-import { entriesOf } from './core/alarms/state.ts'
 import type { RigState } from './core/state.ts'
 import type { AgentLoop } from './loop.ts'
 import type { AgentStorage } from './storage.ts'

@@ -46,7 +46,9 @@ export class FleetOffers {
   /** Never rejects for what was sent. */
   back({ id, digest, reason }: BundleBack): Promise<BundleAnswerMessage> {
     const answer = answerTo(id, 'back', digest)
-    return outcome(answer, () => this.options.bundles.back(digest, { by: `${COLLECTOR}, rollout ${id}`, reason }))
+    const work = () => this.options.bundles.back(digest, { by: `${COLLECTOR}, rollout ${id}`, reason })
+    // A disk that is full now may have room later: who should go back is asked again.
+    return outcome(answer, work, Math.ceil(UPDATE_SPACING_US / 1000))
   }
 }
 
@@ -65,13 +67,17 @@ function answerTo(id: string, what: 'offer' | 'back', digest: string): Answer {
   })
 }
 
-async function outcome(answer: Answer, work: () => Promise<unknown>): Promise<BundleAnswerMessage> {
+/** `againMs` for faults of the disk: nothing is wrong with what was asked. */
+async function outcome(answer: Answer, work: () => Promise<unknown>, againMs = 0): Promise<BundleAnswerMessage> {
   try {
     await work()
     return answer([])
   } catch (error) {
-    if (error instanceof BundleError) return answer(error.problems.map(inWords))
-    if (isHbError(error)) return answer([error.message])
+    if (error instanceof BundleError) {
+      const isOfDisk = error.problems.every(({ code }) => code === 'not_journaled')
+      return answer(error.problems.map(inWords), isOfDisk ? againMs : 0)
+    }
+    if (isHbError(error)) return answer([error.message], againMs)
     throw error
   }
 }

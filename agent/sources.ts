@@ -1,15 +1,30 @@
 import { resolve } from 'node:path'
+import type { LoadedRuntime } from '../shared/config/load.ts'
 import type { SourceConfig } from '../shared/config/types.ts'
+import type { Lifecycle } from '../shared/lib/lifecycle.ts'
 import { createCsvSource } from './adapters/csv-source.ts'
 import { createHostSource } from './adapters/host-source.ts'
+import type { RecordingOrder } from './adapters/recording-order.ts'
 import { createStdinSource } from './adapters/stdin-source.ts'
 import { createTailSource } from './adapters/tail-source.ts'
 import { createZmqSource } from './adapters/zmq-source.ts'
-import type { Running } from './compose.ts'
-import type { TelemetrySource } from './ports.ts'
+import type { AgentEvents } from './events.ts'
+import type { AgentLoop } from './loop.ts'
+import type { AgentClock, TelemetrySource } from './ports.ts'
+import type { AgentStorage } from './storage.ts'
+
+export type SourceParts = Readonly<{
+  loaded: LoadedRuntime
+  clock: AgentClock
+  events: AgentEvents
+  storage: AgentStorage
+  loop: AgentLoop
+  lifecycle: Lifecycle
+  recordings: RecordingOrder
+}>
 
 /** What every rig listens to, as its configuration says; `finish` when all of it has ended. */
-export function addSources(at: Running, finish: () => void): void {
+export function addSources(at: SourceParts, finish: () => void): void {
   const {
     loaded: { config },
     loop,
@@ -35,7 +50,7 @@ export function addSources(at: Running, finish: () => void): void {
   }
 }
 
-function createSource(at: Running, rig: string, source: SourceConfig): TelemetrySource {
+function createSource(at: SourceParts, rig: string, source: SourceConfig): TelemetrySource {
   const { loaded, clock, loop, storage, events } = at
   switch (source.type) {
     case 'zmq':

@@ -12,6 +12,7 @@ import { createLogger, type Logger } from '../shared/log/logger.ts'
 import { signDownlink } from '../shared/protocol/downlink.ts'
 import { signReceipt } from '../shared/protocol/receipt.ts'
 import type { Millis } from '../shared/units.ts'
+import type { AgentConfigs } from './agent-configs.ts'
 import { AgentWatch } from './agent-watch.ts'
 import { type AlarmWays, openAlarming, openAlarmWays } from './alarming.ts'
 import { BaselineDownlinks } from './baseline-downlinks.ts'
@@ -29,6 +30,8 @@ import { FLEET_BASELINES } from './http/routes.ts'
 import { safetyJson } from './http/safety-views.ts'
 import { refusalJson } from './http/views.ts'
 import { collectorMetrics } from './metrics.ts'
+import { openRollouts } from './rollout-parts.ts'
+import type { Rollouts } from './rollouts.ts'
 import { createStandingFeed } from './standing-feed.ts'
 import { openStores, type Stores } from './store/open.ts'
 import type { Refusal } from './store/refusals.ts'
@@ -73,6 +76,8 @@ type Parts = {
   book: BaselineBook
   decay: DecayWatch
   alarming: AlarmContext
+  configs: AgentConfigs
+  rollouts: Rollouts
   enrolled: ReadonlyMap<string, EnrolledAgent>
 }
 
@@ -136,13 +141,14 @@ export function createCollector(settings: CollectorSettings, clock: Clock, optio
 
 /** What works without listening, in the order in which it starts. */
 function addInner(lifecycle: Lifecycle, parts: Parts, watch: StoreWatch): void {
-  const { stores, pool, ingest, decay, alarming, feed } = parts
+  const { stores, pool, ingest, decay, alarming, rollouts, feed } = parts
   lifecycle.add({ name: 'database', stop: () => stores.close() })
   lifecycle.add({ name: 'verify', stop: () => pool.close() })
   lifecycle.add({ name: 'ingest', stop: () => ingest.drained() })
   lifecycle.add({ name: 'store check', start: () => watch.start(), stop: () => watch.stop() })
   lifecycle.add({ name: 'baseline decay', start: () => decay.start(), stop: () => decay.stop() })
   lifecycle.add({ name: 'alarms', start: () => alarming.alarms.start(), stop: () => alarming.alarms.stop() })
+  lifecycle.add({ name: 'rollouts', start: async () => rollouts.begin(), stop: () => rollouts.end() })
   lifecycle.add({ name: 'live', stop: () => feed.stop() })
 }
 
@@ -244,6 +250,7 @@ async function openParts({ settings, clock, options, events, signer, ways }: Ope
     alarming,
     enrolled,
     ...(await openBook({ settings, clock, events, stores, fleet, feed })),
+    ...(await openRollouts({ ...settings, clock, events, stores, fleet, feed, enrolled })),
   }
 }
 
@@ -302,6 +309,7 @@ function operatorsOptions({
       ...{ stores: parts.stores, fleet: parts.fleet, clock, deployment: config.deployment },
       baselines: baselinesOf(parts),
       alarming: parts.alarming,
+      rollouts: { rollouts: parts.rollouts, configs: parts.configs },
     },
     feed: parts.feed,
     events,
@@ -312,7 +320,7 @@ function operatorsOptions({
 }
 
 function agentsOptions({ settings: { config }, events, parts, files, clock }: Common): AgentsOptions {
-  const { stores, ingest, fleet, feed, enrolled, book } = parts
+  const { stores, ingest, fleet, feed, enrolled, book, configs, rollouts } = parts
   return {
     listen: config.agents_listen,
     tls: files.agentsTls,
@@ -323,6 +331,8 @@ function agentsOptions({ settings: { config }, events, parts, files, clock }: Co
     stores,
     ingest,
     fleet,
+    configs,
+    rollouts,
     refuse: refuser({ stores, feed, events, clock }),
     publish: feed.publish,
     signDownlink: (downlink) => signDownlink(downlink, files.signer),

@@ -13,6 +13,9 @@ const NOTICES: ReadonlySet<string> = new Set([
   'EVIDENCE_LOST',
 ])
 
+/** What is told of a rollout that a person should look at. */
+const ROLLOUT_TROUBLE: ReadonlySet<string> = new Set(['refused', 'not_back', 'ROLLING_BACK', 'ROLLED_BACK'])
+
 /** Everything the collector says in its log, in one place. At rest it says nothing. */
 export interface CollectorEvents {
   started(facts: Readonly<{ agents: string; operators: string; enrolled: number; key: string }>): void
@@ -52,6 +55,8 @@ export interface CollectorEvents {
   notice(facts: Notice): void
   /** The beat to the outside did not go out, or does again. */
   heartbeat(facts: Readonly<{ outcome: string; problem: string }>): void
+  /** Something happened in a rollout; `agent` is '' when it is about all of it. */
+  rolloutSaid(facts: Readonly<{ rollout: string; what: string; agent: string; detail: string }>): void
   workerEnded(cause: unknown): void
   broken(where: string, cause: unknown): void
 }
@@ -103,6 +108,10 @@ export function createCollectorEvents(log: Logger): CollectorEvents {
       facts.outcome === 'sent'
         ? log.info({ event: 'heartbeat', ...facts }, 'the heartbeat goes out again')
         : log.error({ event: 'heartbeat', ...facts }, 'no heartbeat went out'),
+    rolloutSaid: (facts) =>
+      ROLLOUT_TROUBLE.has(facts.what)
+        ? log.warn({ event: 'rollout', ...facts }, `rollout: ${facts.what}`)
+        : log.info({ event: 'rollout', ...facts }, `rollout: ${facts.what}`),
     workerEnded: (cause) => log.error({ event: 'verify_worker_ended', ...describe(cause) }, 'a verify worker ended'),
     broken: (where, cause) => log.error({ event: 'broken', where, ...describe(cause) }, 'an error nobody expected'),
   }

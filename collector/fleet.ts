@@ -1,4 +1,5 @@
 import type { Clock } from '../shared/lib/clock.ts'
+import type { Downlink } from '../shared/protocol/downlink.ts'
 import type { Micros } from '../shared/units.ts'
 import type { SliceQuestion } from './store/slices.ts'
 
@@ -13,6 +14,8 @@ export type AgentLink = Readonly<{
   certificateUntilUs: Micros | null
   /** Asks for raw samples. What comes back is stored by the session. */
   askSlice(question: SliceQuestion): void
+  /** Signs a request and sends it. */
+  ask(request: Exclude<Downlink, { kind: 'slice_request' }>): void
 }>
 
 /** Vitals as they came, with what the collector knows better: who sent them and which program the rig runs in. */

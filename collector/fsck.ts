@@ -7,6 +7,7 @@ import { openReceipt } from '../shared/protocol/receipt.ts'
 import type { SqlReader, SqlRow, SqlValue } from '../shared/sqlite/database.ts'
 import { checkBook } from './book-check.ts'
 import { rowsFrom } from './core/decision-view.ts'
+import { checkRollouts } from './rollout-check.ts'
 import { checkSafety } from './safety-check.ts'
 import { recordsOf } from './store/batches.ts'
 import type { VerifyPool } from './verify/pool.ts'
@@ -64,6 +65,7 @@ export async function checkStore(options: FsckOptions): Promise<FsckResult> {
   await check.structure()
   await check.batches()
   await check.safety()
+  await check.rollouts()
   await check.baselines()
   return check.result()
 }
@@ -126,6 +128,15 @@ class StoreCheck {
     await this.guarded('actions', async () => {
       for (const what of await checkSafety(this.options.db))
         this.find({ agent: '', epoch: null, batch: null, what: `actions: ${what}` })
+    })
+  }
+
+  /** Orders and bundles of rollouts. */
+  async rollouts(): Promise<void> {
+    await this.guarded('rollouts', async () => {
+      const { db, trust } = this.options
+      for (const what of await checkRollouts(db, trust))
+        this.find({ agent: '', epoch: null, batch: null, what: `rollouts: ${what}` })
     })
   }
 

@@ -22,6 +22,7 @@ export const AGENT_COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = ne
   ['registry', async () => (await import('../agent/cli/registry.ts')).registryCommands],
   ['channel', async () => (await import('../agent/cli/channel.ts')).channelCommands],
   ['mode', async () => (await import('../agent/cli/mode.ts')).modeCommands],
+  ['rollout', async () => (await import('../agent/cli/rollout.ts')).rolloutCommands],
   ['bundle', async () => (await import('../agent/cli/bundle.ts')).bundleCommands],
   ['arm', async () => (await import('../agent/cli/arm.ts')).armCommands],
   ['disarm', async () => (await import('../agent/cli/arm.ts')).disarmCommand],

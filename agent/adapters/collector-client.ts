@@ -1,5 +1,7 @@
+import { BundleError } from '../../shared/errors/bundle-error.ts'
 import { ERRORS, type ErrorCode } from '../../shared/errors/catalog.ts'
 import { type ErrorContext, HbError } from '../../shared/errors/hb-error.ts'
+import type { BundleProblem } from '../../shared/model/config-bundle.ts'
 import type { Millis } from '../../shared/units.ts'
 
 const ANSWER_WITHIN_MS: Millis = 30_000
@@ -20,6 +22,8 @@ export async function sendSigned(ask: CollectorAsk, path: string, bytes: Uint8Ar
   return (await answer.json()) as Record<string, unknown>
 }
 
+type Refusal = Readonly<{ code?: string; context?: ErrorContext; problems?: readonly BundleProblem[] }>
+
 async function asked(url: string, init: RequestInit): Promise<Response> {
   let answer: Response
   try {
@@ -28,8 +32,9 @@ async function asked(url: string, init: RequestInit): Promise<Response> {
     throw new HbError('COLLECTOR_UNREACHABLE', { url }, { cause })
   }
   if (answer.ok) return answer
-  const said = (await answer.json().catch(() => ({}))) as { code?: string; context?: ErrorContext }
-  const code = said.code ?? ''
+  const said = (await answer.json().catch(() => ({}))) as Refusal
+  const { code = '', problems = [] } = said
+  if (problems.length > 0) throw new BundleError(problems)
   if (Object.hasOwn(ERRORS, code)) throw new HbError(code as ErrorCode, said.context ?? {})
   throw new HbError('COLLECTOR_UNREACHABLE', { url, status: answer.status, code })
 }

@@ -143,6 +143,8 @@ type ActivateOptions = Readonly<{ state: string; json?: boolean }>
 /** Shows what changed: what will be armed next is what was shown (SE-39). */
 async function activate(path: string, { state, json }: ActivateOptions): Promise<void> {
   const bytes = readBundleFile(path)
+  if (isFleetBundle(bytes))
+    throw new HbError('USAGE', { found: `${path}: a bundle of a fleet`, expected: 'what `hb bundle cut` writes of it' })
   const before = await inForce(state)
   const answer = await askAgent(state, '/bundle', { bundle: Buffer.from(bytes).toString('base64') })
   const { number, digest, signers } = answer as { number: number; digest: string; signers: string[] }

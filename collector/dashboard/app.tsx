@@ -9,6 +9,7 @@ import type { PageClock } from './page-clock.ts'
 import { type PageModel, worstFirst } from './page-model.ts'
 import { formatAge } from './quantities.ts'
 import { RigView } from './rig-view.tsx'
+import { RolloutPanel } from './rollout-panel.tsx'
 import { FLEET_HREF, parseRoute } from './route.ts'
 import { ActionsPanel, SafetyBar } from './safety-panel.tsx'
 import type { View } from './view.ts'
@@ -55,6 +56,7 @@ export function App({ model, clock, link, onChange }: AppProps) {
             <FleetWall view={view} shown={shown} />
             <AlarmPanel view={view} />
             <ActionsPanel view={view} />
+            <RolloutPanel view={view} />
           </>
         )}
       </main>

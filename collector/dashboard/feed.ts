@@ -11,6 +11,7 @@ import {
   type BatchRow,
   type PageModel,
 } from './page-model.ts'
+import { parseConfig, parseConfigs, parseRollout } from './rollout.ts'
 import { parseSafety } from './safety.ts'
 import { fieldsOf, listOf, numberOf, parseDecision, parseRefusal, parseVitals, textOf } from './wire.ts'
 
@@ -66,14 +67,13 @@ export function absorb(model: PageModel, message: unknown, nowMs: number): boole
       return true
     }
     case 'baselines':
-      model.book = parseBook(fields['baselines']) ?? model.book
-      return true
     case 'safety':
-      model.safety = parseSafety(fields['safety']) ?? model.safety
-      return true
     case 'alarms':
-      model.alarms = parseAlarms(fields['alarms']) ?? model.alarms
+    case 'rollouts':
+      absorbStanding(model, fields)
       return true
+    case 'config':
+      return absorbConfig(model, fields['config']) || notUnderstood(model, first)
     case 'agent':
       absorbAgent(model, parseAgent(fieldsOf(fields['agent']) ?? fields, nowMs))
       return true
@@ -82,12 +82,26 @@ export function absorb(model: PageModel, message: unknown, nowMs: number): boole
   }
 }
 
-/** The whole fleet: sent when a page connects, and again by GET /api/fleet. */
-function absorbFleet(model: PageModel, fields: Readonly<Record<string, unknown>>, nowMs: number): boolean {
-  model.label = textOf(fields['label']) || model.label
+/** What stands, each as a whole; what a message does not have stays. */
+function absorbStanding(model: PageModel, fields: Readonly<Record<string, unknown>>): void {
   model.book = parseBook(fields['baselines']) ?? model.book
   model.safety = parseSafety(fields['safety']) ?? model.safety
   model.alarms = parseAlarms(fields['alarms']) ?? model.alarms
+  model.rollout = parseRollout(fields['rollouts']) ?? model.rollout
+}
+
+/** @returns false for what says of no agent what it runs */
+function absorbConfig(model: PageModel, value: unknown): boolean {
+  const config = parseConfig(value)
+  if (config !== null) model.configs.set(config.agent, config)
+  return config !== null
+}
+
+/** The whole fleet: sent when a page connects, and again by GET /api/fleet. */
+function absorbFleet(model: PageModel, fields: Readonly<Record<string, unknown>>, nowMs: number): boolean {
+  model.label = textOf(fields['label']) || model.label
+  absorbStanding(model, fields)
+  for (const config of parseConfigs(fields['configs'])) model.configs.set(config.agent, config)
   for (const entry of listOf(fields['agents'], LIST_MAX)) {
     const agent = fieldsOf(entry)
     if (agent !== undefined) absorbAgent(model, parseAgent(agent, nowMs))

@@ -2,6 +2,7 @@ import type { AlarmsJson } from './alarms.ts'
 import type { BookJson } from './baselines.ts'
 import { RIG_LOST_MS, RIG_STATES, type RigState } from './look.ts'
 import { worstRatio } from './margin.ts'
+import type { ConfigJson, RolloutJson } from './rollout.ts'
 import type { SafetyJson } from './safety.ts'
 import type { DecisionJson, RefusalJson, Vitals } from './wire-types.ts'
 
@@ -69,6 +70,10 @@ export type PageModel = {
   safety: SafetyJson | null
   /** Open alarms, and who acts unseen; null from a collector that has none. */
   alarms: AlarmsJson | null
+  /** By agent; empty from a collector that knows of none. */
+  readonly configs: Map<string, ConfigJson>
+  /** The newest one. */
+  rollout: RolloutJson | null
   /** Messages of the collector that this page did not understand. */
   notUnderstood: number
 }
@@ -87,6 +92,8 @@ export function createPageModel(): PageModel {
     book: null,
     safety: null,
     alarms: null,
+    configs: new Map(),
+    rollout: null,
     notUnderstood: 0,
   }
 }

@@ -4,6 +4,7 @@ import { METRIC_VERDICTS, OVERALL_VERDICTS } from '../../shared/model/verdict.ts
 import { Alarms } from './alarm-answers.ts'
 import { closed, Micros, orNull, Whole } from './answer-terms.ts'
 import { BaselineList } from './baseline-answers.ts'
+import { ConfigOfAgent, Rollout } from './rollout-answers.ts'
 import { Safety } from './safety-answers.ts'
 
 /**
@@ -178,6 +179,8 @@ const Fleet = closed({
   baselines: BaselineList,
   safety: Safety,
   alarms: Alarms,
+  configs: Type.Array(ConfigOfAgent),
+  rollouts: Type.Array(Rollout, { description: 'The newest one, or none.' }),
 })
 
 const Slice = closed({
@@ -208,6 +211,11 @@ export const Refused = Type.Object(
     message: Type.Optional(Type.String()),
     remedy: Type.Optional(Type.String()),
     context: Type.Optional(Type.Object({}, { additionalProperties: true })),
+    problems: Type.Optional(
+      Type.Array(Type.Object({ code: Type.String(), found: Type.String(), expected: Type.String() }), {
+        description: 'Everything that is wrong with a bundle.',
+      }),
+    ),
   },
   { additionalProperties: false },
 )

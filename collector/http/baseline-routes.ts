@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { STATEMENT_BYTES_MAX } from '../../shared/codec/baseline-statement.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
@@ -13,6 +13,7 @@ import {
   STATEMENTS_TOLD_MAX,
 } from './baseline-views.ts'
 import { NoQuery, signedBytes } from './queries.ts'
+import { uploadsAtOnce } from './uploads.ts'
 
 export type BaselineRoutesContext = Readonly<{ baselines: BaselineContext; clock: Pick<Clock, 'nowUs'> }>
 
@@ -95,18 +96,7 @@ function readRoutes(app: FastifyInstance, { baselines, clock }: BaselineRoutesCo
 }
 
 function writeRoutes(app: FastifyInstance, { baselines }: BaselineRoutesContext): void {
-  let uploads = 0
-  const onRequest = async (_request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    if (uploads >= UPLOADS_MAX) {
-      await reply.code(503).send({ code: 'UPLOADS_FULL' })
-      return
-    }
-    uploads += 1
-    // However it ends: answered, refused, or cut off in the middle.
-    reply.raw.once('close', () => {
-      uploads -= 1
-    })
-  }
+  const onRequest = uploadsAtOnce(UPLOADS_MAX)
   app.post(
     '/baselines',
     {

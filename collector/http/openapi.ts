@@ -18,7 +18,7 @@ type RouteSchemas = Readonly<{
 }>
 type ObjectSchema = Readonly<{ properties?: Readonly<Record<string, unknown>>; required?: readonly string[] }>
 /** Permissions of routes that take what operators have signed. */
-const SAYING: readonly unknown[] = ['baseline:say', 'alarm:say']
+const SAYING: readonly unknown[] = ['baseline:say', 'alarm:say', 'rollout:say']
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -51,7 +51,7 @@ export function openApiDocument(routes: readonly RouteFacts[]): Json {
       title: 'Harmony Bridge collector',
       version: API_VERSION,
       description:
-        'Reading what a collector knows, and handing in what operators have signed about baselines and alarms. Served on loopback only; times are whole microseconds since 1970, UTC. The files of the page are not part of it.',
+        'Reading what a collector knows, and handing in what operators have signed about baselines, alarms and rollouts. Served on loopback only; times are whole microseconds since 1970, UTC. The files of the page are not part of it.',
       license: { name: 'Apache-2.0' },
     },
     paths: pathsOf(sorted),

@@ -1,6 +1,7 @@
 import fastifyWebsocket from '@fastify/websocket'
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { Type } from 'typebox'
+import { BundleError } from '../../shared/errors/bundle-error.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import { createMetricsPage, type MetricSource } from '../../shared/lib/metrics.ts'
 import type { CollectorEvents } from '../events.ts'
@@ -59,6 +60,11 @@ const STATUS: Readonly<Record<string, number>> = {
   ORDER_NOT_FOLLOWED: 409,
   ORDER_REFUSED: 422,
   ORDERS_WAITING: 503,
+  BUNDLE_REFUSED: 409,
+  BUNDLE_SHAPE: 422,
+  ROLLOUT_REFUSED: 409,
+  ROLLOUT_RUNNING: 409,
+  ROLLOUT_UNKNOWN: 404,
   BOOK_DAMAGED: 503,
   BOOK_FULL: 503,
   DATABASE_BUSY: 503,
@@ -150,9 +156,9 @@ async function refuseStrangers(request: FastifyRequest, reply: FastifyReply): Pr
 
 function answerError(error: FastifyError, reply: FastifyReply, events: CollectorEvents): FastifyReply {
   if (isHbError(error)) {
-    return reply
-      .code(STATUS[error.code] ?? 500)
-      .send({ code: error.code, message: error.message, remedy: error.remedy, context: error.context })
+    const { code, message, remedy, context } = error
+    const problems = error instanceof BundleError ? { problems: error.problems } : {}
+    return reply.code(STATUS[code] ?? 500).send({ code, message, remedy, context, ...problems })
   }
   if (error.statusCode !== undefined && error.statusCode < 500) {
     return reply

@@ -13,6 +13,8 @@ import { ANSWERS } from './answers.ts'
 import { baselineRoutes } from './baseline-routes.ts'
 import { type BaselineContext, baselinesJson } from './baseline-views.ts'
 import { BatchParams, DecisionParams, DecisionsQuery, LimitQuery, limitOf, NoQuery } from './queries.ts'
+import { rolloutRoutes } from './rollout-routes.ts'
+import { configJson, type RolloutContext, rolloutsJson } from './rollout-views.ts'
 import { safetyRoutes } from './safety-routes.ts'
 import { safetyJson } from './safety-views.ts'
 import {
@@ -31,6 +33,7 @@ export type RouteContext = Readonly<{
   fleet: Fleet
   baselines: BaselineContext
   alarming: AlarmContext
+  rollouts: RolloutContext
   clock: Pick<Clock, 'nowUs'>
   deployment: string
 }>
@@ -38,7 +41,14 @@ export type RouteContext = Readonly<{
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a person must be permitted to do; a route that does not say is a mistake and is not served. */
-    permission?: 'fleet:read' | 'evidence:read' | 'baseline:read' | 'baseline:say' | 'alarm:read' | 'alarm:say'
+    permission?:
+      | 'fleet:read'
+      | 'evidence:read'
+      | 'baseline:read'
+      | 'baseline:say'
+      | 'alarm:read'
+      | 'alarm:say'
+      | 'rollout:say'
     /** A file of the page: no interface, and not described as one. */
     page?: true
     /** What it answers, by status. */
@@ -65,10 +75,11 @@ export async function fleetJson({
   fleet,
   baselines,
   alarming,
+  rollouts,
   clock,
   deployment,
 }: RouteContext): Promise<Record<string, unknown>> {
-  const [agents, decisions, revisions, batches, refusals, safety, alarms] = await Promise.all([
+  const [agents, decisions, revisions, batches, refusals, safety, alarms, newest] = await Promise.all([
     stores.agents.all(),
     stores.decisions.list({ changes: true, limit: FLEET_DECISIONS }),
     stores.decisions.list({ revisions: true, limit: FLEET_DECISIONS }),
@@ -76,6 +87,7 @@ export async function fleetJson({
     stores.refusals.list(FLEET_REFUSALS),
     safetyJson(stores, clock.nowUs()),
     alarmsJson(alarming, stores, clock.nowUs()),
+    rolloutsJson(stores, rollouts, 1),
   ])
   return {
     type: 'fleet',
@@ -90,10 +102,12 @@ export async function fleetJson({
     baselines: baselinesJson(baselines, { nowUs: clock.nowUs(), limit: FLEET_BASELINES }),
     safety,
     alarms,
+    configs: agents.map(({ agent }) => configJson(rollouts.configs.of(agent))),
+    rollouts: newest,
   }
 }
 
-/** What the collector knows, to be read; with the book of baselines and orders about alarms, which are what operators have signed (decisions 24). */
+/** What the collector knows, to be read; with the book of baselines, orders about alarms and rollouts, which are what operators have signed (decisions 24). */
 export function apiRoutes(context: RouteContext): (app: FastifyInstance) => Promise<void> {
   return async (app) => {
     app.addHook('onRoute', (route) => {
@@ -113,6 +127,7 @@ export function apiRoutes(context: RouteContext): (app: FastifyInstance) => Prom
     baselineRoutes(app, context)
     safetyRoutes(app, context)
     alarmRoutes(app, context)
+    rolloutRoutes(app, context)
   }
 }
 

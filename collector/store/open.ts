@@ -9,6 +9,7 @@ import { type BaselineStore, createBaselineStore } from './baselines.ts'
 import { type BatchStore, createBatchStore } from './batches.ts'
 import { createDecisionStore, type DecisionStore } from './decisions.ts'
 import { createRefusalStore, type RefusalStore } from './refusals.ts'
+import { createRolloutStore, type RolloutStore } from './rollouts.ts'
 import { createSafetyStore, type SafetyStore } from './safety.ts'
 import { COLLECTOR_MIGRATIONS } from './schema.ts'
 import { createSliceStore, type SliceStore } from './slices.ts'
@@ -21,6 +22,7 @@ export type Stores = Readonly<{
   batches: BatchStore
   decisions: DecisionStore
   refusals: RefusalStore
+  rollouts: RolloutStore
   safety: SafetyStore
   slices: SliceStore
   close(): Promise<void>
@@ -44,6 +46,7 @@ export async function openStores(folder: string, clock: Pick<Clock, 'nowUs'>): P
     batches: createBatchStore(db),
     decisions: createDecisionStore(db),
     refusals: createRefusalStore(db),
+    rollouts: createRolloutStore(db),
     safety: createSafetyStore(db),
     slices: createSliceStore(db),
     close: () => db.close(),

@@ -139,4 +139,27 @@ CREATE TABLE agent_alarms (
 CREATE TABLE collector_pulse (one INTEGER PRIMARY KEY CHECK (one = 1), written_us INTEGER NOT NULL) STRICT;
 `,
   },
+  {
+    number: 6,
+    name: 'rollouts',
+    sql: `
+CREATE TABLE rollout_bundles (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL, stored_us INTEGER NOT NULL) STRICT;
+
+CREATE TABLE rollouts (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, digest TEXT NOT NULL, number INTEGER NOT NULL,
+  signed_order BLOB NOT NULL, by_whom TEXT NOT NULL, reason TEXT NOT NULL, stages TEXT NOT NULL,
+  started_us INTEGER NOT NULL, ended_us INTEGER, status TEXT NOT NULL, live INTEGER NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE INDEX rollouts_live ON rollouts (live, seq);
+
+CREATE TABLE rollout_notes (
+  rollout TEXT NOT NULL, seq INTEGER NOT NULL, time_us INTEGER NOT NULL, agent TEXT NOT NULL, what TEXT NOT NULL,
+  detail TEXT NOT NULL, PRIMARY KEY (rollout, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE agent_configs (
+  agent TEXT PRIMARY KEY REFERENCES agents(agent), said_us INTEGER, said TEXT, answer TEXT
+) STRICT, WITHOUT ROWID;
+`,
+  },
 ]

@@ -22,7 +22,10 @@ export type AgentsOptions = Readonly<{
   events: CollectorEvents
   refuse: SessionOptions['refuse'] & DoorOptions['refuse']
 }> &
-  Pick<SessionOptions, 'stores' | 'ingest' | 'fleet' | 'publish' | 'signDownlink' | 'baselines'>
+  Pick<
+    SessionOptions,
+    'stores' | 'ingest' | 'fleet' | 'publish' | 'signDownlink' | 'baselines' | 'configs' | 'rollouts'
+  >
 
 /** The listener of agents: TLS 1.3 with a client certificate, WebSocket at `/agent`. */
 export interface AgentsListener {

@@ -4,18 +4,22 @@ import type { Downlink } from '../../shared/protocol/downlink.ts'
 import {
   type AgentMessage,
   type BaselineAnswerMessage,
+  type BundleAnswerMessage,
   type CollectorMessage,
+  type ConfigStateMessage,
   type HelloMessage,
   readAgentMessage,
   type SliceMessage,
   writeMessage,
 } from '../../shared/protocol/messages.ts'
 import type { Micros } from '../../shared/units.ts'
+import type { AgentConfigs } from '../agent-configs.ts'
 import type { BaselineDownlinks, SentBaselines } from '../baseline-downlinks.ts'
 import { type EnrolledAgent, judgeSession } from '../core/chain.ts'
 import type { CollectorEvents } from '../events.ts'
 import type { Fleet, RigVitals } from '../fleet.ts'
 import { decisionId, parseDecisionId } from '../http/views.ts'
+import type { Rollouts } from '../rollouts.ts'
 import { SESSION_CODE } from '../session-codes.ts'
 import { bytesOf } from '../store/batches.ts'
 import type { Stores } from '../store/open.ts'
@@ -56,6 +60,8 @@ export type SessionOptions = Readonly<{
   /** Signs a request to this agent with the collector's key. */
   signDownlink(downlink: Downlink): Uint8Array
   baselines: Pick<BaselineDownlinks, 'session'>
+  configs: Pick<AgentConfigs, 'said' | 'answered' | 'left'>
+  rollouts: Pick<Rollouts, 'hear'>
   /** The hello was good: this session is now the one of its agent. */
   opened(): Promise<void>
 }>
@@ -126,6 +132,8 @@ export function createSession(options: SessionOptions): AgentSession {
       state.over = true
       if (state.offerer !== null) state.offerer.open = false
       if (!options.fleet.left(options.certified, options.id)) return
+      options.rollouts.hear({ kind: 'left', agent: options.certified })
+      options.configs.left(options.certified)
       options.events.agentLeft({ agent: options.certified, session: options.id, reason })
       options.publish({ type: 'agent', agent: agentState(options, state, false) })
     },
@@ -177,6 +185,7 @@ async function hello(options: SessionOptions, state: State, message: HelloMessag
     epoch: message.epoch,
     rigs: message.rigs.map(({ rig }) => rig),
     certificateUntilUs: options.certificateUntilUs,
+    ask: (request) => send(options, state, { t: 'downlink', cose: options.signDownlink(request) }),
     askSlice: (q) =>
       send(options, state, {
         t: 'downlink',
@@ -192,6 +201,8 @@ async function hello(options: SessionOptions, state: State, message: HelloMessag
   })
   options.events.agentConnected({ agent: certified, version: message.version, session: options.id, ...at })
   options.publish({ type: 'agent', agent: agentState(options, state, true) })
+  options.rollouts.hear({ kind: 'left', agent: certified })
+  options.fleet.link(certified)?.ask({ kind: 'config_watch', agent: certified, id: options.id, rig: '' })
   for (const open of await stores.slices.open(certified, SLICES_ASKED_AGAIN_MAX))
     options.fleet.link(certified)?.askSlice(open)
 }
@@ -222,6 +233,12 @@ async function serve(
       return
     case 'baseline_answer':
       await baselineAnswered(options, state, message)
+      return
+    case 'bundle_answer':
+      bundleAnswered(options, message)
+      return
+    case 'config_state':
+      configSaid(options, message)
       return
   }
 }
@@ -285,6 +302,18 @@ function heard(options: SessionOptions, state: State, text: string): void {
   options.fleet.heard(mine)
   options.publish({ type: 'vitals', vitals: mine })
   state.baselines.heard({ rig: declared.rig, program: declared.program, vitals: mine })
+}
+
+function bundleAnswered({ configs, rollouts, certified }: SessionOptions, message: BundleAnswerMessage): void {
+  configs.answered(certified, message)
+  const { id, what, taken, again_ms: againMs, reasons } = message
+  rollouts.hear({ kind: 'answer', agent: certified, what, taken, againMs, reasons }, id)
+}
+
+function configSaid({ configs, rollouts, certified: agent }: SessionOptions, message: ConfigStateMessage): void {
+  configs.said(agent, message)
+  const { t: _, v: __, ...said } = message
+  rollouts.hear({ kind: 'said', agent, said })
 }
 
 /** A refusal is for people to see: the rig goes on with what it has. */

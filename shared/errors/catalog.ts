@@ -5,6 +5,7 @@ import type { ErrorEntry } from './entry.ts'
 import { EVIDENCE_ERRORS } from './evidence-errors.ts'
 import { EXECUTABLE_ERRORS } from './executable-errors.ts'
 import { EXECUTOR_ERRORS } from './executor-errors.ts'
+import { ROLLOUT_ERRORS } from './rollout-errors.ts'
 import { RUN_ERRORS } from './run-errors.ts'
 import { RUNTIME_ERRORS } from './runtime-errors.ts'
 import { SESSION_ERRORS } from './session-errors.ts'
@@ -23,6 +24,7 @@ export const ERRORS = {
   ...RUN_ERRORS,
   ...ACTION_ERRORS,
   ...BUNDLE_ERRORS,
+  ...ROLLOUT_ERRORS,
   ...EXECUTABLE_ERRORS,
   ...EXECUTOR_ERRORS,
 } as const satisfies Record<string, ErrorEntry>

@@ -1,5 +1,6 @@
 import { decodeTransport, encodeTransport } from '../codec/transport.ts'
 import { isHbError } from '../errors/hb-error.ts'
+import { type ConfigState, SEVERE_NAMED_MAX } from '../model/config-state.ts'
 import { isId } from '../model/ids.ts'
 import type { MetricVerdict, Mode, OverallVerdict } from '../model/verdict.ts'
 import type { Bytes, Micros } from '../units.ts'
@@ -99,38 +100,11 @@ export type BundleAnswerMessage = Readonly<{
 }>
 /** Version of {@link ConfigStateMessage}. */
 export const CONFIG_STATE_VERSION = 1
-/** Alarms above WARNING that are named of one rig; of more, the first by name. */
-export const SEVERE_NAMED_MAX = 64
-export type RigStateSaid = Readonly<{
-  rig: string
-  mode: string
-  /** Of the newest decision; '' before the first. */
-  verdict: string
-  /** Of the arming; '' without a policy. */
-  arm: string
-  /** Active alarms above WARNING. */
-  severe: readonly string[]
-}>
 /**
  * Under what an agent runs, and how it is: its own word, for a rollout and for looking. Sent only after the collector asked
  * for it in this session, on every change, and every few seconds.
  */
-export type ConfigStateMessage = Readonly<{
-  t: 'config_state'
-  v: typeof CONFIG_STATE_VERSION
-  /** Digest (hex) of the configuration in force; '' before there is one. */
-  config: string
-  /** Bundle in force; digest '' and 0: the files of the disk. */
-  bundle: Readonly<{ digest: string; number: number; at_us: number }>
-  ready: boolean
-  /** Why it is not ready. */
-  reasons: readonly string[]
-  /** Inputs that were not journaled, and damage that was found, since the start. */
-  not_journaled: number
-  damage: number
-  boot_id: string
-  rigs: readonly RigStateSaid[]
-}>
+export type ConfigStateMessage = Readonly<{ t: 'config_state'; v: typeof CONFIG_STATE_VERSION }> & ConfigState
 export type AgentMessage =
   | HelloMessage
   | BatchMessage

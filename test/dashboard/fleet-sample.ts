@@ -11,6 +11,12 @@ import type {
 export const HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
 export const HOSTILE_RIG = '<b onmouseover=window.pwned=1>rig</b>'
 
+/** One that is connected, and one that is not. */
+export const AGENTS = [
+  { agent: 'bench-1', program: 'demo', connected: true, version: '0.1.0' },
+  { agent: 'rack-1', program: 'demo', connected: false, version: '0.1.0' },
+]
+
 const WIDTHS_US = [250_000, 1_000_000, 10_000_000, 60_000_000]
 
 /** Mean of the flow while its valve closes, and what it is held against: 12.5σ low, three times what is allowed. */

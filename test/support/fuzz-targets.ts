@@ -25,6 +25,7 @@ import { REGISTRY, RUNTIME } from './config-texts.ts'
 import type { FuzzTarget } from './fuzz.ts'
 import { actuatorTargets } from './fuzz-actuator.ts'
 import { baselineTargets } from './fuzz-baselines.ts'
+import { fleetTargets } from './fuzz-fleet.ts'
 
 const NOW_US = 1_800_000_000_000_000
 const OWNER = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
@@ -64,6 +65,7 @@ export function fuzzTargets(): FuzzTarget[] {
     ...messageTargets(),
     ...signedTargets(),
     ...baselineTargets(),
+    ...fleetTargets(),
     ...textTargets(),
   ]
 }

@@ -237,6 +237,11 @@ t.test('a book of a folder is handed to a collector, and what comes later follow
   const { openapi, paths } = (await get(folder, '/openapi.json')) as { openapi: string; paths: Record<string, object> }
   t.equal(openapi, '3.1.0')
   const written = Object.entries(paths).filter(([, methods]) => 'post' in methods)
-  t.same(written.map(([path]) => path).sort(), ['/api/baseline-statements', '/api/baselines'])
+  t.same(written.map(([path]) => path).sort(), [
+    '/api/alarm-orders',
+    '/api/baseline-statements',
+    '/api/baselines',
+    '/api/rollouts',
+  ])
   t.equal(await collector.stop(), 0)
 })

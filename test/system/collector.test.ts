@@ -275,10 +275,12 @@ t.test('an open page is told of everything as it happens', async (t) => {
 t.test('raw samples around a decision are fetched from the agent when somebody asks', async (t) => {
   const agent = await openBench()
   await agent.next('resume')
+  const opened = { key: readPublicKey(receipts.publicPem), agent: 'bench-1' }
+  t.match(openDownlink((await agent.next('downlink')).cose, opened), { kind: 'config_watch' }, 'asked of every agent')
   const first = await get('/api/slices/bench-1:71')
   t.equal(first.status, 202)
   const { cose } = await agent.next('downlink')
-  const question = openDownlink(cose, { key: readPublicKey(receipts.publicPem), agent: 'bench-1' })
+  const question = openDownlink(cose, opened)
   t.match(question, { id: 'bench-1:71', rig: 'water-loop', fromUs: 0, toUs: 71 * 50_000 + 5_000_000 })
   t.throws(() => openDownlink(cose, { key: readPublicKey(receipts.publicPem), agent: 'rack-2' }), {
     code: 'COSE_SHAPE',

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Browser, chromium, type Locator, type Page } from 'playwright-core'
 import t from 'tap'
@@ -7,6 +7,7 @@ import { alarmsOf } from '../dashboard/alarm-sample.ts'
 import { alarmStage } from '../dashboard/alarm-stage.ts'
 import { type FakeCollector, startFakeCollector } from '../dashboard/fake-collector.ts'
 import {
+  AGENTS,
   batchOf,
   bookOf,
   decisionOf,
@@ -20,15 +21,15 @@ import {
   sliceOf,
   vitalsOf,
 } from '../dashboard/fleet-sample.ts'
+import { picture } from '../dashboard/picture.ts'
 import { inkOf } from '../dashboard/plot-ink.ts'
+import { rolloutOf, rolloutStage } from '../dashboard/rollout-stage.ts'
 import { safetyOf } from '../dashboard/safety-sample.ts'
 
 const PAGE = resolve('dist', 'dashboard')
 const PAGE_BYTES_MAX = 300_000
 /** Debian's; `HB_CHROMIUM` names another. */
 const CHROMIUM = process.env['HB_CHROMIUM'] ?? '/usr/bin/chromium'
-/** A folder to put pictures of the page into, for people to look at. */
-const SCREENSHOTS = process.env['HB_SCREENSHOTS']
 const WAIT_MS = 8_000
 const FAILED_AT_US = Date.now() * 1000 - 5_000_000
 const FAILED = decisionOf(31, FAILED_AT_US, { verdict: 'FAIL', findings: [FLOW_FINDING] })
@@ -46,10 +47,7 @@ const fakeOptions = {
   fleet: () => ({
     type: 'fleet',
     label: 'bench <i>north</i>',
-    agents: [
-      { agent: 'bench-1', program: 'demo', connected: true, version: '0.1.0' },
-      { agent: 'rack-1', program: 'demo', connected: false, version: '0.1.0' },
-    ],
+    agents: AGENTS,
     vitals: fleetVitals(nowUs()),
     decisions: [FAILED, decisionOf(30, FAILED_AT_US - 30_000_000), REFUSED, decisionOf(24, FAILED_AT_US - 90_000_000)],
     revisions: [REVISION],
@@ -58,6 +56,7 @@ const fakeOptions = {
     baselines: bookOf(nowUs()),
     safety: safetyOf(nowUs()),
     alarms: alarmsOf(nowUs()),
+    ...rolloutOf(nowUs()),
   }),
   pulse: () =>
     fleetVitals(nowUs())
@@ -96,12 +95,6 @@ const tileOf = (page: Page, rig: string): Locator => page.locator(`.tile[data-ri
 async function chipOf(place: Locator): Promise<string> {
   const chip = place.locator('.chip').first()
   return `${await chip.locator('svg').getAttribute('data-glyph')} ${(await chip.innerText()).trim()}`
-}
-
-async function picture(page: Page, name: string): Promise<void> {
-  if (SCREENSHOTS === undefined) return
-  mkdirSync(SCREENSHOTS, { recursive: true })
-  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true })
 }
 
 t.test('the built page is small and refers to nothing outside', (t) => {
@@ -368,6 +361,7 @@ t.test('the page in a browser', async (t) => {
   )
   await t.test('who may act, and how far each action has come', (t) => actionStage(t, { page, fake, picture }))
   await t.test('which alarms stand, at which site, and who acts unseen', (t) => alarmStage(t, { page, fake, picture }))
+  await t.test('under which configuration every agent runs', (t) => rolloutStage(t, { page, fake, picture }))
   await t.test('what comes from outside is text and unknown is never good', (t) => hostileStage(t, page, fake))
   await t.test('a lost connection is loud and ends by itself', async (t) => {
     fake = await lostStage(t, page, fake)

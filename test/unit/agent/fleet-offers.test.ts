@@ -74,6 +74,14 @@ t.test('a refusal carries every reason, whole, and a fault of the disk is one to
   t.equal(reasons[1]!.length, BUNDLE_REASON_MAX)
   t.match(await back(), { taken: false, what: 'back' })
   const full = offers({ refuses: new HbError('DISK_FULL', { path: '/state' }) })
-  t.match(await full.offer(), { taken: false, reasons: [/^DISK_FULL/] })
+  t.match(await full.offer(), { taken: false, again_ms: 0, reasons: [/^DISK_FULL/] })
+  t.match(
+    await full.back(),
+    { taken: false, again_ms: 6000, reasons: [/^DISK_FULL/] },
+    'who should go back is asked again',
+  )
+  const stuck = { code: 'not_journaled', found: 'full', expected: 'room' } as const
+  t.match(await offers({ refuses: new BundleError([stuck]) }).back(), { taken: false, again_ms: 6000 })
+  t.match(await offers({ refuses: new BundleError([stuck, ...problems]) }).back(), { taken: false, again_ms: 0 })
   await t.rejects(offers({ refuses: new Error('a bug') }).offer(), /a bug/)
 })

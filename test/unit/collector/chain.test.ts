@@ -214,6 +214,8 @@ function sessionOverNothing() {
     publish: () => {},
     signDownlink: () => new Uint8Array(1),
     baselines: { session: () => ({ heard() {}, answered: () => false }) },
+    configs: { said() {}, answered() {}, left() {} },
+    rollouts: { hear() {} },
     opened: async () => {},
     ingest: { offer: () => new Promise((done) => settle.push(done)), waitingUs: () => 0, drained: async () => {} },
   })
@@ -238,11 +240,11 @@ t.test('an agent may have as many batches on the way as it has credit for, and g
   t.equal(settle.length, CREDIT_BATCHES)
   settle[0]!({ result: 'receipt', receipt: new Uint8Array(1) })
   await new Promise((done) => setImmediate(done))
-  t.same(noted, ['resume', 'receipt', 'credit'])
+  t.same(noted, ['resume', 'downlink', 'receipt', 'credit'])
   await batch(CREDIT_BATCHES + 1)
   t.equal(settle.length, CREDIT_BATCHES + 1, 'one came back, one more may come')
   await batch(CREDIT_BATCHES + 2)
-  t.same(noted.slice(3), ['SESSION_CREDIT', 'close 1008'])
+  t.same(noted.slice(4), ['SESSION_CREDIT', 'close 1008'])
 })
 
 t.test('a session without a hello ends, and a batch before it is refused', async (t) => {
@@ -288,5 +290,5 @@ t.test('when the collector cannot store, the agent is told to come again, not th
   await batch(1)
   settle[0]!({ result: 'unavailable', code: 'DISK_FULL', detail: '' })
   await new Promise((done) => setImmediate(done))
-  t.same(noted, ['resume', 'close 1013'])
+  t.same(noted, ['resume', 'downlink', 'close 1013'])
 })

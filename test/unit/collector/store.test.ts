@@ -263,6 +263,7 @@ t.test('a slice is asked for once, again when due, and when the agent comes back
     epoch: 1,
     rigs: [],
     certificateUntilUs: null,
+    ask: () => undefined,
     askSlice: () => {
       asked += 1
     },

@@ -5,6 +5,7 @@ import { canonicalBytes } from '../../../shared/codec/canonical.ts'
 import { signCose } from '../../../shared/crypto/cose.ts'
 import { fromHex, toHex } from '../../../shared/crypto/digest.ts'
 import { readPublicKey } from '../../../shared/crypto/sign.ts'
+import { SEVERE_NAMED_MAX } from '../../../shared/model/config-state.ts'
 import type { Canonical } from '../../../shared/model/decision.ts'
 import {
   BACK_REASON_MAX,
@@ -18,7 +19,6 @@ import {
   BUNDLE_REASON_MAX,
   BUNDLE_REASONS_MAX,
   readAgentMessage,
-  SEVERE_NAMED_MAX,
   writeMessage,
 } from '../../../shared/protocol/messages.ts'
 import { SIGNERS } from '../../support/certified-baselines.ts'

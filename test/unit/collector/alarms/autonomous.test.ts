@@ -24,7 +24,15 @@ function watched() {
   const clock = createVirtualClock(FLEET_T0)
   const watch = new AgentWatch(clock, new Map(['a', 'b'].map((agent) => [agent, FLEET_T0 - 60 * SECOND_US])))
   const fleet = watch.over(createFleet(clock))
-  const link = { session: 's', version: '', epoch: 1, rigs: ['loop', 'rack'], certificateUntilUs: null, askSlice() {} }
+  const link = {
+    session: 's',
+    version: '',
+    epoch: 1,
+    rigs: ['loop', 'rack'],
+    certificateUntilUs: null,
+    askSlice() {},
+    ask() {},
+  }
   const standing = [arm('a', 'loop', 'ARMED'), arm('a', 'rack', 'ARMED'), arm('b', 'loop', 'PASSIVE')]
   const told = async () => {
     const alarms = {

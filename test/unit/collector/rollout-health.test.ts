@@ -1,0 +1,82 @@
+import t from 'tap'
+import { healthOf } from '../../../collector/core/rollout-health.ts'
+import type { ConfigState } from '../../../shared/model/config-state.ts'
+
+const [OLD, NEW] = ['0a'.repeat(32), '0b'.repeat(32)]
+const RIG = { rig: 'loop', mode: 'nominal', verdict: 'PASS', arm: 'PASSIVE', severe: [] }
+
+function said(digest = OLD, change: Partial<ConfigState> = {}): ConfigState {
+  return {
+    ...{ config: digest, bundle: { digest, number: 1, at_us: 1 }, ready: true, reasons: [], not_journaled: 0 },
+    ...{ damage: 0, boot_id: 'b', rigs: [RIG], ...change },
+  }
+}
+const withRig = (change: Partial<typeof RIG>, digest = NEW) => said(digest, { rigs: [{ ...RIG, ...change }] })
+
+const at = (now: ConfigState | null, { before = said(), connected = true, armed = [] as string[] } = {}) =>
+  healthOf({ digest: NEW, connected, before, now, armed })
+
+const GOOD: [string, ReturnType<typeof at>][] = [
+  ['the same', at(said(NEW))],
+  ['better', at(withRig({ verdict: 'PASS' }), { before: withRig({ verdict: 'FAIL' }, OLD) })],
+  ['as bad as before', at(withRig({ verdict: 'FAIL' }), { before: withRig({ verdict: 'FAIL' }, OLD) })],
+  [
+    'unready as before',
+    at(said(NEW, { ready: false, reasons: ['X: 2'] }), { before: said(OLD, { ready: false, reasons: ['X: 1'] }) }),
+  ],
+  ['disarmed by the activation', at(withRig({ arm: 'PASSIVE' }), { before: withRig({ arm: 'ARMED' }, OLD) })],
+  ['armed again', at(withRig({ arm: 'ARMED' }), { armed: ['loop'] })],
+  [
+    'an alarm that was there',
+    at(withRig({ severe: ['a'] as never }), { before: withRig({ severe: ['a'] as never }, OLD) }),
+  ],
+  ['losses of the start before', at(said(NEW, { boot_id: 'c' }), { before: said(OLD, { not_journaled: 7 }) })],
+]
+const WORSE: [string, 'bad' | 'not_yet', RegExp, ReturnType<typeof at>][] = [
+  ['FAIL', 'bad', /FAIL, PASS before/, at(withRig({ verdict: 'FAIL' }))],
+  [
+    'FAIL of a rig that is new',
+    'bad',
+    /FAIL, nothing before/,
+    at(withRig({ rig: 'new', verdict: 'FAIL' }), { before: said(OLD, { rigs: [] }) }),
+  ],
+  ['disarmed since', 'bad', /PASSIVE, armed before/, at(withRig({ arm: 'PASSIVE' }), { armed: ['loop'] })],
+  [
+    'not journaled',
+    'bad',
+    /3 inputs were not journaled/,
+    at(said(NEW, { not_journaled: 5 }), { before: said(OLD, { not_journaled: 2 }) }),
+  ],
+  [
+    'not journaled in another start',
+    'bad',
+    /5 inputs/,
+    at(said(NEW, { not_journaled: 5, boot_id: 'c' }), { before: said(OLD, { not_journaled: 9 }) }),
+  ],
+  ['not journaled, NaN', 'bad', /NaN/, at(said(NEW, { not_journaled: Number.NaN }))],
+  ['damage', 'bad', /damage/, at(said(NEW, { damage: 1 }))],
+  ['away', 'not_yet', /not connected/, at(said(NEW), { connected: false })],
+  ['silent', 'not_yet', /not said/, at(null)],
+  ['another bundle', 'not_yet', /runs 0a0a/, at(said(OLD))],
+  ['its disk', 'not_yet', /files of its disk/, at(said(''))],
+  ['NO_TEST', 'not_yet', /NO_TEST, PASS before/, at(withRig({ verdict: 'NO_TEST' }))],
+  ['drift', 'not_yet', /PASS_WITH_DRIFT/, at(withRig({ verdict: 'PASS_WITH_DRIFT' }))],
+  ['no decision', 'not_yet', /no decision yet/, at(withRig({ verdict: '' }))],
+  ['a word that nobody knows', 'not_yet', /FINE/, at(withRig({ verdict: 'FINE' }))],
+  ['unready', 'not_yet', /not ready: DISK_FULL/, at(said(NEW, { ready: false, reasons: ['DISK_FULL: x'] }))],
+  ['unready without a reason', 'not_yet', /not ready/, at(said(NEW, { ready: false }))],
+  [
+    'unready for more',
+    'not_yet',
+    /not ready: B/,
+    at(said(NEW, { ready: false, reasons: ['A', 'B'] }), { before: said(OLD, { ready: false, reasons: ['A'] }) }),
+  ],
+  ['an alarm that is new', 'not_yet', /alarm protection_lost/, at(withRig({ severe: ['protection_lost'] as never }))],
+  ['a rig less', 'not_yet', /loop is not there/, at(said(NEW, { rigs: [] }))],
+]
+
+t.test('what is known to be worse ends it, what may be windows that fill must pass, what is as before is good', (t) => {
+  for (const [what, health] of GOOD) t.same(health, { is: 'good' }, what)
+  for (const [what, is, why, health] of WORSE) t.match(health, { is, why }, what)
+  t.end()
+})
