@@ -4,7 +4,7 @@ import type { VerifyKey } from '../shared/crypto/sign.ts'
 import { isHbError } from '../shared/errors/hb-error.ts'
 import { genesisPrev } from '../shared/protocol/batch.ts'
 import { openReceipt } from '../shared/protocol/receipt.ts'
-import type { SqlReader, SqlRow, SqlValue } from '../shared/sqlite/database.ts'
+import { bytesIn, type SqlReader, type SqlRow, type SqlValue } from '../shared/sqlite/database.ts'
 import { checkBook } from './book-check.ts'
 import { rowsFrom } from './core/decision-view.ts'
 import { checkRollouts } from './rollout-check.ts'
@@ -154,9 +154,9 @@ class StoreCheck {
     const verified = await Promise.all(
       rows.map((row) =>
         this.options.pool.verify({
-          cose: row['cose'] as Uint8Array,
+          cose: bytesIn(row, 'cose'),
           records: recordsOf(row),
-          spki: row['spki'] as Uint8Array,
+          spki: bytesIn(row, 'spki'),
         }),
       ),
     )
@@ -171,7 +171,7 @@ class StoreCheck {
     const find = (what: string): void => this.find({ agent, epoch, batch, what })
     if (verified.ok) {
       const { header, identity } = verified
-      if (!equalBytes(identity, row['identity'] as Uint8Array)) find('its identity is not the stored one')
+      if (!equalBytes(identity, bytesIn(row, 'identity'))) find('its identity is not the stored one')
       const isPlaced =
         header.agent === agent &&
         header.epoch === epoch &&
@@ -179,7 +179,7 @@ class StoreCheck {
         header.firstSeq === row['first_seq'] &&
         header.count === row['count'] &&
         header.run === row['run'] &&
-        equalBytes(header.prev, row['prev'] as Uint8Array) &&
+        equalBytes(header.prev, bytesIn(row, 'prev')) &&
         verified.headerJson === row['header']
       if (!isPlaced) find('its columns are not what was signed')
       await this.decisions(row, verified, find)
@@ -197,27 +197,27 @@ class StoreCheck {
     const follows = before.agent === agent && before.epoch === epoch
     const expected = follows
       ? before.identity
-      : genesisPrev({ deployment: this.options.deployment, agent, epoch, spki: row['spki'] as Uint8Array })
+      : genesisPrev({ deployment: this.options.deployment, agent, epoch, spki: bytesIn(row, 'spki') })
     const next = follows ? before.batchSeq + 1 : 1
     if (batchSeq !== next) find(`batch ${next} should come here`)
-    else if (expected !== null && !equalBytes(row['prev'] as Uint8Array, expected))
+    else if (expected !== null && !equalBytes(bytesIn(row, 'prev'), expected))
       find('it does not follow the one before it')
     const nextSeq = Math.max(
       before.agent === agent ? before.nextSeq : 1,
       (row['first_seq'] as number) + (row['count'] as number),
     )
-    this.before = { agent, epoch, batchSeq, identity: row['identity'] as Uint8Array, nextSeq }
+    this.before = { agent, epoch, batchSeq, identity: bytesIn(row, 'identity'), nextSeq }
   }
 
   private receipt(row: SqlRow, find: (what: string) => void): void {
     try {
-      const facts = openReceipt(row['receipt'] as Uint8Array, this.options.key)
+      const facts = openReceipt(bytesIn(row, 'receipt'), this.options.key)
       const isOfIt =
         facts.agent === row['agent'] &&
         facts.epoch === row['epoch'] &&
         facts.batchSeq === row['batch_seq'] &&
         facts.recvUs === row['recv_us'] &&
-        equalBytes(facts.identity, row['identity'] as Uint8Array)
+        equalBytes(facts.identity, bytesIn(row, 'identity'))
       if (!isOfIt) find('its receipt is of another batch')
     } catch (error) {
       if (!isHbError(error)) throw error

@@ -5,7 +5,7 @@ import { coseIdentity, coseKeyId } from '../shared/crypto/cose.ts'
 import { equalBytes, toHex } from '../shared/crypto/digest.ts'
 import { isHbError } from '../shared/errors/hb-error.ts'
 import { ROLLOUT_ID_CHARS } from '../shared/model/rollout.ts'
-import type { SqlReader, SqlRow } from '../shared/sqlite/database.ts'
+import { bytesIn, type SqlReader, type SqlRow } from '../shared/sqlite/database.ts'
 
 const HAS_TABLE = `SELECT 1 AS one FROM sqlite_schema WHERE type = 'table' AND name = 'rollouts'`
 
@@ -22,13 +22,14 @@ export async function checkRollouts(db: SqlReader, trust: Trust): Promise<string
     const what = wrongOrder(row, trust)
     if (what !== null) found.push(`${String(row['id'])}: ${what}`)
   }
-  for (const { digest, bytes } of await db.all('SELECT digest, bytes FROM rollout_bundles'))
-    if (!isBundle(bytes as Uint8Array, digest as string)) found.push(`bundle ${String(digest)} is not what was kept`)
+  for (const row of await db.all('SELECT digest, bytes FROM rollout_bundles'))
+    if (!isBundle(bytesIn(row, 'bytes'), String(row['digest'])))
+      found.push(`bundle ${String(row['digest'])} is not what was kept`)
   return found
 }
 
 function wrongOrder(row: SqlRow, { operators }: Trust): string | null {
-  const signed = row['signed_order'] as Uint8Array
+  const signed = bytesIn(row, 'signed_order')
   try {
     if (toHex(coseIdentity(signed)).slice(0, ROLLOUT_ID_CHARS) !== row['id']) return 'its order is another one'
     const keyId = coseKeyId(signed)

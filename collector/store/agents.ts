@@ -1,4 +1,4 @@
-import type { Database, SqlRow } from '../../shared/sqlite/database.ts'
+import { bytesIn, type Database, type SqlRow } from '../../shared/sqlite/database.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { ChainHead, EnrolledAgent } from '../core/chain.ts'
 
@@ -93,7 +93,7 @@ function recordOf(row: SqlRow, of: { head: ChainHead | null; programs: ReadonlyM
   return {
     agent: row['agent'] as string,
     deployment: row['deployment'] as string,
-    spki: row['spki'] as Uint8Array,
+    spki: bytesIn(row, 'spki'),
     programs: JSON.parse(row['programs'] as string) as string[],
     enrolledUs: row['enrolled_us'] as number,
     version: row['version'] as string,
@@ -107,7 +107,7 @@ function headOf(row: SqlRow): ChainHead {
   return {
     epoch: row['epoch'] as number,
     batchSeq: row['batch_seq'] as number,
-    identity: row['identity'] as Uint8Array,
+    identity: bytesIn(row, 'identity'),
     nextSeq: row['next_seq'] as number,
   }
 }

@@ -1,4 +1,4 @@
-import type { Database, SqlRow, SqlTransaction } from '../../shared/sqlite/database.ts'
+import { bytesIn, type Database, type SqlRow, type SqlTransaction } from '../../shared/sqlite/database.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { BookRow } from '../core/book-rows.ts'
 
@@ -135,7 +135,7 @@ export function statementOf(row: SqlRow): StoredStatement {
     id: row['id'] as string,
     digest: row['digest'] as string,
     recvUs: row['recv_us'] as number,
-    bytes: row['bytes'] as Uint8Array,
+    bytes: bytesIn(row, 'bytes'),
   }
 }
 
@@ -147,7 +147,7 @@ function recordOf(row: SqlRow): StoredRecord {
   return {
     digest: row['digest'] as string,
     storedUs: row['stored_us'] as number,
-    bytes: row['bytes'] as Uint8Array,
-    policy: row['policy'] as Uint8Array,
+    bytes: bytesIn(row, 'bytes'),
+    policy: bytesIn(row, 'policy'),
   }
 }

@@ -1,4 +1,10 @@
-import type { Database, SqlRow, SqlTransaction, SqlValue } from '../../shared/sqlite/database.ts'
+import {
+  bytesIn,
+  type Database,
+  type SqlRow,
+  type SqlTransaction,
+  type SqlValue,
+} from '../../shared/sqlite/database.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { DecisionRow } from '../core/decision-view.ts'
 import { noteSafety } from './safety.ts'
@@ -115,9 +121,9 @@ export function createBatchStore(db: Database): BatchStore {
       return {
         ...summaryOf(row),
         header: row['header'] as string,
-        cose: row['cose'] as Uint8Array,
+        cose: bytesIn(row, 'cose'),
         records: recordsOf(row),
-        receipt: row['receipt'] as Uint8Array,
+        receipt: bytesIn(row, 'receipt'),
       }
     },
     async receipt({ agent, epoch, batchSeq }) {
@@ -125,8 +131,8 @@ export function createBatchStore(db: Database): BatchStore {
       const row = await db.get(`SELECT ${columns} ${AT_PLACE}`, [agent, epoch, batchSeq])
       if (row === undefined) return undefined
       return {
-        identity: row['identity'] as Uint8Array,
-        receipt: row['receipt'] as Uint8Array,
+        identity: bytesIn(row, 'identity'),
+        receipt: bytesIn(row, 'receipt'),
         thinned: row['thinned'] === 1,
       }
     },
@@ -141,7 +147,7 @@ const NO_RECORDS = new Uint8Array(0)
 
 /** Records of a row of the table; null when they were never sent. */
 export function recordsOf(row: SqlRow): Uint8Array | null {
-  const records = row['records'] as Uint8Array
+  const records = bytesIn(row, 'records')
   return records.length === 0 ? null : records
 }
 
@@ -191,8 +197,8 @@ function summaryOf(row: SqlRow): Omit<StoredBatch, 'cose' | 'records' | 'receipt
     agent: row['agent'] as string,
     epoch: row['epoch'] as number,
     batchSeq: row['batch_seq'] as number,
-    identity: row['identity'] as Uint8Array,
-    prev: row['prev'] as Uint8Array,
+    identity: bytesIn(row, 'identity'),
+    prev: bytesIn(row, 'prev'),
     firstSeq: row['first_seq'] as number,
     count: row['count'] as number,
     run: row['run'] as string,

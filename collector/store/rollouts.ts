@@ -1,4 +1,4 @@
-import type { Database, SqlRow, SqlTransaction } from '../../shared/sqlite/database.ts'
+import { bytesIn, type Database, type SqlRow, type SqlTransaction } from '../../shared/sqlite/database.ts'
 import type { Micros } from '../../shared/units.ts'
 
 /** A rollout as it was ordered, and where it is. `body` is JSON of its state. */
@@ -141,7 +141,7 @@ function rolloutOf(row: SqlRow): StoredRollout {
     id: row['id'] as string,
     digest: row['digest'] as string,
     number: row['number'] as number,
-    order: row['signed_order'] as Uint8Array,
+    order: bytesIn(row, 'signed_order'),
     by: row['by_whom'] as string,
     reason: row['reason'] as string,
     stages: row['stages'] as string,

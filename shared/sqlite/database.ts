@@ -31,6 +31,12 @@ export interface SqlReader {
   get(sql: string, values?: readonly SqlValue[]): Promise<SqlRow | undefined>
 }
 
+/** Bytes in a row of a store that may be damaged: a cell may then be anything, or its column be gone, and is no bytes. */
+export function bytesIn(row: SqlRow, column: string): Uint8Array {
+  const cell = row[column]
+  return cell instanceof Uint8Array ? cell : new Uint8Array(0)
+}
+
 export interface SqlTransaction extends SqlReader {
   run(sql: string, values?: readonly SqlValue[]): Promise<void>
   /** Inserts rows with as few statements as SQLite allows. `conflict` is what stands after the values: `ON CONFLICT …`. */

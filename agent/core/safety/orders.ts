@@ -24,38 +24,27 @@ export function takeOrder(run: Run, order: PolicyOrder): void {
   if (reasons.length > 0) refuse(run, order.kind, nameOf(run, order), reasons)
 }
 
+/** What each order does. */
+const FOLLOW: Readonly<{ [Kind in PolicyOrder['kind']]: (run: Run, order: OrderOf<Kind>) => Refusal }> = {
+  cancel,
+  approve,
+  rearm: rearmRule,
+  arm,
+  disarm,
+  perm_off: permOff,
+  inhibit,
+  uninhibit,
+  off: switchOff,
+  passive: switchOn,
+  manual,
+  dry_run: manual,
+  action_ack: acknowledge,
+  break_glass: breakGlass,
+  proof,
+}
+
 function follow(run: Run, order: PolicyOrder): Refusal {
-  switch (order.kind) {
-    case 'cancel':
-      return cancel(run, order)
-    case 'approve':
-      return approve(run, order)
-    case 'rearm':
-      return rearmRule(run, order)
-    case 'arm':
-      return arm(run, order)
-    case 'disarm':
-      return disarm(run, order)
-    case 'perm_off':
-      return permOff(run, order)
-    case 'inhibit':
-      return inhibit(run, order)
-    case 'uninhibit':
-      return uninhibit(run, order)
-    case 'off':
-      return switchOff(run, order)
-    case 'passive':
-      return switchOn(run, order)
-    case 'manual':
-    case 'dry_run':
-      return manual(run, order)
-    case 'action_ack':
-      return acknowledge(run, order)
-    case 'break_glass':
-      return breakGlass(run, order)
-    case 'proof':
-      return proof(run, order)
-  }
+  return (FOLLOW[order.kind] as (run: Run, order: PolicyOrder) => Refusal)(run, order)
 }
 
 /** What an order is about, in one word. */
