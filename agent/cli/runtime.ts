@@ -43,12 +43,19 @@ const YOUNG_BYTES = 16_000_000
 const LOOK_EVERY_MS = 1_000
 
 /**
- * Lets the young generation grow only so far. The platform lets it grow to 64 MB before it looks at it again: half of
- * what an agent may have.
+ * The old generation is collected when it has grown by so much. Frames die there when their samples are closed, and each
+ * holds as much again outside of it, which the platform would let grow by 64 MB.
+ */
+const OLD_GROWTH_PERCENT = 25
+
+/**
+ * Lets the young generation grow only so far, and the old one only by so much at a time. The platform lets the young one
+ * grow to 64 MB before it looks at it again: half of what an agent may have.
  *
  * @returns ends the watch
  */
 function keepSmall(clock: Clock): () => void {
+  setFlagsFromString(`--heap-growing-percent=${OLD_GROWTH_PERCENT}`)
   const cancel = clock.every(LOOK_EVERY_MS, () => {
     const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space')
     if (young === undefined || young.space_size < YOUNG_BYTES) return
