@@ -2,6 +2,7 @@ import { configDigest } from '../shared/codec/config-digest.ts'
 import type { ConfigBytes, LoadedRuntime } from '../shared/config/load.ts'
 import { equalBytes, toHex } from '../shared/crypto/digest.ts'
 import { BundleError } from '../shared/errors/bundle-error.ts'
+import { isHbError } from '../shared/errors/hb-error.ts'
 import type { BundleManifest, BundleProblem } from '../shared/model/config-bundle.ts'
 import type { PolicyApplied } from '../shared/model/input.ts'
 import type { Bytes, Micros } from '../shared/units.ts'
@@ -77,7 +78,7 @@ export class BundleActivation {
 
   /** Takes one; `source` is for the journal. @throws BundleError with every reason why not; HbError DISK_… */
   async take(bytes: Uint8Array, source: AppliedNote['source'] = 'operator'): Promise<BundleInForce> {
-    const { disk, folder, events, baselines, configure, durable } = this.options
+    const { disk, folder, events, baselines, configure } = this.options
     const { lastNumber, started, configured: inForce } = this
     const nowUs = this.options.nowUs()
     const judged = judgeBundle(bytes, { inForce, started, lastNumber, nowUs, canAct: this.options.canAct() })
@@ -106,8 +107,7 @@ export class BundleActivation {
     this.bundle = { manifest, digest, signers, atUs: nowUs }
     this.options.applied({ source, ...provenanceOf(this.bundle), by: signers.join(', '), reason: manifest.reason })
     for (const { rig, role, why: reason } of left) events.baselineLeftOut({ rig, role, reason })
-    await durable()
-    folder.prune()
+    if (await this.isDurable(manifest.number)) folder.prune()
     events.bundleActivated(toldOf(this.bundle))
     return this.bundle
   }
@@ -119,7 +119,7 @@ export class BundleActivation {
    * @throws BundleError with every reason why not; HbError DISK_…
    */
   async back(digest: string, { by, reason }: Pick<AppliedNote, 'by' | 'reason'>): Promise<BundleInForce | null> {
-    const { folder, events, baselines, configure, durable } = this.options
+    const { folder, events, baselines, configure } = this.options
     const nowUs = this.options.nowUs()
     const from = this.bundle
     if (from?.digest !== digest)
@@ -141,7 +141,7 @@ export class BundleActivation {
     const config = toHex(configDigest(files))
     this.options.applied({ source: 'rollback', ...provenanceOf(under.bundle, config), by, reason })
     for (const { rig, role, why: leftWhy } of left) events.baselineLeftOut({ rig, role, reason: leftWhy })
-    await durable()
+    await this.isDurable(manifest.number)
     const to = under.bundle?.manifest.number ?? 0
     events.bundleTakenBack({ number: manifest.number, digest, to, config, by, reason })
     return under.bundle
@@ -174,6 +174,18 @@ export class BundleActivation {
     const { configured: inForce, started } = this
     problems.push(...restartProblems({ inForce, started, canAct: canAct() }, under.configured))
     return { kept, under, problems }
+  }
+
+  /** A disk that fails now does not make it undone: it is in force, and its file is there for the next start. */
+  private async isDurable(number: number): Promise<boolean> {
+    try {
+      await this.options.durable()
+      return true
+    } catch (error) {
+      if (!isHbError(error)) throw error
+      this.options.events.bundleNotDurable({ number, code: error.code })
+      return false
+    }
   }
 
   private refused(manifest: BundleManifest | null, problems: readonly BundleProblem[]): BundleError {

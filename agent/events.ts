@@ -248,6 +248,11 @@ function createBundleEvents(log: Logger) {
         { event: 'bundle_activated', ...facts },
         `bundle ${facts.number} is in force, signed by ${facts.signers.join(', ')}`,
       ),
+    bundleNotDurable: (facts: { number: number; code: string }) =>
+      log.error(
+        { event: 'bundle_not_durable', ...facts },
+        `bundle ${facts.number} is in force, and the journal could not be made durable: ${facts.code}`,
+      ),
     bundleTakenBack: (facts: {
       number: number
       digest: string

@@ -150,15 +150,32 @@ export function rigMeant({ rigs }: Desktop, rig: string | undefined): string {
   throw new HbError('USAGE', { option: '--rig', expected: `one of ${rigs.map((r) => r.rig).join(', ')}` })
 }
 
+type Answered = Readonly<{
+  state: string
+  order: string
+  until_us?: number
+  actions?: readonly Readonly<{
+    key: string
+    action: string
+    target: string
+    state: string
+    reasons: readonly string[]
+  }>[]
+}>
+
+function became({ key, action, target, state, reasons }: NonNullable<Answered['actions']>[number]): string {
+  return `  ${key.slice(0, 12)} ${action} of ${target}: ${state}${reasons.length === 0 ? '' : ` (${reasons.join(', ')})`}`
+}
+
 /** What became of an order, and for one that waits how a second person confirms it. */
 export function reportOrder(json: boolean | undefined, answer: Record<string, unknown>, done: string): void {
-  const { state, order, until_us: untilUs } = answer as { state: string; order: string; until_us?: number }
+  const { state, order, until_us: untilUs, actions = [] } = answer as Answered
   const lines =
     state === 'waits'
       ? [
           `it waits for a second person until ${utc(untilUs ?? 0)}:`,
           `  hb orders confirm ${order.slice(0, 12)} --key THEIR-KEY --state … --reason …`,
         ]
-      : [done]
+      : [done, ...actions.map(became)]
   printResult(json, { ...answer, note: PERSONS_NOTE }, [...lines, `(${PERSONS_NOTE})`])
 }

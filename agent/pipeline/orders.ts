@@ -1,5 +1,6 @@
 import type { JournalInput } from '../../shared/codec/journal-input.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
+import type { ActionState } from '../../shared/model/action.ts'
 import type { RigPolicy } from '../../shared/model/actions-policy.ts'
 import { type Order, PERSONS_NOTE } from '../../shared/model/order.ts'
 import { alarmOrder, isOfAlarm } from '../../shared/protocol/alarm-order.ts'
@@ -148,14 +149,33 @@ export class Orders {
       this.take({ kind: 'policy', nowUs, rig, order, statements })
     })
     const reasons = said.flatMap((change) => refusedBy(change, order.kind))
+    const actions = actionsOf(said)
+    // It was taken down, and nothing is done because of it: who ordered it must not take that for done.
+    const undone = order.kind === 'manual' ? actions.filter(({ state }) => NOTHING_DONE.includes(state)) : []
+    reasons.push(...undone.flatMap(({ state, reasons: why }) => [state, ...why]))
     if (reasons.length > 0) throw new HbError('ORDER_NOT_FOLLOWED', { order: kind, rig, reasons: reasons.join(', ') })
-    return { t_us: nowUs, changes: said.length }
+    return { t_us: nowUs, changes: said.length, actions }
   }
 
   private take(input: JournalInput): void {
     const { intake } = this.options
     if (intake.take(input) === null) throw intake.refusals.last!
   }
+}
+
+const NOTHING_DONE: readonly ActionState[] = ['GATE_DENIED', 'WOULD_HAVE_DONE', 'CANCELLED']
+
+type Became = Readonly<{ key: string; action: string; target: string; state: ActionState; reasons: readonly string[] }>
+
+/** What actions have become, of what was said: each once, as it was last. */
+function actionsOf(said: readonly RigChange[]): Became[] {
+  const newest = new Map<string, Became>()
+  for (const change of said) {
+    if (change.kind !== 'action') continue
+    const { key, action, target, state, reasons } = change
+    newest.set(key, { key, action, target, state, reasons })
+  }
+  return [...newest.values()]
 }
 
 function refusedBy(change: RigChange, kind: string): readonly string[] {

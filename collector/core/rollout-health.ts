@@ -1,5 +1,9 @@
 import type { ConfigState, RigStateSaid } from '../../shared/model/config-state.ts'
 import { OVERALL_VERDICTS } from '../../shared/model/verdict.ts'
+import type { Micros } from '../../shared/units.ts'
+
+/** Agents say how they are every 5 s: what is older than three of them says nothing of now. */
+export const STATE_AGE_MAX_US: Micros = 15_000_000
 
 /**
  * How an agent is under what it took, against how it was before. `bad` ends a rollout at once: it is known to be worse.
@@ -10,6 +14,8 @@ export type Health = Readonly<{ is: 'good' }> | Readonly<{ is: 'not_yet' | 'bad'
 export type HealthOf = Readonly<{
   digest: string
   connected: boolean
+  /** How long ago it said how it is. */
+  ageUs: Micros
   /** When it was offered the bundle; null when that is not known. */
   before: ConfigState | null
   now: ConfigState | null
@@ -17,9 +23,10 @@ export type HealthOf = Readonly<{
   armed: readonly string[]
 }>
 
-export function healthOf({ digest, connected, before, now, armed }: HealthOf): Health {
+export function healthOf({ digest, connected, ageUs, before, now, armed }: HealthOf): Health {
   if (!connected) return notYet('is not connected')
   if (now === null) return notYet('has not said how it is')
+  if (!(ageUs <= STATE_AGE_MAX_US)) return notYet(`has not said how it is for ${Math.floor(ageUs / 1e6)} s`)
   if (now.bundle.digest !== digest)
     return notYet(`runs ${now.bundle.digest === '' ? 'the files of its disk' : now.bundle.digest.slice(0, 12)}`)
   const known = knownWorse(before, now, armed)
@@ -53,7 +60,9 @@ function maybeWorse(before: ConfigState | null, now: ConfigState): string | null
   if (!now.ready && (news.length > 0 || before?.ready !== false)) return `is not ready: ${news.join(', ')}`
   for (const rig of now.rigs) {
     const was = rigOf(before, rig.rig)
-    if (!(goodOf(rig.verdict) >= goodOf(was?.verdict ?? 'PASS')))
+    // What is not known is not better than FAIL: a configuration that blinds a rig must not pass for a cure.
+    const isBlind = !isKnown(rig.verdict) && isKnown(was?.verdict ?? 'PASS')
+    if (isBlind || !(goodOf(rig.verdict) >= goodOf(was?.verdict ?? 'PASS')))
       return `rig ${rig.rig}: ${rig.verdict || 'no decision yet'}, ${was?.verdict || 'nothing'} before`
     const alarm = rig.severe.find((id) => was?.severe.includes(id) !== true)
     if (alarm !== undefined) return `rig ${rig.rig}: alarm ${alarm}`
@@ -67,6 +76,10 @@ function codeOf(reason: string): string {
 
 function rigOf(said: ConfigState | null, rig: string): RigStateSaid | undefined {
   return said?.rigs.find((one) => one.rig === rig)
+}
+
+function isKnown(verdict: string): boolean {
+  return verdict === 'FAIL' || verdict === 'PASS_WITH_DRIFT' || verdict === 'PASS'
 }
 
 /** Place of a verdict from worst to best. A word that nobody knows, or none yet, is as good as NO_TEST. */

@@ -19,7 +19,8 @@ export type RolloutPlan = Readonly<{
  * | offered | taken, or it says that it runs it → taken; refused → refused; no answer, or away → waiting |
  * | taken | the rollout fails → going_back |
  * | going_back | gone back, or it answers that it runs something else → back; refused → not_back |
- * | refused, back, not_back | ends |
+ * | refused | says that it runs it → going_back |
+ * | back, not_back | ends |
  *
  * When a rollout fails, who is `offered` goes back as well: whether it took it is not known.
  */
@@ -37,6 +38,8 @@ export type RolloutAgent = {
   againUs: Micros
   /** Last asked for; −1: not in this connection. */
   askedUs: Micros
+  /** When it said how it is. */
+  saidUs: Micros
   /** Since when it is well; −1: it is not. */
   wellUs: Micros
   armed: string[]
@@ -90,7 +93,17 @@ const REASONS_MAX = 16
 export function startRollout(plan: RolloutPlan): RolloutState {
   const agents = plan.agents.map(
     (agent): RolloutAgent => ({
-      ...{ agent, phase: 'waiting', connected: false, before: null, now: null, againUs: 0, askedUs: -1, wellUs: -1 },
+      ...{
+        agent,
+        phase: 'waiting',
+        connected: false,
+        before: null,
+        now: null,
+        againUs: 0,
+        askedUs: -1,
+        saidUs: -1,
+        wellUs: -1,
+      },
       ...{ armed: [], detail: '' },
     }),
   )
@@ -142,10 +155,15 @@ function gone(one: RolloutAgent): void {
 
 function said(state: RolloutState, one: RolloutAgent, now: ConfigState, effects: RolloutEffect[]): void {
   const runsIt = now.bundle.digest === state.plan.digest
-  Object.assign(one, { connected: true, now })
+  Object.assign(one, { connected: true, now, saidUs: state.nowUs })
   // Asked, and the answer was lost. One that was not asked yet, and had it from somebody else, is asked at its turn.
   const wasAsked = one.phase === 'offered' || (one.phase === 'waiting' && one.before !== null)
   if (runsIt && wasAsked && state.status === 'RUNNING') move(one, 'taken', 'it runs it', effects)
+  // It refused, and runs it all the same: its disk failed behind the activation.
+  if (runsIt && one.phase === 'refused') {
+    move(one, 'going_back', 'it refused it, and runs it', effects)
+    Object.assign(one, { askedUs: -1, againUs: 0 })
+  }
   if (one.phase === 'taken')
     for (const { rig, arm } of now.rigs) if (runsIt && arm === 'ARMED' && !one.armed.includes(rig)) one.armed.push(rig)
 }
@@ -191,7 +209,8 @@ function advance(state: RolloutState, effects: RolloutEffect[]): void {
   for (const one of members) offer(state, one, effects)
   const waits: string[] = []
   for (const one of members) {
-    const health = one.phase === 'taken' ? healthOf({ digest: plan.digest, ...one }) : null
+    const health =
+      one.phase === 'taken' ? healthOf({ digest: plan.digest, ageUs: state.nowUs - one.saidUs, ...one }) : null
     if (health?.is === 'bad') {
       fail(state, [`${one.agent} ${health.why}`], effects)
       return

@@ -91,6 +91,9 @@ t.test(
     t.match(await standing(hb), { state: 'OFF' })
     t.equal((await hb('arm passive', ...by('ada'))).code, 0)
     t.match(await standing(hb), { state: 'PASSIVE' })
+    const idle = await hb('actions execute notify --target control-room --confirm-rig pressure-loop', ...by('kay'))
+    t.match(idle, { code: 77, error: { code: 'ORDER_NOT_FOLLOWED' } }, 'what nobody armed is not called done')
+    t.match(JSON.stringify(idle), /WOULD_HAVE_DONE, NOT_ARMED:PASSIVE/)
     t.equal(await agent.stop(), 0)
     const after = await hbEnded(['doctor', '--state', 'state'], folder)
     t.equal(after.code, 0, after.stdout)
@@ -149,7 +152,8 @@ async function actByHand(t: Test, hb: Hb): Promise<void> {
     { code: 77, error: { code: 'ORDER_NOT_FOLLOWED' } },
     'what has ended stays as it is',
   )
-  t.equal((await hb(`${execute} pressure-loop --dry-run`, ...by('kay'))).code, 0)
+  const rehearsed = await hb(`${execute} pressure-loop --dry-run`, ...by('kay'))
+  t.match(rehearsed, { code: 0, actions: [{ action: 'notify', state: 'WOULD_HAVE_DONE', reasons: ['DRY_RUN'] }] })
   t.match((await actions())[0], { action: 'notify', state: 'WOULD_HAVE_DONE' })
   t.match(await hb(`actions cancel ${done!.key}`, ...by('kay')), { code: 77 }, 'what has ended is not cancelled')
   const again = await hb('rearm over-pressure', ...by('kay'))

@@ -16,7 +16,7 @@ import { configDigest } from '../../../shared/codec/config-digest.ts'
 import type { JournalFile } from '../../../shared/codec/journal-input.ts'
 import { toHex } from '../../../shared/crypto/digest.ts'
 import { BundleError } from '../../../shared/errors/bundle-error.ts'
-import { isHbError } from '../../../shared/errors/hb-error.ts'
+import { HbError, isHbError } from '../../../shared/errors/hb-error.ts'
 import type { BaselineRecord } from '../../../shared/model/baseline.ts'
 import type { BaselineDownlink } from '../../../shared/protocol/downlink.ts'
 import {
@@ -84,6 +84,7 @@ function start(t: Test, { path = t.testdir({}), files = systemFiles, disk = {} }
     bundleActivated: tell('activated'),
     bundleRefused: tell('refused'),
     bundleTakenBack: tell('taken back'),
+    bundleNotDurable: tell('not durable'),
     bundleDamaged: tell('damaged'),
     bundleLeftOut: tell('left out'),
     baselineActivated: tell('baseline activated'),
@@ -98,6 +99,7 @@ function start(t: Test, { path = t.testdir({}), files = systemFiles, disk = {} }
   const before = readActivations(under.configured, baselineFolder, events)
   const journaled: (readonly JournalFile[])[] = []
   let journalSays: string | null = null
+  let diskFails = false
   let passedUs = 0
   const taking = {
     nowUs: () => NOW_US + passedUs,
@@ -105,7 +107,9 @@ function start(t: Test, { path = t.testdir({}), files = systemFiles, disk = {} }
       if (journalSays === null) journaled.push(next)
       return journalSays
     },
-    durable: async () => undefined,
+    durable: async () => {
+      if (diskFails) throw new HbError('DISK_FAILED', { path: 'journal' })
+    },
   }
   const baselines = new BaselineActivation(
     { ...taking, loaded: under.configured, folder: baselineFolder, events },
@@ -120,6 +124,9 @@ function start(t: Test, { path = t.testdir({}), files = systemFiles, disk = {} }
     bundles: new BundleActivation(options, under),
     pass: (us: number) => {
       passedUs += us
+    },
+    failDisk: () => {
+      diskFails = true
     },
     refuse: (why: string) => {
       journalSays = why
@@ -158,6 +165,17 @@ t.test('a bundle is one configuration that is journaled, and the next start runs
   await again.bundles.take(bundle(8, { failMax: 60 }))
   t.equal(limitIn(start(t, { path: first.path }).files), 60)
 })
+
+t.test(
+  'a disk that fails behind the activation does not make it a refusal: it is in force, and that is said',
+  async (t) => {
+    const first = start(t)
+    first.failDisk()
+    t.match(await first.bundles.take(bundle(7, { failMax: 50 })), { manifest: { number: 7 } })
+    t.match(first.told, [/^not durable 7/, /^activated 7/])
+    t.match(start(t, { path: first.path }).bundles.inForce, { manifest: { number: 7 } }, 'and the next start finds it')
+  },
+)
 
 // verifies SE-39
 t.test('a bundle that is refused leaves what was there, on the disk and in the evaluation', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { healthOf } from '../../../collector/core/rollout-health.ts'
+import { healthOf, STATE_AGE_MAX_US } from '../../../collector/core/rollout-health.ts'
 import type { ConfigState } from '../../../shared/model/config-state.ts'
 
 const [OLD, NEW] = ['0a'.repeat(32), '0b'.repeat(32)]
@@ -13,8 +13,8 @@ function said(digest = OLD, change: Partial<ConfigState> = {}): ConfigState {
 }
 const withRig = (change: Partial<typeof RIG>, digest = NEW) => said(digest, { rigs: [{ ...RIG, ...change }] })
 
-const at = (now: ConfigState | null, { before = said(), connected = true, armed = [] as string[] } = {}) =>
-  healthOf({ digest: NEW, connected, before, now, armed })
+const at = (now: ConfigState | null, { before = said(), connected = true, armed = [] as string[], ageUs = 0 } = {}) =>
+  healthOf({ digest: NEW, connected, ageUs, before, now, armed })
 
 const GOOD: [string, ReturnType<typeof at>][] = [
   ['the same', at(said(NEW))],
@@ -30,9 +30,12 @@ const GOOD: [string, ReturnType<typeof at>][] = [
     'an alarm that was there',
     at(withRig({ severe: ['a'] as never }), { before: withRig({ severe: ['a'] as never }, OLD) }),
   ],
+  ['unknown as before', at(withRig({ verdict: 'NO_TEST' }), { before: withRig({ verdict: '' }, OLD) })],
+  ['said a moment ago', at(said(NEW), { ageUs: STATE_AGE_MAX_US })],
   ['losses of the start before', at(said(NEW, { boot_id: 'c' }), { before: said(OLD, { not_journaled: 7 }) })],
 ]
-const WORSE: [string, 'bad' | 'not_yet', RegExp, ReturnType<typeof at>][] = [
+type Worse = [string, 'bad' | 'not_yet', RegExp, ReturnType<typeof at>]
+const WORSE: Worse[] = [
   ['FAIL', 'bad', /FAIL, PASS before/, at(withRig({ verdict: 'FAIL' }))],
   [
     'FAIL of a rig that is new',
@@ -60,6 +63,16 @@ const WORSE: [string, 'bad' | 'not_yet', RegExp, ReturnType<typeof at>][] = [
   ['another bundle', 'not_yet', /runs 0a0a/, at(said(OLD))],
   ['its disk', 'not_yet', /files of its disk/, at(said(''))],
   ['NO_TEST', 'not_yet', /NO_TEST, PASS before/, at(withRig({ verdict: 'NO_TEST' }))],
+  ...(['NO_TEST', 'NO_BASELINE', ''] as const).map(
+    (verdict): Worse => [
+      `blind after FAIL: ${verdict}`,
+      'not_yet',
+      /FAIL before/,
+      at(withRig({ verdict }), { before: withRig({ verdict: 'FAIL' }, OLD) }),
+    ],
+  ),
+  ['said long ago', 'not_yet', /for 15 s/, at(said(NEW), { ageUs: STATE_AGE_MAX_US + 1 })],
+  ['said nobody knows when', 'not_yet', /NaN s/, at(said(NEW), { ageUs: Number.NaN })],
   ['drift', 'not_yet', /PASS_WITH_DRIFT/, at(withRig({ verdict: 'PASS_WITH_DRIFT' }))],
   ['no decision', 'not_yet', /no decision yet/, at(withRig({ verdict: '' }))],
   ['a word that nobody knows', 'not_yet', /FINE/, at(withRig({ verdict: 'FINE' }))],
