@@ -77,7 +77,11 @@ async function shelve(id: string, what: string, options: ShelveOptions): Promise
   const minutes = Number(options.for)
   const mostMinutes = SHELVE_MAX_US / 60_000_000
   if (!(minutes > 0 && minutes <= 3 * mostMinutes))
-    throw new HbError('USAGE', { option: '--for', found: options.for, expected: 'minutes, more than 0' })
+    throw new HbError('USAGE', {
+      option: '--for',
+      found: options.for,
+      expected: `minutes, more than 0, at most ${3 * mostMinutes}`,
+    })
   const untilUs = systemClock().nowUs() + Math.round(minutes * 60_000_000)
   const value = options.once === true ? `${what}/once` : what
   await order(options, { kind: 'alarm_shelve', subject: id, value, untilUs }, `${id} is shelved for ${minutes} min`)

@@ -67,8 +67,8 @@ function quorumReading(facts: AgentFacts, limits: AlarmLimits): Reading {
 }
 
 function lostShare({ data }: RigFacts): number {
-  if (data === null) return 1
-  return data.channels === 0 ? 0 : data.lost / data.channels
+  // No rig is without channels: of one that says so nothing is known.
+  return data !== null && data.channels > 0 ? data.lost / data.channels : 1
 }
 
 function backlogReading({ reported }: AgentFacts, limits: AlarmLimits): Reading {

@@ -46,6 +46,12 @@ const TABLE: readonly (readonly [string, Partial<AgentFacts>, readonly string[],
     /rack: 2 of 4/,
   ],
   [
+    'a rig that says it has no channels',
+    { rigs: rig({ data: { channels: 0, lost: 0 } }) },
+    ['raised a:quorum #1 CRITICAL'],
+    /0 of 0/,
+  ],
+  [
     'a rig that says nothing',
     { rigs: rig({ data: null, decay: null }) },
     ['raised a:quorum #1 CRITICAL'],
