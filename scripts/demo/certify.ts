@@ -18,7 +18,9 @@ type Say = (text: string) => void
 export async function certifyWaterLoop(folder: DemoFolder, say: Say): Promise<void> {
   const { path, hb } = folder
   const { baselineSeconds, rateHz, baselineSeed } = WATER_LOOP
-  const recording = `--csv nominal.csv --seconds ${baselineSeconds} --rate ${rateHz} --seed ${baselineSeed}`
+  // Until a moment ago: what was measured long ago has decayed.
+  const start = new Date(Date.now() - (baselineSeconds + 60) * 1000).toISOString()
+  const recording = `--csv nominal.csv --seconds ${baselineSeconds} --rate ${rateHz} --seed ${baselineSeed} --start ${start}`
   await runHb(['hil', RIG, ...recording.split(' ')], path, hb)
   const file = '{ name: recording, type: csv, file: nominal.csv, time_column: t_us, speed: max }'
   const yaml = rigYaml({ rig: RIG, registry: RIG, source: file, detectorStepMs: DETECTOR_STEP_MS })
