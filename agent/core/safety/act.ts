@@ -1,3 +1,4 @@
+import type { ActionState } from '../../../shared/model/action.ts'
 import type { ActionParams } from '../../../shared/model/action-input.ts'
 import type { ActionOn, Hazard } from '../../../shared/model/actions-policy.ts'
 import type { Canonical } from '../../../shared/model/decision.ts'
@@ -6,8 +7,8 @@ import { armReasons } from './arming.ts'
 import { spend } from './budget.ts'
 import { createCondition, type Member } from './condition.ts'
 import { type Asked, basisOf, type Gates, gatesOfEscalation, isSame, preempts } from './gate.ts'
-import { hazardOf, lower, move, type Run, raise, ruleOf, say, targetOf } from './run.ts'
-import type { OpenAction, RuleState } from './state.ts'
+import { hazardOf, lower, move, type Run, raiseAnew, ruleOf, say, targetOf } from './run.ts'
+import type { DoneAction, OpenAction, RuleState } from './state.ts'
 import { isOmissionGrave } from './vote.ts'
 import { proofOf, type Warrant } from './warrant.ts'
 
@@ -134,13 +135,36 @@ export function followFailure(run: Run, open: OpenAction, why: string): void {
   const isUnseen = open.state === 'VERIFY_FAILED'
   const isCritical = isUnseen || hazard === null || isOmissionGrave(hazard)
   const id = `${isUnseen ? 'verify_failed' : 'action_failed'}:${subjectOf(open)}`
-  raise(run, id, isCritical ? 'CRITICAL' : 'WARNING', `${open.action} ${open.target}: ${open.state} ${why}`)
+  raiseAnew(run, id, isCritical ? 'CRITICAL' : 'WARNING', `${open.action} ${open.target}: ${open.state} ${why}`)
   lower(run, `unknown_outcome:${subjectOf(open)}`, open.state)
   const of = open.origin === 'rule' ? ruleOf(run, open.rule) : null
   if (of !== null && isUnseen) of.memory.needsPerson = true
   const next = of ?? nextAfter(run, open)
   if (next !== null) escalate(run, next.memory, { proofs: open.proofs, why: `${open.state} of ${open.key}` })
 }
+
+/** After an effect was seen, or its peer or people say so where none can be: what stood against it before is over. */
+export function followSuccess(run: Run, open: OpenAction): void {
+  const subject = subjectOf(open)
+  lower(run, `unknown_outcome:${subject}`, open.state)
+  lower(run, `action_failed:${subject}`, open.state)
+  // A person ordered it again and it worked; a rule's own alarm waits for the one who arms it again.
+  if (open.origin === 'manual') lower(run, `verify_failed:${subject}`, open.state)
+}
+
+/** What stands against an order by hand until it works, or until people say what came of it; nothing for what a rule asked for. */
+export function settledBy({ state }: Run, done: DoneAction): readonly string[] {
+  const { rule, action, target } = done
+  const newest = state.done.findLast((one) => one.rule === '' && isSame(one, done) && LEFT_OPEN.includes(one.state))
+  if (rule !== '' || newest !== done) return []
+  const ids = ['unknown_outcome', 'action_failed', 'verify_failed'].map(
+    (about) => `${about}:manual:${action}:${target}`,
+  )
+  return ids.filter((id) => state.alarms.some((one) => one.id === id))
+}
+
+/** Ends after which an alarm may stand. */
+const LEFT_OPEN: readonly ActionState[] = ['VERIFY_FAILED', 'FAILED', 'REJECTED', 'TIMED_OUT', 'EXPIRED', 'REVOKED']
 
 /** After an escalation that failed: what follows where a rule has the same action of its own. */
 function nextAfter(run: Run, open: OpenAction): ReturnType<typeof ruleOf> {
@@ -172,7 +196,7 @@ export function escalate(
   }
   propose(run, proposal, gates, [])
   if (gates.denied.length > 0)
-    raise(run, `denied:${id}/escalation`, 'CRITICAL', `${action} ${target}: ${gates.denied.join(', ')}`)
+    raiseAnew(run, `denied:${id}/escalation`, 'CRITICAL', `${action} ${target}: ${gates.denied.join(', ')}`)
 }
 
 /** Whether an action may be handed over once more under the same key (SE-14, SE-16): never when it might then be done twice. */

@@ -1,14 +1,14 @@
 import type { PolicyOrder } from '../../../shared/model/action-input.ts'
 import { CONFIRM_WITHIN_US } from '../../../shared/model/order.ts'
-import { giveBack, type Proposal, propose, withdraw } from './act.ts'
+import { giveBack, type Proposal, propose, settledBy, withdraw } from './act.ts'
 import { arm, disarm, switchOff, switchOn } from './arm-orders.ts'
 import { breakGlass, glassOf } from './break-glass.ts'
 import { rearm } from './episode.ts'
 import { gatesOfOrder } from './gate.ts'
 import { inhibit, inhibitSubject, uninhibit } from './inhibits.ts'
 import { isBeforeSent } from './lifecycle.ts'
-import { findOpen, hazardOf, lower, move, type Run, raise, refuse, ruleOf, say, targetOf } from './run.ts'
-import { MANUAL_OPEN_MAX } from './state.ts'
+import { changeOf, findOpen, hazardOf, lower, move, type Run, raise, refuse, ruleOf, say, targetOf } from './run.ts'
+import { type DoneAction, MANUAL_OPEN_MAX } from './state.ts'
 import { takeStatus, tryRelease } from './steps.ts'
 import { needsSecond, twoPersons } from './warrant.ts'
 
@@ -133,12 +133,24 @@ function acknowledge(run: Run, { key, outcome, by, reason }: OrderOf<'action_ack
   const open = findOpen(run, key)
   if (open === null) {
     const done = run.state.done.find((one) => one.key === key)
-    return [done === undefined ? 'UNKNOWN_KEY' : `ENDED:${done.state}`]
+    return done === undefined ? ['UNKNOWN_KEY'] : acknowledgeEnded(run, done, by, `${outcome}: ${reason}`)
   }
   const persons = twoPersons(by)
   if (persons === null) return ['TWO_PERSON 1/2']
   if (isBeforeSent(open.state)) return [`NOT_SENT:${open.state}`]
   return takeStatus(run, open, outcome, { note: reason, reasons: [`BY:${persons.join(',')}`] })
+}
+
+/** Of what people ordered and what has ended badly they say what came of it: the end stands, and nothing stands against it any more. */
+function acknowledgeEnded(run: Run, done: DoneAction, by: readonly string[], note: string): Refusal {
+  const { state } = done
+  const settled = settledBy(run, done)
+  if (settled.length === 0) return [`ENDED:${state}`]
+  const persons = twoPersons(by)
+  if (persons === null) return ['TWO_PERSON 1/2']
+  run.out.push(changeOf(run, done, { state, from: state, reasons: [`BY:${persons.join(',')}`], note }))
+  for (const id of settled) lower(run, id, note)
+  return FOLLOWED
 }
 
 /**

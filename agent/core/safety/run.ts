@@ -83,7 +83,7 @@ function finish(state: SafetyState, open: OpenAction): void {
   if (state.done.length > DONE_MAX) state.done.shift()
 }
 
-/** Raises an alarm that does not stand yet, or stands with less severity. */
+/** Raises an alarm for how things are: one that does not stand yet, or stands with less severity. */
 export function raise(
   { state, out }: Pick<Run, 'state' | 'out'>,
   id: string,
@@ -95,6 +95,17 @@ export function raise(
   if (standing === undefined) state.alarms.push({ id, severity })
   else standing.severity = severity
   out.push({ kind: 'alarm', id, severity, active: true, text })
+}
+
+/**
+ * Raises an alarm for something that happened, as often as it happens (AL-4): whoever acknowledged the time before is told of this
+ * one too. One that stands stays as severe as it was at its worst.
+ */
+export function raiseAnew(run: Pick<Run, 'state' | 'out'>, id: string, severity: AlarmSeverity, text: string): void {
+  const standing = run.state.alarms.find((one) => one.id === id)
+  if (standing === undefined || (severity === 'CRITICAL' && standing.severity === 'WARNING'))
+    raise(run, id, severity, text)
+  else run.out.push({ kind: 'alarm', id, severity: standing.severity, active: true, text })
 }
 
 /** Ends an alarm that stands. */

@@ -1,12 +1,12 @@
 import type { ActionState } from '../../../shared/model/action.ts'
 import type { ActionAck, ActionStep, AnswerStatus, TimedStage } from '../../../shared/model/action-input.ts'
-import { followFailure, mayResend, release, subjectOf } from './act.ts'
+import { followFailure, followSuccess, mayResend, release, subjectOf } from './act.ts'
 import type { Member } from './condition.ts'
 import { earlyViewOf } from './early.ts'
 import { basisOf, basisReasons, type Gates, gatesOfEscalation, gatesOfOrder, gatesOfRule } from './gate.ts'
 import { viewOf } from './grounds.ts'
 import { isBeforeSent } from './lifecycle.ts'
-import { changeOf, findOpen, hazardOf, lower, move, type Run, raise, refuse, ruleOf, say } from './run.ts'
+import { changeOf, findOpen, hazardOf, lower, move, type Run, raise, raiseAnew, refuse, ruleOf, say } from './run.ts'
 import { LATE_NOTED_MAX, type OpenAction, PROGRESS_NOTED_MAX } from './state.ts'
 import { lookForEffect } from './verify.ts'
 import { isOmissionGrave } from './vote.ts'
@@ -89,7 +89,7 @@ export function expire(run: Run, open: OpenAction): void {
   if (wasReleased) followFailure(run, open, 'was not handed over in time')
   if (wasReleased || open.origin === 'manual') return
   const severity = hazard === null || isOmissionGrave(hazard) ? 'CRITICAL' : 'WARNING'
-  raise(run, `action_failed:${subjectOf(open)}`, severity, `${open.action} ${open.target}: EXPIRED before release`)
+  raiseAnew(run, `action_failed:${subjectOf(open)}`, severity, `${open.action} ${open.target}: EXPIRED before release`)
 }
 
 function takeSent(run: Run, open: OpenAction): Refusal {
@@ -136,7 +136,7 @@ function becomeUnknown(run: Run, open: OpenAction): void {
   const hazard = hazardOf(run.policy, open.action, open.target)
   const severity = hazard === null || isOmissionGrave(hazard) ? 'CRITICAL' : 'WARNING'
   const text = `${open.action} ${open.target}: handed over, outcome unknown`
-  raise(run, `unknown_outcome:${subjectOf(open)}`, severity, text)
+  raiseAnew(run, `unknown_outcome:${subjectOf(open)}`, severity, text)
   lookForEffect(run, open, open.verifyFromUs ?? run.seen.nowUs)
 }
 
@@ -204,12 +204,14 @@ export function takeStatus(
   // Relative to its start; to the stage before or after it when the peer left that out.
   const isFirst = before === 'RELEASED' || before === 'SENT' || before === 'UNKNOWN_OUTCOME'
   if (isFirst || (open.state === 'STARTED' && before === 'ACCEPTED')) lookForEffect(run, open, nowUs)
-  if (open.state === 'COMPLETED' && open.verify === null)
-    move(run, open, 'verified', {
-      ...said,
-      note: `no channel shows it; ${said.reasons === undefined ? 'its peer says' : 'people say'} so`,
-    })
+  if (open.state === 'COMPLETED' && open.verify === null) believe(run, open, said.reasons)
   return TAKEN
+}
+
+/** Where no channel shows an effect, whoever says that it was done is believed. */
+function believe(run: Run, open: OpenAction, reasons: readonly string[] | undefined): void {
+  const note = `no channel shows it; ${reasons === undefined ? 'its peer says' : 'people say'} so`
+  if (move(run, open, 'verified', { note, ...(reasons === undefined ? {} : { reasons }) })) followSuccess(run, open)
 }
 
 /** What comes after the end is noted beside it and rewrites nothing (SE-16). */

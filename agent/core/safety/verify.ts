@@ -1,10 +1,10 @@
 import type { Verify } from '../../../shared/model/actions-policy.ts'
 import type { Micros } from '../../../shared/units.ts'
-import { followFailure, subjectOf } from './act.ts'
+import { followFailure, followSuccess } from './act.ts'
 import { advance, type ConditionState, createCondition, memberNow } from './condition.ts'
 import { provenanceReason, widthOf } from './grounds.ts'
 import { footingOf } from './independence.ts'
-import { hazardOf, lower, move, type Run, say } from './run.ts'
+import { hazardOf, move, type Run, say } from './run.ts'
 import type { OpenAction } from './state.ts'
 import { isHard } from './warrant.ts'
 
@@ -30,10 +30,7 @@ export function stepVerify(run: Run, open: OpenAction, gapUs: Micros | null): vo
   if (found === 'TRUE') {
     // Before anybody took it nothing is its effect: the table has no such change.
     if (!move(run, open, 'verified')) return
-    lower(run, `unknown_outcome:${subjectOf(open)}`, 'VERIFIED')
-    lower(run, `action_failed:${subjectOf(open)}`, 'VERIFIED')
-    // A person ordered it again and saw it work; a rule's own alarm waits for the one who arms it again.
-    if (open.origin === 'manual') lower(run, `verify_failed:${subjectOf(open)}`, 'VERIFIED')
+    followSuccess(run, open)
     return
   }
   if (!(seen.endUs > verifyUntilUs)) return

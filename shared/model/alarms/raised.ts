@@ -3,7 +3,10 @@ import { announceAgain, type Step } from './announce.ts'
 import { type Outcome, settle } from './occurrence.ts'
 import { type AlarmEntry, type AlarmState, createEntry, isMasked, stateOf } from './state.ts'
 
-/** A word of the agent itself on one of its alarms: it is active, or no longer. Without a word nothing changes. */
+/**
+ * A word of the agent itself on one of its alarms: it is active, or no longer. Without a word nothing changes; that one is active
+ * which was so already, and no worse, says that what it tells of happened once more.
+ */
 export type RaisedAlarm = Readonly<{ id: string; severity: string; active: boolean; text: string }>
 
 const PREFIX = 'safety:'
@@ -17,10 +20,19 @@ export function takeRaised(step: Step, raised: readonly RaisedAlarm[]): void {
     if (known === undefined && !active) continue
     const entry = known ?? addEntry(step.state, `${PREFIX}${id}`)
     if (entry === undefined) overflow(step, `no room for ${id} (${severity}): ${text}`)
-    else settle(step, entry, outcomeOf(active ? severity : null, text))
+    else take(step, entry, outcomeOf(active ? severity : null, text))
   }
   const full = entryOf(step.state, FULL)
   if (full !== undefined && hasRoom(step.state)) settle(step, full, outcomeOf(null, ''))
+}
+
+/** Brings an alarm to what was said of it; what happened once more is told once more (AL-4). */
+function take(step: Step, entry: AlarmEntry, outcome: Outcome): void {
+  const before = entry.level
+  settle(step, entry, outcome)
+  if (before === null || outcome.level !== before) return
+  entry.text = outcome.text
+  announceAgain(step, entry)
 }
 
 function outcomeOf(severity: string | null, text: string): Outcome {
@@ -33,11 +45,7 @@ function overflow(step: Step, text: string): void {
   const full = entryOf(step.state, FULL)
   const entry = full ?? createEntry(FULL, 'raised', 0)
   if (full === undefined) step.state.raised.push(entry)
-  const wasActive = entry.level !== null
-  settle(step, entry, outcomeOf('CRITICAL', text))
-  if (!wasActive) return
-  entry.text = text.slice(0, ALARM_TEXT_MAX)
-  announceAgain(step, entry)
+  take(step, entry, outcomeOf('CRITICAL', text))
 }
 
 function entryOf({ raised }: AlarmState, id: string): AlarmEntry | undefined {

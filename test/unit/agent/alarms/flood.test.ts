@@ -152,6 +152,29 @@ t.test("the agent's own alarms last until it says that they are over", (t) => {
   t.end()
 })
 
+// verifies AL-4
+t.test(
+  'what the agent says a second time happened a second time, and is told to whoever acknowledged the first',
+  (t) => {
+    const rig = new AlarmRig(definitionsFrom({}))
+    rig.at(1, { raised: [news('verify_failed:r', true, 'CRITICAL')] })
+    rig.input(2, { kind: 'ack', id: 'safety:verify_failed:r', occurrence: 1, severity: 'CRITICAL' })
+    t.same(rig.at(3, { raised: [{ ...news('verify_failed:r', true, 'CRITICAL'), text: 'the second' }] }).map(lineOf), [
+      '3 re_alarmed safety:verify_failed:r #2 CRITICAL ACKED>UNACK !',
+    ])
+    t.match(rig.entry('safety:verify_failed:r'), { text: 'the second', count: 1, acked: false })
+    const hour = { reason: 'known', forUs: 3_600_000_000, oneShot: false, severity: 'CRITICAL', occurrence: 2 } as const
+    rig.input(4, { kind: 'shelve', id: 'safety:verify_failed:r', ...hour })
+    const hidden = rig.at(5, { raised: [news('verify_failed:r', true, 'CRITICAL')] })
+    t.match(
+      hidden,
+      [{ kind: 're_alarmed', occurrence: 3, announce: false, to: 'SHELVED' }],
+      'a shelf hides it all the same',
+    )
+    t.end()
+  },
+)
+
 // verifies AL-10
 t.test("when there is no room for one more of the agent's alarms, that is CRITICAL and told each time", (t) => {
   const rig = new AlarmRig(definitionsFrom({}))

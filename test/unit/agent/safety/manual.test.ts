@@ -201,3 +201,53 @@ t.test('what people ordered and saw fail is closed when they see it work', async
   t.same(go(5), ['+verify_failed:manual:shutdown:pump CRITICAL'])
   t.same(go(0), ['-verify_failed:manual:shutdown:pump'])
 })
+
+const UNSEEN = policy({ hazards: [hazard('shutdown', 'pump', { verify: null })] })
+const FAILED = 'action_failed:manual:shutdown:pump'
+
+/** Orders it by two people. @returns its key */
+function ordered(rig: SafetyRig, end: 'completed' | 'failed' | null): string {
+  rig.input(manual({ by: ['ada', 'bob'] }))
+  const key = rig.key()
+  rig.input({ kind: 'release', key })
+  rig.input({ kind: 'sent', key })
+  if (end !== null) rig.ack(end)
+  return key
+}
+
+// verifies SE-16, SE-23
+t.test('what stands against an order by hand is over when the same order works', async (t) => {
+  const rig = armedRig(UNSEEN)
+  ordered(rig, 'failed')
+  rig.said.length = 0
+  ordered(rig, 'completed')
+  t.equal(statesIn(rig.said).at(-1), 'VERIFIED', 'no channel shows it, its peer says so')
+  t.same(alarmsIn(rig.said), [`-${FAILED}`])
+  t.same(rig.state.alarms, [])
+  const seen = armedRig(MANUAL)
+  ordered(seen, 'failed')
+  ordered(seen, 'completed')
+  t.match(seen.state.alarms, [{ id: FAILED }], 'where a channel shows it that decides')
+  seen.slides(6, { flow: 0 })
+  t.same(seen.state.alarms, [])
+})
+
+// verifies SE-16, SE-23
+t.test('two people say what came of an order by hand that has ended, of the last one, and once', async (t) => {
+  const found = (key: string, by: string[]) =>
+    ({ kind: 'action_ack', key, outcome: 'failed', by, reason: 'the breaker was out' }) as const
+  const rig = armedRig(UNSEEN)
+  const first = ordered(rig, 'failed')
+  const last = ordered(rig, 'failed')
+  rig.input(manual({ kind: 'dry_run', by: ['ada', 'bob'] }))
+  t.same(refusalsIn(rig.input(found(first, ['ada', 'bob']))), ['ENDED:FAILED'], 'what came of the last one is open')
+  t.same(refusalsIn(rig.input(found(last, ['ada']))), ['TWO_PERSON 1/2'])
+  t.match(rig.state.alarms, [{ id: FAILED }])
+  const said = rig.input(found(last, ['ada', 'bob']))
+  t.match(actionsIn(said), [
+    { key: last, state: 'FAILED', from: 'FAILED', reasons: ['BY:ada,bob'], note: 'failed: the breaker was out' },
+  ])
+  t.same(alarmsIn(said), [`-${FAILED}`])
+  t.same(rig.state.alarms, [])
+  t.same(refusalsIn(rig.input(found(last, ['ada', 'bob']))), ['ENDED:FAILED'])
+})

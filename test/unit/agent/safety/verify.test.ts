@@ -16,6 +16,7 @@ import {
   SLIDE_US,
   statesIn,
   T0,
+  target,
 } from '../../../support/safety-rig.ts'
 
 const NOTIFY = (): RigPolicy =>
@@ -106,6 +107,60 @@ t.test('an effect that is not seen in time is told apart from one that cannot be
   const live = rigIn('STARTED', policy({ testbed: true }))
   live.slides(7, blindAfter({ flow: { value: 0, provenance: 'simulated' } }))
   t.same(statesIn(live.said), ['VERIFIED'], 'a testbed sees what it simulates')
+})
+
+// verifies SE-17, AL-4
+t.test(
+  'every effect that was not seen is told, whatever stands already; what merely stands is told once',
+  async (t) => {
+    const order = {
+      kind: 'manual',
+      action: 'shutdown',
+      target: 'pump',
+      params: {},
+      by: ['ada', 'bob'],
+      reason: '',
+    } as const
+    const rig = armedRig()
+    for (const time of ['the first', 'the second', 'the third']) {
+      rig.said.length = 0
+      rig.input(order)
+      rig.input({ kind: 'release', key: rig.key() })
+      rig.input({ kind: 'sent', key: rig.key() })
+      rig.ack('started')
+      rig.slides(21, { flow: 5 })
+      t.equal(statesIn(rig.said).at(-1), 'VERIFY_FAILED', time)
+      t.same(alarmsIn(rig.said), ['+verify_failed:manual:shutdown:pump CRITICAL'], time)
+      t.same(
+        rig.state.alarms,
+        [{ id: 'verify_failed:manual:shutdown:pump', severity: 'CRITICAL' }],
+        `${time} stands once`,
+      )
+    }
+    const lost = armedRig()
+    lost.said.length = 0
+    lost.slides(50, { p_a: null, p_b: null })
+    t.equal(alarmsIn(lost.said).filter((one) => one.startsWith('+protection_lost')).length, 1)
+  },
+)
+
+// verifies SE-17, AL-4
+t.test('what is less grave and happens again does not make what stands less grave', async (t) => {
+  const mild = hazard('degrade', 'pump', { inadvertent: 'none', omission: 'none', verify: null })
+  const rig = armedRig(policy({ rules: [], hazards: [mild], targets: [target('pump')] }))
+  const fail = (): string[] => {
+    rig.said.length = 0
+    rig.input({ kind: 'manual', action: 'degrade', target: 'pump', params: {}, by: ['ada'], reason: '' })
+    rig.input({ kind: 'release', key: rig.key() })
+    rig.input({ kind: 'sent', key: rig.key() })
+    rig.ack('failed')
+    return alarmsIn(rig.said)
+  }
+  const id = 'action_failed:manual:degrade:pump'
+  t.same(fail(), [`+${id} WARNING`])
+  t.same(fail(), [`+${id} WARNING`])
+  rig.state.alarms[0]!.severity = 'CRITICAL'
+  t.same(fail(), [`+${id} CRITICAL`])
 })
 
 // verifies SE-17
