@@ -10,7 +10,8 @@ export type CarriedOver = Readonly<{ kernel: SafetyState; changes: readonly Safe
 /**
  * What is remembered under another configuration (SE-39). Under the same policy everything stays: an arming ends by itself
  * because the digest in it is another. Under another policy counters of what stayed the same stay, actions that were not sent
- * are cancelled, those that were are revoked and their outcome is a matter for people, and nothing is armed.
+ * are cancelled, those that were are revoked and their outcome is a matter for people, and nothing is armed. What people took
+ * off stays off.
  */
 export function carryOver(
   old: SafetyState,
@@ -28,19 +29,20 @@ export function carryOver(
     const at = before.budgets.findIndex((other) => same([other], budget))
     if (at >= 0) kernel.budgets[k] = old.budgets[at]!
   })
+  const { state } = old.arm
   Object.assign(kernel, {
+    arm: state === 'OFF' ? old.arm : kernel.arm,
     done: old.done,
     inhibits: old.inhibits,
     inhibited: old.inhibited,
     glass: old.glass,
     glasses: old.glasses,
     manuals: old.manuals,
-    alarms: old.alarms,
+    alarms: old.alarms.map((one) => ({ ...one })),
     latesDropped: old.latesDropped,
   })
   const changes: SafetyChange[] = old.open.map((open) => endOf(old.rig, open, nowUs))
-  if (old.arm.state === 'ARMED')
-    changes.push({ kind: 'arm', state: 'PASSIVE', reason: 'CONFIG_CHANGED', untilUs: 0, by: [] })
+  if (state === 'ARMED') changes.push({ kind: 'arm', state: 'PASSIVE', reason: 'CONFIG_CHANGED', untilUs: 0, by: [] })
   closeGlass({ state: kernel, out: changes }, 'CONFIG_CHANGED')
   return { kernel, changes }
 }

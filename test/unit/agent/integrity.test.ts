@@ -3,9 +3,9 @@ import type { RigChange } from '../../../agent/core/rig-change.ts'
 import { createEvaluation, evaluate } from '../../../agent/pipeline/evaluation.ts'
 import { Integrity } from '../../../agent/pipeline/integrity.ts'
 import { markOf, mint } from '../../../agent/pipeline/pulse.ts'
-import type { JournalInput } from '../../../shared/codec/journal-input.ts'
+import type { JournalFile, JournalInput } from '../../../shared/codec/journal-input.ts'
 import type { PolicyOrder } from '../../../shared/model/action-input.ts'
-import { loopFiles } from '../../support/policy-texts.ts'
+import { changed, LOOP_ACTIONS, loopFiles } from '../../support/policy-texts.ts'
 
 const T0 = 1_800_000_000_000_000
 const RIG = 'pressure-loop'
@@ -49,7 +49,9 @@ function watched() {
   for (const { id } of policy.rules)
     order({ kind: 'inhibit', rule: id, action: null, untilUs: T0 + HOUR_US, by: ['ada', 'ben'], reason: 'bench' })
   const arm = (): void => order({ kind: 'arm', config, untilUs: T0 + HOUR_US, by: ['ada', 'ben'] })
-  return { rig, found, disarms, said, look, arm, order, integrity, kernel: rig.safety!.kernel }
+  const configure = (files: readonly JournalFile[]): void => take({ kind: 'config', nowUs: T0 + seq * 1000, files })
+  const now = () => evaluation.state.rigs[0]!.safety!.kernel
+  return { configure, now, rig, found, disarms, said, look, arm, order, integrity, kernel: rig.safety!.kernel }
 }
 
 type Leaf = Readonly<{ at: Record<string, unknown>; name: string; path: string }>
@@ -160,3 +162,21 @@ t.test(
     t.end()
   },
 )
+
+// verifies SE-21, SE-40
+t.test('a rig that is off is off under another policy, and nobody takes that for a broken memory', (t) => {
+  const world = watched()
+  world.order({ kind: 'off', by: 'ada', reason: 'the loop is rebuilt' })
+  world.look()
+  const [from, to] = ['6', '5.9'].map((value) => `op: ">", value: ${value}, persistence: 5 }\n      - { id: b`)
+  world.configure(loopFiles({ actions: changed(LOOP_ACTIONS, from!, to!) }))
+  t.equal(world.now().arm.state, 'OFF')
+  t.not(world.now(), world.kernel, 'another memory')
+  world.look()
+  t.same([world.found, world.disarms], [[], []])
+  t.notOk(world.said.some((one) => one.kind === 'alarm' && one.active && one.id === 'arm_dropped'))
+  world.order({ kind: 'passive', by: 'ada', reason: 'it is rebuilt' })
+  world.look()
+  t.same([world.now().arm.state, world.disarms], ['PASSIVE', []])
+  t.end()
+})

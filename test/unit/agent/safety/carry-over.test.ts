@@ -46,6 +46,17 @@ t.test('under another policy what stayed the same keeps its counters, and nothin
   t.match(kernel, { latesDropped: 3, manuals: 4, inhibited: 5, done: rig.state.done, alarms: rig.state.alarms })
 })
 
+// verifies SE-21, SE-39
+t.test('what people took off is off under another policy too, and nothing is said of it', async (t) => {
+  const rig = armedRig(BEFORE)
+  rig.input({ kind: 'off', by: 'ada', reason: 'rebuilt' })
+  const { kernel, changes } = carryOver(rig.state, { before: BEFORE, now: policy({ rules: [kept] }), nowUs: 7 })
+  t.same(kernel.arm, rig.state.arm)
+  t.equal(kernel.arm.state, 'OFF')
+  t.match(kernel.alarms, [{ id: 'off' }], 'its alarm stands for it')
+  t.same(changes, [])
+})
+
 // verifies SE-22, SE-39
 t.test(
   'an action that was not sent is cancelled, one that was is revoked, and the end of the arm is said',
