@@ -3,7 +3,8 @@ import type { RigPolicy } from '../../../shared/model/actions-policy.ts'
 import type { Micros } from '../../../shared/units.ts'
 import { closeGlass } from './break-glass.ts'
 import type { SafetyChange } from './changes.ts'
-import { createSafety, type OpenAction, type SafetyState } from './state.ts'
+import { endOfGone } from './gone.ts'
+import { createSafety, DONE_MAX, type DoneAction, type OpenAction, type SafetyState } from './state.ts'
 
 export type CarriedOver = Readonly<{ kernel: SafetyState; changes: readonly SafetyChange[] }>
 
@@ -11,7 +12,7 @@ export type CarriedOver = Readonly<{ kernel: SafetyState; changes: readonly Safe
  * What is remembered under another configuration (SE-39). Under the same policy everything stays: an arming ends by itself
  * because the digest in it is another. Under another policy counters of what stayed the same stay, actions that were not sent
  * are cancelled, those that were are revoked and their outcome is a matter for people, and nothing is armed. What people took
- * off stays off.
+ * off stays off. An alarm about what is no longer there is over, and so is a bypass of it.
  */
 export function carryOver(
   old: SafetyState,
@@ -32,7 +33,7 @@ export function carryOver(
   const { state } = old.arm
   Object.assign(kernel, {
     arm: state === 'OFF' ? old.arm : kernel.arm,
-    done: old.done,
+    done: [...old.done, ...old.open.map(doneOf)].slice(-DONE_MAX),
     inhibits: old.inhibits,
     inhibited: old.inhibited,
     glass: old.glass,
@@ -44,17 +45,39 @@ export function carryOver(
   const changes: SafetyChange[] = old.open.map((open) => endOf(old.rig, open, nowUs))
   if (state === 'ARMED') changes.push({ kind: 'arm', state: 'PASSIVE', reason: 'CONFIG_CHANGED', untilUs: 0, by: [] })
   closeGlass({ state: kernel, out: changes }, 'CONFIG_CHANGED')
+  endOfGone({ state: kernel, out: changes }, now)
   return { kernel, changes }
 }
 
 /** States before anything left the agent. */
 const NOT_SENT: readonly ActionState[] = ['PROPOSED', 'GATE_HELD', 'GATE_PASSED', 'PENDING_APPROVAL', 'RELEASED']
 
+/** Its peer may still say something of it, and people what came of it. */
+function doneOf({
+  key,
+  rule,
+  episode,
+  action,
+  target,
+  params,
+  attempt,
+  endUs,
+  deadlineUs,
+  state,
+}: OpenAction): DoneAction {
+  const about = { key, rule, episode, action, target, params, attempt, endUs, deadlineUs }
+  return { ...about, state: stateAfter(state), lates: 0 }
+}
+
+function stateAfter(from: ActionState): 'CANCELLED' | 'REVOKED' {
+  return NOT_SENT.includes(from) ? 'CANCELLED' : 'REVOKED'
+}
+
 function endOf(rig: string, open: OpenAction, nowUs: Micros): SafetyChange {
   const { key, rule, episode, action, target, params, endUs, deadlineUs, attempt, state: from } = open
   return {
     ...{ kind: 'action', key, rig, rule, episode, action, target, params },
-    state: NOT_SENT.includes(from) ? 'CANCELLED' : 'REVOKED',
+    state: stateAfter(from),
     ...{ reasons: ['CONFIG_CHANGED'], endUs, nowUs, deadlineUs, attempt, from, note: '', conditions: [] },
   }
 }

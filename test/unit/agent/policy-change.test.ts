@@ -81,3 +81,26 @@ t.test('other limits keep what the rules had counted as well', async (t) => {
   configure(evaluation, 80, loopFiles({ registry }))
   t.same(kernelOf(evaluation).rules, before)
 })
+
+// verifies SE-39
+t.test('an alarm about a rule that is gone is over, and people see that it is', async (t) => {
+  const evaluation = createEvaluation()
+  configure(evaluation, 0, loopFiles())
+  feed(evaluation, 0, 60, 5)
+  feed(evaluation, 60, 80, 7.5)
+  const kernel = kernelOf(evaluation)
+  const [shutdown, notice] = kernel.rules.map(({ id }) => id)
+  kernel.alarms.push({ id: `verify_failed:${shutdown}`, severity: 'CRITICAL' })
+  kernel.alarms.push({ id: `verify_failed:${notice}`, severity: 'CRITICAL' })
+  const renamed = changed(LOOP_ACTIONS, `id: ${notice}\n`, 'id: another\n')
+  const said = configure(evaluation, 80, loopFiles({ actions: renamed }))
+  const lowered = said.flatMap((effect) =>
+    effect.kind === 'safety' && effect.change.kind === 'alarm' && !effect.change.active ? [effect.change.id] : [],
+  )
+  t.same(lowered, [`verify_failed:${notice}`])
+  t.notOk(kernelOf(evaluation).alarms.some(({ id }) => id === `verify_failed:${notice}`))
+  t.ok(
+    kernelOf(evaluation).alarms.some(({ id }) => id === `verify_failed:${shutdown}`),
+    'the other stands',
+  )
+})

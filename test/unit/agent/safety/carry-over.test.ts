@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { carryOver } from '../../../../agent/core/safety/carry-over.ts'
 import { createSafety } from '../../../../agent/core/safety/state.ts'
+import { listFiles, ROOT } from '../../../../scripts/sources.ts'
 import type { RigPolicy } from '../../../../shared/model/actions-policy.ts'
-import { armedRig, budget, HIGH, over, policy, rigIn, rule } from '../../../support/safety-rig.ts'
+import { alarmsIn, armedRig, budget, HIGH, hazard, over, policy, rigIn, rule } from '../../../support/safety-rig.ts'
 
 const kept = rule({ id: 'kept' })
 const other = rule({
@@ -43,7 +46,13 @@ t.test('under another policy what stayed the same keeps its counters, and nothin
   t.equal(kernel.budgets[0]!.spentUs.length, 1)
   t.same(kernel.arm, fresh.arm)
   t.same(kernel.open, [])
-  t.match(kernel, { latesDropped: 3, manuals: 4, inhibited: 5, done: rig.state.done, alarms: rig.state.alarms })
+  t.match(kernel, { latesDropped: 3, manuals: 4, inhibited: 5, alarms: rig.state.alarms })
+  const [open] = rig.state.open
+  t.match(
+    kernel.done,
+    [{ key: open!.key, state: 'REVOKED', rule: 'kept', lates: 0 }],
+    'what its peer says now finds it',
+  )
 })
 
 // verifies SE-21, SE-39
@@ -80,3 +89,82 @@ t.test(
     }
   },
 )
+
+/** Words of alarms that the kernel raises about something that a policy names. */
+const ABOUT = [
+  ...new Set(
+    listFiles('agent/core/safety').flatMap((file) => {
+      const text = readFileSync(join(ROOT, file), 'utf8')
+      return [...text.matchAll(/raise(?:Anew)?\(run, `([a-z_]+):|const id = `([a-z_]+):|'([a-z_]+_failed)'/g)].map(
+        ([, a, b, c]) => a ?? b ?? c!,
+      )
+    }),
+  ),
+].filter((word) => word !== '')
+
+// verifies SE-39
+t.test('every alarm about what is gone with a policy is over, and that is said; no other is', async (t) => {
+  t.ok(ABOUT.length >= 12, ABOUT.join(', '))
+  const withNext = rule({ id: 'kept', escalation: { action: 'isolate', target: 'valve' } })
+  const before = policy({ rules: [withNext, other, rule({ id: 'old' })] })
+  const now = policy({ rules: [{ ...withNext, escalation: null }], hazards: [hazard('shutdown', 'pump')] })
+  const subjects: Record<string, [string[], string[]]> = {
+    inhibited: [['rule:kept', 'action:shutdown', 'action:isolate'], ['rule:old']],
+    inhibit_expired: [
+      ['rule:kept', 'action:shutdown'],
+      ['rule:old', 'action:notify'],
+    ],
+    proof_overdue: [['pump'], ['desk']],
+    stranger: [['pump'], ['desk']],
+  }
+  const ofAction: [string[], string[]] = [
+    ['kept', 'manual:shutdown:pump'],
+    ['old', 'kept/escalation', 'old/escalation', 'manual:notify:desk', 'manual:shutdown:desk'],
+  ]
+  for (const about of ABOUT) {
+    const [there, gone] = subjects[about] ?? ofAction
+    const rig = armedRig(before)
+    const ids = [...there, ...gone].map((subject) => `${about}:${subject}`)
+    rig.state.alarms = ids.map((id) => ({ id, severity: 'WARNING' }))
+    rig.state.inhibits = ['rule:kept', 'action:isolate'].map((subject) => ({
+      subject,
+      untilUs: 9,
+      by: ['ada', 'bob'],
+      reason: '',
+    }))
+    const { kernel, changes } = carryOver(rig.state, { before, now, nowUs: 7 })
+    t.same(
+      kernel.alarms.map(({ id }) => id),
+      there.map((subject) => `${about}:${subject}`),
+    )
+    t.same(
+      alarmsIn(changes),
+      gone.map((subject) => `-${about}:${subject}`),
+    )
+    t.equal(rig.state.alarms.length, ids.length, 'what was known before is as it was')
+  }
+  const rig = armedRig(before)
+  rig.state.alarms = ['off', 'arm_dropped', 'break_glass_over'].map((id) => ({ id, severity: 'WARNING' }))
+  t.equal(carryOver(rig.state, { before, now, nowUs: 7 }).kernel.alarms.length, 3, 'those about the rig stand')
+})
+
+// verifies SE-27, SE-39
+t.test('a bypass of a rule that is gone is over with it, and that is said', async (t) => {
+  const rig = armedRig(BEFORE)
+  const untilUs = rig.seen().nowUs + 1_000_000
+  for (const id of ['kept', 'other'])
+    rig.input({ kind: 'inhibit', rule: id, action: null, untilUs, by: ['ada', 'bob'], reason: 'test' })
+  const { kernel, changes } = carryOver(rig.state, { before: BEFORE, now: policy({ rules: [kept] }), nowUs: 7 })
+  t.match(kernel.inhibits, [{ subject: 'rule:kept' }])
+  t.same(
+    kernel.alarms.map(({ id }) => id),
+    ['inhibited:rule:kept'],
+  )
+  t.match(
+    changes.filter(({ kind }) => kind !== 'arm'),
+    [
+      { kind: 'inhibit', subject: 'rule:other', active: false, by: ['ada', 'bob'], count: 2 },
+      { kind: 'alarm', id: 'inhibited:rule:other', active: false },
+    ],
+  )
+})
