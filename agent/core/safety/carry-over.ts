@@ -1,18 +1,19 @@
 import type { ActionState } from '../../../shared/model/action.ts'
-import type { RigPolicy } from '../../../shared/model/actions-policy.ts'
+import type { RigPolicy, Rule } from '../../../shared/model/actions-policy.ts'
 import type { Micros } from '../../../shared/units.ts'
 import { closeGlass } from './break-glass.ts'
 import type { SafetyChange } from './changes.ts'
 import { endOfGone } from './gone.ts'
-import { createSafety, DONE_MAX, type DoneAction, type OpenAction, type SafetyState } from './state.ts'
+import { createSafety, DONE_MAX, type DoneAction, type OpenAction, type RuleState, type SafetyState } from './state.ts'
+import { isHard } from './warrant.ts'
 
 export type CarriedOver = Readonly<{ kernel: SafetyState; changes: readonly SafetyChange[] }>
 
 /**
  * What is remembered under another configuration (SE-39). Under the same policy everything stays: an arming ends by itself
- * because the digest in it is another. Under another policy counters of what stayed the same stay, actions that were not sent
- * are cancelled, those that were are revoked and their outcome is a matter for people, and nothing is armed. What people took
- * off stays off. An alarm about what is no longer there is over, and so is a bypass of it.
+ * because the digest in it is another. Under another policy counters of what stayed the same stay, a rule has fired what it
+ * has fired, actions that were not sent are cancelled, those that were are revoked and their outcome is a matter for people,
+ * and nothing is armed. What people took off stays off. An alarm about what is no longer there is over, and so is a bypass of it.
  */
 export function carryOver(
   old: SafetyState,
@@ -24,7 +25,9 @@ export function carryOver(
     list.some((other) => JSON.stringify(other) === JSON.stringify(one))
   now.rules.forEach((rule, k) => {
     const at = before.rules.findIndex(({ id }) => id === rule.id)
-    if (at >= 0 && same([before.rules[at]!], rule)) kernel.rules[k] = { ...old.rules[at]!, early: null }
+    if (at < 0) return
+    const [was, memory] = [before.rules[at]!, old.rules[at]!]
+    kernel.rules[k] = same([was], rule) ? { ...memory, early: null } : edited(kernel.rules[k]!, memory, was)
   })
   now.budgets.forEach((budget, k) => {
     const at = before.budgets.findIndex((other) => same([other], budget))
@@ -51,6 +54,17 @@ export function carryOver(
 
 /** States before anything left the agent. */
 const NOT_SENT: readonly ActionState[] = ['PROPOSED', 'GATE_HELD', 'GATE_PASSED', 'PENDING_APPROVAL', 'RELEASED']
+
+/**
+ * A rule that was edited sees anew and has done what it has done: its episode lasts until the new conditions are known to be
+ * clear, and what waits for a person goes on waiting. Only PERM_OFF ends with the policy that it was said under (SE-21).
+ */
+function edited(fresh: RuleState, memory: RuleState, was: Rule): RuleState {
+  const { episode, startUs, inEpisode, shot, acted, needsPerson, proposals, escalated } = memory
+  // As the rule is hard now it has done nothing that was hard.
+  const kept = { episode, startUs, inEpisode, shot, needsPerson, proposals, escalated }
+  return { ...fresh, ...kept, acted: acted && isHard(was.action) }
+}
 
 /** Its peer may still say something of it, and people what came of it. */
 function doneOf({

@@ -1,6 +1,6 @@
 import type { Rule } from '../../../shared/model/actions-policy.ts'
 import type { Micros } from '../../../shared/units.ts'
-import type { Proposal } from './act.ts'
+import { type Proposal, subjectOf } from './act.ts'
 import type { Gates } from './gate.ts'
 import type { View } from './grounds.ts'
 import { lower, type Run } from './run.ts'
@@ -96,7 +96,18 @@ export function rearm(run: Run, memory: RuleState, by: readonly string[], reason
   memory.acted = false
   memory.needsPerson = false
   run.out.push({ kind: 'rule', rule: memory.id, is: 'rearmed', by, reason })
-  for (const subject of [memory.id, `${memory.id}/escalation`]) {
-    for (const about of ['verify_failed', 'action_failed', 'denied']) lower(run, `${about}:${subject}`, reason)
-  }
+  // Where nobody knows what came of it, somebody has to look.
+  const ended = waiting(run, memory).filter((id) => by.length > 0 || !id.startsWith('unknown_outcome'))
+  for (const id of [...ended, `denied:${memory.id}`]) lower(run, id, reason)
+}
+
+/** Alarms of a rule that stand until it is armed again, or until its action works. */
+export function waiting({ state }: Run, { id }: RuleState): string[] {
+  const isOpen = (subject: string): boolean => state.open.some((one) => subjectOf(one) === subject)
+  const next = `${id}/escalation`
+  const ids = [id, next].flatMap((subject) => [
+    ...[`verify_failed:${subject}`, `action_failed:${subject}`],
+    ...(isOpen(subject) ? [] : [`unknown_outcome:${subject}`]),
+  ])
+  return [...ids, `denied:${next}`].filter((one) => state.alarms.some((alarm) => alarm.id === one))
 }

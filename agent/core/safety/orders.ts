@@ -3,7 +3,7 @@ import { CONFIRM_WITHIN_US } from '../../../shared/model/order.ts'
 import { giveBack, type Proposal, propose, settledBy, withdraw } from './act.ts'
 import { arm, disarm, switchOff, switchOn } from './arm-orders.ts'
 import { breakGlass, glassOf } from './break-glass.ts'
-import { rearm } from './episode.ts'
+import { rearm, waiting } from './episode.ts'
 import { gatesOfOrder } from './gate.ts'
 import { inhibit, inhibitSubject, uninhibit } from './inhibits.ts'
 import { isBeforeSent } from './lifecycle.ts'
@@ -90,7 +90,10 @@ function rearmRule(run: Run, { rule: id, by }: OrderOf<'rearm'>): Refusal {
   if (of === null) return ['UNKNOWN_RULE']
   const { rule, memory } = of
   const reasons: string[] = []
-  if (memory.shot !== 'cleared') reasons.push(memory.shot === 'ready' ? 'NOT_SPENT' : 'NOT_CLEARED')
+  // A shot that is there takes nobody; what waits for a person does, wherever the shot is.
+  const isWaiting = memory.needsPerson || waiting(run, memory).length > 0
+  if (memory.shot === 'spent') reasons.push('NOT_CLEARED')
+  if (memory.shot === 'ready' && !isWaiting) reasons.push('NOT_SPENT')
   // Its cause is back: to arm it now would be to fire it.
   if (memory.inEpisode && memory.shot === 'cleared') reasons.push('NOT_CLEARED')
   if (!by.some((name) => name !== '')) reasons.push('NO_PERSON')

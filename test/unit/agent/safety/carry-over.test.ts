@@ -5,7 +5,21 @@ import { carryOver } from '../../../../agent/core/safety/carry-over.ts'
 import { createSafety } from '../../../../agent/core/safety/state.ts'
 import { listFiles, ROOT } from '../../../../scripts/sources.ts'
 import type { RigPolicy } from '../../../../shared/model/actions-policy.ts'
-import { alarmsIn, armedRig, budget, HIGH, hazard, over, policy, rigIn, rule } from '../../../support/safety-rig.ts'
+import {
+  alarmsIn,
+  armedRig,
+  budget,
+  CLEAR,
+  HIGH,
+  hazard,
+  over,
+  policy,
+  refusalsIn,
+  rigIn,
+  rule,
+  SafetyRig,
+  statesIn,
+} from '../../../support/safety-rig.ts'
 
 const kept = rule({ id: 'kept' })
 const other = rule({
@@ -40,7 +54,7 @@ t.test('under another policy what stayed the same keeps its counters, and nothin
   })
   const { kernel } = carryOver(rig.state, { before: BEFORE, now: changed, nowUs: 7 })
   const fresh = createSafety(changed)
-  t.same(kernel.rules, [rig.state.rules[1], fresh.rules[1], fresh.rules[2]])
+  t.same(kernel.rules, [rig.state.rules[1], fresh.rules[1], fresh.rules[2]], 'one that is edited sees anew')
   t.equal(kernel.rules[0]!.shot, 'spent', 'a shot that was fired is not there again')
   t.same(kernel.budgets, [rig.state.budgets[1], fresh.budgets[1]])
   t.equal(kernel.budgets[0]!.spentUs.length, 1)
@@ -167,4 +181,76 @@ t.test('a bypass of a rule that is gone is over with it, and that is said', asyn
       { kind: 'alarm', id: 'inhibited:rule:other', active: false },
     ],
   )
+})
+
+/** The same rule, for which data are stale sooner. */
+const EDITED = rule({
+  id: 'kept',
+  rearm: 'auto',
+  conditions: [over('p_a'), over('p_b'), over('p_c', { freshUs: 400_000 })],
+})
+
+/** Puts a policy in force over what a rig knows; two people arm it when its rules have seen something. */
+function under(rig: SafetyRig, now: RigPolicy): SafetyRig {
+  const next = new SafetyRig(now)
+  const { kernel, changes } = carryOver(rig.state, { before: rig.policy, now, nowUs: rig.seen().nowUs })
+  Object.assign(next, { state: kernel, endUs: rig.endUs })
+  next.said.push(...changes)
+  next.slides(5, rig.readings)
+  next.arm()
+  return next
+}
+
+// verifies SE-17, SE-18, SE-39
+t.test('a rule that waits for a person waits for one after it was edited, and a person arms it', async (t) => {
+  const before = policy({ rules: [rule({ id: 'kept', rearm: 'auto' })] })
+  const rig = armedRig(before)
+  rig.start(HIGH)
+  rig.slides(21, HIGH)
+  t.equal(statesIn(rig.said).at(-1), 'VERIFY_FAILED')
+  const next = under(rig, policy({ rules: [EDITED] }))
+  t.match(next.state.rules[0], { shot: 'spent', needsPerson: true, inEpisode: true, episode: 1 })
+  const asked = { kind: 'rearm', rule: 'kept', by: ['ada'] } as const
+  t.same(refusalsIn(next.input(asked)), ['NOT_CLEARED'], 'its cause is there')
+  next.slides(30, HIGH)
+  next.slides(100, { p_a: null, p_b: null })
+  t.equal(next.state.rules[0]!.shot, 'spent', 'what is unknown clears nothing')
+  next.slides(CLEAR, {})
+  t.equal(next.state.rules[0]!.shot, 'cleared')
+  next.slides(3, HIGH)
+  t.notOk(statesIn(next.said).includes('GATE_PASSED'), 'nothing was done without a person')
+  next.slides(CLEAR, {})
+  t.same(refusalsIn(next.input(asked)), [])
+  t.match(next.state.rules[0], { shot: 'ready', needsPerson: false })
+  next.slides(3, HIGH)
+  t.equal(statesIn(next.said).at(-1), 'GATE_PASSED')
+})
+
+// verifies SE-18, SE-39
+t.test('a rule that was edited and had not fired has its shot, and is out of PERM_OFF', async (t) => {
+  const rig = armedRig(policy({ rules: [rule({ id: 'kept', rearm: 'auto' })] }))
+  const off = { kind: 'perm_off', rule: 'kept', by: 'ada', reason: 'r' } as const
+  rig.input({ ...off, step: 'ask' })
+  rig.input({ ...off, step: 'confirm' })
+  t.equal(rig.state.rules[0]!.permOff, true)
+  const next = under(rig, policy({ rules: [EDITED] }))
+  t.match(next.state.rules[0], { shot: 'ready', permOff: false })
+  next.slides(3, HIGH)
+  t.equal(statesIn(next.said).at(-1), 'GATE_PASSED')
+})
+
+// verifies SE-20, SE-39
+t.test('a rule that did what is gentle and is hard now has not safed the rig', async (t) => {
+  const gentle = rule({ id: 'kept', action: 'degrade' })
+  const hazards = [hazard('degrade', 'pump', { verify: null }), hazard('shutdown', 'pump')]
+  for (const [was, acted] of [
+    [gentle, false],
+    [rule({ id: 'kept' }), true],
+  ] as const) {
+    const rig = armedRig(policy({ rules: [was], hazards }))
+    rig.start(HIGH)
+    t.equal(rig.state.rules[0]!.acted, true)
+    const next = under(rig, policy({ rules: [rule({ id: 'kept', clearUs: 1 })], hazards }))
+    t.match(next.state.rules[0], { shot: 'spent', acted })
+  }
 })

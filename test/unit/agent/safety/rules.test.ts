@@ -11,6 +11,7 @@ import {
   hazard,
   policy,
   refusalsIn,
+  rigIn,
   rule,
   SafetyRig,
   statesIn,
@@ -98,6 +99,44 @@ t.test('a rule whose effect was not seen waits for a person, whatever it declare
   t.same(alarmsIn(said), ['-verify_failed:over_pressure'])
   t.equal(rig.state.rules[0]!.needsPerson, false)
 })
+
+// verifies SE-17, SE-18
+t.test(
+  'a person ends what stands against a rule whose shot is there; nothing that ends by itself asks for one',
+  async (t) => {
+    const asked = { kind: 'rearm', rule: 'over_pressure', by: ['ada'] } as const
+    const ids = ['verify_failed', 'action_failed', 'unknown_outcome'].flatMap((about) => [
+      `${about}:over_pressure`,
+      `${about}:over_pressure/escalation`,
+    ])
+    for (const id of [...ids, 'denied:over_pressure/escalation']) {
+      const rig = armedRig()
+      rig.state.alarms = [{ id, severity: 'CRITICAL' }]
+      const said = rig.input(asked)
+      t.same([refusalsIn(said), alarmsIn(said)], [[], [`-${id}`]], id)
+      t.same(refusalsIn(rig.input(asked)), ['NOT_SPENT'], `${id}: once`)
+    }
+    const person = armedRig()
+    person.state.rules[0]!.needsPerson = true
+    t.same(refusalsIn(person.input(asked)), [])
+    t.equal(person.state.rules[0]!.needsPerson, false)
+    for (const id of ['denied:over_pressure', 'protection_lost:over_pressure', 'verify_failed:other']) {
+      const rig = armedRig()
+      rig.state.alarms = [{ id, severity: 'CRITICAL' }]
+      t.same(refusalsIn(rig.input(asked)), ['NOT_SPENT'], id)
+    }
+    const open = rigIn('UNKNOWN_OUTCOME')
+    open.state.rules[0]!.shot = 'ready'
+    t.same(refusalsIn(open.input(asked)), ['NOT_SPENT'], 'what its peer may still answer is not over')
+    const auto = armedRig(policy({ rules: [rule({ rearm: 'auto' })] }))
+    auto.slides(2, HIGH)
+    carryOut(auto)
+    auto.state.alarms = [{ id: 'unknown_outcome:over_pressure', severity: 'CRITICAL' }]
+    auto.slides(CLEAR, {})
+    t.equal(auto.state.rules[0]!.shot, 'ready')
+    t.match(auto.state.alarms, [{ id: 'unknown_outcome:over_pressure' }], 'no person has looked')
+  },
+)
 
 // verifies SE-18
 t.test('what is unknown neither ends an episode nor counts towards its end', async (t) => {
