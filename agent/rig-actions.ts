@@ -2,6 +2,7 @@ import type { JournalInput } from '../shared/codec/journal-input.ts'
 import { HbError } from '../shared/errors/hb-error.ts'
 import type { Clock } from '../shared/lib/clock.ts'
 import type { RigPolicy } from '../shared/model/actions-policy.ts'
+import { AGENT } from '../shared/model/order.ts'
 import type { Micros } from '../shared/units.ts'
 import type { ActionEvents } from './action-events.ts'
 import type { RigChange } from './core/rig-change.ts'
@@ -74,7 +75,7 @@ export class RigActions {
       state: () => options.state(),
       found: events.integrity,
       disarm: (rig, reason) => {
-        options.take(journaled(rig, { kind: 'disarm', by: 'agent', reason }, options.nowUs()))
+        options.take(journaled(rig, { kind: 'disarm', by: AGENT, reason }, options.nowUs()))
       },
     })
     this.proofs = new Proofs({

@@ -1,6 +1,7 @@
 import type { ArmState } from '../../shared/model/action.ts'
 import { isAlarmOrder } from '../../shared/model/action-input.ts'
 import type { FrameResult } from '../../shared/model/input.ts'
+import { AGENT } from '../../shared/model/order.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
 import { acceptFrame, refuseFrame } from './accept.ts'
@@ -85,7 +86,7 @@ function safetyInput(input: RigInput, { settings: { rig }, safety }: RigState): 
 
 function toPassive(state: ArmState, reason: string): SafetyInput | null {
   if (state === 'PASSIVE') return null
-  return { kind: state === 'OFF' ? 'passive' : 'disarm', by: 'agent', reason }
+  return { kind: state === 'OFF' ? 'passive' : 'disarm', by: AGENT, reason }
 }
 
 function pushSafety(

@@ -2,6 +2,7 @@ import { isHbError } from '../../shared/errors/hb-error.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import { HARD_ACTIONS, hasEnded, UNKNOWN_OUTCOME } from '../../shared/model/action.ts'
 import type { TimedStage } from '../../shared/model/action-input.ts'
+import { AGENT } from '../../shared/model/order.ts'
 import { type Micros, type Millis, millisFromMicros } from '../../shared/units.ts'
 import type { ActionChange, SafetyInput } from '../core/safety/changes.ts'
 import type { Executor, ExecutorAck } from '../ports.ts'
@@ -156,7 +157,7 @@ export class Acts {
       const reason = known === null ? 'NO_POLICY' : 'TOO_MANY_OPEN'
       events.refused({ key: change.key, reason })
       this.forget(change)
-      queueMicrotask(() => submit(change.rig, { kind: 'cancel', key: change.key, by: 'agent', reason }))
+      queueMicrotask(() => submit(change.rig, { kind: 'cancel', key: change.key, by: AGENT, reason }))
       return null
     }
     const begunUs = clock.monotonicUs()
@@ -346,7 +347,7 @@ export class Acts {
   }
 
   private cancel(live: LiveAction, reason: string): void {
-    this.tell(live, { kind: 'cancel', key: live.change.key, by: 'agent', reason })
+    this.tell(live, { kind: 'cancel', key: live.change.key, by: AGENT, reason })
   }
 
   private isLive(live: LiveAction): boolean {

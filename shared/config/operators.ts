@@ -2,6 +2,7 @@ import { equalBytes } from '../crypto/digest.ts'
 import { readPublicKey, type VerifyKey } from '../crypto/sign.ts'
 import { isHbError } from '../errors/hb-error.ts'
 import type { QualityPolicy } from '../model/baseline-gate.ts'
+import { AGENT } from '../model/order.ts'
 import type { CheckedFile } from './document.ts'
 import type { NoFile } from './files.ts'
 import { ConfigError, cannotRead, didYouMean, type Problem } from './problems.ts'
@@ -54,6 +55,7 @@ export function readTrust(file: CheckedFile, read: ReadNamed): Readonly<{ trust:
       problems.push({ ...file.at(['operators', k, key]), found, expected, ...(hint === undefined ? {} : { hint }) })
     }
     if (name !== undefined && names.has(name)) add('name', `\`${name}\` a second time`, 'every person once')
+    if (name === AGENT) add('name', `\`${name}\``, 'the name of a person', AGENT_HINT)
     if (name !== undefined) names.add(name)
     if (path === undefined) return
     const key = keyIn(read(path, KEY_BYTES_MAX))
@@ -93,6 +95,7 @@ function policyFrom(file: CheckedFile, { policyFile, read, problems }: PolicyFil
 }
 
 const KEY_HINT = 'make one with `hb keys create`, and name its `.pub`; relative paths start from this configuration'
+const AGENT_HINT = 'what the agent orders by itself bears that name: call this person something else'
 const TWICE_HINT = 'one person under two names could propose and approve alone'
 
 function governanceProblems(

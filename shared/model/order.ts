@@ -74,6 +74,9 @@ export type Order = Readonly<{
 /** Name by which orders call the collector, in the place of an agent's; its start is named by `boot` as well. */
 export const COLLECTOR = 'collector'
 
+/** Who orders what no person does. No person is called so: configurations refuse it. */
+export const AGENT = 'agent'
+
 /** Longest time for which an arming holds (SE-22). */
 export const ARM_SPAN_MAX_US: Micros = 12 * 3_600_000_000
 /** Longest time for which actions may be inhibited before somebody has to say so again (SE-27). */

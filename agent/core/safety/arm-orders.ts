@@ -1,5 +1,5 @@
 import type { PolicyOrder } from '../../../shared/model/action-input.ts'
-import { ARM_SPAN_MAX_US } from '../../../shared/model/order.ts'
+import { AGENT, ARM_SPAN_MAX_US } from '../../../shared/model/order.ts'
 import { revokeAll } from './act.ts'
 import { inhibitReasons } from './gate.ts'
 import { viewOf } from './grounds.ts'
@@ -49,13 +49,12 @@ function unprotected({ state, policy, seen }: Run): string[] {
   })
 }
 
-/** Who disarms because what is in memory is not what was put there (SE-40), and how the reason begins. */
-const SHELL = 'agent'
+/** How the reason begins when the agent disarms because what is in memory is not what was put there (SE-40). */
 const INTEGRITY = 'INTEGRITY'
 
 /** One person, one act, at once (SE-25). */
 export function disarm(run: Run, { by, reason }: OrderOf<'disarm'>): Refusal {
-  const isBroken = by === SHELL && reason.startsWith(INTEGRITY)
+  const isBroken = by === AGENT && reason.startsWith(INTEGRITY)
   // What is off stays off, unless nobody can say that somebody put it there.
   if (run.state.arm.state === 'OFF' && !isBroken) return FOLLOWED
   setArm(run, 'PASSIVE', { by: [by], reason })

@@ -1,5 +1,5 @@
 import type { PolicyOrder } from '../../../shared/model/action-input.ts'
-import { CONFIRM_WITHIN_US } from '../../../shared/model/order.ts'
+import { AGENT, CONFIRM_WITHIN_US } from '../../../shared/model/order.ts'
 import { giveBack, type Proposal, propose, settledBy, withdraw } from './act.ts'
 import { arm, disarm, switchOff, switchOn } from './arm-orders.ts'
 import { breakGlass, glassOf } from './break-glass.ts'
@@ -56,16 +56,14 @@ function nameOf({ policy }: Run, order: PolicyOrder): string {
   return order.kind === 'manual' || order.kind === 'dry_run' ? `${order.action}:${order.target}` : policy.rig
 }
 
-/** Who cancels what could not be carried out. No person does: while the demand lasts it is proposed anew. */
-const SHELL = 'agent'
-
 /** One person, one act, before it is with the peer (SE-25). The demand that asked for it does not ask again. */
 function cancel(run: Run, { key, by, reason }: OrderOf<'cancel'>): Refusal {
   const open = findOpen(run, key)
   if (open === null) return ['UNKNOWN_KEY']
   if (by === '') return ['NO_PERSON']
   if (!isBeforeSent(open.state)) return [`AFTER_SENT:${open.state}`]
-  if (by === SHELL) giveBack(run, open)
+  // No person cancels what could not be carried out: while the demand lasts it is proposed anew.
+  if (by === AGENT) giveBack(run, open)
   else withdraw(run, open)
   move(run, open, 'cancel', { reasons: [`BY:${by}`], note: reason })
   return FOLLOWED

@@ -109,6 +109,32 @@ t.test('one person under two names, and everything else that is wrong, is told a
   t.end()
 })
 
+t.test('nobody is called as the agent is, in whatever case', (t) => {
+  const folder = t.testdir(files)
+  for (const [file, text, load] of [
+    ['runtime.yaml', RUNTIME, loadRuntimeConfig],
+    ['collector.yaml', COLLECTOR, loadCollectorConfig],
+  ] as const) {
+    const path = join(folder, file)
+    for (const [name, expected] of [
+      ['agent', /^the name of a person$/],
+      ['Agent', /^an id/],
+      ['AGENT', /^an id/],
+    ] as const) {
+      writeFileSync(path, `${text}${operators(['ada', 'ada.pub'], [name, 'grace.pub'])}`)
+      const problems = problemsOf(() => load(path))
+      t.match(problems, [{ key: 'operators[1].name', found: new RegExp(name), expected }], `${file} ${name}`)
+      if (name === 'agent') t.match(problems, [{ line: Number, hint: /call this person something else/ }])
+    }
+    writeFileSync(path, `${text}${operators(['ada', 'ada.pub'], ['agent-7', 'grace.pub'])}`)
+    t.same(
+      load(path).trust.operators.map(({ name }) => name),
+      ['ada', 'agent-7'],
+    )
+  }
+  t.end()
+})
+
 t.test('there is a bound to operators, and to what is read as a key', (t) => {
   const folder = t.testdir({ ...files, 'large.pub': `${ADA.publicPem}${'#'.repeat(16_385)}` })
   const path = join(folder, 'runtime.yaml')
