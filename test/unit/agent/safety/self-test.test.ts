@@ -3,7 +3,7 @@ import { gatesThatFail } from '../../../../agent/core/safety/self-test.ts'
 import { type Tally, tally } from '../../../../agent/core/safety/vote.ts'
 
 // verifies SE-37
-t.test('gates are tried against a truth table, and every single wrong answer is found', (t) => {
+t.test('gates are tried against a truth table, and every single wrong answer is found', async (t) => {
   t.same(gatesThatFail(), [])
   let asked = 0
   gatesThatFail((...args) => {
@@ -26,5 +26,4 @@ t.test('gates are tried against a truth table, and every single wrong answer is 
       if (found.length !== 1) missed += 1
     }
   t.equal(missed, 0, 'demand or loss turned round in any one of them')
-  t.end()
 })
