@@ -31,7 +31,10 @@ export function deadManOf(
     events,
     key: new Uint8Array(randomBytes(KEY_BYTES)),
     deadlineMs: Math.min(...waits) / 2,
-    permits: new Permits({ clock, events, permits }),
+    permits: new Permits({
+      ...{ clock, events, permits },
+      stands: (target, rigs, lost) => parts.actions()?.permitStands(target, rigs, lost) ?? true,
+    }),
     rigs: () =>
       parts.evaluation.state.rigs.map(({ settings: { rig, latenessUs, slideUs, safety } }) => ({
         ...{ rig, latenessUs, slideUs, ruled: safety !== undefined },

@@ -264,6 +264,7 @@ export class AgentLoop {
       take: (input) => this.intake.take(input) !== null,
       armed: (rig) => this.deadMan?.armed(rig),
       deadMan: () => this.deadMan?.stays ?? '',
+      permitStates: () => this.deadMan?.permits ?? [],
       selfTest: selfTestOf(this.options, this.clockWatch),
     })
   }
@@ -278,6 +279,7 @@ export class AgentLoop {
       place: { deployment: identity.deployment, agent: identity.agent, boot: identity.bootId, trust: loaded.trust },
       told: async (rig, run) => (await this.actions?.told(rig, run)) ?? [],
       against: (rig) => this.actions?.guard.against(rig) ?? [],
+      lacking: (rig) => this.actions?.guard.lacking(rig) ?? [],
       run: this.options.events.run,
       mode: this.options.events.modeChanged,
       replaced: (facts) => this.sensorReplaced(facts),

@@ -1,6 +1,7 @@
 import type { JournalInput } from '../shared/codec/journal-input.ts'
 import { HbError } from '../shared/errors/hb-error.ts'
 import type { Clock } from '../shared/lib/clock.ts'
+import type { PolicyOrder } from '../shared/model/action-input.ts'
 import type { RigPolicy } from '../shared/model/actions-policy.ts'
 import { AGENT } from '../shared/model/order.ts'
 import type { Micros } from '../shared/units.ts'
@@ -15,7 +16,7 @@ import { type ActionLedger, recordReplayed } from './pipeline/action-ledger.ts'
 import { AlarmNotices } from './pipeline/alarm-notices.ts'
 import { ArmGuard } from './pipeline/arm-guard.ts'
 import { Integrity } from './pipeline/integrity.ts'
-import type { Permit } from './pipeline/permits.ts'
+import type { Permit, Permits } from './pipeline/permits.ts'
 import { type ProofStore, Proofs, type ProofTarget } from './pipeline/proofs.ts'
 import { createReactionTimes, type ReactionTimes } from './pipeline/reaction-times.ts'
 import type { Executor } from './ports.ts'
@@ -47,6 +48,8 @@ export type RigActionsOptions = Acting &
     armed(rig: string): void
     /** Where tokens of the dead-man stay; '' while they come through. */
     deadMan(): string
+    /** How the permits of actuators stand. */
+    permitStates(): Permits['states']
     /** For the test of itself, before anything is armed. */
     selfTest: Readonly<{ clock(): boolean; key(): boolean }>
   }>
@@ -89,6 +92,7 @@ export class RigActions {
       parts: { ...options.selfTest, disk: () => this.testDisk() },
       ...{ proofs: this.proofs, integrity: this.integrity, policies: () => this.policies() },
       deadMan: () => options.deadMan(),
+      permits: () => options.permitStates(),
       failed: events.selfTestFailed,
     })
     this.acts = new Acts({
@@ -109,6 +113,7 @@ export class RigActions {
   /** Begins to carry out: what was open when the agent ended is looked into first (SE-15). */
   async start(): Promise<void> {
     const nowUs = this.options.nowUs()
+    this.forgetPermits()
     this.proofs.start()
     await this.guard.test()
     await this.acts.start(this.options.state().rigs.flatMap((rig) => openActions(rig, nowUs)))
@@ -142,14 +147,33 @@ export class RigActions {
     }
   }
 
-  /** Every rig of a target has an alarm of its own; one whose policy has it no longer is not asked. */
   private proofStands(target: string, rigs: readonly string[], overdue: boolean): boolean {
+    return this.tellRigs(rigs, { kind: 'proof', target, overdue })
+  }
+
+  /** Journals that a permit was lost or is held. @returns false when the journal did not take it for every rig */
+  permitStands(target: string, rigs: readonly string[], lost: boolean): boolean {
+    return this.tellRigs(rigs, { kind: 'permit', target, lost })
+  }
+
+  /** Every rig of a target has an alarm of its own; one whose policy has it no longer is not asked. */
+  private tellRigs(rigs: readonly string[], order: Extract<PolicyOrder, { kind: 'proof' | 'permit' }>): boolean {
     const using = this.policies().filter(
-      ({ rig, targets }) => rigs.includes(rig) && targets.some(({ name }) => name === target),
+      ({ rig, targets }) => rigs.includes(rig) && targets.some(({ name }) => name === order.target),
     )
-    return using.every(({ rig }) =>
-      this.options.take(journaled(rig, { kind: 'proof', target, overdue }, this.options.nowUs())),
-    )
+    return using.every(({ rig }) => this.options.take(journaled(rig, order, this.options.nowUs())))
+  }
+
+  /** Alarms of a life before about permits that no policy asks for any more. */
+  private forgetPermits(): void {
+    const { state, permits, take, nowUs } = this.options
+    for (const { settings, safety } of state().rigs)
+      for (const { id } of [...(safety?.kernel.alarms ?? [])]) {
+        const target = PERMIT_LOST.exec(id)?.[1]
+        if (target === undefined || permits.some((one) => one.target === target && one.rigs.includes(settings.rig)))
+          continue
+        take(journaled(settings.rig, { kind: 'permit', target, lost: false }, nowUs()))
+      }
   }
 
   /** Journal and ledger as they are used: written, and read back. */
@@ -168,6 +192,8 @@ export class RigActions {
     return this.options.state().rigs.flatMap(({ settings }) => settings.safety?.policy ?? [])
   }
 }
+
+const PERMIT_LOST = /^permit_lost:(.+)$/
 
 /** Whether a target answers is of interest to who is about to arm. */
 function peersTold(events: ActionEvents, guard: ArmGuard): ActionEvents {

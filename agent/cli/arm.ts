@@ -66,6 +66,9 @@ export function rearmCommand(program: Command): void {
     .action(rearm)
 }
 
+/** Of a rig that is armed all the same: what is armed stays so. */
+const ARMED_AGAINST = 'IS ARMED, AND NOT AS IT SHOULD BE'
+
 async function show(options: Readonly<{ state: string; json?: boolean }>): Promise<void> {
   const { rigs } = await fetchDesktop(options.state)
   printResult(options.json, { rigs, note: PERSONS_NOTE, not_an_e_stop: NOT_AN_E_STOP }, [
@@ -78,7 +81,9 @@ async function show(options: Readonly<{ state: string; json?: boolean }>): Promi
         ...[String(r.arm?.open ?? 0), r.arm?.alarms.map(({ id }) => id).join(' ') || '-'],
       ]),
     ]),
-    ...rigs.filter(({ against }) => against.length > 0).map((r) => `${r.rig} cannot be armed: ${r.against.join(', ')}`),
+    ...rigs
+      .filter(({ against }) => against.length > 0)
+      .map((r) => `${r.rig} ${r.arm?.state === 'ARMED' ? ARMED_AGAINST : 'cannot be armed'}: ${r.against.join(', ')}`),
     `(${PERSONS_NOTE}; ${NOT_AN_E_STOP})`,
   ])
 }

@@ -12,7 +12,7 @@ import { LEDGER_FILE, viewLedger } from '../adapters/ledger-read.ts'
 import { lockHolder } from '../adapters/state-folder.ts'
 import { glassesOf } from './break-glass.ts'
 import type { Finding } from './doctor.ts'
-import { fetchDesktop } from './order-client.ts'
+import { type Desktop, fetchDesktop } from './order-client.ts'
 
 type Options = Readonly<{ config?: string; state?: string }>
 
@@ -164,12 +164,8 @@ async function armFindings(state: string): Promise<Finding[]> {
         'one person orders alone',
         '`hb break-glass close`, or let it run out',
       ),
-      ...warnings(
-        ruled.flatMap(({ rig, alarms }) => alarms.map(({ id, severity }) => `${rig} ${severity} ${id}`)),
-        'alarms of actions',
-        'stand',
-        'see `hb arm show` and `hb actions list`',
-      ),
+      ...permitFindings(rigs),
+      ...alarmFindings(ruled),
       ...warnings(
         waiting.map(({ kind, rig, until_us }) => `${kind} of ${rig} until ${utc(until_us)}`),
         'orders',
@@ -181,6 +177,36 @@ async function armFindings(state: string): Promise<Finding[]> {
     if (!isHbError(error)) throw error
     return [{ check: 'armed', ok: false, detail: error.message, remedy: error.remedy }]
   }
+}
+
+/** An armed rig whose hardware does already what was declared for a lost permit is not protected as it says. */
+function permitFindings(rigs: Desktop['rigs']): Finding[] {
+  const lost = rigs.flatMap(({ rig, arm, against }) =>
+    arm?.state === 'ARMED' ? against.filter((one) => one.startsWith('PERMIT_LOST:')).map((one) => `${rig} ${one}`) : [],
+  )
+  if (lost.length === 0) return []
+  const detail = `armed without it: ${named(lost)}`
+  const remedy =
+    'find out why it was lost (`permit_lost` and `dead_man` in the log), then arm again: nothing else gives it back'
+  return [{ check: 'permits', ok: false, detail, remedy }]
+}
+
+type Ruled = Readonly<{ rig: string; alarms: NonNullable<Desktop['rigs'][number]['arm']>['alarms'] }>
+
+function alarmFindings(ruled: readonly Ruled[]): Finding[] {
+  const standing = ruled.flatMap(({ rig, alarms }) => alarms.map((alarm) => ({ ...alarm, rig })))
+  const namesOf = (isCritical: boolean): string[] =>
+    standing
+      .filter(({ severity }) => (severity === 'CRITICAL') === isCritical)
+      .map(({ rig, severity, id }) => `${rig} ${severity} ${id}`)
+  const remedy = 'see `hb arm show` and `hb actions list`'
+  const critical = namesOf(true)
+  return [
+    ...(critical.length === 0
+      ? []
+      : [{ check: 'critical alarms of actions', ok: false, detail: `stand: ${named(critical)}`, remedy }]),
+    ...warnings(namesOf(false), 'alarms of actions', 'stand', remedy),
+  ]
 }
 
 function warnings(names: readonly string[], check: string, what: string, remedy: string): Finding[] {

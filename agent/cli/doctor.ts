@@ -63,10 +63,17 @@ async function examine(options: DoctorOptions): Promise<void> {
   printResult(options.json, { ok: failed === 0, findings, note: NOT_AN_E_STOP }, [
     ...table(rows),
     ...findings.flatMap((f) => (f.remedy === undefined ? [] : [`remedy for ${f.check}: ${f.remedy}`])),
-    failed === 0 ? 'all well' : `${failed} of ${findings.length} failed`,
+    ending(findings),
     `(${NOT_AN_E_STOP})`,
   ])
   if (failed > 0) process.exitCode = FAILED_EXIT
+}
+
+function ending(findings: readonly Finding[]): string {
+  const failed = findings.filter(({ ok }) => !ok).length
+  const warned = findings.filter(({ warns }) => warns === true).length
+  if (failed > 0) return `${failed} of ${findings.length} failed`
+  return warned > 0 ? `nothing failed, ${warned} to be looked at` : 'all well'
 }
 
 function check(name: string, look: () => string): Finding {

@@ -75,7 +75,7 @@ export type DesktopRig = Readonly<{
     open: number
     alarms: readonly Readonly<{ id: string; severity: string }>[]
   }> | null
-  /** What stands against arming it now. */
+  /** What stands against arming it now, and what it goes without while it is armed. */
   against: readonly string[]
 }>
 export type WaitingOrder = Readonly<{

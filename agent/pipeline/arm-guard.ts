@@ -1,5 +1,6 @@
 import type { RigPolicy } from '../../shared/model/actions-policy.ts'
 import type { Integrity } from './integrity.ts'
+import type { Permits } from './permits.ts'
 import type { Proofs } from './proofs.ts'
 import { type SelfTestParts, type SelfTestResult, selfTest } from './self-test.ts'
 
@@ -9,6 +10,7 @@ export type ArmGuardOptions = Readonly<{
   integrity: Integrity
   /** Where tokens of the dead-man stay; '' while they come through. */
   deadMan(): string
+  permits(): Permits['states']
   policies(): readonly RigPolicy[]
   failed(result: SelfTestResult): void
 }>
@@ -53,5 +55,19 @@ export class ArmGuard {
       ...proofs.against(rig),
       ...(integrity.isBroken(rig) ? ['INTEGRITY:policy'] : []),
     ]
+  }
+
+  /**
+   * Permits that the policy of a rig asks for and that nobody holds: what an armed rig goes without. It keeps nobody from
+   * arming, which is what gives them back. One that was just asked for is held or lost within its hold.
+   */
+  lacking(rig: string): string[] {
+    const states = this.options.permits()
+    const targets = this.options.policies().find((policy) => policy.rig === rig)?.targets ?? []
+    return targets.flatMap(({ name, permitHoldUs }) => {
+      const state = states.find(({ target }) => target === name)?.state
+      const isThere = permitHoldUs === undefined || state === 'held' || state === 'asked'
+      return isThere ? [] : [`PERMIT_LOST:${name}`]
+    })
   }
 }

@@ -93,7 +93,11 @@ export class DeadMan {
   start(): void {
     const { clock, deadlineMs } = this.options
     this.throughUs = clock.monotonicUs()
-    this.cancel = clock.every(deadlineMs / 8, () => this.look())
+    this.cancel = clock.every(deadlineMs / 8, () => {
+      this.look()
+      // An orderly end drops permits as well, and is nothing to be alarmed of: then nobody looks any more.
+      this.options.permits.tell()
+    })
   }
 
   /** People have armed a rig: its permits begin, when tokens come through. */

@@ -31,6 +31,8 @@ export type OrdersOptions = Readonly<{
   told(rig: string, run: () => void): Promise<readonly RigChange[]>
   /** What stands against arming a rig before the kernel is asked (SE-37, SE-42). */
   against(rig: string): readonly string[]
+  /** What an armed rig goes without (SE-33); to arm it anew gives that back. */
+  lacking(rig: string): readonly string[]
 }>
 
 /** What operators order of a running agent. An order is an input like any other: journaled first, then evaluated. */
@@ -90,7 +92,7 @@ export class Orders {
         may_go_to: permitted(mode),
         config: settings.safety?.config ?? null,
         arm: safety === null ? null : armView(safety.kernel),
-        against: safety === null ? [] : this.options.against(settings.rig),
+        against: safety === null ? [] : this.standsAgainst(settings.rig, safety.kernel),
       })),
       waiting: this.desk.pending(this.options.wallUs()).map(({ order, by, untilUs }) => ({
         order: order.id,
@@ -105,6 +107,11 @@ export class Orders {
   alarms(): Record<string, unknown> {
     const { nowUs } = this.options
     return { rigs: this.options.state().rigs.flatMap((rig) => alarmsView(rig, nowUs()) ?? []) }
+  }
+
+  private standsAgainst(rig: string, { arm }: SafetyState): readonly string[] {
+    const { against, lacking } = this.options
+    return [...against(rig), ...(arm.state === 'ARMED' ? lacking(rig) : [])]
   }
 
   private needsTwo(order: Order, name: string): boolean {

@@ -12,6 +12,16 @@ export type PermitEvents = Readonly<{
   permitLost(target: string, reason: string): void
 }>
 
+export type PermitsOptions = Readonly<{
+  clock: Clock
+  events: PermitEvents
+  permits: readonly Permit[]
+  /** Tells the rigs of a permit how it stands, so that they have an alarm; false: not taken, and told again. */
+  stands(target: string, rigs: readonly string[], lost: boolean): boolean
+}>
+
+/** What was not taken is told again after this. */
+const TELL_AGAIN_US: Micros = 1_000_000
 /** A stroke is due when this share of the hold is over: two of them may go astray. */
 const STROKES_PER_HOLD = 4
 /** A stroke that ends a permit at once instead of when its hold is over. */
@@ -26,6 +36,9 @@ type Kept = {
   strokeUs: Micros
   heldUs: Micros
   open: boolean
+  /** What its rigs were told; null for nothing yet. */
+  told: boolean | null
+  triedUs: Micros
 }
 
 /**
@@ -35,16 +48,15 @@ type Kept = {
 export class Permits {
   private readonly clock: Clock
   private readonly events: PermitEvents
+  private readonly stands: PermitsOptions['stands']
   private readonly kept: readonly Kept[]
 
-  constructor({
-    clock,
-    events,
-    permits,
-  }: Readonly<{ clock: Clock; events: PermitEvents; permits: readonly Permit[] }>) {
+  constructor({ clock, events, permits, stands }: PermitsOptions) {
     this.clock = clock
     this.events = events
-    this.kept = permits.map((permit) => ({ permit, state: 'none', token: -1, strokeUs: -1, heldUs: -1, open: false }))
+    this.stands = stands
+    const none = { state: 'none', token: -1, strokeUs: -1, heldUs: -1, open: false, told: null } as const
+    this.kept = permits.map((permit) => ({ ...none, permit, triedUs: Number.NEGATIVE_INFINITY }))
   }
 
   get states(): readonly Readonly<{ target: string; state: PermitState }>[] {
@@ -70,6 +82,19 @@ export class Permits {
       Object.assign(one, { token, strokeUs: nowUs, open: true })
       const order = { token, begin: state === 'asked', holdMs: permit.holdMs, timeoutMs: everyUs / 1000 }
       void permit.executor.stroke(order).then((answer) => this.answered(one, answer))
+    }
+  }
+
+  /** Tells what is lost, and what is held, once each; what the journal does not take is told again. */
+  tell(): void {
+    const nowUs = this.clock.monotonicUs()
+    for (const one of this.kept) {
+      const { permit, state, told, triedUs } = one
+      if (state !== 'held' && state !== 'lost') continue
+      const isLost = state === 'lost'
+      if (told === isLost || nowUs - triedUs < TELL_AGAIN_US) continue
+      if (this.stands(permit.target, permit.rigs, isLost)) one.told = isLost
+      else one.triedUs = nowUs
     }
   }
 

@@ -89,6 +89,8 @@ function orderFields(order: PolicyOrder | AlarmOrder): Canonical[] {
       return [order.key, order.outcome, order.by, order.reason]
     case 'proof':
       return [order.target, order.overdue]
+    case 'permit':
+      return [order.target, order.lost]
     case 'manual':
     case 'dry_run': {
       const { action, target, params, by, reason } = order
@@ -178,6 +180,10 @@ const ORDERS: Readonly<Record<PolicyOrder['kind'], (f: unknown[]) => PolicyOrder
   proof([target, overdue, ...more]) {
     if (more.length > 0 || !texts(target) || typeof overdue !== 'boolean') return null
     return { kind: 'proof', target, overdue } as PolicyOrder
+  },
+  permit([target, lost, ...more]) {
+    if (more.length > 0 || !texts(target) || typeof lost !== 'boolean') return null
+    return { kind: 'permit', target, lost } as PolicyOrder
   },
   manual: (fields) => byHand('manual', fields),
   dry_run: (fields) => byHand('dry_run', fields),

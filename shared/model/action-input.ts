@@ -96,6 +96,8 @@ export type PolicyOrder =
     }>
   /** The agent itself says that a proof test is overdue, or no longer (SE-42). */
   | Readonly<{ kind: 'proof'; target: string; overdue: boolean }>
+  /** The agent itself says that the permit of an actuator was lost, or is held (SE-33). */
+  | Readonly<{ kind: 'permit'; target: string; lost: boolean }>
 
 /** What people order about alarms. None of it reaches the safety kernel (SE-27). */
 export const ALARM_ORDERS = [

@@ -2,6 +2,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { killAll, type LogLine, runHb } from '../../scripts/demo/processes.ts'
+import { hbEnded } from '../support/hb-ended.ts'
 import { type RigActuator, startRigActuator } from '../support/pressure-actuators.ts'
 import { createPressureRig, type PressureRig } from '../support/pressure-rig.ts'
 import { type Stall, stallingProgram } from '../support/stalling-program.ts'
@@ -61,11 +62,23 @@ t.test(
     process.kill(agent.pid, 'SIGCONT')
     await line('the loss', ({ event, target }) => event === 'permit_lost' && target === 'pump')
     t.ok(said.some(({ event, level }) => event === 'dead_man' && level === 'failed'))
+    await line('the alarm of it', isPermitAlarm(true))
+    t.match(await runHb(['arm', 'show', '--state', 'state'], rig.path), /IS ARMED, AND NOT.*PERMIT_LOST:pump/)
+    t.match(await rig.json(['arm', 'show', '--state', 'state']), {
+      rigs: [{ arm: { state: 'ARMED' }, against: ['PERMIT_LOST:pump'] }],
+    })
+    const looked = await hbEnded(['doctor', '--state', 'state'], rig.path)
+    t.equal(looked.code, 69)
+    t.match(looked.stdout, /FAIL +permits .*armed without it: pressure-loop PERMIT_LOST:pump/)
+    t.match(looked.stdout, /FAIL +critical alarms of actions .*CRITICAL permit_lost:pump/)
+    t.notMatch(looked.stdout, /all well/)
     await pause(HOLD_MS)
     t.equal(permits(pump).length, 2, 'the agent is well again, and takes nothing back by itself')
     await rig.arm('state')
     await until('the permit again', () => permits(pump).length === 3)
     t.match(permits(pump)[2], { held: true })
+    await line('the end of the alarm', isPermitAlarm(false))
+    t.match(await rig.json(['arm', 'show', '--state', 'state']), { rigs: [{ against: [], arm: { alarms: [] } }] })
 
     t.equal(await agent.stop(), 0)
     await until('the end of it', () => permits(pump).length === 4)
@@ -76,6 +89,11 @@ t.test(
     t.match(await runHb(['replay', '--state', 'state'], rig.path), /^equal: /, 'and what it did last is signed')
   },
 )
+
+const isPermitAlarm =
+  (isActive: boolean) =>
+  ({ event, alarm, active }: LogLine): boolean =>
+    event === 'safety_alarm' && alarm === 'permit_lost:pump' && active === isActive
 
 /** What is said to stall, and by how many threads the rig is evaluated. */
 const STAGES: readonly Readonly<{ stall: Stall; stage: string; threads: number }>[] = [

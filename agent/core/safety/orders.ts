@@ -41,6 +41,7 @@ const FOLLOW: Readonly<{ [Kind in PolicyOrder['kind']]: (run: Run, order: OrderO
   action_ack: acknowledge,
   break_glass: breakGlass,
   proof,
+  permit,
 }
 
 function follow(run: Run, order: PolicyOrder): Refusal {
@@ -52,7 +53,7 @@ function nameOf({ policy }: Run, order: PolicyOrder): string {
   if (order.kind === 'cancel' || order.kind === 'approve' || order.kind === 'action_ack') return order.key
   if (order.kind === 'rearm' || order.kind === 'perm_off') return order.rule
   if (order.kind === 'inhibit' || order.kind === 'uninhibit') return inhibitSubject(order)
-  if (order.kind === 'proof') return order.target
+  if (order.kind === 'proof' || order.kind === 'permit') return order.target
   return order.kind === 'manual' || order.kind === 'dry_run' ? `${order.action}:${order.target}` : policy.rig
 }
 
@@ -187,5 +188,16 @@ function proof(run: Run, { target, overdue }: OrderOf<'proof'>): Refusal {
   const id = `proof_overdue:${target}`
   if (overdue) raise(run, id, 'WARNING', `the proof test of ${target} is overdue: its rigs cannot be armed`)
   else lower(run, id, 'it was proved')
+  return FOLLOWED
+}
+
+/** The shell says how a permit stands (SE-33): lost is an alarm until it is held again, which takes people who arm. */
+function permit(run: Run, { target, lost }: OrderOf<'permit'>): Refusal {
+  const id = `permit_lost:${target}`
+  // What no policy knows any more can end, and not begin.
+  if (lost && targetOf(run.policy, target) === null) return ['UNKNOWN_TARGET']
+  if (lost)
+    raise(run, id, 'CRITICAL', `the permit of ${target} is lost: it does what was declared for that until people arm`)
+  else lower(run, id, 'the permit is held')
   return FOLLOWED
 }

@@ -62,7 +62,7 @@ async function world(workers: readonly Worker[]) {
     deadMan: ({ level, stage }: { level: string; stage: string }) => levels.push(`${level} ${stage}`),
   }
   const permit = { target: 'pump', executor, holdMs: HOLD_MS, rigs: ['pressure-loop'] }
-  const permits = new Permits({ clock, events, permits: [permit] })
+  const permits = new Permits({ clock, events, permits: [permit], stands: () => true })
   let evaluator: Evaluator
   const deadMan: DeadMan = new DeadMan({
     ...{ clock, key: new Uint8Array(32).fill(3), deadlineMs: HOLD_MS / 2, permits, events },

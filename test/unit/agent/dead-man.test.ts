@@ -20,6 +20,8 @@ class World {
   readonly clock = createVirtualClock(T0)
   readonly strokes: PermitStrokeOrder[] = []
   readonly said: string[] = []
+  readonly told: string[] = []
+  journalTakes = true
   readonly levels: Parameters<DeadManEvents['deadMan']>[0][] = []
   answer: Answer = 'held'
   awaited: string[] = []
@@ -43,7 +45,13 @@ class World {
       permitLost: (target: string, reason: string) => this.said.push(`lost ${target}: ${reason}`),
       deadMan: (facts: Parameters<DeadManEvents['deadMan']>[0]) => this.levels.push(facts),
     }
-    this.permits = new Permits({ clock: this.clock, events, permits: [permit] })
+    this.permits = new Permits({
+      ...{ clock: this.clock, events, permits: [permit] },
+      stands: (target, rigs, lost) => {
+        this.told.push(`${target} ${rigs.join()} ${lost ? 'lost' : 'held'}`)
+        return this.journalTakes
+      },
+    })
     const at = { latenessUs: LATENESS_US, slideUs: SLIDE_US }
     this.deadMan = new DeadMan({
       ...{ clock: this.clock, key: KEY, deadlineMs: DEADLINE_MS, permits: this.permits, events },
@@ -260,6 +268,32 @@ t.test('a permit begins by arming, and after it was lost by arming again: never 
   t.match(world.strokes.at(-1), { begin: false, holdMs: 1 }, 'an orderly stop ends it now')
   t.ok(world.strokes.at(-1)!.token > world.strokes.at(-2)!.token)
   t.equal(world.said.at(-1), 'lost pump: the agent ends')
+})
+
+// verifies SE-33
+t.test('the rigs of a permit are told that it is lost, and that it is held, once each', async (t) => {
+  const world = new World()
+  await world.turns(5)
+  t.same(world.told, [], 'one that nobody has asked for is no news')
+  world.deadMan.armed('loop')
+  await world.turns(10)
+  t.same(world.told.splice(0), ['pump loop held'])
+  world.answer = 'lost'
+  world.journalTakes = false
+  await world.turns(30)
+  t.ok(world.told.length >= 2 && world.told.length <= 3, 'a journal that takes nothing is tried again, once a second')
+  world.journalTakes = true
+  await world.turns(30)
+  t.same([...new Set(world.told.splice(0))], ['pump loop lost'])
+  await world.turns(30)
+  t.same(world.told, [], 'once is enough')
+  world.answer = 'held'
+  world.deadMan.armed('loop')
+  await world.turns(10)
+  t.same(world.told.splice(0), ['pump loop held'])
+  await world.deadMan.stop('the agent ends')
+  await world.idle(10_000_000)
+  t.same(world.told, [], 'an orderly end is nothing to be alarmed of')
 })
 
 // verifies SE-34

@@ -3,6 +3,7 @@ import { systemFiles } from '../../../agent/adapters/files.ts'
 import { createProofFile } from '../../../agent/adapters/proof-file.ts'
 import { ArmGuard } from '../../../agent/pipeline/arm-guard.ts'
 import { Integrity } from '../../../agent/pipeline/integrity.ts'
+import type { Permits } from '../../../agent/pipeline/permits.ts'
 import { PROOF_LOOK_MS, type Proof, type ProofStore, Proofs } from '../../../agent/pipeline/proofs.ts'
 import type { SelfTestParts } from '../../../agent/pipeline/self-test.ts'
 import { createVirtualClock } from '../../../shared/lib/clock.ts'
@@ -199,7 +200,7 @@ t.test('proofs outlive the agent; a file that is damaged proves nothing', (t) =>
 const WELL: SelfTestParts = { clock: () => true, disk: async () => undefined, key: () => true }
 
 /** Who is asked before the loop is armed: it has a pump, which answers, and a way to tell people. */
-async function guardOf(parts: Partial<SelfTestParts> = {}, deadMan = { stays: '' }) {
+async function guardOf(parts: Partial<SelfTestParts> = {}, deadMan = { stays: '' }, permits: Permits['states'] = []) {
   const failed: string[] = []
   const { proofs } = world({ kept: [{ target: 'pump', atUs: T0, ok: true }] })
   proofs.stop()
@@ -210,11 +211,12 @@ async function guardOf(parts: Partial<SelfTestParts> = {}, deadMan = { stays: ''
   })
   const loop = policy({
     rules: [rule(), rule({ id: 'tell', action: 'notify', target: 'room' })],
-    targets: [target('pump'), target('room', { executor: 'notify' })],
+    targets: [target('pump', { permitHoldUs: 1_000_000 }), target('room', { executor: 'notify' })],
   })
   const guard = new ArmGuard({
     ...{ parts: { ...WELL, ...parts }, proofs, integrity, policies: () => [loop] },
     deadMan: () => deadMan.stays,
+    permits: () => permits,
     failed: ({ part }) => failed.push(part),
   })
   return { guard, failed }
@@ -259,4 +261,23 @@ t.test('nothing is armed before everything was tried, nor when anything of it fa
   const all = await guardOf(Object.assign({}, ...wrong.map(([, parts]) => parts)) as Partial<SelfTestParts>)
   await all.guard.test()
   t.equal(all.failed.length, 4, 'all of it at once')
+})
+
+// verifies SE-33
+t.test('what an armed rig goes without is every permit that its policy asks for and nobody holds', async (t) => {
+  for (const [states, lacking] of [
+    [[], ['PERMIT_LOST:pump']],
+    [[{ target: 'room', state: 'held' }], ['PERMIT_LOST:pump']],
+    [[{ target: 'pump', state: 'none' }], ['PERMIT_LOST:pump']],
+    [[{ target: 'pump', state: 'lost' }], ['PERMIT_LOST:pump']],
+    [[{ target: 'pump', state: 'asked' }], []],
+    [[{ target: 'pump', state: 'held' }], []],
+  ] as const) {
+    const { guard } = await guardOf({}, { stays: '' }, states)
+    t.same(guard.lacking('loop'), lacking, JSON.stringify(states))
+    t.same(guard.lacking('host'), [], 'a rig without a policy lacks nothing')
+    await guard.test()
+    guard.peer('pump', true)
+    t.same(guard.against('loop'), [], 'and to arm is the way to get it back')
+  }
 })

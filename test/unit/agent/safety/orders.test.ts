@@ -121,6 +121,20 @@ t.test('an overdue proof test is an alarm of the rig, once, until it was good', 
   t.same(refusalsIn(proof(true, 'horn')), ['UNKNOWN_TARGET'])
 })
 
+// verifies SE-33
+t.test('a permit that is lost is a critical alarm of the rig, once, until it is held', async (t) => {
+  const rig = armedRig()
+  const permit = (lost: boolean, target = 'pump') => rig.input({ kind: 'permit', target, lost })
+  t.same(permit(false), [], 'nothing stands')
+  t.same(alarmsIn(permit(true)), ['+permit_lost:pump CRITICAL'])
+  t.same(permit(true), [])
+  rig.slides(3)
+  t.equal(rig.state.arm.state, 'ARMED', 'what is armed stays so: to act is still better than not to')
+  t.same(alarmsIn(permit(false)), ['-permit_lost:pump'])
+  t.same(refusalsIn(permit(true, 'horn')), ['UNKNOWN_TARGET'])
+  t.same(permit(false, 'horn'), [], 'one that the policy knows no more may end')
+})
+
 // verifies SE-40
 t.test('only the agent itself, and only for its memory, raises the alarm of an arming that was dropped', async (t) => {
   for (const [by, reason, alarms] of [
