@@ -5,7 +5,12 @@ import {
   type OpenedFleetBundle,
   openFleetBundle,
 } from '../shared/codec/fleet-bundle.ts'
-import { openRolloutOrder, ROLLOUT_ORDER_BYTES_MAX, readHandedOrder } from '../shared/codec/rollout-order.ts'
+import {
+  openRolloutOrder,
+  ROLLOUT_ORDER_BYTES_MAX,
+  readHandedOrder,
+  requirePlainReason,
+} from '../shared/codec/rollout-order.ts'
 import type { Trust } from '../shared/config/operators.ts'
 import { coseKeyId } from '../shared/crypto/cose.ts'
 import { equalBytes, toHex } from '../shared/crypto/digest.ts'
@@ -258,6 +263,7 @@ export class Rollouts {
     const operator = trust.operators.find(({ key }) => equalBytes(key.keyId, id))
     if (operator === undefined) throw refused('unknown_key', toHex(id))
     const order = openRolloutOrder(signed, operator.key)
+    requirePlainReason(order)
     if (order.deployment !== deployment) throw refused('other_deployment', order.deployment)
     const aheadUs = order.atUs - clock.nowUs()
     if (!(Math.abs(aheadUs) <= ROLLOUT_ORDER_AGE_MAX_US))

@@ -1,6 +1,7 @@
 import { type Command, CommanderError } from 'commander'
 import { ERRORS } from '../shared/errors/catalog.ts'
 import { HbError } from '../shared/errors/hb-error.ts'
+import { printable } from '../shared/lib/command-output.ts'
 
 /** What is shown of an error, and the exit code that goes with it. `found` is one line a fact or mistake. */
 export type Failure = Readonly<{
@@ -75,7 +76,7 @@ export function failureOf(error: unknown): Failure | null {
 export function failureText(failure: Failure): string {
   const { code, summary, found, remedy } = failure
   const lines = found.map((fact, index) => `  ${index === 0 ? 'found: ' : '       '}${fact}`)
-  return `${[`${code}: ${summary}`, ...lines, `  remedy: ${remedy}`].join('\n')}\n`
+  return `${[`${code}: ${summary}`, ...lines, `  remedy: ${remedy}`].map(printable).join('\n')}\n`
 }
 
 /** The same as one line of JSON. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
-import { utc } from '../../shared/lib/command-output.ts'
+import { printable, utc } from '../../shared/lib/command-output.ts'
 import { spanOption } from '../../shared/lib/span.ts'
 import {
   type Desktop,
@@ -93,6 +93,7 @@ export async function glassesIn(state: string): Promise<GlassInForce[]> {
 
 export function glassBanner(glasses: readonly GlassInForce[]): string[] {
   return glasses.map(
-    ({ rig, by, until_us: untilUs, reason }) => `! BREAK-GLASS on ${rig} by ${by} until ${utc(untilUs)}: ${reason}`,
+    ({ rig, by, until_us: untilUs, reason }) =>
+      `! BREAK-GLASS on ${rig} by ${by} until ${utc(untilUs)}: ${printable(reason)}`,
   )
 }

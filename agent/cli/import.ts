@@ -149,15 +149,10 @@ function linesOf(out: string, summary: ImportSummary): string[] {
     failed.length + refused.length === 0
       ? 'everything that can be verified was'
       : `${refused.length} refused, ${failed.length} did not verify: see ${SUMMARY}`,
-  ].map(printable)
+  ]
 }
 
 function some<T>(items: readonly T[], line: (item: T) => string): string[] {
   const rest = items.length - SHOWN_MAX
   return [...items.slice(0, SHOWN_MAX).map(line), ...(rest > 0 ? [`… and ${rest} more, in ${SUMMARY}`] : [])]
-}
-
-/** Foreign text without anything that a terminal would obey. */
-function printable(line: string): string {
-  return line.replace(/\p{C}/gu, '?')
 }

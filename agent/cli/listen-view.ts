@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import type { Clock } from '../../shared/lib/clock.ts'
-import { table, utc } from '../../shared/lib/command-output.ts'
+import { printable, table, utc } from '../../shared/lib/command-output.ts'
 import type { Heard, Observation } from '../field/observation.ts'
 import { PROPOSAL_FILES, type Proposal } from '../field/proposal.ts'
-import { createScreen, printable, styled } from './screen.ts'
+import { createScreen, styled } from './screen.ts'
 
 /** What is shown of a stream while it is listened to. */
 export interface ListenView {
@@ -100,13 +100,13 @@ function summaryLines(observation: Observation): string[] {
   const rows = observation
     .channels()
     .map((c) => [
-      printable(c.channel),
+      c.channel,
       String(c.samples),
       c.rateHz === null ? '?' : c.rateHz.toPrecision(3),
       c.range === null ? '-' : c.range.last.toPrecision(6),
       c.range === null ? '-' : c.range.min.toPrecision(6),
       c.range === null ? '-' : c.range.max.toPrecision(6),
-      c.units.length === 0 ? 'not stated' : printable(c.units.join(', ')),
+      c.units.length === 0 ? 'not stated' : c.units.join(', '),
       String(c.notNumbers),
     ])
   const refused = [...observation.refused].map(([reason, count]) => `${reason} ${count}`).join(', ')

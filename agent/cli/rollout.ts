@@ -5,7 +5,7 @@ import { loadSigner } from '../../shared/crypto/key-file.ts'
 import { BundleError } from '../../shared/errors/bundle-error.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
-import { printResult, table, utc } from '../../shared/lib/command-output.ts'
+import { printable, printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { spanOption } from '../../shared/lib/span.ts'
 import { PERSONS_NOTE } from '../../shared/model/order.ts'
 import { ROLLOUT_REASON_CHARS_MAX, SOAK_US, stagesOf, WITHIN_US } from '../../shared/model/rollout.ts'
@@ -125,7 +125,7 @@ async function follow(client: RolloutClient, id: string): Promise<RolloutShown> 
 }
 
 function progressLine(line: string): void {
-  process.stderr.write(`${line}\n`)
+  process.stderr.write(`${printable(line)}\n`)
 }
 
 function recordLine({ agents, counts }: RolloutShown, { time_us: us, agent, what, detail }: RolloutRecord): string {

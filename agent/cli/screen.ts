@@ -44,11 +44,6 @@ export function styled(stream: ScreenStream, noColor: boolean): (style: Style, t
   return (style, text) => `${ESC}[${STYLES[style]}m${text}${ESC}[0m`
 }
 
-/** Foreign text without anything that a terminal would obey. */
-export function printable(text: string): string {
-  return text.replace(/[^\P{C}]/gu, '·')
-}
-
 /** Cuts by what is seen: sequences that only colour take no room. */
 function cutTo(line: string, columns: number): string {
   let seen = 0

@@ -1,8 +1,8 @@
-import { table, utc } from '../../shared/lib/command-output.ts'
+import { printable, table, utc } from '../../shared/lib/command-output.ts'
 import type { Vitals } from '../../shared/protocol/messages.ts'
 import type { AgentDetail, CountsJson, FillJson, RigDetail } from '../detail-json.ts'
 import { glassBanner } from './break-glass.ts'
-import { printable, type Style, styled } from './screen.ts'
+import { type Style, styled } from './screen.ts'
 
 /** Samples a second by rig, by rig and metric, and frames a second by rig and source; null until there are two looks. */
 export type AgentRates = Readonly<{
@@ -97,16 +97,16 @@ function rigLines(rig: RigDetail, rates: AgentRates['rigs'][number], { nowUs, pa
   const lag =
     through < 0 ? 'nothing evaluated yet' : `evaluated through ${utc(through)}, ${seconds(nowUs - through)} ago`
   const channels = rig.channels.map((c, k) => [
-    printable(c.metric),
+    c.metric,
     c.verdict ?? '?',
     perSecond(rates.channels[k] ?? null),
     ...counts(c.counters),
     c.value === null ? '-' : c.value.toPrecision(6),
-    printable(c.unit),
+    c.unit,
     c.newest_us === null ? 'never' : seconds(nowUs - c.newest_us),
   ])
   const sources = rig.sources.map((s, k) => [
-    printable(s.source),
+    s.source,
     perSecond(rates.sources[k] ?? null),
     s.frames === null ? 'no numbers' : String(s.frames),
     String(s.missing),
@@ -149,7 +149,7 @@ export function fleetPage({ now_us, label, agents, vitals, refusals }: FleetAnsw
       ...agents.map((a) => [
         a.agent,
         a.connected ? 'connected' : 'AWAY',
-        printable(a.version),
+        a.version,
         String(a.head?.epoch ?? '-'),
         String(a.head?.batch_seq ?? '-'),
         a.seen_us === null ? 'never' : utc(a.seen_us),

@@ -2,7 +2,7 @@ import { coseIdentity, openCose, signCose } from '../crypto/cose.ts'
 import { toHex } from '../crypto/digest.ts'
 import type { Signer, VerifyKey } from '../crypto/sign.ts'
 import { HbError } from '../errors/hb-error.ts'
-import { ORDER_KINDS, ORDER_REASON_CHARS_MAX, type Order } from '../model/order.ts'
+import { isPlain, ORDER_KINDS, ORDER_REASON_CHARS_MAX, type Order } from '../model/order.ts'
 import { canonicalBytes } from './canonical.ts'
 import { decodeSigned } from './signed-cbor.ts'
 
@@ -16,7 +16,9 @@ const WORD_CHARS_MAX = 256
 /** An order before it is signed. */
 export type OrderDraft = Omit<Order, 'id' | 'by'>
 
+/** @throws HbError ORDER_REFUSED for text that would not read as it is written */
 export function signOrder(draft: OrderDraft, signer: Signer): Uint8Array {
+  requirePlain(draft)
   const { kind, deployment, agent, boot, rig, subject, value, config, reason, atUs, untilUs } = draft
   const payload = canonicalBytes({
     ...{ v: ORDER_VERSION, kind, deployment, agent, boot, rig, subject, value, config, reason },
@@ -29,7 +31,7 @@ export function signOrder(draft: OrderDraft, signer: Signer): Uint8Array {
 /**
  * Checks size and signature, and only then reads what was ordered.
  *
- * @throws HbError COSE_SHAPE, CBOR_REFUSED, BATCH_SIGNATURE.
+ * @throws HbError COSE_SHAPE, CBOR_REFUSED, BATCH_SIGNATURE, ORDER_REFUSED for text that does not read as it is written.
  */
 export function openOrder(bytes: Uint8Array, key: VerifyKey): Order {
   if (bytes.length > ORDER_BYTES_MAX)
@@ -67,7 +69,13 @@ export function openOrder(bytes: Uint8Array, key: VerifyKey): Order {
   }
   if (issuer !== `operator/${order.by}` || about !== `agent/${order.agent}`)
     throw new HbError('COSE_SHAPE', { found: 'claims that are not those of the order' })
+  requirePlain(order)
   return order
+}
+
+function requirePlain({ kind, deployment, agent, boot, rig, subject, value, config, reason }: OrderDraft): void {
+  if ([deployment, agent, boot, rig, subject, value, config, reason].every(isPlain)) return
+  throw new HbError('ORDER_REFUSED', { reason: 'not_plain_text', order: kind, rig: isPlain(rig) ? rig : '?' })
 }
 
 const FIELDS = 12

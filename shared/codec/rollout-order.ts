@@ -2,6 +2,7 @@ import { coseIdentity, openCose, signCose } from '../crypto/cose.ts'
 import { toHex } from '../crypto/digest.ts'
 import type { Signer, VerifyKey } from '../crypto/sign.ts'
 import { HbError } from '../errors/hb-error.ts'
+import { isPlain } from '../model/order.ts'
 import { ROLLOUT_ORDERS, ROLLOUT_REASON_CHARS_MAX, type RolloutOrder } from '../model/rollout.ts'
 import type { Bytes } from '../units.ts'
 import { canonicalBytes } from './canonical.ts'
@@ -19,7 +20,9 @@ const FIELDS = 10
 /** An order before it is signed. */
 export type RolloutDraft = Omit<RolloutOrder, 'id' | 'by'>
 
+/** @throws HbError ROLLOUT_REFUSED for a reason that would not read as it is written */
 export function signRolloutOrder(draft: RolloutDraft, signer: Signer): Uint8Array {
+  requirePlainReason(draft)
   const { kind, deployment, rollout, digest, stages, soakUs, withinUs, reason, atUs } = draft
   const payload = canonicalBytes({
     ...{ v: ROLLOUT_ORDER_VERSION, kind, deployment, rollout, digest, stages },
@@ -62,6 +65,12 @@ export function openRolloutOrder(bytes: Uint8Array, key: VerifyKey): RolloutOrde
   if (issuer !== `operator/${order.by}` || subject !== `rollout/${order.deployment}`)
     throw new HbError('COSE_SHAPE', { found: 'claims that are not those of the order' })
   return order
+}
+
+/** Of an order that is to be followed; one that was followed before can be read all the same. @throws HbError ROLLOUT_REFUSED */
+export function requirePlainReason({ stages, reason }: Pick<RolloutDraft, 'stages' | 'reason'>): void {
+  if (isPlain(stages) && isPlain(reason)) return
+  throw new HbError('ROLLOUT_REFUSED', { reason: 'not_plain_text', expected: 'one line without control characters' })
 }
 
 /** An order as it is handed to a collector: one to start with the bundle that it names, others with null. */

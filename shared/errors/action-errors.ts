@@ -7,7 +7,7 @@ export const ACTION_ERRORS = {
     retry: false,
     summary: 'An order to an agent was refused.',
     remedy:
-      'The reason says why: unknown_key (the key is not in `operators` of its runtime.yaml), other_agent or other_boot (ask it anew, it was started since), too_old (look at both clocks), repeated (it was taken before), same_person (another key has to confirm), no_such_order (nothing waits under this id, or no longer), not_an_approver (`governance.approvers`).',
+      'The reason says why: unknown_key (the key is not in `operators` of its runtime.yaml), other_agent or other_boot (ask it anew, it was started since), too_old (look at both clocks), repeated (it was taken before), same_person (another key has to confirm), no_such_order (nothing waits under this id, or no longer), not_an_approver (`governance.approvers`), not_plain_text (say it on one line, without control characters and marks that turn the writing direction).',
   },
   ORDERS_WAITING: {
     exit: 75,

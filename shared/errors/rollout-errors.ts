@@ -7,7 +7,7 @@ export const ROLLOUT_ERRORS = {
     retry: false,
     summary: 'The collector does not do what was ordered about a rollout; nothing was started or changed.',
     remedy:
-      'See the reason: unknown_key and other_deployment are about who orders it and where, stale about clocks that differ, stages and times about what was asked for.',
+      'See the reason: unknown_key and other_deployment are about who orders it and where, stale about clocks that differ, stages and times about what was asked for; not_plain_text: say why on one line, without control characters and marks that turn the writing direction.',
   },
   ROLLOUT_ROLLED_BACK: {
     exit: 69,

@@ -2,13 +2,31 @@ import { writeFileSync } from 'node:fs'
 import { HbError } from '../errors/hb-error.ts'
 import type { Micros } from '../units.ts'
 
-/** A result: as one JSON object with `--json`, else as lines for people. */
+/** What a terminal may obey, or shows as something else: controls, marks that turn the direction, other ends of lines. */
+const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/gu
+
+/** Foreign text on one line, without anything that a terminal would obey. */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, '·')
+}
+
+/** JSON that says the same and holds nothing that a terminal would obey. */
+function printableJson(value: unknown): string {
+  const escaped = (text: string): string =>
+    text
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join('')
+  return JSON.stringify(value).replace(UNPRINTABLE, escaped)
+}
+
+/** A result: as one JSON object with `--json`, else as lines for people, each of which is one whatever stands in it. */
 export function printResult(
   json: boolean | undefined,
   result: Readonly<Record<string, unknown>>,
   lines: readonly string[],
 ): void {
-  process.stdout.write(json === true ? `${JSON.stringify(result)}\n` : `${lines.join('\n')}\n`)
+  process.stdout.write(json === true ? `${printableJson(result)}\n` : `${lines.map(printable).join('\n')}\n`)
 }
 
 /** UTC to the millisecond. Event times before the first input are −1 and have none. */
@@ -16,8 +34,9 @@ export function utc(us: Micros): string {
   return us < 0 ? '-' : new Date(us / 1000).toISOString()
 }
 
-/** Columns of equal width; numbers are given as text already. */
-export function table(rows: readonly (readonly string[])[]): string[] {
+/** Columns of equal width; numbers are given as text already. Cells may hold foreign text. */
+export function table(texts: readonly (readonly string[])[]): string[] {
+  const rows = texts.map((row) => row.map(printable))
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
   return rows.map((row) =>
     row

@@ -89,3 +89,11 @@ export const CONFIRM_WITHIN_US: Micros = 120_000_000
 export const ORDER_AGE_MAX_US: Micros = 120_000_000
 /** Longest reason, in characters. */
 export const ORDER_REASON_CHARS_MAX = 512
+
+/** Controls, marks that turn the writing direction, and other ends of lines: text with them passes for text of somebody else. */
+const MISLEADING = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/
+
+/** Whether what people sign is on one line and reads as it is written. */
+export function isPlain(text: string): boolean {
+  return !MISLEADING.test(text)
+}

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createScreen, printable, styled } from '../../../agent/cli/screen.ts'
+import { createScreen, styled } from '../../../agent/cli/screen.ts'
 import { createObservation } from '../../../agent/field/observation.ts'
 import { propose, roundRate, timeBase, widened } from '../../../agent/field/proposal.ts'
 import { compileSettings } from '../../../agent/pipeline/compile-settings.ts'
@@ -162,5 +162,4 @@ t.test('a screen is redrawn in one write, cut to its size, and foreign text cann
   t.match(written[1], '… 2 more lines'.slice(0, 10))
   t.notMatch(written[1], '\u001b[?1049h')
   t.equal(styled({ isTTY: true, write: () => undefined }, true)('bad', 'x'), 'x', 'without colour the text is the same')
-  t.equal(printable('a\u001b[2J\nb\u0000'), 'a·[2J·b·')
 })

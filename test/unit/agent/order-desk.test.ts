@@ -1,5 +1,15 @@
 import t from 'tap'
-import { ORDER_BYTES_MAX, type OrderDraft, openOrder, signOrder } from '../../../shared/codec/order.ts'
+import { canonicalBytes } from '../../../shared/codec/canonical.ts'
+import {
+  ORDER_BYTES_MAX,
+  ORDER_TYP,
+  ORDER_VERSION,
+  type OrderDraft,
+  openOrder,
+  signOrder,
+} from '../../../shared/codec/order.ts'
+import { signCose } from '../../../shared/crypto/cose.ts'
+import { toHex } from '../../../shared/crypto/digest.ts'
 import { readPublicKey } from '../../../shared/crypto/sign.ts'
 import { isHbError } from '../../../shared/errors/hb-error.ts'
 import { CONFIRM_WITHIN_US, ORDER_AGE_MAX_US, type Order, TWO_PERSON_ORDERS } from '../../../shared/model/order.ts'
@@ -110,6 +120,47 @@ t.test('an order counts for one start of one agent, while it is fresh, and once'
 // verifies SE-25
 t.test('disarming is one act of one person', async (t) => {
   t.equal(desk().take(signed('kay', { kind: 'disarm' }), NOW_US).state, 'done')
+})
+
+/** An order as a program of somebody else would sign it. */
+function signedAnyway(who: TestPerson, change: Partial<OrderDraft>): Uint8Array {
+  const { atUs, untilUs, ...texts } = draft(change)
+  const payload = canonicalBytes({ v: ORDER_VERSION, ...texts, at_us: atUs, until_us: untilUs })
+  const issuer = `operator/${toHex(SIGNERS[who].keyId)}`
+  return signCose({ typ: ORDER_TYP, issuer, subject: `agent/${texts.agent}`, payload, signer: SIGNERS[who] })
+}
+
+t.test('words that would not read as they are written are neither signed nor taken', async (t) => {
+  t.equal(desk().take(signedAnyway('ada', { reason: 'Größe ≤ 3 µm 🛠' }), NOW_US).state, 'waits')
+  const marks = [
+    '\n',
+    '\r',
+    '\t',
+    '\u0000',
+    '\u001b[2J',
+    '\u007f',
+    '\u0085',
+    '\u009b',
+    '\u202e',
+    '\u2066',
+    '\u2028',
+    '\u200f',
+  ]
+  const about = ['reason', 'rig', 'subject', 'value', 'config'] as const
+  for (const mark of marks)
+    for (const name of about) {
+      const change = { [name]: `run${mark}12` }
+      t.equal(
+        reasonOf(() => signed('ada', change)),
+        'not_plain_text',
+        `signing ${name} U+${mark.codePointAt(0)!.toString(16)}`,
+      )
+      t.equal(
+        reasonOf(() => desk().take(signedAnyway('ada', change), NOW_US)),
+        'not_plain_text',
+        `taking ${name} U+${mark.codePointAt(0)!.toString(16)}`,
+      )
+    }
 })
 
 t.test('an order that is longer than any is refused before it is read', async (t) => {

@@ -8,15 +8,20 @@ import { Rollouts } from '../../../collector/rollouts.ts'
 import { openStores } from '../../../collector/store/open.ts'
 import { ROLLOUT_BUNDLES_KEPT_MAX, ROLLOUTS_KEPT_MAX } from '../../../collector/store/rollouts.ts'
 import { COLLECTOR_MIGRATIONS } from '../../../collector/store/schema.ts'
+import { canonicalBytes } from '../../../shared/codec/canonical.ts'
 import { openConfigBundle } from '../../../shared/codec/config-bundle.ts'
 import { lookIntoFleetBundle } from '../../../shared/codec/fleet-bundle.ts'
 import {
   encodeHandedOrder,
   openRolloutOrder,
+  ROLLOUT_ORDER_TYP,
+  ROLLOUT_ORDER_VERSION,
   type RolloutDraft,
   readHandedOrder,
   signRolloutOrder,
 } from '../../../shared/codec/rollout-order.ts'
+import { signCose } from '../../../shared/crypto/cose.ts'
+import { toHex } from '../../../shared/crypto/digest.ts'
 import { readPublicKey } from '../../../shared/crypto/sign.ts'
 import { BundleError } from '../../../shared/errors/bundle-error.ts'
 import { isHbError } from '../../../shared/errors/hb-error.ts'
@@ -106,6 +111,17 @@ async function desk(t: Test, folder = mkdtempSync(join(tmpdir(), 'hb-rollouts-')
   }
 }
 
+/** An order with a reason that `signRolloutOrder` would not sign. */
+function signedAnyway(draft: RolloutDraft): Uint8Array {
+  const { soakUs, withinUs, atUs, ...words } = draft
+  const payload = canonicalBytes({
+    ...{ ...words, v: ROLLOUT_ORDER_VERSION, soak_us: soakUs, within_us: withinUs, at_us: atUs },
+  })
+  const issuer = `operator/${toHex(SIGNERS.ada.keyId)}`
+  const subject = `rollout/${draft.deployment}`
+  return signCose({ typ: ROLLOUT_ORDER_TYP, issuer, subject, payload, signer: SIGNERS.ada })
+}
+
 async function refusal(work: Promise<unknown>): Promise<string> {
   try {
     await work
@@ -141,6 +157,13 @@ t.test('what is ordered is refused whole, with its reason, and nothing is writte
     ['too late', 'expired', at.order(fleetBundle([part('a')], { by: ['ada'], draft: { notAfterUs: START_US - 1 } }))],
     ['no bundle', 'shape', at.order(null, { digest: digestOf(bundle) })],
     ['bytes', 'CBOR_REFUSED truncated', at.rollouts.order(new Uint8Array([0xa3]))],
+    [
+      'a reason that forges a line',
+      'ROLLOUT_REFUSED not_plain_text',
+      at.rollouts.order(
+        encodeHandedOrder({ order: signedAnyway({ ...DRAFT, digest: digestOf(bundle), reason: 'a\nb' }), bundle }),
+      ),
+    ],
     ['nothing to end', 'ROLLOUT_UNKNOWN', at.order(null, { kind: 'abort', rollout: '0'.repeat(16) })],
   ]
   for (const [what, expected, work] of cases) t.equal(await refusal(work), expected, what)
@@ -301,6 +324,9 @@ t.test('an order has its bounds and claims, and nothing of it can be changed', a
     t.throws(() => openRolloutOrder(other, key), `byte ${at}`)
   }
   t.throws(() => openRolloutOrder(signRolloutOrder({ ...DRAFT, reason: 'x'.repeat(513) }, SIGNERS.ada), key))
+  for (const text of ['a\nb', '\u001b[2J', '\u202eb'])
+    t.throws(() => signRolloutOrder({ ...DRAFT, reason: text }, SIGNERS.ada), { code: 'ROLLOUT_REFUSED' })
+  t.equal(openRolloutOrder(signedAnyway({ ...DRAFT, reason: 'a\nb' }), key).reason, 'a\nb', 'what was kept is read')
   t.throws(() => openRolloutOrder(new Uint8Array(9000), key), { code: 'COSE_SHAPE' })
   const handed = { order: signed, bundle: null }
   t.same(readHandedOrder(encodeHandedOrder(handed)), handed)
