@@ -51,7 +51,7 @@ export function createActionEvents(log: Logger): ActionEvents {
     orphan: (facts) =>
       log.error({ event: 'action_orphan', ...shown(facts) }, 'the ledger knew of an action and the journal does not'),
     budget: ({ key, level, spentUs, fttiUs }) => {
-      const facts = { event: 'reaction_budget', action_key: key, level, spent_us: spentUs, ftti_us: fttiUs }
+      const facts = { event: 'reaction_budget', action_key: key, severity: level, spent_us: spentUs, ftti_us: fttiUs }
       if (level === 'CRITICAL') log.error(facts, 'the fault tolerant time of an action is used up')
       else log.warn(facts, 'most of the fault tolerant time of an action is used up')
     },

@@ -316,7 +316,7 @@ function createDeadManEvents(log: Logger): LifeEvents {
     systemdFailed: (reason) =>
       log.error({ event: 'systemd_failed', reason }, 'the service manager is not told that the agent is well'),
     deadMan: ({ level, stage, ageUs, deadlineUs }) => {
-      const facts = { event: 'dead_man', level, stage, age_us: ageUs, deadline_us: deadlineUs }
+      const facts = { event: 'dead_man', tokens: level, stage, age_us: ageUs, deadline_us: deadlineUs }
       if (level === 'failed') log.error(facts, `tokens of the dead-man stay at ${stage}: permits are dropped`)
       else if (level === 'late') log.warn(facts, `tokens of the dead-man are late at ${stage}`)
       else log.warn(facts, 'tokens of the dead-man come through again; what was dropped is given by arming alone')

@@ -1,8 +1,30 @@
-import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
+import { type DestinationStream, pino, stdTimeFunctions } from 'pino'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Micros } from '../units.ts'
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug'
+
+/**
+ * What a line says beside its text. `event` is what happened, by which lines are searched; names that every line has already
+ * are not free: a line with two of them says one thing to one reader and another to the next.
+ */
+export type LogFacts = Readonly<{
+  event: string
+  level?: never
+  time?: never
+  msg?: never
+  name?: never
+  pid?: never
+  hostname?: never
+}> &
+  Readonly<Record<string, unknown>>
+
+/** One line a call. */
+export type Logger = Readonly<Record<LogLevel, (facts: LogFacts, text: string) => void>>
+
+/** Under this a field is written whose name every line has already, and which no type kept out. */
+const TAKEN_PREFIX = 'fact_'
+const TAKEN_NAMES = ['level', 'time', 'msg', 'name', 'pid', 'hostname']
 
 export type LoggerOptions = Readonly<{
   /** Program or part, as `name` in every line. */
@@ -58,7 +80,7 @@ export function createLogger({ name, level, destination, clock = systemClock() }
           if (!writes) return
           if (shed > 0)
             method.apply(this, [{ event: 'lines_shed', of: event, lines: shed }, 'lines that were not written'])
-          method.apply(this, args)
+          method.apply(this, [withoutTaken(args[0]), ...args.slice(1)] as typeof args)
         },
       },
       name,
@@ -68,6 +90,15 @@ export function createLogger({ name, level, destination, clock = systemClock() }
       redact: { paths: SECRET_NAMES.flatMap((secret) => [secret, `*.${secret}`, `*.*.${secret}`]), censor: '[secret]' },
     },
     destination ?? pino.destination({ dest: 1, sync: true }),
+  )
+}
+
+/** Facts of foreign objects are spread into lines too: whatever they bring, a line has each name once. */
+function withoutTaken(facts: unknown): unknown {
+  if (typeof facts !== 'object' || facts === null || !TAKEN_NAMES.some((name) => Object.hasOwn(facts, name)))
+    return facts
+  return Object.fromEntries(
+    Object.entries(facts).map(([name, value]) => [TAKEN_NAMES.includes(name) ? `${TAKEN_PREFIX}${name}` : name, value]),
   )
 }
 
@@ -96,5 +127,3 @@ function createLineBound(clock: Pick<Clock, 'monotonicUs'>): (event: string) => 
     return { writes, shed }
   }
 }
-
-export type { Logger }

@@ -61,7 +61,7 @@ t.test(
     t.match(permits(pump)[1], { held: false, effect: 'de_energise' }, 'nobody told the actuator')
     process.kill(agent.pid, 'SIGCONT')
     await line('the loss', ({ event, target }) => event === 'permit_lost' && target === 'pump')
-    t.ok(said.some(({ event, level }) => event === 'dead_man' && level === 'failed'))
+    t.ok(said.some(({ event, tokens }) => event === 'dead_man' && tokens === 'failed'))
     await line('the alarm of it', isPermitAlarm(true))
     t.match(await runHb(['arm', 'show', '--state', 'state'], rig.path), /IS ARMED, AND NOT.*PERMIT_LOST:pump/)
     t.match(await rig.json(['arm', 'show', '--state', 'state']), {
@@ -132,7 +132,7 @@ async function stallsAt(t: Test, on: Bench, { stall, stage, threads, hb }: Stall
   t.equal(permits(pump).length, before + 1, `${stall}: it is held`)
   t.notOk(existsSync(file))
   writeFileSync(file, '')
-  const failed = await agent.line(`${stall}: found`, ({ event, level }) => event === 'dead_man' && level === 'failed')
+  const failed = await agent.line(`${stall}: found`, ({ event, tokens }) => event === 'dead_man' && tokens === 'failed')
   t.equal(failed['stage'], stage)
   for (const actuator of [pump, valve]) {
     await until(`${stall}: the loss`, () => permits(actuator).at(-1)?.['held'] === false)

@@ -103,7 +103,26 @@ t.test('a log never shows what is named like a secret', async (t) => {
     level: 'info',
     destination: { write: (line: string) => void lines.push(line) },
   })
-  log.info({ private_key: 'hush', tls: { key: 'hush', token: 'hush' }, rig: 'water-loop' }, 'hello')
+  log.info({ event: 'x', private_key: 'hush', tls: { key: 'hush', token: 'hush' }, rig: 'water-loop' }, 'hello')
   t.notMatch(lines.join(''), /hush/)
   t.match(JSON.parse(lines[0]!), { rig: 'water-loop', level: 'info', msg: 'hello' })
+})
+
+t.test('a log line has each name once, whatever is said', async (t) => {
+  const lines: string[] = []
+  const destination = { write: (line: string) => void lines.push(line) }
+  const log = createLogger({ name: 'x', level: 'info', destination })
+  const names = ['level', 'time', 'msg', 'name', 'pid', 'hostname']
+  // What a type keeps out comes all the same in the fields of foreign objects.
+  const foreign = Object.fromEntries(names.map((name) => [name, 'forged']))
+  log.warn({ ...(foreign as object), event: 'y', rig: 'loop' }, 'said')
+  // @ts-expect-error such a name is not free
+  log.warn({ event: 'y', level: 'failed' }, 'said')
+  for (const line of lines) {
+    const found = [...line.matchAll(/"([a-z_]+)":/g)].map(([, name]) => name!)
+    t.same(found, [...new Set(found)], line)
+    t.match(JSON.parse(line), { level: 'warn', name: 'x', msg: 'said', event: 'y' })
+  }
+  t.match(JSON.parse(lines[0]!), Object.fromEntries(names.map((name) => [`fact_${name}`, 'forged'])))
+  t.match(JSON.parse(lines[1]!), { fact_level: 'failed' })
 })
