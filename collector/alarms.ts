@@ -4,13 +4,14 @@ import type { Clock } from '../shared/lib/clock.ts'
 import type { AlarmChange } from '../shared/model/alarm.ts'
 import { alarmInput } from '../shared/model/alarms/order.ts'
 import { type AlarmEntry, definitionOf, entriesOf } from '../shared/model/alarms/state.ts'
-import { COLLECTOR, TWO_PERSON_ORDERS } from '../shared/model/order.ts'
-import { alarmOrder, isOfAlarm } from '../shared/protocol/alarm-order.ts'
-import { OrderDesk } from '../shared/protocol/order-desk.ts'
+import { COLLECTOR } from '../shared/model/order.ts'
+import { alarmOrder } from '../shared/protocol/alarm-order.ts'
+import type { OrderDesk } from '../shared/protocol/order-desk.ts'
 import type { Micros } from '../shared/units.ts'
 import { AgentAlarms } from './agent-alarms.ts'
 import type { AgentWatch } from './agent-watch.ts'
 import { AlarmNotices, type AlarmTarget } from './alarm-notices.ts'
+import { alarmDesk, notFollowed, siteMeant } from './alarm-orders.ts'
 import type { AgentFacts } from './core/alarms/facts.ts'
 import { type DueNotice, dueNotices } from './core/alarms/notices.ts'
 import type { AlarmLimits, AlarmRoute, Site } from './core/alarms/settings.ts'
@@ -96,9 +97,7 @@ export class CollectorAlarms {
     this.options = options
     this.sites = options.sites.map((site) => createSite(site, options.limits))
     const { deployment, boot, trust } = options
-    this.desk = new OrderDesk({ deployment, agent: COLLECTOR, boot, trust }, ({ kind }) =>
-      TWO_PERSON_ORDERS.includes(kind),
-    )
+    this.desk = alarmDesk({ deployment, agent: COLLECTOR, boot, trust }, this.sites)
     this.notices = new AlarmNotices({
       targets: options.targets,
       clock: options.clock,
@@ -168,17 +167,13 @@ export class CollectorAlarms {
   async order(bytes: Uint8Array): Promise<AlarmOrdered> {
     const taken = this.desk.take(bytes, this.options.clock.nowUs())
     const { id: order, kind, rig: site, subject: alarm } = taken.order
-    const isMeant = isOfAlarm(taken.order)
-    if (!isMeant) throw new HbError('ORDER_REFUSED', { reason: 'not_taken_here', order: kind, rig: site })
+    const at = siteMeant(this.sites, taken.order)
     const bare = { order, kind, site, alarm }
     if (taken.state === 'waits') return { ...bare, state: 'waits', by: [taken.by], untilUs: taken.untilUs }
-    const at = this.sites.find((one) => one.site.site === site)
-    if (at === undefined) throw new HbError('ORDER_NOT_FOLLOWED', { order: kind, rig: site, reasons: 'unknown_site' })
     const changes = siteInput(at, alarmInput(alarmOrder(taken.order, taken.by), this.timeUs()))
     this.take(at, changes, taken.statements.at(-1) ?? null)
     const refused = changes.flatMap((change) => change.refused ?? [])
-    if (refused.length > 0)
-      throw new HbError('ORDER_NOT_FOLLOWED', { order: kind, rig: site, reasons: refused.join(', ') })
+    if (refused.length > 0) throw notFollowed(taken.order, refused.join(', '))
     await this.written()
     this.options.changed()
     return { ...bare, state: 'done', by: taken.by, untilUs: null }

@@ -15,6 +15,7 @@ import { type ChannelOrder, channelInput } from './channels.ts'
 import { glassView } from './glass-view.ts'
 import type { Intake } from './intake.ts'
 import { modeInput, modeNeedsTwo, permitted } from './modes.ts'
+import { requireFollowable } from './order-check.ts'
 import { type RunOrder, runId, runInputs } from './runs.ts'
 
 export type OrdersOptions = Readonly<{
@@ -42,7 +43,13 @@ export class Orders {
 
   constructor(options: OrdersOptions) {
     this.options = options
-    this.desk = new OrderDesk(options.place, (order, name) => this.needsTwo(order, name))
+    this.desk = new OrderDesk(options.place, {
+      needsTwo: (order, name) => this.needsTwo(order, name),
+      // Whether another mode may be ordered was looked at to know that it takes two.
+      check: (order) => {
+        if (order.kind !== 'mode') requireFollowable(options.state(), { order, nowUs: options.nowUs() })
+      },
+    })
   }
 
   /** Starts, notes or stops a test run. @throws HbError RIG_UNKNOWN, RUN_REFUSED, DISK_… */
@@ -69,7 +76,7 @@ export class Orders {
   /**
    * Takes a signed order: carries it out, or has it wait for a second person.
    *
-   * @throws HbError ORDER_REFUSED, ORDERS_WAITING, RIG_UNKNOWN, MODE_REFUSED, DISK_… and what is wrong with its bytes.
+   * @throws HbError ORDER_REFUSED, ORDERS_WAITING, ORDER_NOT_FOLLOWED, RIG_UNKNOWN, POLICY_MISSING, MODE_REFUSED, DISK_… and what is wrong with its bytes.
    */
   async signed(bytes: Uint8Array): Promise<Record<string, unknown>> {
     const taken = this.desk.take(bytes, this.options.wallUs())

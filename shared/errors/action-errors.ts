@@ -14,7 +14,7 @@ export const ACTION_ERRORS = {
     retry: true,
     summary: 'Too many orders wait for a second person.',
     remedy:
-      'Confirm those that wait, or let them run out: an order that nobody confirms is forgotten after two minutes.',
+      'Confirm those that wait (at most 8 of one person do), or let them run out: an order that nobody confirms is forgotten after two minutes.',
   },
   ORDER_NOT_FOLLOWED: {
     exit: 77,

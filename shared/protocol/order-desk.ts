@@ -8,6 +8,8 @@ import type { Micros } from '../units.ts'
 
 /** Orders that wait for a second person. */
 export const ORDERS_WAITING_MAX = 64
+/** Those of one person: nobody takes the room of all others. */
+export const ORDERS_WAITING_PERSON_MAX = 8
 /** Orders remembered so that none is taken twice; at the bound no more are taken until the oldest are no longer fresh. */
 export const ORDERS_SEEN_MAX = 4096
 
@@ -23,6 +25,13 @@ export type Taken =
   | Readonly<{ state: 'done' } & Ordered>
   | Readonly<{ state: 'waits'; order: Order; by: string; untilUs: Micros }>
 
+export type DeskRules = Readonly<{
+  /** Whether an order of this person waits for a second one. */
+  needsTwo(order: Order, name: string): boolean
+  /** Looks at an order before it waits. @throws HbError for one that would be refused when it is confirmed */
+  check(order: Order): void
+}>
+
 type Waiting = Readonly<{ order: Order; name: string; bytes: Uint8Array; untilUs: Micros }>
 
 /**
@@ -31,14 +40,13 @@ type Waiting = Readonly<{ order: Order; name: string; bytes: Uint8Array; untilUs
  */
 export class OrderDesk {
   private readonly place: DeskPlace
-  private readonly needsTwo: (order: Order, name: string) => boolean
+  private readonly rules: DeskRules
   private readonly waiting = new Map<string, Waiting>()
   private readonly seen = new Map<string, Micros>()
 
-  /** `needsTwo` is asked of an order and who gave it. */
-  constructor(place: DeskPlace, needsTwo: (order: Order, name: string) => boolean) {
+  constructor(place: DeskPlace, rules: DeskRules) {
     this.place = place
-    this.needsTwo = needsTwo
+    this.rules = rules
   }
 
   /** Orders that wait for a second person now, oldest first. */
@@ -47,7 +55,7 @@ export class OrderDesk {
     return [...this.waiting.values()].map(({ order, name, untilUs }) => ({ order, by: name, untilUs }))
   }
 
-  /** @throws HbError ORDER_REFUSED, ORDERS_WAITING, and what is wrong with the bytes: COSE_SHAPE, BATCH_SIGNATURE */
+  /** @throws HbError ORDER_REFUSED, ORDERS_WAITING, what `check` finds, and what is wrong with the bytes: COSE_SHAPE, BATCH_SIGNATURE */
   take(bytes: Uint8Array, nowUs: Micros): Taken {
     this.forget(nowUs)
     const { order, name } = this.verified(bytes)
@@ -63,7 +71,10 @@ export class OrderDesk {
   }
 
   private first(order: Order, { name, bytes, nowUs }: { name: string; bytes: Uint8Array; nowUs: Micros }): Taken {
-    if (!this.needsTwo(order, name)) return { state: 'done', order, by: [name], statements: [bytes] }
+    if (!this.rules.needsTwo(order, name)) return { state: 'done', order, by: [name], statements: [bytes] }
+    this.rules.check(order)
+    const own = [...this.waiting.values()].filter((one) => one.name === name).length
+    if (own >= ORDERS_WAITING_PERSON_MAX) throw new HbError('ORDERS_WAITING', { waiting: own, by: name })
     if (this.waiting.size >= ORDERS_WAITING_MAX) throw new HbError('ORDERS_WAITING', { waiting: this.waiting.size })
     const untilUs = nowUs + CONFIRM_WITHIN_US
     this.waiting.set(order.id, { order, name, bytes, untilUs })

@@ -113,6 +113,10 @@ async function armable(hb: Hb): Promise<void> {
 
 async function armByTwo(t: Test, hb: Hb): Promise<void> {
   t.match(await standing(hb), { state: 'PASSIVE', inhibits: [] })
+  for (const line of ['arm --for 13h', 'arm --rig nope', 'inhibit foo', 'inhibit rule:nope'])
+    t.not((await hb(line, ...by('ada'))).code, 0, `${line} is refused at the first act`)
+  t.match(await hb('inhibit rule:high-pressure', '--key', 'ada.pem', '--reason', 'two\nlines'), { code: 77 })
+  t.match(await hb('orders list'), { waiting: [] })
   const asked = await hb('arm --for 1h', ...by('ada'))
   t.equal(asked.code, 0)
   const { waiting } = (await hb('orders list')) as unknown as { waiting: Json[] }

@@ -10,16 +10,22 @@ import {
 } from '../../../shared/codec/order.ts'
 import { signCose } from '../../../shared/crypto/cose.ts'
 import { toHex } from '../../../shared/crypto/digest.ts'
-import { readPublicKey } from '../../../shared/crypto/sign.ts'
-import { isHbError } from '../../../shared/errors/hb-error.ts'
+import { generateSigner, readPublicKey } from '../../../shared/crypto/sign.ts'
+import { HbError, isHbError } from '../../../shared/errors/hb-error.ts'
 import { CONFIRM_WITHIN_US, ORDER_AGE_MAX_US, type Order, TWO_PERSON_ORDERS } from '../../../shared/model/order.ts'
-import { ORDERS_SEEN_MAX, ORDERS_WAITING_MAX, OrderDesk } from '../../../shared/protocol/order-desk.ts'
+import {
+  ORDERS_SEEN_MAX,
+  ORDERS_WAITING_MAX,
+  ORDERS_WAITING_PERSON_MAX,
+  OrderDesk,
+} from '../../../shared/protocol/order-desk.ts'
 import { SIGNERS, type TestPerson, TRUST } from '../../support/certified-baselines.ts'
 import { flipped } from '../../support/flip.ts'
 
 const NOW_US = 1_700_000_000_000_000
 const PLACE = { deployment: 'lab', agent: 'bench-1', boot: 'boot-7', trust: TRUST }
-const desk = (trust = TRUST) => new OrderDesk({ ...PLACE, trust }, ({ kind }) => TWO_PERSON_ORDERS.includes(kind))
+const desk = (trust = TRUST, check: (order: Order) => void = () => undefined) =>
+  new OrderDesk({ ...PLACE, trust }, { needsTwo: ({ kind }) => TWO_PERSON_ORDERS.includes(kind), check })
 
 function draft(change: Partial<OrderDraft> = {}): OrderDraft {
   const { deployment, agent, boot } = PLACE
@@ -170,9 +176,44 @@ t.test('an order that is longer than any is refused before it is read', async (t
   )
 })
 
-t.test('at its bounds the desk takes no more, and has room again afterwards', async (t) => {
+t.test('one person does not take the room of all others', async (t) => {
   const at = desk()
-  for (let k = 0; k < ORDERS_WAITING_MAX; k += 1) at.take(signed('ada', { reason: `arm ${k}` }), NOW_US)
+  for (let k = 0; k < ORDERS_WAITING_PERSON_MAX; k += 1) at.take(signed('ada', { reason: `arm ${k}` }), NOW_US)
+  t.equal(
+    reasonOf(() => at.take(signed('ada', { reason: 'one more' }), NOW_US)),
+    'ORDERS_WAITING',
+  )
+  t.equal(at.take(signed('ada', { kind: 'disarm' }), NOW_US).state, 'done')
+  const { order } = at.take(signed('grace'), NOW_US)
+  t.equal(at.pending(NOW_US).length, ORDERS_WAITING_PERSON_MAX + 1)
+  t.equal(at.take(confirmed('ada', order), NOW_US).state, 'done', 'and confirms those of others')
+  const [first] = at.pending(NOW_US)
+  at.take(confirmed('grace', first!.order), NOW_US)
+  t.equal(at.take(signed('ada', { reason: 'one more' }), NOW_US).state, 'waits', 'with room again')
+})
+
+t.test('what would be refused at the end does not begin to wait', async (t) => {
+  const at = desk(TRUST, ({ subject }) => {
+    if (subject === 'nope') throw new HbError('ORDER_NOT_FOLLOWED', { reason: 'UNKNOWN_RULE' })
+  })
+  const bytes = signed('ada', { kind: 'inhibit', subject: 'nope' })
+  for (const what of ['once', 'and again'])
+    t.equal(
+      reasonOf(() => at.take(bytes, NOW_US)),
+      'UNKNOWN_RULE',
+      what,
+    )
+  t.same(at.pending(NOW_US), [])
+  t.equal(at.take(signed('ada', { kind: 'disarm', subject: 'nope' }), NOW_US).state, 'done', 'one act is not looked at')
+})
+
+t.test('at its bounds the desk takes no more, and has room again afterwards', async (t) => {
+  const crowd = Array.from({ length: ORDERS_WAITING_MAX / ORDERS_WAITING_PERSON_MAX }, () => generateSigner().signer)
+  const others = crowd.map((signer, k) => ({ name: `p${k}`, key: readPublicKey(signer.spki) }))
+  const at = desk({ ...TRUST, operators: [...TRUST.operators, ...others] })
+  for (const signer of crowd)
+    for (let k = 0; k < ORDERS_WAITING_PERSON_MAX; k += 1)
+      at.take(signOrder(draft({ reason: `arm ${k}` }), signer), NOW_US)
   t.equal(
     reasonOf(() => at.take(signed('ada', { reason: 'one more' }), NOW_US)),
     'ORDERS_WAITING',
