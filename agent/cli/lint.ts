@@ -30,7 +30,7 @@ function lint(path: string, options: Readonly<{ json?: boolean }>): void {
   const findings = lintRegistry(path, bytes)
   const mistakes = findings.filter(({ rule }) => rule === 'mistake').length
   printResult(options.json, { ok: findings.length === 0, file: path, mistakes, findings }, [
-    ...(findings.length === 0 ? [] : [formatProblems(findings.map(withRule))]),
+    ...formatProblems(findings.map(withRule)),
     findings.length === 0
       ? `${basename(path)}: nothing found`
       : `${basename(path)}: ${mistakes} mistakes, ${findings.length - mistakes} traps`,

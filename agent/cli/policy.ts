@@ -70,7 +70,7 @@ function lint(options: PolicyOptions): void {
       rigs: asked.map((of) => ({ rig: of.rig, rules: of.policy.rules.map((rule) => ruleJson(rule, of, measured)) })),
     },
     [
-      ...(all.length === 0 ? [] : [formatProblems(all.map(named))]),
+      ...formatProblems(all.map(named)),
       ...asked.flatMap((of) => of.policy.rules.flatMap((rule) => budgetLines(rule, of, measured))),
       asked.length === 0 && problems.length === 0
         ? `${options.config}: no rig has a policy`

@@ -33,16 +33,16 @@ export class ConfigError extends HbError {
   }
 }
 
-/** The mistakes as text, one after the other, in order of file and line. */
-export function formatProblems(problems: readonly Problem[]): string {
+/** The mistakes as lines of text, one after the other, in order of file and line. */
+export function formatProblems(problems: readonly Problem[]): string[] {
   const sorted = [...problems].sort(inOrder)
-  const lines = sorted.slice(0, PROBLEMS_SHOWN_MAX).map((p) => {
-    const hint = p.hint === undefined ? '' : `\n    hint:     ${p.hint}`
+  const lines = sorted.slice(0, PROBLEMS_SHOWN_MAX).flatMap((p) => {
+    const hint = p.hint === undefined ? [] : [`    hint:     ${p.hint}`]
     const place = `${p.file}:${p.line}:${p.column}  ${p.key === '' ? '(file)' : p.key}`
-    return `${place}\n    found:    ${p.found}\n    expected: ${p.expected}${hint}`
+    return [place, `    found:    ${p.found}`, `    expected: ${p.expected}`, ...hint]
   })
   if (sorted.length > PROBLEMS_SHOWN_MAX) lines.push(`… and ${sorted.length - PROBLEMS_SHOWN_MAX} more`)
-  return lines.join('\n')
+  return lines
 }
 
 /** A file that a configuration names and that is not there, or too large. */

@@ -149,7 +149,7 @@ t.test('the error carries all mistakes, ends with 78 and reads as text', (t) => 
   t.ok(isHbError(error, 'CONFIG_INVALID'))
   t.equal(error.exit, 78)
   t.match(error.context, { mistakes: 2, first: 'runtime.yaml:1:1' })
-  const text = formatProblems(error.problems)
+  const text = formatProblems(error.problems).join('\n')
   t.match(
     text,
     'runtime.yaml:3:1  agnt\n    found:    a key that is not known\n    expected: one of version, deployment',
@@ -159,7 +159,7 @@ t.test('the error carries all mistakes, ends with 78 and reads as text', (t) => 
     { length: 130 },
     (_, k): Problem => ({ file: 'a', line: k + 1, column: 1, key: '', found: '', expected: '' }),
   )
-  t.match(formatProblems(many), /^a:100:1 {2}\(file\)[\s\S]*\n… and 30 more$/m)
+  t.match(formatProblems(many).join('\n'), /^a:100:1 {2}\(file\)[\s\S]*\n… and 30 more$/m)
   t.end()
 })
 
