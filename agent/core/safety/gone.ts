@@ -32,6 +32,7 @@ const HAS: ReadonlyMap<string, Has> = new Map([
   ['unknown_outcome', hasAction],
   ['inhibited', hasInhibited],
   ['inhibit_expired', hasInhibited],
+  ['permit_lost', hasTarget],
   ['proof_overdue', hasTarget],
   ['stranger', hasTarget],
 ])

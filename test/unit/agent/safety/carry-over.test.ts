@@ -128,6 +128,7 @@ t.test('every alarm about what is gone with a policy is over, and that is said; 
       ['rule:kept', 'action:shutdown'],
       ['rule:old', 'action:notify'],
     ],
+    permit_lost: [['pump'], ['desk']],
     proof_overdue: [['pump'], ['desk']],
     stranger: [['pump'], ['desk']],
   }
