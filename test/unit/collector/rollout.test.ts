@@ -13,18 +13,9 @@ import {
 } from '../../../collector/core/rollout.ts'
 import type { ConfigState } from '../../../shared/model/config-state.ts'
 import { STAGES_MAX, stagesOf } from '../../../shared/model/rollout.ts'
+import { NEW, OLD, said, withRig } from '../../support/config-said.ts'
 
 const S = 1_000_000
-const [OLD, NEW] = ['0a'.repeat(32), '0b'.repeat(32)]
-const RIG = { rig: 'loop', mode: 'nominal', verdict: 'PASS', arm: 'PASSIVE', severe: [] }
-
-function said(digest = OLD, change: Partial<ConfigState> = {}): ConfigState {
-  return {
-    ...{ config: digest, bundle: { digest, number: 1, at_us: 1 }, ready: true, reasons: [], not_journaled: 0 },
-    ...{ damage: 0, boot_id: 'b', rigs: [RIG], ...change },
-  }
-}
-const withRig = (change: Partial<typeof RIG>, digest = NEW) => said(digest, { rigs: [{ ...RIG, ...change }] })
 
 t.test('stages are numbers, parts of a hundred rounded up, and last all; none has fewer than the one before', (t) => {
   const cases: [string, number, readonly number[] | RegExp][] = [
