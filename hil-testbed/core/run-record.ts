@@ -1,0 +1,56 @@
+import type { Micros } from '../../shared/units.ts'
+
+/**
+ * Folder of a run, as the runner leaves it and oracle and reports read it:
+ *
+ *   row.json        the ScenarioRow
+ *   truth.csv       `t_us` and every signal of the plant, once a quantum, times from the start of the run
+ *   telemetry.csv   `t_us,channel,value`: what was sent, thinned for plots
+ *   events.jsonl    one BenchEvent a line, in order
+ *   run.json        RunFacts
+ *   agent/          working folder of the agent: runtime.yaml, keys, `state/` (journal, outbox, ledger)
+ *   agent.log       what it wrote
+ *
+ * The oracle reads `agent/state/outbox` with a reader of its own and verifies every batch by `agent/sign.pub.pem`.
+ */
+export type BenchEvent = Readonly<{ t_us: Micros } & Record<string, unknown>> &
+  (
+    | Readonly<{ kind: 'fault_begun' | 'fault_ended'; id: string; class: string; target: string }>
+    | Readonly<{ kind: 'mark'; name: string }>
+    | Readonly<{ kind: 'stimulus'; inputs: Readonly<Record<string, number>> }>
+    /** A request reached the actuator; an effect happened there; it reached the plant. */
+    | Readonly<{ kind: 'request' | 'effect' | 'plant_effect'; actuator: string; key: string }>
+    | Readonly<{
+        kind: 'agent'
+        is: 'started' | 'killed' | 'stopped' | 'paused' | 'resumed' | 'exited'
+        code: number | null
+      }>
+    | Readonly<{ kind: 'order'; order: string; by: readonly string[]; answer: string }>
+    | Readonly<{ kind: 'note'; text: string }>
+  )
+
+/** What is known of a run when it is over. */
+export type RunFacts = Readonly<{
+  /** Event time of the start of the run, µs since 1970: `t_us` of signed records minus this is time from the start. */
+  begin_us: Micros
+  simulated_us: Micros
+  host_ms: number
+  started_utc: string
+  /** What was seen of each fault. */
+  faults: readonly Readonly<{
+    id: string
+    class: string
+    target: string
+    count: number
+    first_us: Micros | null
+    last_us: Micros | null
+  }>[]
+  hashes: Readonly<{ config: string; policy: string; baseline: string; software: string }>
+  /** Digest of the chain of decisions as `hb decisions digest` says it, and whether `hb replay` gave the same; null: not asked. */
+  replay: Readonly<{ equal: boolean; detail: string }> | null
+  /** null without a collector. */
+  collected: Readonly<{ decisions: number; missing: number; duplicate: number }> | null
+  /** What kept the run from its end; null when it got there. INCONCLUSIVE and ABORTED come from here too. */
+  broken: Readonly<{ verdict: 'ERROR' | 'INCONCLUSIVE' | 'ABORTED'; code: string; detail: string }> | null
+  log_tail: readonly string[]
+}>
