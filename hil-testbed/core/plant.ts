@@ -2,8 +2,9 @@ import type { Micros } from '../../shared/units.ts'
 
 /** What a plant shows of itself, takes, or is made with. Units as the registry writes them. */
 export type SignalSpec = Readonly<{ unit: string; about: string }>
-export type InputSpec = SignalSpec & Readonly<{ initial: number }>
 export type ParamSpec = SignalSpec & Readonly<{ initial: number; minimum: number; maximum: number }>
+/** The range is that of the thing itself: a valve is never more than open. */
+export type InputSpec = ParamSpec
 
 /**
  * A plant model: fixed step, semi-implicit, its equations in the docstring of its file, and a test against an analytic or
@@ -22,7 +23,7 @@ export type PlantModel = Readonly<{
   /** Where it does harm, unless the scenario says otherwise; an expression of the oracle, as `p_bar > 10`. */
   hazard: string
   stepUs: Micros
-  /** Names and ranges were checked by {@link plantProblems}. Everything left out has its `initial`. */
+  /** Names and ranges were checked by `plantProblems`. Everything left out has its `initial`. */
   create(options: Readonly<{ params: Readonly<Record<string, number>>; init: Readonly<Record<string, number>> }>): Plant
 }>
 
@@ -30,7 +31,7 @@ export type PlantModel = Readonly<{
 export interface Plant {
   /** Time since its start. */
   readonly atUs: Micros
-  /** Sets an input; unknown names were refused before. */
+  /** Sets an input; names and ranges were checked by `inputProblems`. */
   set(input: string, value: number): void
   /** Moves to a time after its start; never back. */
   advance(toUs: Micros): void | Promise<void>
