@@ -51,6 +51,26 @@ export type FaultResult = Readonly<{
   detected_us: Micros | null
 }>
 
+/** A state of something over a span of a run; times from its start, `to_us` null: it was so until the end. */
+export type LaneSpan = Readonly<{ from_us: Micros; to_us: Micros | null; name: string; is: string }>
+
+/**
+ * What the signed records say over time, for the plot of a report. In order of `from_us`; at most {@link LANE_SPANS_MAX} each, what is
+ * beyond is left out and `thinned` says how many.
+ */
+export type Lanes = Readonly<{
+  /** `name`: '' for the overall verdict; `is`: the verdict. */
+  verdicts: readonly LaneSpan[]
+  /** `name`: of the alarm; `is`: its severity. */
+  alarms: readonly LaneSpan[]
+  /** `name`: `action target`; `is`: the state of its life cycle (RELEASED, VERIFIED, GATE_DENIED …). */
+  actions: readonly LaneSpan[]
+  thinned: number
+}>
+
+/** Spans of one lane of one case that a report keeps. */
+export const LANE_SPANS_MAX = 500
+
 export type CaseResult = Readonly<{
   id: string
   title: string
@@ -73,6 +93,8 @@ export type CaseResult = Readonly<{
   /** Folder of the run, relative to the report. */
   folder: string
   log_tail: readonly string[]
+  /** Left out where no record could be read. */
+  lanes?: Lanes
 }>
 
 export type CampaignResult = Readonly<{
