@@ -61,6 +61,19 @@ export function noiseAt(seed: number, stream: number, index: number): number {
   return sum
 }
 
+/** The same for a number in [0, 1), in steps of 2^-32. */
+export function uniformAt(seed: number, stream: number, index: number): number {
+  const high = Math.floor(index / 4_294_967_296)
+  return mix32(mix32(mix32(mix32(mix32(seed | 0) ^ stream) + (index | 0)) ^ high) + 0x9e3779b9) / 4_294_967_296
+}
+
+/** Number of a stream that is called by a name: FNV-1a over its UTF-16, spread. */
+export function streamOf(name: string): number {
+  let hash = 0x811c9dc5
+  for (let k = 0; k < name.length; k += 1) hash = Math.imul(hash ^ name.charCodeAt(k), 0x01000193)
+  return mix32(hash)
+}
+
 function splitmix32(seed: number): () => number {
   let at = seed | 0
   return () => {
