@@ -1,5 +1,6 @@
 /**
- * What Harmony Bridge does in a second, measured on the real path: processes, ZeroMQ, journal, disk, evidence.
+ * What Harmony Bridge does in a second, measured on the real path: processes, ZeroMQ, journal, disk, evidence (verifies
+ * REQ-CMP-005).
  *
  *   node scripts/bench.ts                    everything, a table for people
  *   node scripts/bench.ts --json             one JSON object {machine, load, results} on stdout

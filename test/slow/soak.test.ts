@@ -29,6 +29,7 @@ const RECEIPTED_WITHIN_MS = 20_000
 
 type Look = Readonly<{ agentMb: number; collectorMb: number; journalBytes: number }>
 
+// verifies REQ-CMP-006
 t.test(`${MINUTES} minutes of 64 channels at 1 kHz leave memory as it is and lose nothing`, async (t) => {
   const agent = await startBenchAgent({ encoding: 'cbor', collector: true, journalBytesMax: JOURNAL_BYTES_MAX })
   t.teardown(async () => {

@@ -34,7 +34,7 @@ function foundIn(change: Partial<Order>): string {
   }
 }
 
-// verifies SE-22, SE-23, SE-27
+// verifies SE-22, SE-23, SE-27, REQ-SEC-004
 t.test('what would be refused when a second person has confirmed it does not wait for one', async (t) => {
   const table: readonly [found: string, change: Partial<Order>][] = [
     ['waits', {}],

@@ -101,6 +101,7 @@ t.test('a journal cut at any byte keeps every whole record and goes on behind th
   t.pass(`${whole.length} cuts`)
 })
 
+// verifies REQ-EVD-005
 t.test('a flipped byte anywhere is found: no record is ever given back changed', async (t) => {
   const folder = folderFor(t)
   const journal = openJournal(folder)

@@ -81,6 +81,7 @@ t.test('a new epoch that left decisions out is taken, and says how many', async 
   t.match(verdict, { verdict: 'accept', skipped: 10, head: { epoch: 3, batchSeq: 1, nextSeq: 115 } })
 })
 
+// verifies REQ-SEC-005
 t.test('whatever order batches come in, the stored chain has no gap and no second version', async () => {
   // A model of the collector: batches 1…12 of one agent, arriving in any order, some of them again, some forged.
   const chain = Array.from(

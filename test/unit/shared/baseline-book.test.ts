@@ -117,6 +117,7 @@ t.test('what the reducer does from every status is what the table says', (t) => 
   t.end()
 })
 
+// verifies REQ-BAS-006
 t.test('proposer, reviewer and approver are three keys', (t) => {
   const book = createBook()
   t.equal(book.say('ada', 'propose'), 'proposed')

@@ -10,6 +10,7 @@ import type { Schema } from '../../../shared/config/schema-terms.ts'
 import { NESTING_MAX, YAML_BYTES_MAX } from '../../../shared/config/yaml-text.ts'
 import { bytesOf, COLLECTOR, inRegistry, inRuntime, problemsOf, REGISTRY, RUNTIME } from '../../support/config-texts.ts'
 
+// verifies REQ-SEC-003
 t.test('a secret in a configuration is refused and never repeated', (t) => {
   const secrets = [
     ['signing_key_file: sign.pem', 'signing_key_file: "-----BEGIN PRIVATE KEY-----\\nhunter2"'],

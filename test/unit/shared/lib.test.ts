@@ -48,6 +48,7 @@ t.test('delays grow to their maximum, with jitter below, and start over', async 
   t.equal(jittered.next(), 50)
 })
 
+// verifies REQ-LNK-005
 t.test('a breaker opens at its failures, lets one trial through, and closes by a success', async (t) => {
   const breaker = createBreaker({ failures: 3, windowMs: 1000, openMs: 500, jitter: 0, random: () => 0 })
   for (const us of [0, 100, 200]) breaker.failed(us)

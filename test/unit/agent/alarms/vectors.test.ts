@@ -3,7 +3,7 @@ import { AlarmRig, definitionsFrom, lineOf, playStep, readVectors } from '../../
 
 const { gap_s: gapS, vectors } = readVectors()
 
-// verifies G1, G2, G3, G4, G5, G6, G7, G8, G9, G10, AL-2, AL-3
+// verifies G1, G2, G3, G4, G5, G6, G7, G8, G9, G10, AL-2, AL-3, REQ-QUA-005
 t.test('the golden vectors give the changes they ask for, in their order', (t) => {
   for (const { id, what, alarm, steps, expect, after = {} } of vectors) {
     const rig = new AlarmRig(definitionsFrom({ p: alarm }, gapS))

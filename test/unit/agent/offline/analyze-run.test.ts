@@ -35,6 +35,7 @@ const KEYS = `run_id correlation_id status baseline_run_id hb_version source_typ
   decision_basis warnings fail_metrics invariant_violations investigation_hints what_to_do_next primary_issue data_coverage
   decision_confidence_reduced_due_to_missing_data evidence_links`.split(/\s+/)
 
+// verifies REQ-EVD-006
 t.test('a report has every key of the predecessor', async (t) => {
   const report = analyzeRun({ run: run('b', GOOD.replace('10', '12')), baseline: run('a', GOOD), registry })
   for (const key of KEYS) t.ok(Object.hasOwn(report, key), key)
