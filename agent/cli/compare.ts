@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { jsonFile, writeReports } from '../offline/report-folder.ts'
+import { jsonFile, writeReports } from '../../shared/report/report-folder.ts'
 import { type AnalyzeOptions, filesOf, finish, reportOf, reportOptions } from './analyze.ts'
 
 /** Adds `hb compare`. */

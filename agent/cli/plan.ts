@@ -9,6 +9,7 @@ import { YAML_BYTES_MAX } from '../../shared/config/yaml-text.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
+import { verdictExit } from '../../shared/report/verdict-exit.ts'
 import { readCode } from '../code-identity.ts'
 import { analyzeRun } from '../offline/analyze-run.ts'
 import type { Decimal } from '../offline/metrics-csv.ts'
@@ -16,7 +17,6 @@ import type { PlanResult } from '../offline/plan-html.ts'
 import { type Judge, runPlan } from '../offline/plan-run.ts'
 import { readRunFolder } from '../offline/run-folder.ts'
 import { loadRunRegistry } from '../offline/run-registry.ts'
-import { verdictExit } from '../offline/verdict-exit.ts'
 
 type PlanOptions = Readonly<{ out: string; registry?: string; policy?: string; decimal?: Decimal; json?: boolean }>
 

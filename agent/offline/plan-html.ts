@@ -1,7 +1,7 @@
+import { type Html, html, shownNumber } from '../../shared/report/html-text.ts'
+import { pageHtml } from '../../shared/report/page-html.ts'
 import type { RunVerdict } from '../core/offline/compare-runs.ts'
 import type { RequirementOutcome, ScenarioOutcome, ScenarioTrend, TraceRow } from '../core/offline/plan-outcome.ts'
-import { type Html, html, shownNumber } from './html-text.ts'
-import { pageHtml } from './page-html.ts'
 import { VERDICT_WORDS } from './report-html.ts'
 
 /** What came of a plan, as `plan_result.json` has it. */

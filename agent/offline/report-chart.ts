@@ -1,5 +1,5 @@
+import { type Html, html, shownNumber } from '../../shared/report/html-text.ts'
 import type { MetricDetail } from './drift-report.ts'
-import { type Html, html, shownNumber } from './html-text.ts'
 
 const WIDTH = 640
 const HEIGHT = 140

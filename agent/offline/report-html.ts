@@ -1,7 +1,7 @@
+import { type Html, html, shownNumber } from '../../shared/report/html-text.ts'
+import { pageHtml } from '../../shared/report/page-html.ts'
 import type { Attribution } from '../core/offline/attribution.ts'
 import type { DriftReport, MetricDetail } from './drift-report.ts'
-import { type Html, html, shownNumber } from './html-text.ts'
-import { pageHtml } from './page-html.ts'
 import { barChart, seriesChart } from './report-chart.ts'
 
 /** What a verdict means, for somebody who has not read the manual. */

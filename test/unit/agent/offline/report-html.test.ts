@@ -1,7 +1,7 @@
 import t from 'tap'
-import { html } from '../../../../agent/offline/html-text.ts'
 import { seriesChart } from '../../../../agent/offline/report-chart.ts'
 import { reportHtml } from '../../../../agent/offline/report-html.ts'
+import { html } from '../../../../shared/report/html-text.ts'
 import { failedReport, HOSTILE_METRIC } from '../../../support/shown-report.ts'
 
 t.test('a page says what is wrong, why, where to look, and what it rests on', (t) => {

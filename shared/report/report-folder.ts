@@ -1,6 +1,6 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { HbError } from '../../shared/errors/hb-error.ts'
+import { basename, dirname, join } from 'node:path'
+import { HbError } from '../errors/hb-error.ts'
 
 /**
  * Writes the files of a report into a folder, which is made where it is not there. A file of an earlier report is replaced
@@ -20,6 +20,11 @@ export function writeReports(folder: string, files: Readonly<Record<string, stri
     const { code = 'unknown', path = folder } = cause as NodeJS.ErrnoException
     throw new HbError('REPORT_UNWRITABLE', { path, errno: code }, { cause })
   }
+}
+
+/** The same for one file. @throws HbError REPORT_UNWRITABLE */
+export function writeReport(path: string, text: string): void {
+  writeReports(dirname(path), { [basename(path)]: text })
 }
 
 /** A value as a file that people read too. */

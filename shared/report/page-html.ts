@@ -14,11 +14,11 @@ svg{width:100%;height:auto;display:block;font-size:11px}svg text{fill:var(--soft
 code{font-family:ui-monospace,"DejaVu Sans Mono",monospace;font-size:13px;overflow-wrap:anywhere}footer{margin-top:40px;color:var(--soft);font-size:13px}
 @media print{body{padding:0}h2{break-after:avoid}svg,tr{break-inside:avoid}}`
 
-const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
-
-/** A page that needs nothing and may do nothing: its policy lets through its own style and no more. */
-export function pageHtml(title: string, body: Html): string {
-  const policy = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; base-uri 'none'; form-action 'none'`
+/** A page that needs nothing and may do nothing: its policy lets through its own style and no more. `more` is style of its kind. */
+export function pageHtml(title: string, body: Html, more = ''): string {
+  const style = STYLE + more
+  const hash = createHash('sha256').update(style).digest('base64')
+  const policy = `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -26,7 +26,7 @@ export function pageHtml(title: string, body: Html): string {
 <meta http-equiv="Content-Security-Policy" content="${new Html(policy)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
-<style>${new Html(STYLE)}</style>
+<style>${new Html(style)}</style>
 </head>
 <body>
 ${body}
