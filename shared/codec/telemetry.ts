@@ -1,8 +1,9 @@
 import { DOMAIN, digestOf, toHex } from '../crypto/digest.ts'
+import { SIGNATURE_BYTES } from '../crypto/sign.ts'
 import { isHbError } from '../errors/hb-error.ts'
 import { isChannelName, isId } from '../model/ids.ts'
 import type { FrameResult } from '../model/input.ts'
-import { type Frame, type FrameRefusal, type Provenance, QUALITY } from '../model/telemetry.ts'
+import { type Frame, type FrameRefusal, type InjectedMark, type Provenance, QUALITY } from '../model/telemetry.ts'
 import type { Micros } from '../units.ts'
 import { canonicalBytes } from './canonical.ts'
 import { decodeTransport, encodeTransport, type TransportCaps } from './transport.ts'
@@ -44,7 +45,7 @@ export type TelemetryMessage = Readonly<{
  *
  * A frame is a map in profile `transport`: `v` 1, `rig`, `source`, `epoch`, `seq`, `ch` (channel names) or `cid` (digest of
  * a list sent before, 32 bytes), `t` (event times in µs), `x` (values, channel by channel) and optionally `q` (quality,
- * same layout) and `unit`. A message with `ch` and `cid` and without `t` announces a list. JSON is one sample
+ * same layout), `unit` and `inj` (a list of the injected channels and a signature, see `signMark`). A message with `ch` and `cid` and without `t` announces a list. JSON is one sample
  * `{channel, t_us, value, unit?, q?, source?, rig?}` or a list of them of one source; it has no sequence.
  *
  * Deterministic: the same bytes give the same frame on every machine, for the journal keeps the bytes.
@@ -80,7 +81,7 @@ export function rigIn(message: Uint8Array, encoding: 'cbor' | 'json'): string | 
 
 /** Bytes of a frame, as publishers and the file and host sources make them. */
 export function encodeFrame(frame: Omit<Frame, 'provenance'>): Uint8Array {
-  const { rig, source, epoch, seq, channels, cid, timeUs, value, quality, unit } = frame
+  const { rig, source, epoch, seq, channels, cid, timeUs, value, quality, unit, injected } = frame
   return encodeTransport({
     v: FRAME_VERSION,
     rig,
@@ -92,6 +93,7 @@ export function encodeFrame(frame: Omit<Frame, 'provenance'>): Uint8Array {
     ...(timeUs.length === 0 ? {} : { t: timeUs, x: value }),
     ...(quality === undefined ? {} : { q: quality }),
     ...(unit === undefined ? {} : { unit }),
+    ...(injected === undefined ? {} : { inj: [injected.channels, injected.signature] }),
   })
 }
 
@@ -160,6 +162,7 @@ function frameFrom(rig: string, provenance: Provenance, map: Record<string, unkn
     throw new Refused('wrong_shape', `${value.length} values at ${timeUs.length} times`)
   const quality = qualityOf(map['q'], value.length)
   const unit = unitOf(map['unit'])
+  const injected = markOf(map['inj'], channels)
   return {
     rig,
     source,
@@ -172,7 +175,21 @@ function frameFrom(rig: string, provenance: Provenance, map: Record<string, unkn
     provenance,
     ...(quality === undefined ? {} : { quality }),
     ...(unit === undefined ? {} : { unit }),
+    ...(injected === undefined ? {} : { injected }),
   }
+}
+
+/** The shape of a mark; who signed it is for those who have a key. Names that the frame does not have mark nothing. */
+function markOf(value: unknown, channels: readonly string[] | null): InjectedMark | undefined {
+  if (value === undefined) return undefined
+  if (!Array.isArray(value) || value.length !== 2) throw new Refused('wrong_shape', 'inj is no mark')
+  const [names, signature]: unknown[] = value
+  if (!(signature instanceof Uint8Array && signature.length === SIGNATURE_BYTES))
+    throw new Refused('wrong_shape', 'inj has no signature')
+  const marked = namesOf(names, 'inj')
+  const foreign = channels === null ? undefined : marked.find((name) => !channels.includes(name))
+  if (foreign !== undefined) throw new Refused('wrong_shape', `inj names ${brief(foreign)}, which the frame has not`)
+  return { channels: marked, signature }
 }
 
 function decodeSamples({ rig, origin, provenance, message }: TelemetryMessage): FrameResult {
@@ -315,12 +332,12 @@ function idOf(value: unknown, field: string): string {
   return value
 }
 
-function namesOf(value: unknown): string[] {
+function namesOf(value: unknown, field = 'ch'): string[] {
   if (!Array.isArray(value) || value.length === 0 || value.length > FRAME_CHANNELS_MAX)
-    throw new Refused('wrong_shape', 'ch is no list of names')
+    throw new Refused('wrong_shape', `${field} is no list of names`)
   for (const name of value)
     if (typeof name !== 'string' || !isChannelName(name)) throw new Refused('bad_name', `channel is ${brief(name)}`)
-  if (new Set(value).size !== value.length) throw new Refused('wrong_shape', 'ch names a channel twice')
+  if (new Set(value).size !== value.length) throw new Refused('wrong_shape', `${field} names a channel twice`)
   return value
 }
 

@@ -28,6 +28,7 @@ export const DOMAIN = {
   actionTransition: 'hb/action-transition/1',
   actuator: 'hb/actuator/1',
   pulse: 'hb/pulse/1',
+  injected: 'hb/injected/1',
 } as const
 
 export type DomainName = keyof typeof DOMAIN

@@ -25,7 +25,12 @@ export type Frame = Readonly<{
   unit?: string
   /** Where the samples come from: only `live` may ever satisfy a gate for a hard action. */
   provenance: Provenance
+  /** Which of its channels a bench put there; absent: none, and nothing is verified. */
+  injected?: InjectedMark
 }>
+
+/** Names of the channels of a frame whose samples are injected, and the injector's Ed25519 signature of that. */
+export type InjectedMark = Readonly<{ channels: readonly string[]; signature: Uint8Array }>
 
 export const PROVENANCES = ['live', 'late', 'replay', 'simulated', 'injected', 'overridden'] as const
 export type Provenance = (typeof PROVENANCES)[number]
