@@ -1,4 +1,5 @@
 import { ACTION_ERRORS } from './action-errors.ts'
+import { BENCH_ERRORS } from './bench-errors.ts'
 import { BUNDLE_ERRORS } from './bundle-errors.ts'
 import { CONFIG_ERRORS } from './config-errors.ts'
 import type { ErrorEntry } from './entry.ts'
@@ -27,6 +28,7 @@ export const ERRORS = {
   ...ROLLOUT_ERRORS,
   ...EXECUTABLE_ERRORS,
   ...EXECUTOR_ERRORS,
+  ...BENCH_ERRORS,
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof ERRORS

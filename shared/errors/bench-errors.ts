@@ -1,0 +1,25 @@
+import type { ErrorEntry } from './entry.ts'
+
+/** Errors of a bench that moves the time of an agent (ADR 35). */
+export const BENCH_ERRORS = {
+  AGENT_SILENT: {
+    exit: 69,
+    retry: false,
+    summary: 'The agent under test does not answer its bench.',
+    remedy:
+      'Look at the log of the agent: it has ended, could not begin, listens elsewhere, or its disk stands still. Its time did not go on.',
+  },
+  AGENT_BEHIND: {
+    exit: 75,
+    retry: true,
+    summary: 'The agent under test did not receive what the bench has sent.',
+    remedy:
+      'Compare the counts that are named, and whether every source and link of the bench was connected when it sent. Nothing was taken; the same grant may be given again.',
+  },
+  LOCKSTEP_REFUSED: {
+    exit: 65,
+    retry: false,
+    summary: 'The agent under test refused what its bench wanted.',
+    remedy: 'The detail says why. Nothing was moved, and the agent goes on.',
+  },
+} as const satisfies Record<string, ErrorEntry>
