@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import type { LoadedRuntime } from '../shared/config/load.ts'
 import type { RuntimeConfig } from '../shared/config/types.ts'
+import { createPrng } from '../shared/lib/prng.ts'
 import type { Logger } from '../shared/log/logger.ts'
 import { createActionEvents } from './action-events.ts'
 import { createExecutor } from './adapters/executors.ts'
@@ -12,7 +13,7 @@ import type { Peer } from './peer.ts'
 import type { Permit } from './pipeline/permits.ts'
 import type { ProofTarget } from './pipeline/proofs.ts'
 import { targetFacts } from './pipeline/target-facts.ts'
-import { type AgentClock, type Executor, isPermitExecutor } from './ports.ts'
+import { type AgentClock, type Executor, isPermitExecutor, type OutsideTime } from './ports.ts'
 import type { Acting } from './rig-actions.ts'
 
 export type ActingOptions = Readonly<{
@@ -23,6 +24,8 @@ export type ActingOptions = Readonly<{
   /** State folder. */
   folder: string
   peer?: Peer | null
+  /** Absent: time goes on by itself. */
+  outside?: OutsideTime | null
 }>
 
 /** Random numbers for back-offs are drawn from so many. */
@@ -77,16 +80,18 @@ function provedOf({ policies }: LoadedRuntime, executors: ReadonlyMap<string, Ex
 
 type Named = RuntimeConfig['executors'][number]
 
-function executorOf(named: Named, { loaded, clock, logger, peer }: ActingOptions): Executor {
+function executorOf(named: Named, { loaded, clock, logger, peer, outside = null }: ActingOptions): Executor {
   const { target } = named
+  // A run that is repeated tries again at the same moments.
+  const repeated = outside === null ? null : createPrng(0)
   return createExecutor(named, {
     target,
     agent: loaded.config.agent,
     file: join(loaded.folder, 'runtime.yaml'),
     ...targetFacts(target, loaded.policies.values()),
-    clock,
+    ...{ clock, outside },
     peer: peer === null || peer === undefined ? undefined : (name) => peer.executor(name),
-    random: () => randomInt(RANDOM_STEPS) / RANDOM_STEPS,
+    random: () => repeated?.next() ?? randomInt(RANDOM_STEPS) / RANDOM_STEPS,
     log: (notice) => logger.warn({ event: 'notice', ...notice }, 'a notice'),
   })
 }

@@ -27,10 +27,11 @@ import { agentDetail, agentStatus, type StatusOptions } from './detail.ts'
 import { type AgentEvents, createAgentEvents } from './events.ts'
 import { type AgentLoop, createAgentLoop } from './loop.ts'
 import { agentMetrics } from './metrics.ts'
+import { type Awaiting, awaitBench, type Outside } from './outside.ts'
 import { openPeer, type Peer, type PeerAround } from './peer.ts'
 import { takeReceipts } from './pipeline/receipts.ts'
 import { recover } from './pipeline/recovery.ts'
-import type { AgentClock, Watchdog } from './ports.ts'
+import type { AgentClock, OutsideTime, Watchdog } from './ports.ts'
 import { loadReceiptKey, readKeyFile } from './receipt-key.ts'
 import { type Acting, proveTarget } from './rig-actions.ts'
 import { addSources } from './sources.ts'
@@ -53,6 +54,8 @@ export type AgentOptions = Readonly<{
 export interface Agent {
   start(): Promise<void>
   stop(signal: string): Promise<StopReport>
+  /** Nobody waits any more for a bench that has not come; `start` settles then without having started anything. */
+  giveUpWaiting(): void
   /** Settles when every recording is at its end; never for live rigs. */
   readonly ended: Promise<void>
   readonly healthAddress: string | null
@@ -60,6 +63,7 @@ export interface Agent {
 
 /** A stop that takes longer goes on to the next part. */
 const STOP_MS = 10_000
+
 export function createAgent(options: AgentOptions): Agent {
   const { loaded, clock } = options
   const { agent: name, log_level: level } = loaded.config
@@ -69,6 +73,7 @@ export function createAgent(options: AgentOptions): Agent {
   const systemd = createSystemd({ env: process.env, pid: process.pid, clock, failed: events.systemdFailed })
   let healthAddress: string | null = null
   let loop: AgentLoop | null = null
+  const awaiting = loaded.config.clock === 'external' ? awaitBench(loaded, clock) : null
   let finish = (): void => {}
   const ended = new Promise<void>((resolve) => {
     finish = resolve
@@ -78,21 +83,24 @@ export function createAgent(options: AgentOptions): Agent {
     get healthAddress() {
       return healthAddress
     },
+    giveUpWaiting: () => awaiting?.giveUp(),
     async start() {
-      const at = await openAgent({ ...options, logger, systemd }, events, lifecycle)
+      const outside = await comeFor(awaiting, events)
+      if (outside === 'nobody') return
+      outside?.addClock(lifecycle)
+      const opening = openAgent({ ...options, logger, systemd, outside }, events, lifecycle)
+      const at = await orTold(opening, outside)
       loop = at.loop
-      addServers(at, (address) => {
+      addParts(at, finish, (address) => {
         healthAddress = address
       })
-      // Stopped before the uplink: what is signed last still goes out when the collector is there.
-      lifecycle.add({ name: 'loop', start: () => at.loop.begin(), stop: () => at.loop.stop() })
-      addPeer(at)
-      addSources(at, finish)
-      await lifecycle.start()
+      outside?.addBench(lifecycle)
+      await orTold(lifecycle.start(), outside)
       const { agent, rigs } = loaded.config
       const { epoch } = at.storage.outbox
       systemd?.started(loaded.config.clock)
       events.started({ agent, rigs: rigs.length, epoch, health: healthAddress, state: options.statePath })
+      outside?.begin(at.loop, finish)
     },
     async stop(signal) {
       events.stopping(signal)
@@ -109,12 +117,38 @@ export function createAgent(options: AgentOptions): Agent {
   }
 }
 
-/** Reads everything that can be wrong, opens the state folder and brings the evaluator to where it was. */
-type Opening = AgentOptions & Readonly<{ logger: Logger; systemd: Systemd | null }>
+function addParts(at: Running, finish: () => void, listening: (address: string) => void): void {
+  addServers(at, listening)
+  // Stopped before the uplink: what is signed last still goes out when the collector is there.
+  at.lifecycle.add({ name: 'loop', start: () => at.loop.begin(), stop: () => at.loop.stop() })
+  addPeer(at)
+  addSources(at, finish)
+}
 
+type Opening = AgentOptions & Readonly<{ logger: Logger; systemd: Systemd | null; outside: Outside | null }>
+
+/** The bench that moves the time of this agent; null where time goes on by itself. */
+async function comeFor(awaiting: Awaiting | null, events: AgentEvents): Promise<Outside | 'nobody' | null> {
+  if (awaiting === null) return null
+  events.awaitingBench()
+  return (await awaiting.outside()) ?? 'nobody'
+}
+
+/** Who waits for a start learns why there is none. */
+async function orTold<T>(starting: Promise<T>, outside: Outside | null): Promise<T> {
+  try {
+    return await starting
+  } catch (error) {
+    await outside?.failed(error)
+    throw error
+  }
+}
+
+/** Reads everything that can be wrong, opens the state folder and brings the evaluator to where it was. */
 async function openAgent(options: Opening, events: AgentEvents, lifecycle: Lifecycle): Promise<Running> {
   const { files = systemFiles, logger } = options
-  const clock = createAgentClock(options)
+  const outside = options.outside?.time ?? null
+  const clock = options.outside?.clock ?? createAgentClock(options)
   const keys = readKeys(options.loaded)
   checkClock(options.loaded, clock.nowUs())
   const code = readCode()
@@ -128,9 +162,11 @@ async function openAgent(options: Opening, events: AgentEvents, lifecycle: Lifec
     const before = readActivations(under.configured, folder, events)
     const loaded = { ...under.configured, files: before.files }
     const peer = openPeer({ loaded, clock, logger })
-    const acting = await openActing({ loaded, clock, logger, files, folder: storage.folder.path, peer })
-    const watchdog = options.systemd?.watchdog ?? null
-    const loop = await openLoop({ loaded, clock, events, storage, signer: keys.signer, code, acting, peer, watchdog })
+    const acting = await openActing({ loaded, clock, logger, files, folder: storage.folder.path, peer, outside })
+    // A service manager goes by time of this machine.
+    const watchdog = outside === null ? (options.systemd?.watchdog ?? null) : null
+    const parts = { loaded, clock, events, storage, signer: keys.signer, code, acting, peer, watchdog, outside }
+    const loop = await openLoop(parts)
     const taking: Taking = {
       nowUs: () => clock.nowUs(),
       configure: (next) => loop.configure(next),
@@ -150,7 +186,7 @@ async function openAgent(options: Opening, events: AgentEvents, lifecycle: Lifec
       under,
     )
     const recordings = new RecordingOrder()
-    return { loaded, clock, events, storage, keys, loop, activation, bundle, lifecycle, recordings, peer }
+    return { loaded, clock, events, storage, keys, loop, activation, bundle, lifecycle, recordings, peer, outside }
   } catch (error) {
     await storage.close()
     throw error
@@ -174,6 +210,7 @@ type Running = Parts &
     lifecycle: Lifecycle
     recordings: RecordingOrder
     peer: Peer | null
+    outside: OutsideTime | null
   }>
 export type LoopParts = Parts &
   Readonly<{
@@ -182,6 +219,7 @@ export type LoopParts = Parts &
     acting?: Acting | null
     peer?: Peer | null
     watchdog?: Watchdog | null
+    outside?: OutsideTime | null
   }>
 
 /** Every file that can be wrong is read before anything is opened. */
@@ -209,7 +247,7 @@ export async function openLoop(parts: LoopParts): Promise<AgentLoop> {
     checkpoints,
     outbox,
     key: storage.key,
-    nowUs: loaded.config.clock === 'system' ? clock.nowUs() : null,
+    nowUs: loaded.config.clock === 'recording' ? null : clock.nowUs(),
     decisionsSince: (timeUs) => decisionsSince(loaded, timeUs, clock.nowUs()),
     renewChain(reason) {
       outbox.beginEpoch(storage.folder.renewEpoch())
@@ -234,6 +272,7 @@ export async function openLoop(parts: LoopParts): Promise<AgentLoop> {
     acting: parts.acting ?? null,
     peer: parts.peer ?? null,
     watchdog: parts.watchdog ?? null,
+    outside: parts.outside ?? null,
     spans: createSpans(code.version),
     // Read only where it is asked for: an agent that needs no threads need not hold what makes them.
     shardThreads: async (count) => (await import('./adapters/shard-threads.ts')).createShardThreads(count),
@@ -269,12 +308,13 @@ function addServers(at: Running, listening: (address: string) => void): void {
     lifecycle,
     storage,
   } = at
-  const uplink = at.keys.uplink === null ? null : createUplink(uplinkOptions(at, at.keys.uplink))
+  const around = { ...at, clock: at.outside?.host ?? at.clock }
+  const uplink = at.keys.uplink === null ? null : createUplink(uplinkOptions(around, at.keys.uplink))
   if (uplink !== null) lifecycle.add({ name: 'uplink', start: () => uplink.start(), stop: () => uplink.stop() })
   loop.connect(uplink)
-  const around = (): StatusOptions => ({ loop, storage, uplink: uplink?.state ?? null, bundle: at.bundle.inForce })
-  const status = (): Record<string, unknown> => ({ ...agentStatus(around()), ...at.peer?.status() })
-  const detail = (): Record<string, unknown> => agentDetail({ ...around(), loaded: at.loaded, nowUs: at.clock.nowUs() })
+  const shown = (): StatusOptions => ({ loop, storage, uplink: uplink?.state ?? null, bundle: at.bundle.inForce })
+  const status = (): Record<string, unknown> => ({ ...agentStatus(shown()), ...at.peer?.status() })
+  const detail = (): Record<string, unknown> => agentDetail({ ...shown(), loaded: at.loaded, nowUs: at.clock.nowUs() })
   const { health } = config
   if (health !== undefined) {
     const server = createHealthServer({
@@ -323,7 +363,7 @@ function addPeer({ peer, loop, lifecycle, events, clock, loaded: { config } }: R
   if (peer === null) return
   const around: PeerAround = {
     state: () => loop.evaluation.state,
-    nowUs: () => (config.clock === 'system' ? clock.nowUs() : loop.evaluation.state.nowUs),
+    nowUs: () => (config.clock === 'recording' ? loop.evaluation.state.nowUs : clock.nowUs()),
     take: (input) => loop.intake.take(input) !== null,
     modeChanged: events.modeChanged,
   }

@@ -14,14 +14,15 @@ export type DeadManParts = Readonly<{
   evaluation: Evaluation
   evaluator(): Evaluator
   actions(): RigActions | null
+  journalSync(): Promise<void>
 }>
 
 /** The dead-man of an agent; null under the clock of a recording, where no time passes by itself. */
 export function deadManOf(
-  { loaded, clock, events, acting, watchdog, storage }: LoopOptions,
+  { loaded, clock, events, acting, watchdog }: LoopOptions,
   parts: DeadManParts,
 ): DeadMan | null {
-  if (loaded.config.clock !== 'system') return null
+  if (loaded.config.clock === 'recording') return null
   const permits = acting?.permits ?? []
   const watchdogMs = watchdog?.everyMs ?? null
   // Half of what anybody waits: then there is time to drop a permit before its hold, or the system, ends it.
@@ -41,7 +42,7 @@ export function deadManOf(
       })),
     awaited: () => parts.evaluator().awaited,
     wayOut: () => {
-      const disk = { stage: 'the disk of the journal', passed: storage.journal.sync() }
+      const disk = { stage: 'the disk of the journal', passed: parts.journalSync() }
       const actions = parts.actions()
       return actions === null ? [disk] : [disk, { stage: 'the ledger of actions', passed: actions.ledger.passed() }]
     },

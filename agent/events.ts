@@ -39,6 +39,7 @@ export function createAgentEvents(log: Logger) {
     ...createClockEvents(log),
     ...createDeadManEvents(log),
     revised: createRevisionEvent(log),
+    awaitingBench: () => log.info({ event: 'awaiting_bench' }, 'agent waits for the bench that moves its time'),
     stopping: (signal: string) => log.info({ event: 'agent_stopping', signal }, 'agent stops'),
     stopped: (facts: { overdue: readonly string[]; failed: readonly string[]; decisions: number }) =>
       log.info({ event: 'agent_stopped', ...facts }, 'agent has stopped'),

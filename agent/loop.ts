@@ -21,7 +21,7 @@ import type { DeadMan } from './pipeline/dead-man.ts'
 import { createDecisionLatency, type DecisionLatency } from './pipeline/decision-latency.ts'
 import type { Evaluation } from './pipeline/evaluation.ts'
 import { directEvaluator, type Evaluator, type Told } from './pipeline/evaluator.ts'
-import { createIntake, type Intake } from './pipeline/intake.ts'
+import { createIntake, frameInput, type Intake } from './pipeline/intake.ts'
 import type { LiveView } from './pipeline/live-view.ts'
 import { Orders } from './pipeline/orders.ts'
 import { outgoingOf } from './pipeline/outgoing.ts'
@@ -30,7 +30,7 @@ import { gapOf, type Recovered } from './pipeline/recovery.ts'
 import type { ShardThread } from './pipeline/sharded-evaluator.ts'
 import { createStateSaver } from './pipeline/state-saver.ts'
 import { createTimeIndex, type TimeIndex } from './pipeline/time-index.ts'
-import type { AgentClock, RawTelemetry, SourceSink, Watchdog } from './ports.ts'
+import type { AgentClock, OutsideTime, RawTelemetry, SourceSink, Watchdog } from './ports.ts'
 import { reasonsNotReady } from './readiness.ts'
 import { type Acting, RigActions } from './rig-actions.ts'
 import { evaluateOnThreads } from './rig-threads.ts'
@@ -51,6 +51,8 @@ export type LoopOptions = Readonly<{
   /** null: nobody traces. */
   spans: Spans | null
   peer?: Pick<Peer, 'decided'> | null
+  /** Absent: time goes on by itself. */
+  outside?: OutsideTime | null
   /** Threads that evaluate rigs, as many as asked for. */
   shardThreads(count: number): Promise<ShardThread[]>
 }>
@@ -141,6 +143,7 @@ export class AgentLoop {
       evaluation: this.evaluation,
       evaluator: () => this.evaluator,
       actions: () => this.actions,
+      journalSync: () => this.journalSync(),
     })
     this.actions = options.acting === null ? null : this.act(options.acting)
     this.orders = this.takeOrders()
@@ -168,7 +171,7 @@ export class AgentLoop {
     this.uplink = uplink
   }
 
-  /** First inputs of a start, then the timers. */
+  /** First inputs of a start, then timers. */
   async begin(): Promise<void> {
     const { loaded, clock, identity } = this.options
     const { config, files } = loaded
@@ -182,9 +185,9 @@ export class AgentLoop {
     if (inForce === undefined || !equalBytes(inForce, configDigest(files))) must({ kind: 'config', nowUs, files })
     if (config.evaluation.threads > 0)
       this.evaluator = await evaluateOnThreads(this.options, this.carryOut, this.deadMan)
-    if (config.clock === 'system') {
+    if (config.clock === 'system') this.cancels.push(this.clockWatch.start())
+    if (config.clock !== 'recording') {
       const slideMs = Math.min(...config.rigs.map((rig) => rig.slide_ms))
-      this.cancels.push(this.clockWatch.start())
       this.cancels.push(clock.every(slideMs, () => this.tick()))
       this.deadMan?.start()
     }
@@ -201,6 +204,15 @@ export class AgentLoop {
   private tick(): void {
     const take = (): boolean => this.intake.take({ kind: 'tick', nowUs: this.options.clock.nowUs() }) !== null
     if (!this.behind.full) this.deadMan?.tick(take)
+  }
+
+  /** Settles when what was taken has been evaluated, and not more waits to be signed than one batch may hold. */
+  async caughtUp(): Promise<void> {
+    const { evaluator, batcher } = this
+    const told = evaluator.told()
+    if (told !== null) await told
+    if (batcher.waiting > this.options.loaded.config.decisions.batch_items_max)
+      await batcher.flush().catch(() => undefined)
   }
 
   /** Inputs that wait for the threads that evaluate, and whether no more may. */
@@ -221,18 +233,7 @@ export class AgentLoop {
 
   private async deliver(raw: RawTelemetry): Promise<void> {
     const { clock } = this.options
-    const { rig, origin, encoding, provenance, messages, time } = raw
-    const input = (): JournalInput => ({
-      kind: 'frame',
-      nowUs: raw.nowUs ?? this.nowUs(),
-      rig,
-      origin,
-      encoding,
-      provenance,
-      messages,
-      ...(time === undefined ? {} : { time }),
-    })
-    const take = (): number | null => this.intake.take(input())
+    const take = (): number | null => this.intake.take(frameInput(raw, this.nowUs()))
     const { spans } = this.options
     let seq = spans === null ? take() : spans.ingest(raw, take)
     await this.evaluator.room()
@@ -256,10 +257,10 @@ export class AgentLoop {
   }
 
   private act(acting: Acting): RigActions {
-    const { clock, storage } = this.options
+    const { clock, outside = null } = this.options
     return new RigActions({
-      ...{ ...acting, clock, nowUs: () => this.nowUs(), state: () => this.evaluation.state },
-      journalSync: () => storage.journal.sync(),
+      ...{ ...acting, clock, outside, nowUs: () => this.nowUs(), state: () => this.evaluation.state },
+      journalSync: () => this.journalSync(),
       evaluated: () => this.evaluator.told(),
       take: (input) => this.intake.take(input) !== null,
       armed: (rig) => this.deadMan?.armed(rig),
@@ -269,12 +270,18 @@ export class AgentLoop {
     })
   }
 
+  /** Settles when what was journaled would survive a power cut; time that is moved from outside waits for it. */
+  journalSync(): Promise<void> {
+    const synced = this.options.storage.journal.sync()
+    return this.options.outside?.hold(synced) ?? synced
+  }
+
   private takeOrders(): Orders {
     const { identity, loaded } = this.options
     return new Orders({
       state: () => this.evaluation.state,
       nowUs: () => this.nowUs(),
-      intake: this.intake,
+      ...{ intake: this.intake, clock: loaded.config.clock },
       wallUs: () => this.options.clock.nowUs(),
       place: { deployment: identity.deployment, agent: identity.agent, boot: identity.bootId, trust: loaded.trust },
       told: async (rig, run) => (await this.actions?.told(rig, run)) ?? [],
@@ -282,13 +289,11 @@ export class AgentLoop {
       lacking: (rig) => this.actions?.guard.lacking(rig) ?? [],
       run: this.options.events.run,
       mode: this.options.events.modeChanged,
-      replaced: (facts) => this.sensorReplaced(facts),
+      replaced: (facts) => {
+        this.options.events.sensorReplaced(facts)
+        this.calibrations.look()
+      },
     })
-  }
-
-  private sensorReplaced(facts: Parameters<AgentEvents['sensorReplaced']>[0]): void {
-    this.options.events.sensorReplaced(facts)
-    this.calibrations.look()
   }
 
   /** Takes another configuration from the next slide on, or says why the journal does not take it. */
@@ -339,6 +344,7 @@ export class AgentLoop {
       bootId: identity.bootId,
       version: identity.code.version,
     })
+    this.options.outside?.letRun()
     await this.evaluator.settled()
     await this.deadMan?.stop('the agent ends')
     await this.actions?.stop()
@@ -349,7 +355,7 @@ export class AgentLoop {
 
   /** Time of an input that brings none of its own: under `recording` it stands still between rows. */
   nowUs(): Micros {
-    return this.options.loaded.config.clock === 'system' ? this.options.clock.nowUs() : this.evaluator.nowUs
+    return this.options.loaded.config.clock === 'recording' ? this.evaluator.nowUs : this.options.clock.nowUs()
   }
 
   private readonly carryOut: Told = (effects, input, seq, marks): void => {

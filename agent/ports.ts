@@ -18,6 +18,27 @@ export interface AgentClock extends Clock {
   follow(): void
 }
 
+/** One link of an agent whose time a bench moves. Whatever comes in over it waits until a grant lets it in. */
+export interface LinkTurn {
+  /** Something arrived; `take` is called in its turn. Settles when there is room for more. */
+  arrived(take: () => void): Promise<void> | null
+  /** A frame is on its way out: counted when it has gone, and nothing is settled before. */
+  handed(frame: Promise<unknown>): void
+}
+
+/** What an agent heeds whose time a bench moves (`clock: external`). */
+export interface OutsideTime {
+  /** Time of this machine, for what waits for its disks, its sockets and its people. */
+  readonly host: Clock
+  /** Time does not go on before this has settled. Gives it back. */
+  hold<T>(work: Promise<T>): Promise<T>
+  /** Telemetry of a source waits for its turn too. */
+  source(name: string, sink: SourceSink): SourceSink
+  link(name: string): LinkTurn
+  /** Nothing more is granted, and what is put away needs some time: from here on it runs by itself. */
+  letRun(): void
+}
+
 /** Telemetry messages exactly as they arrived, from one endpoint in one turn. They are journaled before they are decoded. */
 export type RawTelemetry = Readonly<{
   rig: string

@@ -4,7 +4,7 @@ import type { Clock } from '../shared/lib/clock.ts'
 import type { PolicyOrder } from '../shared/model/action-input.ts'
 import type { RigPolicy } from '../shared/model/actions-policy.ts'
 import { AGENT } from '../shared/model/order.ts'
-import type { Micros } from '../shared/units.ts'
+import type { Micros, Millis } from '../shared/units.ts'
 import type { ActionEvents } from './action-events.ts'
 import type { RigChange } from './core/rig-change.ts'
 import { openActions } from './core/rig-safety.ts'
@@ -19,7 +19,7 @@ import { Integrity } from './pipeline/integrity.ts'
 import type { Permit, Permits } from './pipeline/permits.ts'
 import { type ProofStore, Proofs, type ProofTarget } from './pipeline/proofs.ts'
 import { createReactionTimes, type ReactionTimes } from './pipeline/reaction-times.ts'
-import type { Executor } from './ports.ts'
+import type { Executor, OutsideTime } from './ports.ts'
 
 /** What an agent with policies has beside the others. */
 export type Acting = Readonly<{
@@ -39,6 +39,8 @@ export type RigActionsOptions = Acting &
     clock: Clock
     state(): EvaluatorState
     nowUs(): Micros
+    /** null: time goes on by itself. */
+    outside: OutsideTime | null
     /** Settles when what was taken so far has been told; null when it has. */
     evaluated(): Promise<void> | null
     journalSync(): Promise<void>
@@ -70,7 +72,8 @@ export class RigActions {
   private listeners: Readonly<{ rig: string; said: RigChange[] }>[] = []
 
   constructor(options: RigActionsOptions) {
-    const { clock, ledger, executors, events } = options
+    const { clock, executors, events, outside } = options
+    const ledger = outside === null ? options.ledger : heldLedger(options.ledger, outside)
     this.options = options
     this.ledger = ledger
     this.notices = new AlarmNotices({ executors, state: () => options.state(), notTold: events.alarmNotTold })
@@ -97,6 +100,7 @@ export class RigActions {
     })
     this.acts = new Acts({
       ...{ clock, ledger, times: this.times, events: peersTold(events, this.guard) },
+      ...(outside === null ? {} : { disk: { clock: outside.host, stallMs: OUTSIDE_STALL_MS } }),
       executors,
       otherAck: (ack) => this.notices.ack(ack),
       journalSync: () => options.journalSync(),
@@ -191,6 +195,14 @@ export class RigActions {
   private policies(): RigPolicy[] {
     return this.options.state().rigs.flatMap(({ settings }) => settings.safety?.policy ?? [])
   }
+}
+
+/** Time stands while a disk is waited for, so there is more of it. */
+const OUTSIDE_STALL_MS: Millis = 5000
+
+/** A ledger whose disk time waits for. */
+function heldLedger(ledger: ActionLedger, { hold }: OutsideTime): ActionLedger {
+  return { ...ledger, record: (changes) => hold(ledger.record(changes)), passed: () => hold(ledger.passed()) }
 }
 
 const PERMIT_LOST = /^permit_lost:(.+)$/

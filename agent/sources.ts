@@ -10,7 +10,7 @@ import { createTailSource } from './adapters/tail-source.ts'
 import { createZmqSource } from './adapters/zmq-source.ts'
 import type { AgentEvents } from './events.ts'
 import type { AgentLoop } from './loop.ts'
-import type { AgentClock, TelemetrySource } from './ports.ts'
+import type { AgentClock, OutsideTime, TelemetrySource } from './ports.ts'
 import type { AgentStorage } from './storage.ts'
 
 export type SourceParts = Readonly<{
@@ -21,6 +21,8 @@ export type SourceParts = Readonly<{
   loop: AgentLoop
   lifecycle: Lifecycle
   recordings: RecordingOrder
+  /** null: time goes on by itself. */
+  outside: OutsideTime | null
 }>
 
 /** What every rig listens to, as its configuration says; `finish` when all of it has ended. */
@@ -30,6 +32,7 @@ export function addSources(at: SourceParts, finish: () => void): void {
     loop,
     lifecycle,
     events,
+    outside,
   } = at
   let open = 0
   for (const rig of config.rigs) {
@@ -40,10 +43,11 @@ export function addSources(at: SourceParts, finish: () => void): void {
         open -= 1
         if (open === 0) void loop.endRecording().then(finish)
       })
+      const turn = outside?.source(source.name, sink) ?? sink
       open += 1
       lifecycle.add({
         name: `source ${rig.rig}/${source.name}`,
-        start: () => adapter.start(sink),
+        start: () => adapter.start(turn),
         stop: () => adapter.stop(),
       })
     }
@@ -51,10 +55,10 @@ export function addSources(at: SourceParts, finish: () => void): void {
 }
 
 function createSource(at: SourceParts, rig: string, source: SourceConfig): TelemetrySource {
-  const { loaded, clock, loop, storage, events } = at
+  const { loaded, clock, loop, storage, events, outside } = at
   switch (source.type) {
     case 'zmq':
-      return createZmqSource({ rig, config: source, clock })
+      return createZmqSource({ rig, config: source, clock: outside === null ? clock : null })
     case 'host':
       return createHostSource({ rig, config: source, clock, epoch: loop.identity.bootId })
     case 'csv':

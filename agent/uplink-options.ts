@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { LoadedRuntime } from '../shared/config/load.ts'
+import type { Clock } from '../shared/lib/clock.ts'
 import type { Micros } from '../shared/units.ts'
 import type { UplinkOptions } from './adapters/ws-uplink.ts'
 import type { BaselineActivation } from './baseline-activation.ts'
@@ -9,12 +10,12 @@ import type { AgentEvents } from './events.ts'
 import { FleetOffers } from './fleet-offers.ts'
 import type { AgentLoop } from './loop.ts'
 import { readSlice } from './pipeline/slice.ts'
-import type { AgentClock } from './ports.ts'
 import type { AgentStorage } from './storage.ts'
 
 type Around = Readonly<{
   loaded: LoadedRuntime
-  clock: AgentClock
+  /** Time of this machine. */
+  clock: Clock
   events: AgentEvents
   storage: AgentStorage
   loop: AgentLoop

@@ -12,10 +12,10 @@ import { createLiveView, type LiveView } from './pipeline/live-view.ts'
 type Registries = LoadedRuntime['registries']
 
 /** Looks for records that cannot be read any more. */
-export function damageWatch({ storage, clock, events }: LoopOptions, batcher: Batcher): DamageWatch {
+export function damageWatch({ storage, clock, events, outside }: LoopOptions, batcher: Batcher): DamageWatch {
   return new DamageWatch({
     journal: storage.journal,
-    clock,
+    clock: outside?.host ?? clock,
     gap: (gap) => batcher.gap(gap),
     found: ({ from, to }) => events.journalDamaged({ from_seq: from, to_seq: to }),
     broken: (error) => events.broken('scrub', error),

@@ -46,6 +46,10 @@ type Open = Readonly<{ session: LinkSession; route: Uint8Array }>
 
 export interface Actuator {
   readonly device: ActuatorDevice
+  /** Frames that have come in, and frames that have gone, since the start. */
+  readonly frames: Readonly<{ taken: number; sent: number }>
+  /** Settles when so many frames have come in since the start, and every answer that followed from them has gone. */
+  heard(frames: number): Promise<void>
   /** @returns the endpoint, with the port that the system chose for port 0. @throws HbError PORT_TAKEN */
   start(): Promise<string>
   stop(): Promise<void>
@@ -73,6 +77,8 @@ class LinkedActuator implements Actuator {
   private sending: Promise<void> = Promise.resolve()
   private waiting = 0
   private done: Promise<void> = Promise.resolve()
+  readonly frames = { taken: 0, sent: 0 }
+  private waits: Readonly<{ frames: number; settle: () => void }>[] = []
 
   constructor(options: ActuatorOptions) {
     this.options = options
@@ -97,11 +103,28 @@ class LinkedActuator implements Actuator {
     this.device.stop()
     this.socket.close()
     await this.done
+    this.tellWaiting(Number.POSITIVE_INFINITY)
+  }
+
+  async heard(frames: number): Promise<void> {
+    if (this.frames.taken < frames)
+      await new Promise<void>((settle) => {
+        this.waits.push({ frames, settle })
+      })
+    await this.sending
+  }
+
+  private tellWaiting(frames: number): void {
+    const met = this.waits.filter((one) => one.frames <= frames)
+    this.waits = this.waits.filter((one) => one.frames > frames)
+    for (const { settle } of met) settle()
   }
 
   private async receive(): Promise<void> {
     for await (const parts of this.socket) {
       const [route, frame] = parts
+      this.frames.taken += 1
+      this.tellWaiting(this.frames.taken)
       if (parts.length !== 2 || route === undefined || frame === undefined) {
         this.options.say('message_refused', { kind: 'insert', detail: `${parts.length} parts` })
         continue
@@ -187,6 +210,9 @@ class LinkedActuator implements Actuator {
     this.waiting += 1
     this.sending = this.sending
       .then(() => this.socket.send([route, frame]))
+      .then(() => {
+        this.frames.sent += 1
+      })
       .catch((error: Error) => this.options.say('answer_dropped', { reason: error.message }))
       .finally(() => {
         this.waiting -= 1

@@ -7,7 +7,7 @@ import type { Clock } from '../../shared/lib/clock.ts'
 import type { Notice } from '../../shared/notify/notice.ts'
 import { type ChannelContext, openChannel, openPeer } from '../../shared/notify/open-channel.ts'
 import type { LossEffect } from '../../shared/protocol/actuator.ts'
-import type { Executor } from '../ports.ts'
+import type { Executor, LinkTurn, OutsideTime } from '../ports.ts'
 import { createCommandExecutor } from './command-executor.ts'
 import { createHttpExecutor } from './http-executor.ts'
 import { createNotifyExecutor } from './notify-executor.ts'
@@ -23,6 +23,8 @@ export type ExecutorContext = Readonly<{
   nonIdempotent: boolean
   lossEffect: LossEffect | null
   clock: Clock
+  /** null: time goes on by itself. */
+  outside: OutsideTime | null
   random(): number
   /** Who carries out what an executor of type `peer` is asked; the configuration was checked for it. */
   peer?: ((target: string) => Executor) | undefined
@@ -32,7 +34,8 @@ export type ExecutorContext = Readonly<{
 
 /** @throws HbError KEY_FILE_MISSING, KEY_FILE_OPEN, EXECUTOR_KEY for a file that is named and cannot be used. */
 export function createExecutor(config: ExecutorConfig, context: ExecutorContext): Executor {
-  const { target, agent, testbed, nonIdempotent, lossEffect, clock, random, file } = context
+  const { target, agent, testbed, nonIdempotent, lossEffect, clock, random, file, outside } = context
+  const host = outside?.host ?? clock
   invariant(executorProblems(config).length === 0, 'an executor is made of a configuration that was checked')
   const path = (name: string): string => resolve(dirname(file), name)
   switch (config.type) {
@@ -40,7 +43,8 @@ export function createExecutor(config: ExecutorConfig, context: ExecutorContext)
       const { endpoint, identity, ping_ms: pingMs } = config
       const key = loadMacKey(path(config.key_file))
       const link = { target, endpoint, agent, identity, key, testbed, nonIdempotent, lossEffect, pingMs }
-      return createZmqActuator({ ...link, clock, random })
+      const turn: LinkTurn | undefined = outside?.link(target)
+      return createZmqActuator({ ...link, clock, random, ...(turn === undefined ? {} : { turn }) })
     }
     case 'webhook':
       return createHttpExecutor({
@@ -51,7 +55,14 @@ export function createExecutor(config: ExecutorConfig, context: ExecutorContext)
       })
     case 'command': {
       const { argv, proof_argv: proofArgv = null, timeout_ms: timeoutMs } = config
-      return createCommandExecutor({ target, argv, proofArgv, directory: path(config.directory), timeoutMs, clock })
+      return createCommandExecutor({
+        target,
+        argv,
+        proofArgv,
+        directory: path(config.directory),
+        timeoutMs,
+        clock: host,
+      })
     }
     case 'notify': {
       const { per_minute_max: perMinuteMax, timeout_ms: timeoutMs } = config
@@ -64,6 +75,6 @@ export function createExecutor(config: ExecutorConfig, context: ExecutorContext)
   }
 }
 
-function channelContext({ file, clock, log }: ExecutorContext): ChannelContext {
-  return { folder: dirname(file), app: 'hb-agent', clock, log }
+function channelContext({ file, clock, outside, log }: ExecutorContext): ChannelContext {
+  return { folder: dirname(file), app: 'hb-agent', clock: outside?.host ?? clock, log }
 }

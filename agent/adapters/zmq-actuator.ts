@@ -11,7 +11,6 @@ import {
   type FromActuator,
   LINK_ERRORS,
   type LinkError,
-  type LossEffect,
   SESSION_BYTES,
   SESSION_US_MAX,
   type ToActuator,
@@ -26,6 +25,7 @@ import {
 } from '../../shared/protocol/actuator-link.ts'
 import type { Micros, Millis } from '../../shared/units.ts'
 import type { ExecutorAck, ExecutorRequest, ExecutorSink, PermitExecutor, PermitStrokeOrder } from '../ports.ts'
+import { type ActuatorDeclared, actuatorMisfit, type LinkTaken } from './actuator-declared.ts'
 import { createOpenQuestions } from './open-questions.ts'
 
 export type ZmqActuatorOptions = Readonly<{
@@ -35,17 +35,13 @@ export type ZmqActuatorOptions = Readonly<{
   agent: string
   identity: string
   key: Uint8Array
-  /** Whether the rig is a testbed; an actuator that is something else is not driven. */
-  testbed: boolean
-  /** What the policy says of it. */
-  nonIdempotent: boolean
-  /** What must happen when the permit is lost; null: the policy asks for none. */
-  lossEffect: LossEffect | null
   pingMs: Millis
   clock: Clock
   /** Uniform in [0, 1). */
   random(): number
-}>
+}> &
+  ActuatorDeclared &
+  LinkTaken
 
 /** An actuator over ZeroMQ, with what went wrong on the way so far, and how often a connection was tried. */
 export type ZmqActuator = PermitExecutor &
@@ -56,6 +52,7 @@ const BREAKER = { failures: 5, windowMs: 60_000, openMs: 10_000, jitter: 0.5 } a
 /** An actuator of another kind needs a person; asking again fast would help nobody. */
 const REFUSED_RETRY_MS: Millis = 30_000
 const CONNECT_MS: Millis = 2000
+const CONNECT_OUTSIDE_MS: Millis = 250
 const HELLO_MS: Millis = 2000
 /** A greeting that took longer would let messages seem older than they are; it is said again, so often at most. */
 const GREETING_MS_MAX: Millis = 250
@@ -173,8 +170,10 @@ class LinkedExecutor implements ZmqActuator {
       this.connectLater(this.retry.next())
       return
     }
+    // Nothing that was counted may be lost with a connection, and nobody waits long for one while time stands.
+    const [linger, sendTimeout] = this.options.turn === undefined ? [0, CONNECT_MS] : [LINGER_MS, CONNECT_OUTSIDE_MS]
     const socket = new Dealer({
-      ...{ linger: 0, immediate: true, sendTimeout: CONNECT_MS, maxMessageSize: ACTUATOR_FRAME_BYTES_MAX },
+      ...{ linger, immediate: true, sendTimeout, maxMessageSize: ACTUATOR_FRAME_BYTES_MAX },
       ...{ sendHighWaterMark: HIGH_WATER_MARK, receiveHighWaterMark: HIGH_WATER_MARK },
     })
     this.socket = socket
@@ -209,12 +208,18 @@ class LinkedExecutor implements ZmqActuator {
     try {
       for await (const parts of socket) {
         if (socket !== this.socket) return
-        if (parts.length === 1) this.take(new Uint8Array(parts[0]!))
-        else this.linkErrors.insert += 1
+        if (this.options.turn === undefined) this.takeParts(socket, parts)
+        else await this.options.turn.arrived(() => this.takeParts(socket, parts))
       }
     } catch (error) {
       if (socket === this.socket) this.lose((error as Error).message)
     }
+  }
+
+  private takeParts(socket: Dealer, parts: readonly Uint8Array[]): void {
+    if (socket !== this.socket) return
+    if (parts.length === 1) this.take(new Uint8Array(parts[0]!))
+    else this.linkErrors.insert += 1
   }
 
   private take(frame: Uint8Array): void {
@@ -243,7 +248,7 @@ class LinkedExecutor implements ZmqActuator {
     }
     this.hello = null
     this.cancels.get('hello')?.()
-    const refused = this.refusalOf(message)
+    const refused = actuatorMisfit(message, this.options)
     if (refused !== null) {
       this.lose(refused, REFUSED_RETRY_MS)
       return
@@ -262,18 +267,6 @@ class LinkedExecutor implements ZmqActuator {
       this.greetings = 0
       this.greet()
     })
-  }
-
-  /** Why an actuator is not the one that was declared; null when it is. */
-  private refusalOf({ testbed, idempotent, loss_effect: lossEffect }: ActuatorHello): string | null {
-    const { options } = this
-    if (testbed !== options.testbed)
-      return `EXECUTOR_REFUSED: the actuator is ${testbed ? 'of a' : 'no'} testbed, the rig is ${options.testbed ? 'one' : 'none'}`
-    if (!idempotent && !options.nonIdempotent)
-      return 'EXECUTOR_REFUSED: the actuator does not know keys again, and is not declared non_idempotent'
-    if (options.lossEffect !== null && lossEffect !== options.lossEffect)
-      return `EXECUTOR_REFUSED: without a permit the actuator does ${lossEffect}, declared is ${options.lossEffect}`
-    return null
   }
 
   private hear(message: Exclude<FromActuator, ActuatorHello>, from: string): void {
@@ -351,6 +344,7 @@ class LinkedExecutor implements ZmqActuator {
       .finally(() => {
         this.outgoing -= 1
       })
+    this.options.turn?.handed(handed)
     this.sending = handed.catch(() => undefined)
     return handed
   }

@@ -30,7 +30,8 @@ export function createZmqSource({
 }: {
   rig: string
   config: ZmqSourceConfig
-  clock: Clock
+  /** null: nobody waits for company, because somebody waits for every message. */
+  clock: Clock | null
 }): TelemetrySource {
   let socket: Pull | Subscriber | null = null
   let done: Promise<void> = Promise.resolve()
@@ -75,7 +76,7 @@ function open(topic: string, config: Endpoint): Pull | Subscriber {
   return subscriber
 }
 
-type Reception = Readonly<{ rig: string; config: ZmqSourceConfig; clock: Clock; sink: SourceSink }>
+type Reception = Readonly<{ rig: string; config: ZmqSourceConfig; clock: Clock | null; sink: SourceSink }>
 
 async function receive(socket: Pull | Subscriber, { rig, config, clock, sink }: Reception): Promise<void> {
   const about = {
@@ -105,7 +106,7 @@ async function receive(socket: Pull | Subscriber, { rig, config, clock, sink }: 
     await delivering
   }
   const flushSoon = (): (() => void) => {
-    if (busy) return clock.after(BUSY_WITHIN_MS, () => void flush())
+    if (busy && clock !== null) return clock.after(BUSY_WITHIN_MS, () => void flush())
     const immediate = setImmediate(() => void flush())
     return () => clearImmediate(immediate)
   }

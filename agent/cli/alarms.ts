@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { SHELVE_MAX_US } from '../../shared/model/alarm.ts'
 import type { AlarmShown } from '../../shared/model/alarms/shown.ts'
@@ -9,6 +8,7 @@ import type { RigAlarmsShown } from '../pipeline/alarm-view.ts'
 import { glassBanner, glassesIn } from './break-glass.ts'
 import { collectorLines, fetchAlarms, siteMeant } from './collector-alarms.ts'
 import {
+  fetchDesk,
   fetchDesktop,
   giveOrder,
   type OrderFields,
@@ -18,6 +18,7 @@ import {
   reportOrder,
   rigMeant,
   signedOptions,
+  timeAt,
 } from './order-client.ts'
 
 type ListOptions = OrderPlace & Readonly<{ rig?: string; site?: string; all?: boolean; json?: boolean }>
@@ -82,7 +83,7 @@ async function shelve(id: string, what: string, options: ShelveOptions): Promise
       found: options.for,
       expected: `minutes, more than 0, at most ${3 * mostMinutes}`,
     })
-  const untilUs = systemClock().nowUs() + Math.round(minutes * 60_000_000)
+  const untilUs = timeAt(await fetchDesk(options)) + Math.round(minutes * 60_000_000)
   const value = options.once === true ? `${what}/once` : what
   await order(options, { kind: 'alarm_shelve', subject: id, value, untilUs }, `${id} is shelved for ${minutes} min`)
 }

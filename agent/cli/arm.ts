@@ -1,10 +1,17 @@
 import type { Command } from 'commander'
-import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { spanOption } from '../../shared/lib/span.ts'
 import { NOT_AN_E_STOP, PERSONS_NOTE } from '../../shared/model/order.ts'
 import { glassBanner, glassesOf } from './break-glass.ts'
-import { fetchDesktop, giveOrder, type OrderOptions, orderCommand, reportOrder, rigMeant } from './order-client.ts'
+import {
+  fetchDesktop,
+  giveOrder,
+  type OrderOptions,
+  orderCommand,
+  reportOrder,
+  rigMeant,
+  timeAt,
+} from './order-client.ts'
 
 type RigOptions = OrderOptions & Readonly<{ rig?: string; for?: string }>
 
@@ -92,7 +99,7 @@ async function on(options: RigOptions): Promise<void> {
   const desktop = await fetchDesktop(options.state)
   const rig = rigMeant(desktop, options.rig)
   const config = desktop.rigs.find((one) => one.rig === rig)?.config ?? ''
-  const untilUs = systemClock().nowUs() + spanOption(options.for ?? '1h', '--for')
+  const untilUs = timeAt(desktop) + spanOption(options.for ?? '1h', '--for')
   const answer = await giveOrder(options, { kind: 'arm', rig, config, untilUs })
   reportOrder(options.json, answer, `${rig} is armed until ${utc(untilUs)}`)
 }
@@ -111,8 +118,9 @@ async function uninhibit(subject: string, options: RigOptions): Promise<void> {
 }
 
 async function inhibit(subject: string, options: RigOptions): Promise<void> {
-  const rig = rigMeant(await fetchDesktop(options.state), options.rig)
-  const untilUs = systemClock().nowUs() + spanOption(options.for ?? '30m', '--for')
+  const desktop = await fetchDesktop(options.state)
+  const rig = rigMeant(desktop, options.rig)
+  const untilUs = timeAt(desktop) + spanOption(options.for ?? '30m', '--for')
   const answer = await giveOrder(options, { kind: 'inhibit', rig, subject, untilUs })
   reportOrder(options.json, answer, `${subject} of ${rig} is inhibited until ${utc(untilUs)}`)
 }

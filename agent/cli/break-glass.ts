@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
-import { systemClock } from '../../shared/lib/clock.ts'
 import { printable, utc } from '../../shared/lib/command-output.ts'
 import { spanOption } from '../../shared/lib/span.ts'
 import {
@@ -12,6 +11,7 @@ import {
   orderCommand,
   reportOrder,
   rigMeant,
+  timeAt,
 } from './order-client.ts'
 
 type GlassOptions = OrderOptions & Readonly<{ rig?: string; for?: string; confirmRig?: string }>
@@ -46,8 +46,9 @@ function rigTyped(desktop: Desktop, options: GlassOptions): Desktop['rigs'][numb
 }
 
 async function ask(options: GlassOptions): Promise<void> {
-  const { rig, config } = rigTyped(await fetchDesktop(options.state), options)
-  const untilUs = systemClock().nowUs() + spanOption(options.for ?? '10m', '--for')
+  const desktop = await fetchDesktop(options.state)
+  const { rig, config } = rigTyped(desktop, options)
+  const untilUs = timeAt(desktop) + spanOption(options.for ?? '10m', '--for')
   const answer = await giveOrder(options, {
     ...{ kind: 'break_glass', rig, subject: options.confirmRig!, value: 'ask', config: config ?? '', untilUs },
   })

@@ -6,6 +6,7 @@ import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, utc } from '../../shared/lib/command-output.ts'
 import type { OrderKind } from '../../shared/model/order.ts'
 import { PERSONS_NOTE } from '../../shared/model/order.ts'
+import type { Micros } from '../../shared/units.ts'
 import { askerOf, sendSigned } from '../adapters/collector-client.ts'
 import { askAgent } from '../adapters/control-server.ts'
 import type { GlassShown } from '../pipeline/glass-view.ts'
@@ -51,6 +52,9 @@ export function placeOptions(command: Command): Command {
 
 /** What an agent shows to a person who is about to sign. */
 export type Desktop = Readonly<{
+  /** Its time; under `clock: external` orders are dated by it, elsewhere by the clock of who signs. */
+  clock?: string
+  now_us?: Micros
   deployment: string
   agent: string
   boot: string
@@ -108,7 +112,7 @@ export async function fetchDesktop(state: string): Promise<Desktop> {
 }
 
 /** What a place that takes orders says of itself. */
-type Desk = Pick<Desktop, 'deployment' | 'agent' | 'boot' | 'waiting'>
+type Desk = Pick<Desktop, 'deployment' | 'agent' | 'boot' | 'waiting' | 'clock' | 'now_us'>
 
 /** @throws HbError USAGE unless exactly one place is named */
 export async function fetchDesk({ state, collector }: OrderPlace): Promise<Desk> {
@@ -122,13 +126,19 @@ export async function giveOrder(options: PlacedOptions, fields: OrderFields): Pr
   if (options.reason.trim() === '')
     throw new HbError('USAGE', { option: '--reason', found: 'blanks', expected: 'a reason' })
   const signer = loadSigner(options.key)
-  const { deployment, agent, boot } = await fetchDesk(options)
+  const desk = await fetchDesk(options)
+  const { deployment, agent, boot } = desk
   const { kind, rig, subject = '', value = '', config = '', untilUs = 0 } = fields
-  const atUs = systemClock().nowUs()
+  const atUs = timeAt(desk)
   const draft = { kind, deployment, agent, boot, rig, subject, value, config, reason: options.reason, atUs, untilUs }
   const signed = signOrder(draft, signer)
   if (options.collector !== undefined) return sendSigned(askerOf(options.collector), '/api/alarm-orders', signed)
   return askAgent(options.state!, '/orders', { order: Buffer.from(signed).toString('base64') })
+}
+
+/** The time at the place where an order goes: of this machine, except where a bench moves it. */
+export function timeAt({ clock, now_us: nowUs }: Pick<Desktop, 'clock' | 'now_us'>): Micros {
+  return clock === 'external' && nowUs !== undefined ? nowUs : systemClock().nowUs()
 }
 
 /** The one waiting order that the beginning of its id names. @throws HbError ORDER_REFUSED */

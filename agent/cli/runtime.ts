@@ -29,6 +29,7 @@ async function runAgent({ config, state, stay }: RuntimeOptions): Promise<number
   const clock = systemClock()
   const agent = createAgent({ loaded: loadRuntimeConfig(config), statePath: state, clock })
   const { first, again } = stopSignals(clock)
+  void first.then(() => agent.giveUpWaiting())
   await agent.start()
   const letGrow = keepSmall(clock)
   const why = await (stay === true ? first : Promise.race([first, agent.ended.then(() => 'end of the recording')]))

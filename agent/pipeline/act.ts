@@ -43,6 +43,8 @@ export type ActOptions = Readonly<{
   times: ReactionTimes
   events: ActEvents
   stallMs?: Millis
+  /** Where time stands while a disk is waited for: whose time that is, and how much of it. Absent: it is the same. */
+  disk?: Readonly<{ clock: Clock; stallMs: Millis }>
 }>
 
 /**
@@ -61,11 +63,11 @@ export class Acts {
   private readonly stallMs: Millis
 
   constructor(options: ActOptions) {
-    const { clock, ledger, submit, events } = options
+    const { clock, ledger, submit, events, disk } = options
     this.options = options
     this.backlog = createBacklog({ clock, ledger, submit, ledgerFailed: (error) => events.ledgerFailed(error) })
-    this.durability = createDurabilityWait(clock)
-    this.stallMs = options.stallMs ?? DISK_STALL_MS
+    this.durability = createDurabilityWait(disk?.clock ?? clock)
+    this.stallMs = disk?.stallMs ?? options.stallMs ?? DISK_STALL_MS
   }
 
   /**
@@ -290,7 +292,7 @@ export class Acts {
 
   /** A must-work action spends a quarter of what is left at most, and nothing once it was found that the disk stalls. */
   private patienceMs(live: LiveAction): Millis {
-    if (!live.facts.mustWork) return this.stallMs
+    if (!live.facts.mustWork || this.options.disk !== undefined) return this.stallMs
     return live.late ? 0 : Math.max(1, Math.min(this.stallMs, this.remainingUs(live) / 4000))
   }
 

@@ -27,7 +27,7 @@ export function batchContext({ state, journalSeq }: Evaluation, config: RuntimeC
     counters: { ...settled, missing: state.rigs.reduce((sum, rig) => sum + missingOf(rig), 0) },
     flags: {
       breakGlass: false,
-      simulation: config.clock === 'recording' || config.rigs.some(isSimulated),
+      simulation: config.clock !== 'system' || config.rigs.some(isSimulated),
       degraded: state.rigs.some((rig) => rig.mode === 'degraded' || rig.mode === 'fallback'),
     },
     // Rigs of one agent may be in different runs; a batch names one only when it is of that one alone.

@@ -1,7 +1,7 @@
 import { encodeJournalInput, type JournalInput } from '../../shared/codec/journal-input.ts'
 import { type HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import type { Micros } from '../../shared/units.ts'
-import type { Journal } from '../ports.ts'
+import type { Journal, RawTelemetry } from '../ports.ts'
 
 export type IntakeOptions = Readonly<{
   journal: Journal
@@ -26,6 +26,13 @@ export interface Intake {
    */
   take(input: JournalInput): number | null
   readonly refusals: IntakeRefusals
+}
+
+/** The journal input that telemetry is; `nowUs` for what brings no time of its own. */
+export function frameInput(raw: RawTelemetry, nowUs: Micros): JournalInput {
+  const { rig, origin, encoding, provenance, messages, time } = raw
+  const about = { rig, origin, encoding, provenance, messages, ...(time === undefined ? {} : { time }) }
+  return { kind: 'frame', nowUs: raw.nowUs ?? nowUs, ...about }
 }
 
 export function createIntake({ journal, evaluate, refused, takesAgain, blocked }: IntakeOptions): Intake {

@@ -18,7 +18,7 @@ export type LiveViewOptions = Readonly<{
   program(rig: string): string
   family(rig: string): string
   simulation(rig: string): boolean
-  clock: 'system' | 'recording'
+  clock: 'system' | 'recording' | 'external'
   nowUs(): Micros
   pending(): OutboxPending
   vitals(vitals: Vitals): void

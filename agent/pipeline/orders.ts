@@ -24,6 +24,8 @@ export type OrdersOptions = Readonly<{
   /** Time by which orders are fresh: that of the machine, also where a recording is the clock. */
   wallUs(): Micros
   place: DeskPlace
+  /** Whose time that is, as `clock` of the configuration says. */
+  clock: string
   intake: Intake
   run(facts: { rig: string; command: string; run: string }): void
   replaced(facts: { rig: string; metric: string; channel: string; serial: string; due: string }): void
@@ -91,7 +93,7 @@ export class Orders {
     const { deployment, agent, boot, trust } = this.options.place
     const names = trust.operators.map(({ name }) => name)
     return {
-      ...{ deployment, agent, boot, operators: names },
+      ...{ deployment, agent, boot, operators: names, clock: this.options.clock, now_us: this.options.wallUs() },
       rigs: this.options.state().rigs.map(({ settings, mode, settles, safety }) => ({
         rig: settings.rig,
         mode,

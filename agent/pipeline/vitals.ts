@@ -33,7 +33,7 @@ export type VitalsContext = Readonly<{
   /** Rigs it may share a baseline with; '' for none. */
   family: string
   wallUs: number
-  clock: 'system' | 'recording'
+  clock: 'system' | 'recording' | 'external'
   simulation: boolean
   samplesPerS: number
   outbox: OutboxPending

@@ -64,7 +64,7 @@ export function parseVitals(value: unknown): Vitals | undefined {
     run: parseRun(fields['run']),
     decision_seq: numberOf(fields['decision_seq']) ?? 0,
     findings: listOf(fields['findings'], FINDINGS_MAX).flatMap(parseFinding),
-    clock: fields['clock'] === 'recording' ? 'recording' : 'system',
+    clock: fields['clock'] === 'recording' || fields['clock'] === 'external' ? fields['clock'] : 'system',
     // What is not said to be measured is not shown as measured.
     simulation: fields['simulation'] !== false,
     samples_per_s: numberOf(fields['samples_per_s']) ?? 0,

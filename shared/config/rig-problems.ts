@@ -1,5 +1,6 @@
 import { MODES } from '../model/verdict.ts'
 import type { CheckedFile, Path } from './document.ts'
+import { lockstepProblems } from './lockstep-problems.ts'
 import { didYouMean, type Problem } from './problems.ts'
 import type { RegistryMetric } from './registry.ts'
 import type { LineSourceConfig, RigConfig, RuntimeConfig, SourceConfig } from './types.ts'
@@ -25,7 +26,7 @@ type Add = (path: Path, found: string, expected: string, hint?: string) => void
 
 /** Mistakes of `runtime.yaml` that no single key shows. Whatever is wrong by itself is passed over. */
 export function runtimeProblems(file: CheckedFile): Problem[] {
-  const problems: Problem[] = []
+  const problems: Problem[] = lockstepProblems(file)
   const config = (file.value ?? {}) as Loose<RuntimeConfig>
   const add: Add = (path, found, expected, hint) => {
     problems.push({ ...file.at(path), found, expected, ...(hint === undefined ? {} : { hint }) })

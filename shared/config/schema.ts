@@ -8,6 +8,7 @@ import { closed, file, id, ms, oneOf } from './schema-parts.ts'
 import {
   CsvSourceSchema,
   HostSourceSchema,
+  LOCKSTEP_ENDPOINT_PATTERN,
   StdinSourceSchema,
   TailSourceSchema,
   ZmqSourceSchema,
@@ -131,9 +132,21 @@ export const RuntimeSchema = closed({
   deployment: id('Name of the installation; the trust domain of certificates.'),
   agent: id('Name of this agent.'),
   clock: oneOf(
-    ['system', 'recording'] as const,
-    'Where time comes from: this machine, or the recording a `csv` source reads.',
+    ['system', 'recording', 'external'] as const,
+    'Where time comes from: this machine, the recording a `csv` source reads, or a bench that moves it over `lockstep`; the last for testbeds alone.',
     'system',
+  ),
+  lockstep: Type.Optional(
+    closed(
+      {
+        endpoint: Type.String({
+          pattern: LOCKSTEP_ENDPOINT_PATTERN,
+          form: 'ipc://PATH, or tcp://127.0.0.1:PORT',
+          description: 'Where the agent listens for its bench, on this machine alone; one bench at a time.',
+        }),
+      },
+      'Who moves time under `clock: external`.',
+    ),
   ),
   signing_key_file: file('Ed25519 private key in PEM that signs batches; readable by its owner only.'),
   collector: Type.Optional(

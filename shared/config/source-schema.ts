@@ -5,6 +5,9 @@ import { closed, file, id, METRICS_MAX, ms, oneOf } from './schema-parts.ts'
 /** What a ZeroMQ endpoint looks like. */
 export const ENDPOINT_PATTERN = '^(tcp://(\\*|[^\\s:@/]+|\\[[0-9a-fA-F:.]+\\]):(\\d{1,5}|\\*)|ipc://[^\\s@]+)$'
 
+/** What the endpoint of a lock-step looks like: nobody moves the time of an agent from another machine. */
+export const LOCKSTEP_ENDPOINT_PATTERN = '^(tcp://(127\\.0\\.0\\.1|localhost|\\[::1\\]):\\d{1,5}|ipc://[^\\s@]+)$'
+
 const sourceName = id('Name of the source; JSON samples that name none are from it.')
 
 const provenance = oneOf(PROVENANCES, 'What the samples are; only `live` will ever count for a hard action.', 'live')

@@ -97,14 +97,17 @@ function sleepWith(after: Clock['after'], ms: Millis, signal?: AbortSignal): Pro
 
 /** A clock that stands still until it is told to move. */
 export type VirtualClock = Clock & {
-  /** Moves time forward, running every timer that falls due in order of its time, and lets promises settle after each. */
+  /** Moves time forward, running every timer that falls due in order of its time, and lets what follows settle after each. */
   advance(us: Micros): Promise<void>
 }
 
 type Timer = { dueUs: Micros; order: number; fn: () => void }
 
-/** A clock for tests: starts at `startUs` and moves only by `advance`. */
-export function createVirtualClock(startUs: Micros): VirtualClock {
+/**
+ * A clock that starts at `startUs` and moves only by `advance`. `settle` waits after every timer until what follows from it
+ * is done; without it for one turn of the event loop.
+ */
+export function createVirtualClock(startUs: Micros, settle: () => Promise<void> = turnOfLoop): VirtualClock {
   let nowUs = startUs
   let order = 0
   const timers = new Set<Timer>()
@@ -166,6 +169,6 @@ export function createVirtualClock(startUs: Micros): VirtualClock {
 }
 
 /** One turn of the event loop: every promise that can settle without a timer has settled after it. */
-function settle(): Promise<void> {
+export function turnOfLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

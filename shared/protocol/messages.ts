@@ -354,7 +354,7 @@ export type Vitals = Readonly<{
   run: Readonly<{ run: string; article: string; procedure: string; operator: string }> | null
   decision_seq: number
   findings: readonly FindingJson[]
-  clock: 'system' | 'recording'
+  clock: 'system' | 'recording' | 'external'
   /** Samples that no sensor measured: a simulator or a fault injector made them. */
   simulation: boolean
   samples_per_s: number

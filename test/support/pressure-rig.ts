@@ -116,11 +116,10 @@ async function arm(path: string, state: string): Promise<void> {
 }
 
 /** A baseline that is golden and sure; the limits of the loop owe nothing to it. */
-function goldenBundle(): Uint8Array {
+export function goldenBundle(madeUs = Date.now() * 1000): Uint8Array {
   const metrics = Object.values(DAQS).map((metric) =>
     baselineMetric({ metric, unit: metric === 'flow' ? 'l/min' : 'bar' }),
   )
-  const madeUs = Date.now() * 1000
   const [fromUs, toUs] = [madeUs - 21 * HOUR_US, madeUs - HOUR_US]
   const segments = Array.from({ length: 20 }, (_, k) =>
     baselineSegment({ source: `run-${k}`, fromUs: fromUs + k * HOUR_US, toUs: fromUs + (k + 1) * HOUR_US }),

@@ -95,6 +95,7 @@ t.test('each kind is made from its configuration, with secrets that only their o
     nonIdempotent: false,
     lossEffect: null,
     clock: createVirtualClock(0),
+    outside: null,
     random: () => 0,
     log: () => undefined,
   }
