@@ -9,15 +9,13 @@ import {
   type FaultTarget,
   SINGLE_TARGETS,
 } from './core/faults/kind.ts'
+import { COMMON_CAUSE } from './core/faults/wanted-fault.ts'
 
 /** A mistake in a fault: `key` is its part, as in `shape` or `params.rate`. */
 export type FaultProblem = Pick<Problem, 'key' | 'found' | 'expected' | 'hint'>
 
 /** Names that a rig has, by what they name. What is left out is not looked up. */
 export type KnownNames = Readonly<Partial<Record<FaultTarget, readonly string[]>>>
-
-/** Parameters of every common cause beside those of the fault it spreads. */
-const COMMON_CAUSE = 'sensor.common_cause'
 
 /** Everything that is wrong with a fault; none: it can be injected. */
 export function faultProblems(fault: Fault, known: KnownNames = {}): FaultProblem[] {
@@ -140,7 +138,7 @@ function pairProblems({ class: name, target, params }: Fault): FaultProblem[] {
 export function expectedOf({ range, whole, unit, words, names }: FaultParam): string {
   const kinds: string[] = []
   if (range !== null) {
-    const of = unit === '' || unit === 'value' ? '' : ` ${unit}`
+    const of = unit === '' ? '' : unit === 'value' ? ' in the unit of the channel' : ` ${unit}`
     kinds.push(`${whole ? 'a whole number' : 'a number'} from ${range[0]} to ${range[1]}${of}`)
   }
   if (words.length > 0) kinds.push(words.map((one) => `\`${one}\``).join(', '))

@@ -1,10 +1,11 @@
 import { buildApp, type OperatorsOptions } from '../collector/http/operators.ts'
+import { FAULT_KINDS } from '../hil-testbed/core/faults/catalogue.ts'
 import { configReferenceMarkdown } from '../shared/config/reference.ts'
 import { ERRORS } from '../shared/errors/catalog.ts'
 import { VERDICT_EXIT } from '../shared/model/verdict.ts'
 import { peerSchemaFiles } from '../shared/protocol/peer-contract.ts'
 import { createProgram } from './program.ts'
-import { cliMarkdown, errorsMarkdown, exitCodesMarkdown } from './reference.ts'
+import { cliMarkdown, errorsMarkdown, exitCodesMarkdown, faultsMarkdown } from './reference.ts'
 import { allClaims, traceabilityMarkdown } from './traceability.ts'
 
 /** Folder of the generated reference in the project. */
@@ -16,6 +17,7 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['errors.md', errorsMarkdown(ERRORS)],
     ['exit-codes.md', exitCodesMarkdown(ERRORS, VERDICT_EXIT)],
     ['cli.md', cliMarkdown(await createProgram())],
+    ['faults.md', faultsMarkdown(FAULT_KINDS)],
     ['config.md', configReferenceMarkdown()],
     ['traceability.md', traceabilityMarkdown(allClaims())],
     ['openapi.json', await openApiText()],

@@ -1,4 +1,6 @@
 import type { Argument, Command, Option } from 'commander'
+import { FAULT_CLASSES, type FaultKind, type FaultParam } from '../hil-testbed/core/faults/kind.ts'
+import { expectedOf } from '../hil-testbed/fault-problems.ts'
 import type { ErrorEntry } from '../shared/errors/entry.ts'
 
 /** Head of every generated page: whoever opens it must not edit it. */
@@ -29,6 +31,31 @@ export function errorsMarkdown(errors: Readonly<Record<string, ErrorEntry>>): st
     'A message begins with a code of this page. With `--json` a command prints its error to stderr as one object ' +
     '`{"error": {"code", "summary", "found", "remedy", "exit"}}`.'
   return page('Errors', [intro, ...sections])
+}
+
+/** `faults.md`: every fault that can be wanted, by class. */
+export function faultsMarkdown(kinds: readonly FaultKind[]): string {
+  const intro =
+    'A fault of a scenario is `{id, class, target, onset, duration, shape, …}` and its parameters, all times in event time. ' +
+    '`shape`: `step` acts at once and in full, `ramp` grows to it over its duration, `pulse` acts for `pulse` once, ' +
+    '`periodic` again each `period`. Whether and where a share of samples or frames is hit follows from seed, name and ' +
+    'place alone. What a ramp grows is marked ↗. A target `ccg` is everything in that common-cause group.'
+  const sections = FAULT_CLASSES.map((of) => {
+    const rows = kinds
+      .filter((kind) => kind.class === of)
+      .map(
+        ({ name, about, targets, params, grows }) =>
+          `| \`${name}\` | ${about} | ${targets.join(', ')} | ${params.map((p) => faultParam(p, grows)).join('<br>')} |`,
+      )
+    return `## ${of}\n\n| Fault | What it does | Target | Parameters |\n|---|---|---|---|\n${rows.join('\n')}`
+  })
+  return page('Faults', [intro, ...sections])
+}
+
+function faultParam(param: FaultParam, grows: readonly string[]): string {
+  const { name, initial, about } = param
+  const otherwise = initial === null ? 'must be given' : `default \`${initial}\``
+  return `\`${name}\`${grows.includes(name) ? ' ↗' : ''}: ${about} (${expectedOf(param)}; ${otherwise})`
 }
 
 /** `exit-codes.md`: one table for all commands. `verdicts` gives the exit code of each verdict. */

@@ -6,7 +6,7 @@ import type { Fault, FaultSeen } from './fault.ts'
 import { ClockFault, turnsClock } from './faults/clock-fault.ts'
 import { createLinkFault, type LinkFault, RECENT_MAX, type SentFrame } from './faults/link-fault.ts'
 import { SensorFault } from './faults/sensor-fault.ts'
-import { WantedFault } from './faults/wanted-fault.ts'
+import { COMMON_CAUSE, WantedFault } from './faults/wanted-fault.ts'
 import type { Instrumentation, InstrumentationOptions, OutFrame, Truth } from './out-frame.ts'
 
 /** Faults of one run. */
@@ -108,7 +108,7 @@ class RigInstrumentation implements Instrumentation {
     const { target } = wanted.fault
     const channels = this.channelsOf(wanted)
     invariant(channels.length > 0, `${wanted.fault.id}: no channel is ${target}`)
-    const common = wanted.fault.class === 'sensor.common_cause'
+    const common = wanted.fault.class === COMMON_CAUSE
     const swapped = wanted.fault.class === 'sensor.swap' ? this.channels.get(wanted.text('with')) : undefined
     invariant(wanted.fault.class !== 'sensor.swap' || swapped !== undefined, `${wanted.fault.id}: nothing to swap with`)
     for (const channel of swapped === undefined ? channels : [...channels, swapped]) {

@@ -30,9 +30,8 @@ export class SensorFault {
   constructor(wanted: WantedFault, channel: FaultyChannel, before: number | null) {
     this.wanted = wanted
     this.held = before
-    const name = wanted.fault.class === COMMON_CAUSE ? wanted.text('fault') : wanted.fault.class
-    const make = ACTS[name]
-    invariant(make !== undefined, `${name} is no sensor fault`)
+    const make = ACTS[wanted.acts.name]
+    invariant(make !== undefined, `${wanted.acts.name} is no sensor fault`)
     this.act = make(wanted, channel)
   }
 
@@ -55,8 +54,6 @@ export class SensorFault {
     return changed
   }
 }
-
-const COMMON_CAUSE = 'sensor.common_cause'
 
 /** What each fault makes of a value; null: nothing is said. */
 const ACTS: Readonly<Record<string, (wanted: WantedFault, channel: FaultyChannel) => Act>> = {

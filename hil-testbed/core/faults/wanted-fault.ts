@@ -5,10 +5,14 @@ import type { Fault, FaultSeen } from '../fault.ts'
 import { faultKind, paramOf } from './catalogue.ts'
 import type { FaultKind } from './kind.ts'
 
+export const COMMON_CAUSE = 'sensor.common_cause'
+
 /** A fault that was injected: when it acts and how strongly, what it takes, its chances, and how often it was seen. */
 export class WantedFault {
   readonly fault: Fault
   readonly kind: FaultKind
+  /** What it does: that of the fault that a common cause spreads, else its own kind. */
+  readonly acts: FaultKind
   /** Seed of its chances: those of another fault are others. */
   readonly seed: number
   private endUs: Micros
@@ -21,6 +25,9 @@ export class WantedFault {
     invariant(kind !== undefined, `there is no fault ${fault.class}`)
     this.fault = fault
     this.kind = kind
+    const spread = fault.class === COMMON_CAUSE ? faultKind(String(paramOf(kind, fault.params, 'fault'))) : kind
+    invariant(spread !== undefined, `${fault.id} spreads no fault`)
+    this.acts = spread
     this.seed = seed ^ streamOf(fault.id)
     this.endUs = fault.durationUs === null ? Number.POSITIVE_INFINITY : fault.onsetUs + fault.durationUs
     if (fault.shape === 'pulse') this.endUs = Math.min(this.endUs, fault.onsetUs + fault.pulseUs)
@@ -66,7 +73,7 @@ export class WantedFault {
   }
 
   param(name: string): number | string | null {
-    return paramOf(this.kind, this.fault.params, name)
+    return paramOf(this.acts, this.fault.params, name)
   }
 
   /** [0, 1): the same for the same place, in whatever order it is asked for. */

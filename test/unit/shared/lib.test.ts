@@ -3,7 +3,7 @@ import { createBoundedQueue } from '../../../shared/lib/bounded-queue.ts'
 import { createBreaker } from '../../../shared/lib/circuit-breaker.ts'
 import { createVirtualClock } from '../../../shared/lib/clock.ts'
 import { createLifecycle } from '../../../shared/lib/lifecycle.ts'
-import { createPrng, createXoshiro, noiseAt } from '../../../shared/lib/prng.ts'
+import { createPrng, createXoshiro, noiseAt, streamOf, uniformAt } from '../../../shared/lib/prng.ts'
 import { createRetrySchedule } from '../../../shared/lib/retry-schedule.ts'
 import { createLogger } from '../../../shared/log/logger.ts'
 
@@ -34,6 +34,12 @@ t.test('the generator gives the published numbers of xoshiro128**, and the same 
   const variance = many.reduce((x, y) => x + (y - mean) ** 2, 0) / many.length
   t.ok(Math.abs(mean) < 0.03 && Math.abs(variance - 1) < 0.05, `mean ${mean}, variance ${variance}`)
   t.equal(noiseAt(3, 1, 5), many[5], 'in whatever order it is asked for')
+  const even = Array.from({ length: 20_000 }, (_, k) => uniformAt(3, 1, k))
+  const below = even.filter((value) => value < 0.25).length / even.length
+  t.ok(even.every((value) => value >= 0 && value < 1) && Math.abs(below - 0.25) < 0.02, `${below} below a quarter`)
+  t.equal(uniformAt(3, 1, 5), even[5])
+  t.not(uniformAt(3, streamOf('a'), 5), uniformAt(3, streamOf('b'), 5))
+  t.not(uniformAt(3, 1, 2 ** 32 + 5), even[5], 'far places are other places')
 })
 
 t.test('delays grow to their maximum, with jitter below, and start over', async (t) => {
