@@ -1,0 +1,203 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { readCbor } from '../../../hil-testbed/oracle/cbor.ts'
+import { type Evidence, readEvidence } from '../../../hil-testbed/oracle/evidence.ts'
+import { crc32 } from '../../../hil-testbed/oracle/record-frames.ts'
+import { canonicalBytes } from '../../../shared/codec/canonical.ts'
+import { encodeRecord } from '../../../shared/codec/record-file.ts'
+import { generateSigner } from '../../../shared/crypto/sign.ts'
+import { BEGIN_US, SignedOutbox } from '../../support/signed-outbox.ts'
+
+/** Two batches with everything that is said, and a receipt between them. */
+function usual(): SignedOutbox {
+  return new SignedOutbox()
+    .decide(50_000, 'PASS')
+    .repeat(9, 100_000, 500_000)
+    .decide(550_000, 'FAIL', [['p1', 'FAIL', 'fail_max']])
+    .seal({ gaps: [{ from: 1, to: 2, reason: 'agent_down' }] })
+    .receipt()
+    .alarm(600_000, 'p_disagree')
+    .action(610_000, 'shutdown', 'VERIFIED', { reasons: ['R'] })
+    .say(620_000, 'arm', { state: 'OFF', until_us: 0 })
+    .say(630_000, 'refused', { input: 'approve', subject: 'k1', reasons: ['EXPIRED'] })
+    .say(640_000, 'rule', { rule: 'r1', is: 'rearmed' })
+    .decide(550_000, 'PASS', [], 11)
+    .seal({ counters: { received: 7 } })
+}
+
+function read(t: Test, outbox: SignedOutbox, tail?: Uint8Array, publicPem?: string): Evidence {
+  const folder = mkdtempSync(join(tmpdir(), 'hb-oracle-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  outbox.write(folder, tail)
+  if (publicPem !== undefined) writeFileSync(join(folder, 'sign.pub.pem'), publicPem)
+  return readEvidence(join(folder, 'state', 'outbox'), join(folder, 'sign.pub.pem'))
+}
+
+t.test('what the agent wrote is read by code that shares none with it', async (t) => {
+  const outbox = usual()
+  const { said, revisions, ...evidence } = read(t, outbox)
+  t.match(evidence, { problems: [], batches: 2, decisions: 17, digest: outbox.digest, unknown: [] })
+  t.match(evidence, { gaps: [{ reason: 'agent_down' }], counters: { received: 7 }, throughUs: BEGIN_US + 550_000 })
+  t.match(evidence.flags, { simulation: true, degraded: false, breakGlass: false })
+  t.match(said, [
+    { kind: 'decision', seq: 1, atUs: BEGIN_US + 50_000, verdict: 'PASS', findings: [] },
+    { kind: 'decision', seq: 2, lastSeq: 10, count: 9, untilUs: BEGIN_US + 500_000, mode: 'nominal', findings: [] },
+    { verdict: 'FAIL', findings: [{ metric: 'p1', verdict: 'FAIL', ground: 'fail_max' }] },
+    { kind: 'alarm', id: 'p_disagree', severity: 'WARNING', active: true },
+    { kind: 'action', action: 'shutdown', target: 'relief', state: 'VERIFIED', reasons: ['R'] },
+    { kind: 'arm', state: 'OFF' },
+    { kind: 'refused', input: 'approve', reasons: ['EXPIRED'] },
+    { kind: 'rule' },
+  ])
+  t.equal(said.length, 8)
+  t.match(revisions, [{ seq: 17, revises: 11, verdict: 'PASS' }])
+})
+
+t.test('a flipped bit anywhere is a problem', async (t) => {
+  const whole = Buffer.concat(usual().records)
+  const silent: number[] = []
+  for (let at = 0; at < whole.length; at += 1) {
+    const outbox = new SignedOutbox()
+    const bytes = new Uint8Array(whole)
+    bytes[at]! ^= 1 << (at % 8)
+    outbox.records.push(bytes)
+    if (at % 7 === 0 && read(t, outbox).problems.length === 0) silent.push(at)
+  }
+  t.strictSame(silent, [])
+})
+
+t.test('a bit of what was signed is a problem when the checksums were made to fit', async (t) => {
+  const { records } = usual()
+  const bytes = records[0]!
+  const body = bytes.subarray(24, -4)
+  const [, , , , , , cose, beside] = readCbor(body).items
+  const silent: number[] = []
+  for (let at = cose!.start; at < beside!.end; at += 3) {
+    const changed = new Uint8Array(body)
+    changed[at]! ^= 1 << (at % 8)
+    const outbox = new SignedOutbox()
+    outbox.records.push(encodeRecord(1, changed, bytes.subarray(5, 8)), ...records.slice(1))
+    if (read(t, outbox).problems.length === 0) silent.push(at)
+  }
+  t.strictSame(silent, [])
+})
+
+/** How an outbox is made wrong, and what is said of it. */
+const WRONG: Readonly<Record<string, readonly [make: () => SignedOutbox, problem: RegExp]>> = {
+  'a batch that is missing': [() => without(three(), 1), /batch 1\/3 where 1\/2 should be/],
+  'a first batch that is missing': [() => without(three(), 0), /batch 1\/2 where 1\/1 should be/],
+  'batches in another order': [() => renumbered(swapped(three())), /batch 1\/3 where 1\/2 should be/],
+  'records in another order': [() => receiptFirst(three().receipt()), /record 1 stands behind record 4/],
+  'a batch that is there twice': [() => renumbered(doubled(three())), /batch 1\/2 where 1\/4 should be/],
+  'decisions that nobody declared': [
+    () => three().skip(4).decide(4_000_000, 'PASS').seal(),
+    /begins with decision 8, and no header declares 4 to 7/,
+  ],
+  'an epoch that ended': [() => three().beginEpoch(0).decide(1, 'PASS').seal(), /epoch that ended/],
+  'a decision of another past': [
+    () =>
+      Object.assign(three(), { chain: new Uint8Array(32).fill(1) })
+        .decide(4_000_000, 'PASS')
+        .seal(),
+    /decision 4 breaks the rolling digest/,
+  ],
+  'another signer': [
+    () => Object.assign(three(), { signer: generateSigner().signer }).decide(4_000_000, 'PASS').seal(),
+    /signature is not by the key/,
+  ],
+  'a kind of record that nobody knows': [
+    () => three().say(4_000_000, 'levitate', {}).seal(),
+    /record 4 of the kind levitate/,
+  ],
+  'something between the records': [() => inserted(three(), Buffer.from('xyz')), /no record begins here/],
+  'a record that is no batch': [
+    () => inserted(three(), encodeRecord(2, canonicalBytes([9, 1]))),
+    /a record of another kind/,
+  ],
+}
+
+function three(): SignedOutbox {
+  const outbox = new SignedOutbox()
+  for (const second of [1, 2, 3]) outbox.decide(second * 1_000_000, 'PASS').seal()
+  return outbox
+}
+
+function without(outbox: SignedOutbox, at: number): SignedOutbox {
+  outbox.records.splice(at, 1)
+  return outbox
+}
+
+function swapped(outbox: SignedOutbox): SignedOutbox {
+  outbox.records.push(...outbox.records.splice(1, 1))
+  return outbox
+}
+
+function receiptFirst(outbox: SignedOutbox): SignedOutbox {
+  outbox.records.unshift(outbox.records.pop()!)
+  return outbox
+}
+
+function doubled(outbox: SignedOutbox): SignedOutbox {
+  outbox.records.push(outbox.records[1]!)
+  return outbox
+}
+
+function inserted(outbox: SignedOutbox, bytes: Uint8Array): SignedOutbox {
+  outbox.records.splice(1, 0, bytes)
+  return outbox
+}
+
+/** The same bodies under numbers that rise. */
+function renumbered(outbox: SignedOutbox): SignedOutbox {
+  outbox.records.forEach((record, k) => {
+    outbox.records[k] = encodeRecord(k + 1, record.subarray(24, -4), record.subarray(5, 8))
+  })
+  return outbox
+}
+
+t.test('what is missing, changed places or is by somebody else is named', async (t) => {
+  for (const [name, [make, problem]] of Object.entries(WRONG)) {
+    const { problems } = read(t, make())
+    t.equal(problems.length, 1, name)
+    t.match(problems[0], problem, name)
+  }
+  const other = generateSigner().publicPem
+  t.match(read(t, three(), undefined, other).problems, [/signature is not by the key/])
+  t.match(read(t, three(), undefined, 'no key').problems, [/the public key of the agent is none/])
+})
+
+t.test('what a killed process had begun to write is nothing', async (t) => {
+  const begun = three().decide(4_000_000, 'PASS').seal().records[3]!
+  for (const length of [1, 3, 4, 20, 23, 24, 40, begun.length - 1])
+    t.match(read(t, three(), begun.subarray(0, length)), { problems: [], batches: 3 }, `${length} bytes`)
+  t.match(read(t, three(), new Uint8Array(4096)), { problems: [], batches: 3 })
+  const damaged = new Uint8Array(begun.subarray(0, 40))
+  damaged[9]! ^= 1
+  t.match(read(t, three(), damaged).problems, [/head does not match/])
+})
+
+t.test('what was declared lost, thinned, or told again in a new epoch is no problem, and not known', async (t) => {
+  const lost = three()
+    .skip(4)
+    .decide(4_000_000, 'PASS')
+    .seal({ gaps: [{ from: 4, to: 7, reason: 'decisions_lost' }] })
+  const [from, to] = [BEGIN_US + 3_000_000, BEGIN_US + 4_000_000]
+  t.match(read(t, lost), { problems: [], decisions: 4, unknown: [{ fromUs: from, toUs: to, why: 'decisions_lost' }] })
+  const thinned = three().decide(4_000_000, 'PASS').seal({ thinned: true })
+  const span = { fromUs: from, toUs: to, why: 'thinned' }
+  t.match(read(t, thinned), { problems: [], decisions: 4, unknown: [span], digest: '' })
+  thinned.decide(5_000_000, 'PASS').seal()
+  t.match(read(t, thinned), { problems: [], decisions: 5, unknown: [span], digest: thinned.digest })
+  const again = three().beginEpoch(3).decide(4_000_000, 'PASS').seal()
+  t.match(read(t, again), { problems: [], batches: 4, decisions: 4, digest: again.digest })
+})
+
+t.test('an outbox that is not there says nothing', async (t) => {
+  t.match(readEvidence('/nowhere/outbox', '/nowhere/key'), { problems: [], batches: 0, said: [], throughUs: null })
+})
+
+t.test('the checksum is the one of its standard', async (t) => {
+  t.equal(crc32(Buffer.from('123456789')), 0xcbf43926)
+})
