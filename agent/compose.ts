@@ -198,7 +198,7 @@ type Taking = Pick<ActivationOptions, 'nowUs' | 'configure' | 'durable'>
 type Keys = Readonly<{
   signer: Signer
   receiptKey: VerifyKey | null
-  uplink: Pick<UplinkOptions, 'url' | 'tls' | 'collectorKey'> | null
+  uplink: Pick<UplinkOptions, 'url' | 'tls' | 'realm' | 'collectorKey'> | null
 }>
 type Parts = Readonly<{ loaded: LoadedRuntime; clock: AgentClock; events: AgentEvents; storage: AgentStorage }>
 type Running = Parts &
@@ -234,7 +234,7 @@ function readKeys(loaded: LoadedRuntime): Keys {
     cert: readKeyFile(resolve(folder, collector.cert_file)),
     key: readPrivateFile(resolve(folder, collector.key_file)),
   }
-  return { signer, receiptKey, uplink: { url: collector.url, tls, collectorKey: receiptKey } }
+  return { signer, receiptKey, uplink: { url: collector.url, tls, realm: config.realm, collectorKey: receiptKey } }
 }
 
 /** Brings the evaluator of an opened state folder to where it was, whatever is damaged, and puts the loop around it. */

@@ -27,7 +27,8 @@ export function openStorage(
   { config }: LoadedRuntime,
   { signer, nowUs, files = systemFiles }: { signer: Signer; nowUs: Micros; files?: Files },
 ): AgentStorage {
-  const folder = openStateFolder(files, path, { agent: config.agent, spki: signer.spki, nowUs })
+  const { spki, realm } = signer
+  const folder = openStateFolder(files, path, { agent: config.agent, spki, realm, nowUs })
   try {
     const checkpoints = createCheckpointFolder(files, {
       folder: folder.checkpoints,
@@ -55,7 +56,7 @@ export function openStorage(
       outbox,
       outboxWatch,
       checkpoints,
-      key: readPublicKey(signer.spki),
+      key: readPublicKey(signer.spki, signer.realm),
       async close() {
         await outboxWatch.stop()
         await journal.close()

@@ -29,7 +29,7 @@ const SLICE_LATE_US: Micros = 10_000_000
 /** What the uplink asks of the agent around it, and tells it. */
 export function uplinkOptions(
   { loaded, clock, events, storage, loop, activation, bundle }: Around,
-  link: Pick<UplinkOptions, 'url' | 'tls' | 'collectorKey'>,
+  link: Pick<UplinkOptions, 'url' | 'tls' | 'realm' | 'collectorKey'>,
 ): UplinkOptions {
   const { config } = loaded
   const { identity } = loop

@@ -188,8 +188,8 @@ function readInput(folder: string, file: string): Buffer {
 export function enrolledAgents({ config, folder }: CollectorSettings): ReadonlyMap<string, EnrolledAgent> {
   return new Map(
     config.agents.map((a) => {
-      const { spki } = readPublicKey(readInput(folder, a.public_key_file).toString('utf8'))
-      return [a.agent, { agent: a.agent, deployment: config.deployment, spki, programs: a.programs }]
+      const { spki, realm } = readPublicKey(readInput(folder, a.public_key_file).toString('utf8'))
+      return [a.agent, { agent: a.agent, deployment: config.deployment, realm, spki, programs: a.programs }]
     }),
   )
 }
@@ -206,6 +206,7 @@ async function openParts({ settings, clock, options, events, signer, ways }: Ope
   const file = options.workerFile
   const pool = createVerifyPool({
     workers: config.verify_workers === 0 ? availableParallelism() : config.verify_workers,
+    realm: config.realm,
     ...(file === undefined ? {} : { file }),
     failed: events.workerEnded,
   })
@@ -325,6 +326,7 @@ function agentsOptions({ settings: { config }, events, parts, files, clock }: Co
     listen: config.agents_listen,
     tls: files.agentsTls,
     deployment: config.deployment,
+    realm: config.realm,
     enrolled,
     clock,
     events,
@@ -351,7 +353,7 @@ function createStoreWatch({
   return new StoreWatch({
     folder: resolve(folder, config.data_dir),
     pool: parts.pool,
-    key: readPublicKey(files.signer.spki),
+    key: readPublicKey(files.signer.spki, files.signer.realm),
     deployment: config.deployment,
     trust,
     clock,

@@ -88,7 +88,7 @@ async function knownAgent(
   if (enrolled === null) return refuse('AGENT_UNKNOWN', `${claims === '' ? 'nobody' : claims} is not enrolled`)
   let manifest: StickManifest
   try {
-    manifest = openManifest(content, 'batches', readPublicKey(enrolled.spki))
+    manifest = openManifest(content, 'batches', readPublicKey(enrolled.spki, enrolled.realm))
   } catch (error) {
     if (!isHbError(error)) throw error
     return refuse(error.code, error.message)

@@ -4,6 +4,7 @@ import { checkSigned, decodeSigned } from '../../shared/codec/signed-cbor.ts'
 import { concat } from '../../shared/crypto/cose.ts'
 import { DIGEST_BYTES, DOMAIN, digestOf, equalBytes } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
+import { REALMS, type Realm } from '../../shared/model/realm.ts'
 import type { Micros } from '../../shared/units.ts'
 import { diskError, type Files, replaceFile } from './files.ts'
 
@@ -27,6 +28,8 @@ export type StateIdentity = Readonly<{
   keyEpoch: number
   spki: Uint8Array
   agent: string
+  /** A folder of a testbed never becomes one of production, nor the reverse. */
+  realm: Realm
   madeUs: Micros
 }>
 
@@ -44,17 +47,15 @@ export type StateFolder = Readonly<{
   release(): void
 }>
 
+type WantedIdentity = Pick<StateIdentity, 'agent' | 'spki' | 'realm'> & Readonly<{ nowUs: Micros }>
+
 /**
  * Opens the state folder of an agent for writing, or makes it. Only one process may: the lock file names it, and one
  * left behind by a process that is gone is taken over.
  *
- * @throws HbError STATE_LOCKED, STATE_FOLDER_SHAPE, DISK_FULL, DISK_READ_ONLY.
+ * @throws HbError STATE_LOCKED, STATE_FOLDER_SHAPE, REALM_MISMATCH, DISK_FULL, DISK_READ_ONLY.
  */
-export function openStateFolder(
-  files: Files,
-  path: string,
-  want: { agent: string; spki: Uint8Array; nowUs: Micros },
-): StateFolder {
+export function openStateFolder(files: Files, path: string, want: WantedIdentity): StateFolder {
   try {
     files.mkdirSync(path, { recursive: true, mode: 0o700 })
     const names = files.readdirSync(path)
@@ -116,13 +117,15 @@ function identityOf(
   files: Files,
   path: string,
   exists: boolean,
-  want: { agent: string; spki: Uint8Array; nowUs: Micros },
+  want: WantedIdentity,
 ): { identity: StateIdentity; mended: boolean } {
   const read = exists ? readIdentity(files, path) : null
   const before = read?.identity ?? null
   if (before !== null && before.agent !== want.agent) {
     throw new HbError('STATE_FOLDER_SHAPE', { path, found: `the state of agent ${before.agent}`, expected: want.agent })
   }
+  if (before !== null && before.realm !== want.realm)
+    throw new HbError('REALM_MISMATCH', { path, found: before.realm, expected: want.realm })
   const mended = read?.mended ?? false
   if (before !== null && equalBytes(before.spki, want.spki)) {
     if (mended) writeIdentity(files, path, before)
@@ -135,6 +138,7 @@ function identityOf(
     keyEpoch: epoch,
     spki: want.spki,
     agent: want.agent,
+    realm: want.realm,
     madeUs: before?.madeUs ?? want.nowUs,
   }
   writeIdentity(files, path, identity)
@@ -142,7 +146,7 @@ function identityOf(
 }
 
 function writeIdentity(files: Files, path: string, identity: StateIdentity): void {
-  const { journalId, epoch, keyEpoch, spki, agent, madeUs } = identity
+  const { journalId, epoch, keyEpoch, spki, agent, realm, madeUs } = identity
   const bytes = canonicalBytes({
     v: VERSION,
     journal: journalId,
@@ -151,6 +155,7 @@ function writeIdentity(files: Files, path: string, identity: StateIdentity): voi
     spki,
     agent,
     made_us: madeUs,
+    ...(realm === 'production' ? {} : { realm }),
   })
   const checked = concat(digestOf(DOMAIN.identity, bytes), bytes)
   replaceFile(files, path, IDENTITY, checked)
@@ -183,6 +188,7 @@ function identityFrom(bytes: Uint8Array): StateIdentity | null {
     keyEpoch: map.get('key_epoch') ?? map.get('epoch'),
     spki: map.get('spki'),
     agent: map.get('agent'),
+    realm: map.get('realm') ?? 'production',
     madeUs: map.get('made_us'),
   }
   const whole =
@@ -190,7 +196,8 @@ function identityFrom(bytes: Uint8Array): StateIdentity | null {
     identity.spki instanceof Uint8Array &&
     Number.isSafeInteger(identity.epoch) &&
     Number.isSafeInteger(identity.keyEpoch) &&
-    typeof identity.agent === 'string'
+    typeof identity.agent === 'string' &&
+    REALMS.some((realm) => realm === identity.realm)
   return whole ? (identity as StateIdentity) : null
 }
 

@@ -4,6 +4,7 @@ import type { VerifyKey } from '../../shared/crypto/sign.ts'
 import { createBreaker } from '../../shared/lib/circuit-breaker.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import { createRetrySchedule } from '../../shared/lib/retry-schedule.ts'
+import type { Realm } from '../../shared/model/realm.ts'
 import {
   type CollectorMessage,
   type ConfigStateMessage,
@@ -20,6 +21,7 @@ import { nextSessionState, type SessionEvent, type SessionState } from '../../sh
 import type { Bytes, Millis } from '../../shared/units.ts'
 import { isReceiptOf } from '../pipeline/receipts.ts'
 import type { Outbox } from '../ports.ts'
+import { checksOf } from './collector-identity.ts'
 import { type DownlinkOptions, Downlinks } from './downlinks.ts'
 import { StateTeller } from './state-teller.ts'
 
@@ -38,6 +40,8 @@ export type UplinkEvents = Readonly<{
 export type UplinkOptions = Readonly<{
   url: string
   tls: UplinkTls
+  /** Realm of the agent: a collector of the other one is not spoken to. */
+  realm: Realm
   /** The only key whose receipts count. */
   collectorKey: VerifyKey
   hello(): HelloMessage
@@ -175,7 +179,7 @@ class WsUplink implements Uplink {
 
   private connect(): void {
     if (this.stopped) return
-    const { clock, url, tls } = this.options
+    const { clock, url, tls, realm } = this.options
     if (!this.breaker.mayTry(clock.monotonicUs())) {
       this.connectLater(this.retry.next())
       return
@@ -184,6 +188,7 @@ class WsUplink implements Uplink {
     const socket = new WebSocket(url, {
       ...tls,
       minVersion: 'TLSv1.3',
+      ...checksOf(realm),
       // Said here, so that NODE_TLS_REJECT_UNAUTHORIZED cannot unsay it.
       rejectUnauthorized: true,
       handshakeTimeout: CONNECT_MS,

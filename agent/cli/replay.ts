@@ -32,8 +32,8 @@ async function compareAll(options: ReplayOptions): Promise<void> {
   const view = viewStorage(options.state)
   const from = bound(options.from, '--from', 1)
   const to = bound(options.to, '--to', Number.MAX_SAFE_INTEGER)
-  const { epoch, spki } = view.identity
-  const key = readPublicKey(spki)
+  const { epoch, spki, realm } = view.identity
+  const key = readPublicKey(spki, realm)
   const lost: NumberSpan[] = []
   const batches = batchesOf(view, { from, to }, lost)
   const comparison = new ItemComparison(batches, (of) => (of === epoch ? key : null))

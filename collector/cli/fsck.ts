@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { loadCollectorConfig } from '../../shared/config/load.ts'
 import type { Trust } from '../../shared/config/operators.ts'
 import { loadSigner } from '../../shared/crypto/key-file.ts'
-import { readPublicKey } from '../../shared/crypto/sign.ts'
+import { readPublicKey, type VerifyKey } from '../../shared/crypto/sign.ts'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import { printResult, progress } from '../../shared/lib/command-output.ts'
 import { openToRead } from '../../shared/sqlite/database.ts'
@@ -20,10 +20,11 @@ export async function runFsck(options: Readonly<{ config: string; json?: boolean
   const { config, trust, folder } = loadCollectorConfig(options.config)
   const path = join(resolve(folder, config.data_dir), DATABASE_FILE)
   if (!existsSync(path)) throw new HbError('CONFIG_MISSING', { path, expected: 'the database of a collector' })
-  const { spki } = loadSigner(resolve(folder, config.signing_key_file))
-  const pool = createVerifyPool({ workers: availableParallelism(), failed: () => undefined })
+  const { spki, realm } = loadSigner(resolve(folder, config.signing_key_file))
+  const pool = createVerifyPool({ workers: availableParallelism(), realm, failed: () => undefined })
   try {
-    const result = await checked({ path, pool, spki, trust, deployment: config.deployment })
+    const key = readPublicKey(spki, realm)
+    const result = await checked({ path, pool, key, trust, deployment: config.deployment })
     print(options.json, result)
     return result.found === 0 ? 0 : DAMAGED_EXIT
   } finally {
@@ -34,17 +35,17 @@ export async function runFsck(options: Readonly<{ config: string; json?: boolean
 type Checked = Readonly<{
   path: string
   pool: ReturnType<typeof createVerifyPool>
-  spki: Uint8Array
+  key: VerifyKey
   trust: Trust
   deployment: string
 }>
 
 /** A file that is no database any more is a finding, not a failure of the check. */
-async function checked({ path, pool, spki, ...around }: Checked): Promise<FsckResult> {
+async function checked({ path, ...around }: Checked): Promise<FsckResult> {
   try {
     const db = await openToRead(path)
     try {
-      return await checkStore({ db, pool, key: readPublicKey(spki), ...around, progress: progress('checking') })
+      return await checkStore({ db, ...around, progress: progress('checking') })
     } finally {
       await db.close()
     }

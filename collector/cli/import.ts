@@ -29,6 +29,7 @@ export async function runImport(file: string, options: ImportOptions): Promise<v
   const stores = await openStores(resolve(folder, config.data_dir), clock)
   const pool = createVerifyPool({
     workers: config.verify_workers === 0 ? availableParallelism() : config.verify_workers,
+    realm: config.realm,
     failed: () => undefined,
   })
   try {

@@ -1,3 +1,4 @@
+import type { Realm } from '../../shared/model/realm.ts'
 import type { Micros } from '../../shared/units.ts'
 
 /** What the collector has of an agent: the last batch it receipted. */
@@ -130,6 +131,8 @@ function sequenceMistake(
 export type EnrolledAgent = Readonly<{
   agent: string
   deployment: string
+  /** That of the collector; absent: production. */
+  realm?: Realm
   spki: Uint8Array
   programs: readonly string[]
 }>

@@ -1,16 +1,19 @@
 import { join, resolve } from 'node:path'
 import { Piscina } from 'piscina'
+import type { Realm } from '../../shared/model/realm.ts'
 import type { VerifyResult, VerifyTask } from './worker.ts'
 
 /** Verifies batches on other threads. */
 export interface VerifyPool {
   /** Never rejects: a batch that could not be verified comes back with `VERIFY_FAILED`, which is no fault of the agent. */
-  verify(task: VerifyTask): Promise<VerifyResult>
+  verify(task: Omit<VerifyTask, 'realm'>): Promise<VerifyResult>
   close(): Promise<void>
 }
 
 export type VerifyPoolOptions = Readonly<{
   workers: number
+  /** Realm of the collector: a batch of the other one is refused. */
+  realm: Realm
   /** File of the worker; found by itself in a bundle. */
   file?: string
   /** A worker ended on its own. Its tasks are answered with `VERIFY_FAILED`, and another worker takes its place. */
@@ -21,7 +24,7 @@ export type VerifyPoolOptions = Readonly<{
 export const QUEUE_MAX = 32_768
 const CLOSE_TIMEOUT_MS = 2_000
 
-export function createVerifyPool({ workers, file = workerFile(), failed }: VerifyPoolOptions): VerifyPool {
+export function createVerifyPool({ workers, realm, file = workerFile(), failed }: VerifyPoolOptions): VerifyPool {
   const pool = new Piscina<VerifyTask, VerifyResult>({
     filename: file,
     name: 'verifyBatch',
@@ -37,7 +40,7 @@ export function createVerifyPool({ workers, file = workerFile(), failed }: Verif
   return {
     async verify(task) {
       try {
-        return await pool.run(task)
+        return await pool.run({ ...task, realm })
       } catch (error) {
         return { ok: false, code: 'VERIFY_FAILED', detail: error instanceof Error ? error.message : String(error) }
       }

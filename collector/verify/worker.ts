@@ -1,11 +1,12 @@
 import { readPublicKey, type VerifyKey } from '../../shared/crypto/sign.ts'
 import { isHbError } from '../../shared/errors/hb-error.ts'
 import type { Canonical } from '../../shared/model/decision.ts'
+import type { Realm } from '../../shared/model/realm.ts'
 import { type BatchHeader, openBatch, openThinned, type ThinnedBatch } from '../../shared/protocol/batch.ts'
 import { type DecisionRow, decisionRow, thinnedRow, toJson } from '../core/decision-view.ts'
 
 /** `records` null: a batch whose detail the agent did not keep. */
-export type VerifyTask = Readonly<{ cose: Uint8Array; records: Uint8Array | null; spki: Uint8Array }>
+export type VerifyTask = Readonly<{ cose: Uint8Array; records: Uint8Array | null; spki: Uint8Array; realm: Realm }>
 
 /** Only plain data: it crosses a thread, and an error object would arrive without its code. */
 export type VerifyResult =
@@ -25,9 +26,9 @@ export const KEYS_MAX = 1_024
 const keys = new Map<string, VerifyKey>()
 
 /** Verifies one batch off the event loop and turns its decisions into rows. Never throws for what a batch contains. */
-export function verifyBatch({ cose, records, spki }: VerifyTask): VerifyResult {
+export function verifyBatch({ cose, records, spki, realm }: VerifyTask): VerifyResult {
   try {
-    const key = keyOf(spki)
+    const key = keyOf(spki, realm)
     if (records === null) return thinnedResult(openThinned(cose, key))
     const { header, items, identity } = openBatch({ cose, records, key })
     const decisions: DecisionRow[] = []
@@ -58,13 +59,13 @@ function headerJsonOf(header: BatchHeader): string {
   return JSON.stringify(toJson(header as unknown as Canonical))
 }
 
-function keyOf(spki: Uint8Array): VerifyKey {
-  const name = Buffer.from(spki).toString('hex')
+function keyOf(spki: Uint8Array, realm: Realm): VerifyKey {
+  const name = `${realm} ${Buffer.from(spki).toString('hex')}`
   const known = keys.get(name)
   if (known !== undefined) return known
   const oldest = keys.keys().next()
   if (keys.size >= KEYS_MAX && oldest.done !== true) keys.delete(oldest.value)
-  const key = readPublicKey(spki)
+  const key = readPublicKey(spki, realm)
   keys.set(name, key)
   return key
 }

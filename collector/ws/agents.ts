@@ -6,6 +6,7 @@ import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
 import type { WebSocket } from 'ws'
 import type { Clock } from '../../shared/lib/clock.ts'
 import { ID_PATTERN } from '../../shared/model/ids.ts'
+import { areNamesOf, type Realm, trustDomain } from '../../shared/model/realm.ts'
 import { type Micros, type Millis, microsFromMillis } from '../../shared/units.ts'
 import type { EnrolledAgent } from '../core/chain.ts'
 import type { CollectorEvents } from '../events.ts'
@@ -17,6 +18,8 @@ export type AgentsOptions = Readonly<{
   listen: Readonly<{ host: string; port: number }>
   tls: Readonly<{ ca: Buffer; cert: Buffer; key: Buffer }>
   deployment: string
+  /** Certificates of the other one are turned away. */
+  realm: Realm
   enrolled: ReadonlyMap<string, EnrolledAgent>
   clock: Clock
   events: CollectorEvents
@@ -120,13 +123,15 @@ async function buildApp(options: Listening, live: Set<Live>): Promise<FastifyIns
         websocket: true,
         // Before the upgrade: a stranger never gets a socket.
         preValidation: async (request, reply) => {
-          if (certifiedAgent(request, options.deployment) !== null) return
-          door.turnAway({ code: 'AGENT_CERTIFICATE', agent: '', detail: `names: ${namesOf(request)}` })
-          await reply.code(403).send({ code: 'AGENT_CERTIFICATE' })
+          if (certifiedAgent(request, options) !== null) return
+          const names = namesOf(request)
+          const code = areNamesOf(names, options.realm) ? 'AGENT_CERTIFICATE' : 'REALM_MISMATCH'
+          door.turnAway({ code, agent: '', detail: `names: ${names}` })
+          await reply.code(403).send({ code })
         },
       },
       (socket, request) =>
-        accept(options, { socket, agent: certifiedAgent(request, options.deployment), live, from: request.raw.socket }),
+        accept(options, { socket, agent: certifiedAgent(request, options), live, from: request.raw.socket }),
     )
   })
   return app
@@ -220,17 +225,17 @@ function pingAll(live: ReadonlySet<Live>): void {
   }
 }
 
-const AGENT_URI = new RegExp(`^URI:spiffe://([a-z0-9][a-z0-9-]{0,62})/agent/(${ID_PATTERN.slice(1, -1)})$`)
+const AGENT_URI = new RegExp(`^URI:spiffe://([^/]+)/agent/(${ID_PATTERN.slice(1, -1)})$`)
 
 /**
- * The agent of this deployment that a subject-alternative-name text (as Node writes it) names; null unless it names
+ * The agent of this trust domain that a subject-alternative-name text (as Node writes it) names; null unless it names
  * exactly one. Text with quotes is refused: inside of them a comma does not part names.
  */
-export function agentOfNames(names: string, deployment: string): string | null {
+export function agentOfNames(names: string, domain: string): string | null {
   if (names.includes('"')) return null
   const uris = names.split(', ').filter((name) => name.startsWith('URI:'))
   const match = uris.length === 1 ? AGENT_URI.exec(uris[0]!) : null
-  return match !== null && match[1] === deployment ? match[2]! : null
+  return match !== null && match[1] === domain ? match[2]! : null
 }
 
 /** When the certificate of the far end ends; null when that cannot be read. */
@@ -239,8 +244,8 @@ function certificateUntil(socket: Socket): Micros | null {
   return Number.isNaN(untilMs) ? null : microsFromMillis(untilMs)
 }
 
-function certifiedAgent(request: FastifyRequest, deployment: string): string | null {
-  return agentOfNames(namesOf(request), deployment)
+function certifiedAgent(request: FastifyRequest, { deployment, realm }: AgentsOptions): string | null {
+  return agentOfNames(namesOf(request), trustDomain(deployment, realm))
 }
 
 function namesOf(request: FastifyRequest): string {

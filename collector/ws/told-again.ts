@@ -1,10 +1,11 @@
 import { readPublicKey } from '../../shared/crypto/sign.ts'
 import { openThinned } from '../../shared/protocol/batch.ts'
-import { sameBytes } from '../core/chain.ts'
+import { type EnrolledAgent, sameBytes } from '../core/chain.ts'
 import type { Stores } from '../store/open.ts'
 import type { Verified } from './ingest.ts'
 
-type Offered = Readonly<{ agent: string; spki: Uint8Array; nextSeq: number; verified: Verified }>
+type Offered = Readonly<{ agent: string; spki: Uint8Array; nextSeq: number; verified: Verified }> &
+  Pick<EnrolledAgent, 'realm'>
 
 /**
  * Whether decisions that are here already are told again as they are stored. null: the batch tells none of them.
@@ -28,12 +29,12 @@ export async function toldAgain(stores: Stores, offered: Offered): Promise<boole
 
 async function sameRoot(
   stores: Stores,
-  { agent, spki, verified: { header, thinnedRoot } }: Offered,
+  { agent, spki, realm, verified: { header, thinnedRoot } }: Offered,
 ): Promise<true | 'unknown'> {
   const stored = await stores.decisions.get(agent, header.firstSeq)
   const batch = stored === undefined ? undefined : await stores.batches.get({ ...stored, agent })
   if (batch === undefined || thinnedRoot === null) return 'unknown'
-  const { header: before, root } = openThinned(batch.cose, readPublicKey(spki))
+  const { header: before, root } = openThinned(batch.cose, readPublicKey(spki, realm))
   const isSame = before.firstSeq === header.firstSeq && before.count === header.count && sameBytes(root, thinnedRoot)
   return isSame ? true : 'unknown'
 }

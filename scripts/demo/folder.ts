@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
 import { generateSigner } from '../../shared/crypto/sign.ts'
+import { agentUri, collectorUri } from '../../shared/model/realm.ts'
 import { ROOT } from '../sources.ts'
 import { writeOperators } from './operators.ts'
 import type { Hb } from './processes.ts'
@@ -31,7 +32,7 @@ export async function makeFolder(enrolled: readonly DemoAgent[], hb: Hb): Promis
   const folder = {
     path,
     hb,
-    trusted: writeOperators(path),
+    trusted: writeOperators(path, 'production'),
     ports: {
       agents: agents!,
       operators: operators!,
@@ -49,7 +50,7 @@ function writeKeys({ path, ports }: DemoFolder, agents: readonly DemoAgent[]): v
   const put = (name: string, text: string, mode = 0o600): void => writeFileSync(join(path, name), text, { mode })
   const ca = createDevCa()
   const names = { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'], days: CERTIFICATE_DAYS }
-  const server = issueCertificate({ ca, subjectUri: `spiffe://${DEPLOYMENT}/collector/main`, use: 'server', ...names })
+  const server = issueCertificate({ ca, subjectUri: collectorUri(DEPLOYMENT, 'production'), use: 'server', ...names })
   const receipts = generateSigner()
   put('ca.pem', ca.certPem, 0o644)
   put('collector.pem', server.certPem, 0o644)
@@ -60,7 +61,7 @@ function writeKeys({ path, ports }: DemoFolder, agents: readonly DemoAgent[]): v
     const signing = generateSigner()
     const client = issueCertificate({
       ca,
-      subjectUri: `spiffe://${DEPLOYMENT}/agent/${agent}`,
+      subjectUri: agentUri(DEPLOYMENT, agent, 'production'),
       use: 'client',
       dnsNames: [],
       ipAddresses: [],

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { generateSigner } from '../../shared/crypto/sign.ts'
+import type { Realm } from '../../shared/model/realm.ts'
 
 /** People of the demo: who proposes is not who reviews, and neither approves. */
 export const OPERATORS = ['ada', 'ben', 'cora'] as const
@@ -9,17 +10,17 @@ export const BOOK = 'book'
 export const POLICY = 'demo.quality.yaml'
 
 /** Keys of three operators, and the file that says whom the book trusts. Names of their keys for an agent's configuration. */
-export function writeOperators(path: string): string {
+export function writeOperators(path: string, realm: Realm): string {
   mkdirSync(join(path, BOOK))
   const lines = OPERATORS.map((name) => {
-    const { privatePem, publicPem } = generateSigner()
+    const { privatePem, publicPem } = generateSigner(realm)
     writeFileSync(join(path, `${name}.pem`), privatePem, { mode: 0o600 })
     writeFileSync(join(path, `${name}.pub.pem`), publicPem)
     writeFileSync(join(path, BOOK, `${name}.pub.pem`), publicPem)
     return `  - { name: ${name}, public_key_file: ${name}.pub.pem }`
   })
   const trusted = `operators:\n${lines.join('\n')}\ngovernance: { quality_policy_file: ${POLICY} }\n`
-  writeFileSync(join(path, BOOK, 'operators.yaml'), `version: 1\n${trusted}`)
+  writeFileSync(join(path, BOOK, 'operators.yaml'), `version: 1\nrealm: ${realm}\n${trusted}`)
   // Half an hour of a simulated loop takes a second to make; a real rig is watched for an hour at least. Who relies on the
   // baseline has to say that so little is enough: a laxer policy that only its proposer names does not count.
   for (const folder of [path, join(path, BOOK)])

@@ -27,10 +27,10 @@ export async function makePressureFolder(name: string, hb: Hb, say: (text: strin
   rmSync(path, { recursive: true, force: true })
   mkdirSync(path, { mode: 0o700 })
   const put = (file: string, text: string): void => writeFileSync(join(path, file), text, { mode: 0o600 })
-  const trusted = writeOperators(path)
+  const trusted = writeOperators(path, 'testbed')
   for (const kind of ['registry', 'actions'])
     copyFileSync(join(ROOT, 'hil-testbed', 'rigs', `${RIG}.${kind}.yaml`), join(path, `${RIG}.${kind}.yaml`))
-  put('sign.pem', generateSigner().privatePem)
+  put('sign.pem', generateSigner('testbed').privatePem)
   for (const target of ['pump', 'inlet-valve']) put(`${target}.key`, `${randomBytes(32).toString('hex')}\n`)
   const ports = await freePorts([7451, 7452, 7453, 7454, 7455, 7456])
   const address = (k: number): string => `tcp://127.0.0.1:${ports[k]}`
@@ -56,6 +56,7 @@ function runtimeYaml({ daqs, actuators }: PressureFolder, trusted: string): stri
   return `version: 1
 deployment: demo
 agent: bench-2
+realm: testbed
 clock: system
 signing_key_file: sign.pem
 ${trusted}decisions: { batch_ms: 200 }
@@ -86,6 +87,7 @@ async function certify({ path, hb }: PressureFolder, { put, trusted, say }: Maki
     `version: 1
 deployment: demo
 agent: bench-2
+realm: testbed
 clock: recording
 signing_key_file: sign.pem
 ${trusted}rigs:
@@ -93,6 +95,7 @@ ${trusted}rigs:
     program: demo
     registry_file: ${RIG}.registry.yaml
     detector_step_ms: ${detectorStepMs}
+    testbed: true
     sources:
       - { name: recording, type: csv, file: nominal.csv, time_column: t_us, speed: max }
 `,

@@ -1,5 +1,5 @@
 import type { Operator } from '../config/operators.ts'
-import { coseKeyId, cosePayload, openCose } from '../crypto/cose.ts'
+import { coseKeyId, cosePayload, coseRealm, openCose } from '../crypto/cose.ts'
 import { equalBytes, toHex } from '../crypto/digest.ts'
 import { HbError, isHbError } from '../errors/hb-error.ts'
 import type { BundleProblemCode } from '../model/config-bundle.ts'
@@ -42,6 +42,11 @@ function verifiedOne(signature: Uint8Array, which: string, { typ, operators, not
     return null
   }
   const { name, key } = operator
+  const realm = attempt(() => coseRealm(signature))
+  if ('value' in realm && realm.value !== key.realm) {
+    note('other_realm', `${which} of ${name} is of ${realm.value}`, `one of ${key.realm}`)
+    return null
+  }
   const message = attempt(() => openCose(signature, { typ, key }))
   if ('refused' in message) {
     note('signature', `${which} of ${name}: ${message.refused.found}`, 'a signature of the manifest')

@@ -47,6 +47,14 @@ export function checkYaml(file: string, bytes: Uint8Array, schema: Schema): Chec
   }
 }
 
+/** What stands at a path of a value that was read; undefined where nothing does. */
+export function valueAt(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (at, part) => (typeof at === 'object' && at !== null ? Reflect.get(at, part) : undefined),
+    value,
+  )
+}
+
 type What = Pick<Problem, 'found' | 'expected'> & { hint?: string | undefined }
 
 class Check {

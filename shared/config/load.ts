@@ -1,19 +1,21 @@
 import { basename, dirname, join, resolve } from 'node:path'
+import type { VerifyKey } from '../crypto/sign.ts'
 import { HbError } from '../errors/hb-error.ts'
 import type { MetricProvenance, RigPolicy } from '../model/actions-policy.ts'
 import type { RigAlarms } from '../model/alarm.ts'
 import { MODES, type Mode } from '../model/verdict.ts'
 import { policyFor, readPolicy } from './actions-policy.ts'
 import { collectorProblems } from './collector-problems.ts'
-import { type CheckedFile, checkYaml, type Path } from './document.ts'
+import { type CheckedFile, checkYaml, type Path, valueAt } from './document.ts'
 import { type Equivalence, EquivalenceSchema, equivalencesFor } from './equivalence.ts'
 import { executorTargetProblems } from './executor-targets.ts'
 import { BASELINE_BYTES_MAX, type NoFile, noFile, readBytes } from './files.ts'
 import { BookOperatorsSchema } from './operator-schema.ts'
-import { readTrust, type Trust } from './operators.ts'
+import { readKey, readTrust, type Trust } from './operators.ts'
 import { peerProblems } from './peer-problems.ts'
 import { lintMistakes, type PolicyOfRig, policyOfRig } from './policy-check.ts'
 import { ConfigError, cannotRead, type Problem, withoutRepeats } from './problems.ts'
+import { realmFileProblems, realmOf, runtimeRealmProblems } from './realm-problems.ts'
 import { type InForce, mergedProblems, metricsFor, type RegistryMetric, registryProblems } from './registry.ts'
 import { type Loose, memoryProblems, rateProblems, revisedSamplesProblems, runtimeProblems } from './rig-problems.ts'
 import { CollectorSchema, RegistrySchema, RuntimeSchema } from './schema.ts'
@@ -28,6 +30,8 @@ export type ParsedRuntime = Readonly<{
   config: RuntimeConfig
   /** Operators that are trusted. */
   trust: Trust
+  /** Key of the injector of a testbed; null where nothing injected counts. */
+  injectorKey: VerifyKey | null
   /** Metrics in the mode at the start, each sorted by name. */
   registries: ReadonlyMap<string, readonly RegistryMetric[]>
   /** The same metrics in every mode, for rigs whose registry changes any by mode; modes without changes share one list. */
@@ -64,7 +68,8 @@ export function loadRuntimeConfig(path: string): LoadedRuntime {
     return bytes
   })
   const absent = absentFiles(found.main, runtimePaths(found.main), folder)
-  const problems = [...found.problems, ...lintMistakes(found.linted), ...absent]
+  const realm = realmFileProblems(found.main, { ...RUNTIME_REALM, read: readIn(folder) })
+  const problems = [...found.problems, ...lintMistakes(found.linted), ...absent, ...realm]
   return { ...sound(found, fromHere(problems, path)), files, folder }
 }
 
@@ -112,9 +117,10 @@ export function readPolicies(path: string): { problems: readonly Problem[]; poli
 export function loadCollectorConfig(path: string): LoadedCollector {
   const folder = dirname(resolve(path))
   const file = checkYaml(basename(path), readMain(path), CollectorSchema as unknown as Schema)
-  const { trust, problems: ofTrust } = readTrust(file, (name, bytesMax) => readBytes(resolve(folder, name), bytesMax))
+  const { trust, problems: ofTrust } = readTrust(file, readIn(folder))
   const absent = absentFiles(file, collectorPaths(file), folder)
-  const problems = [...file.problems, ...collectorProblems(file), ...ofTrust, ...absent]
+  const realm = realmFileProblems(file, { ...collectorRealm(file), read: readIn(folder) })
+  const problems = [...file.problems, ...collectorProblems(file), ...ofTrust, ...absent, ...realm]
   if (problems.length > 0) throw new ConfigError(fromHere(problems, path))
   return { config: deepFreeze(file.value as CollectorConfig), trust, folder }
 }
@@ -127,7 +133,7 @@ export function loadCollectorConfig(path: string): LoadedCollector {
 export function loadOperators(path: string): Trust {
   const folder = dirname(resolve(path))
   const file = checkYaml(basename(path), readMain(path), BookOperatorsSchema as unknown as Schema)
-  const { trust, problems } = readTrust(file, (name, bytesMax) => readBytes(resolve(folder, name), bytesMax))
+  const { trust, problems } = readTrust(file, readIn(folder))
   if (file.problems.length + problems.length > 0) throw new ConfigError(fromHere([...file.problems, ...problems], path))
   return trust
 }
@@ -140,10 +146,19 @@ function sound({ main, problems: _, linted: __, ...found }: Found, problems: rea
   return { config: deepFreeze(main.value as RuntimeConfig), ...found }
 }
 
+/** Whom a configuration believes, in its realm, and what is wrong with that. */
+function readKeys(main: CheckedFile, read: ReadNamed): Pick<Found, 'trust' | 'injectorKey' | 'problems'> {
+  const { trust, problems } = readTrust(main, read)
+  // Outside a testbed there is none, and one that is named is a mistake by itself.
+  const injector = realmOf(main) === 'testbed' ? readKey(main, ['injector_key_file'], read) : null
+  const more = [...runtimeRealmProblems(main), ...(injector?.problems ?? [])]
+  return { trust, injectorKey: injector?.key ?? null, problems: [...problems, ...more] }
+}
+
 function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
   const main = checkYaml(name, bytes, RuntimeSchema as unknown as Schema)
-  const { trust, problems: ofTrust } = readTrust(main, read)
-  const problems = [...main.problems, ...runtimeProblems(main), ...peerProblems(main), ...ofTrust]
+  const { problems: ofKeys, ...keys } = readKeys(main, read)
+  const problems = [...main.problems, ...runtimeProblems(main), ...peerProblems(main), ...ofKeys]
   const registries = new Map<string, readonly RegistryMetric[]>()
   const registriesByMode = new Map<string, ReadonlyMap<Mode, readonly RegistryMetric[]>>()
   const equivalences = new Map<string, readonly Equivalence[]>()
@@ -198,7 +213,7 @@ function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {
     }
   })
   problems.push(...executorTargetProblems(main, policies.values()))
-  return { main, trust, problems, registries, registriesByMode, equivalences, policies, alarms, provenance, linted }
+  return { main, ...keys, problems, registries, registriesByMode, equivalences, policies, alarms, provenance, linted }
 }
 
 /** Files of baselines that a rig names, and the keys that name them. */
@@ -287,6 +302,22 @@ function runtimePaths(file: CheckedFile): Path[] {
   return [['signing_key_file'], ['receipts_key_file'], ...link, ...peer, ...sources]
 }
 
+/** Keys and certificates of an agent that must be of its realm. Those of operators and of the injector are read anyway. */
+const RUNTIME_REALM = {
+  keys: [['signing_key_file'], ['receipts_key_file'], ['collector', 'collector_key_file']],
+  certificates: [['collector', 'cert_file']],
+} as const
+
+function collectorRealm(file: CheckedFile): Readonly<{ keys: readonly Path[]; certificates: readonly Path[] }> {
+  const agents = (file.value as Loose<CollectorConfig> | undefined)?.agents ?? []
+  const ofAgents = agents.map((_, k): Path => ['agents', k, 'public_key_file'])
+  return { keys: [['signing_key_file'], ...ofAgents], certificates: [['tls', 'cert_file']] }
+}
+
+function readIn(folder: string): ReadNamed {
+  return (name, bytesMax) => readBytes(resolve(folder, name), bytesMax)
+}
+
 function collectorPaths(file: CheckedFile): Path[] {
   const agents = (file.value as Loose<CollectorConfig> | undefined)?.agents ?? []
   const tls = ['ca_file', 'cert_file', 'key_file'].map((key): Path => ['tls', key])
@@ -317,13 +348,6 @@ function absentFiles(file: CheckedFile, paths: readonly Path[], folder: string):
     const absent = noFile(resolve(folder, name))
     return absent === null ? [] : [{ ...file.at(path), ...cannotRead(name, absent.reason) }]
   })
-}
-
-function valueAt(value: unknown, path: Path): unknown {
-  return path.reduce<unknown>(
-    (at, part) => (typeof at === 'object' && at !== null ? Reflect.get(at, part) : undefined),
-    value,
-  )
 }
 
 function readMain(path: string): Uint8Array {

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
-import { closed, file, id } from './schema-parts.ts'
+import { REALMS } from '../model/realm.ts'
+import { closed, file, id, oneOf, REALM_TEXT } from './schema-parts.ts'
 
 /** People whose keys are trusted in one place. */
 export const OPERATORS_MAX = 64
@@ -55,6 +56,7 @@ export const GovernanceSchema = closed(
 /** `operators.yaml` beside a book of baselines that has no collector. */
 export const BookOperatorsSchema = closed({
   version: Type.Literal(1, { description: 'Version of this file.' }),
+  realm: oneOf(REALMS, REALM_TEXT, 'production'),
   operators: OperatorsSchema,
   governance: GovernanceSchema,
 })

@@ -3,10 +3,11 @@ import { readPublicKey, type VerifyKey } from '../crypto/sign.ts'
 import { isHbError } from '../errors/hb-error.ts'
 import type { QualityPolicy } from '../model/baseline-gate.ts'
 import { AGENT } from '../model/order.ts'
-import type { CheckedFile } from './document.ts'
+import { type CheckedFile, type Path, valueAt } from './document.ts'
 import type { NoFile } from './files.ts'
 import { ConfigError, cannotRead, didYouMean, type Problem } from './problems.ts'
 import { defaultQualityPolicy, parseQualityPolicy } from './quality-policy.ts'
+import { KEY_REMEDY, realmOf } from './realm-problems.ts'
 import { YAML_BYTES_MAX } from './yaml-text.ts'
 
 /** A key that is trusted, and the name it goes by. Keys are distinct; that they are persons is proved by nothing. */
@@ -63,6 +64,8 @@ export function readTrust(file: CheckedFile, read: ReadNamed): Readonly<{ trust:
       add('public_key_file', `${JSON.stringify(path)}: ${key}`, 'an Ed25519 public key in PEM', KEY_HINT)
       return
     }
+    if (key.realm !== realmOf(file))
+      add('public_key_file', `a key of ${key.realm}`, `one of ${realmOf(file)}`, KEY_REMEDY)
     const same = operators.find((other) => equalBytes(other.key.keyId, key.keyId))
     if (same !== undefined)
       add('public_key_file', `the key of \`${same.name}\` again`, 'a key of their own for every person', TWICE_HINT)
@@ -92,6 +95,24 @@ function policyFrom(file: CheckedFile, { policyFile, read, problems }: PolicyFil
     problems.push(...error.problems)
     return initial
   }
+}
+
+/** The key that a file of the configuration names, null without one, and what is wrong with it. It must be of its realm. */
+export function readKey(
+  file: CheckedFile,
+  path: Path,
+  read: ReadNamed,
+): Readonly<{ key: VerifyKey | null; problems: Problem[] }> {
+  const name = valueAt(file.value, path)
+  if (typeof name !== 'string' || !file.isSound(path)) return { key: null, problems: [] }
+  const problem = (found: string, expected: string, hint: string) => ({
+    key: null,
+    problems: [{ ...file.at(path), found: `${JSON.stringify(name)}: ${found}`, expected, hint }],
+  })
+  const key = keyIn(read(name, KEY_BYTES_MAX))
+  if (typeof key === 'string') return problem(key, 'an Ed25519 public key in PEM', KEY_HINT)
+  if (key.realm !== realmOf(file)) return problem(`a key of ${key.realm}`, `one of ${realmOf(file)}`, KEY_REMEDY)
+  return { key, problems: [] }
 }
 
 const KEY_HINT = 'make one with `hb keys create`, and name its `.pub`; relative paths start from this configuration'

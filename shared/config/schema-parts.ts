@@ -4,6 +4,10 @@ import { ID_PATTERN } from '../model/ids.ts'
 /** Metrics of one registry, and columns of one file. */
 export const METRICS_MAX = 4096
 
+/** What `realm` means in every file that has it. */
+export const REALM_TEXT =
+  'Whether this is of a testbed. What is of a testbed and what is of production do not believe each other: keys, certificates, baselines, bundles and orders must be of the same realm.'
+
 /** A name: of an agent, a rig, a program, a source. */
 export const id = (description: string) => Type.String({ pattern: ID_PATTERN, description })
 /** A path. */

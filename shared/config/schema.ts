@@ -1,10 +1,11 @@
 import { Type } from 'typebox'
+import { REALMS } from '../model/realm.ts'
 import { MODES } from '../model/verdict.ts'
 import { CollectorAlarmsSchema } from './collector-alarm-schema.ts'
 import { TargetExecutorSchema } from './executor-schema.ts'
 import { GovernanceSchema, OperatorsSchema } from './operator-schema.ts'
 import { PeerSchema } from './peer-schema.ts'
-import { closed, file, id, ms, oneOf } from './schema-parts.ts'
+import { closed, file, id, ms, oneOf, REALM_TEXT } from './schema-parts.ts'
 import {
   CsvSourceSchema,
   HostSourceSchema,
@@ -31,6 +32,8 @@ const LOOPBACK = '127.0.0.1'
  * loader and `docs/reference/config.md` all come from here. Units stand in the names.
  */
 const text = (description: string) => Type.Optional(Type.String({ minLength: 1, maxLength: 256, description }))
+
+const realm = oneOf(REALMS, REALM_TEXT, 'production')
 
 export const RigSchema = closed({
   rig: id('Name of the rig; the topic of its telemetry.'),
@@ -129,8 +132,16 @@ export const RigSchema = closed({
 
 export const RuntimeSchema = closed({
   version: Type.Literal(1, { description: 'Version of this file.' }),
-  deployment: id('Name of the installation; the trust domain of certificates.'),
+  deployment: id(
+    'Name of the installation; the trust domain of certificates, with `testbed.` in front of it in that realm.',
+  ),
   agent: id('Name of this agent.'),
+  realm,
+  injector_key_file: Type.Optional(
+    file(
+      'Public key of the injector of the bench, of `realm: testbed` alone: only samples that are marked with it count as injected, all other marked ones are refused.',
+    ),
+  ),
   clock: oneOf(
     ['system', 'recording', 'external'] as const,
     'Where time comes from: this machine, the recording a `csv` source reads, or a bench that moves it over `lockstep`; the last for testbeds alone.',
@@ -296,6 +307,7 @@ const listenOn = (port: number) =>
 export const CollectorSchema = closed({
   version: Type.Literal(1, { description: 'Version of this file.' }),
   deployment: id('Name of the installation.'),
+  realm,
   signing_key_file: file('Ed25519 private key in PEM that signs receipts; readable by its owner only.'),
   data_dir: file('Folder of the database.'),
   agents_listen: listenOn(7443),

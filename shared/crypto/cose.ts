@@ -2,6 +2,7 @@ import { canonicalBytes } from '../codec/canonical.ts'
 import { decodeSigned } from '../codec/signed-cbor.ts'
 import { HbError } from '../errors/hb-error.ts'
 import type { Canonical } from '../model/decision.ts'
+import type { Realm } from '../model/realm.ts'
 import { equalBytes, sha256 } from './digest.ts'
 import { SIGNATURE_BYTES, type Signer, type VerifyKey } from './sign.ts'
 
@@ -11,6 +12,8 @@ const KID = 4
 const CWT_CLAIMS = 15
 const TYP = 16
 const ED25519 = -19
+/** Realm of a message of a testbed, a text; of private use (RFC 9052 section 1.5). A message of production has none. */
+const REALM = -65_537
 /** Tag of COSE_Sign1 as one byte, and the head of an array of four. */
 const SIGN1_HEAD = new Uint8Array([0xd2, 0x84])
 /** Empty map: nothing unprotected when an agent signs. */
@@ -21,7 +24,10 @@ export type CoseContent = Readonly<{ typ: string; issuer: string; subject: strin
 /** What stands in a COSE_Sign1 message before anything of it is believed. */
 type CoseParts = Readonly<{ protectedBytes: Uint8Array; payload: Uint8Array; signature: Uint8Array }>
 
-/** Signs a payload as COSE_Sign1 (RFC 9052 section 4.2, tag 18) with no external data, so that any COSE tool verifies it. */
+/**
+ * Signs a payload as COSE_Sign1 (RFC 9052 section 4.2, tag 18) with no external data, so that any COSE tool verifies it.
+ * A message by a key of a testbed says so in its protected header; one of production has the same bytes as ever.
+ */
 export function signCose({ typ, issuer, subject, payload, signer }: CoseContent & { signer: Signer }): Uint8Array {
   const header = new Map<number, Canonical>([
     [ALG, ED25519],
@@ -34,6 +40,7 @@ export function signCose({ typ, issuer, subject, payload, signer }: CoseContent 
       ]),
     ],
     [TYP, typ],
+    ...(signer.realm === 'production' ? [] : [[REALM, signer.realm] as const]),
   ])
   const protectedBytes = canonicalBytes(header)
   const signature = signer.sign(toBeSigned(protectedBytes, payload))
@@ -47,9 +54,9 @@ export function signCose({ typ, issuer, subject, payload, signer }: CoseContent 
 }
 
 /**
- * Checks the shape, then the signature, and only then reads what the message says.
+ * Checks the shape, then the signature, then that the message is of the realm of the key, and only then reads what it says.
  *
- * @throws HbError COSE_SHAPE, CBOR_REFUSED, BATCH_SIGNATURE.
+ * @throws HbError COSE_SHAPE, CBOR_REFUSED, BATCH_SIGNATURE, REALM_MISMATCH.
  */
 export function openCose(bytes: Uint8Array, { typ, key }: { typ: string; key: VerifyKey }): CoseContent {
   const parts = partsOf(bytes)
@@ -57,7 +64,10 @@ export function openCose(bytes: Uint8Array, { typ, key }: { typ: string; key: Ve
     throw new HbError('BATCH_SIGNATURE', { typ, key: Buffer.from(key.keyId).toString('hex') })
   }
   const header = decodeSigned(parts.protectedBytes)
-  if (!(header instanceof Map) || header.size !== 4)
+  if (!(header instanceof Map)) throw new HbError('COSE_SHAPE', { found: 'another protected header' })
+  const realm = realmIn(header)
+  if (realm !== key.realm) throw new HbError('REALM_MISMATCH', { typ, found: realm, expected: key.realm })
+  if (header.size !== (realm === 'production' ? 4 : 5))
     throw new HbError('COSE_SHAPE', { found: 'another protected header' })
   const claims: unknown = header.get(CWT_CLAIMS)
   const kid: unknown = header.get(KID)
@@ -73,6 +83,13 @@ export function openCose(bytes: Uint8Array, { typ, key }: { typ: string; key: Ve
   return { typ, issuer, subject, payload: parts.payload }
 }
 
+/** @throws HbError COSE_SHAPE for a realm that is not written as messages have it */
+function realmIn(header: ReadonlyMap<unknown, unknown>): Realm {
+  if (!header.has(REALM)) return 'production'
+  if (header.get(REALM) !== 'testbed') throw new HbError('COSE_SHAPE', { found: 'another realm', expected: 'testbed' })
+  return 'testbed'
+}
+
 /**
  * Id of the key that a message says it was signed with, to look that key up. Nothing is proved by it.
  *
@@ -83,6 +100,17 @@ export function coseKeyId(bytes: Uint8Array): Uint8Array {
   const kid: unknown = header instanceof Map ? header.get(KID) : undefined
   if (!(kid instanceof Uint8Array)) throw new HbError('COSE_SHAPE', { found: 'no id of a key' })
   return kid
+}
+
+/**
+ * Realm that a message says it is of, to tell why it will be refused. Nothing is proved by it.
+ *
+ * @throws HbError COSE_SHAPE, CBOR_REFUSED.
+ */
+export function coseRealm(bytes: Uint8Array): Realm {
+  const header = decodeSigned(partsOf(bytes).protectedBytes)
+  if (!(header instanceof Map)) throw new HbError('COSE_SHAPE', { found: 'another protected header' })
+  return realmIn(header)
 }
 
 /**

@@ -1,14 +1,24 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
 import { HbError } from '../errors/hb-error.ts'
+import { REALMS, type Realm } from '../model/realm.ts'
 import { sha256 } from './digest.ts'
 
-/** Signs bytes with Ed25519 (RFC 8032). The key is never optional: nothing in the project signs without one. */
-export type Signer = Readonly<{ keyId: Uint8Array; spki: Uint8Array; sign(bytes: Uint8Array): Uint8Array }>
+/**
+ * Signs bytes with Ed25519 (RFC 8032). The key is never optional: nothing in the project signs without one. `realm` is what
+ * the file of the key says, and goes into every message that it signs.
+ */
+export type Signer = Readonly<{
+  keyId: Uint8Array
+  spki: Uint8Array
+  realm: Realm
+  sign(bytes: Uint8Array): Uint8Array
+}>
 
-/** Verifies bytes with one public key. */
+/** Verifies bytes with one public key. Messages of another realm than that of the key are not believed. */
 export type VerifyKey = Readonly<{
   keyId: Uint8Array
   spki: Uint8Array
+  realm: Realm
   verify(bytes: Uint8Array, signature: Uint8Array): boolean
 }>
 
@@ -32,8 +42,33 @@ const SMALL_ORDER_Y: ReadonlySet<bigint> = new Set([
   0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n,
 ])
 
+/** The line in front of the PEM of a key that is not of production (explanatory text of RFC 7468 section 2). */
+const REALM_LINE = /^Realm:[ \t]*(\S*)[ \t]*$/gim
+const PEM_BEGIN = '-----BEGIN '
+
+/**
+ * The realm of a key in PEM: what a line `Realm: …` in front of it says; without one it is of production.
+ *
+ * @throws HbError KEY_REFUSED for a realm that there is not, or two of them.
+ */
+export function realmOfPem(pem: string): Realm {
+  const begin = pem.indexOf(PEM_BEGIN)
+  const said = [...pem.slice(0, Math.max(0, begin)).matchAll(REALM_LINE)].map(([, name]) => name!)
+  if (said.length === 0) return 'production'
+  const realm = REALMS.find((one) => one === said[0])
+  if (realm === undefined || said.length > 1)
+    throw new HbError('KEY_REFUSED', { found: `realm ${said.join(', ')}`, expected: REALMS.join(' or ') })
+  return realm
+}
+
+/** The PEM of a key with the realm it belongs to. That of production stays as it is. */
+export function pemOfRealm(pem: string, realm: Realm): string {
+  return realm === 'production' ? pem : `Realm: ${realm}\n${pem}`
+}
+
 /** @throws HbError KEY_REFUSED when the text is not an Ed25519 private key in PEM. */
 export function signerFromPem(pem: string): Signer {
+  const realm = realmOfPem(pem)
   let key: KeyObject
   try {
     key = createPrivateKey(pem)
@@ -43,24 +78,25 @@ export function signerFromPem(pem: string): Signer {
   if (key.asymmetricKeyType !== 'ed25519')
     throw new HbError('KEY_REFUSED', { found: key.asymmetricKeyType ?? 'unknown', expected: 'ed25519' })
   const spki = new Uint8Array(createPublicKey(key).export({ type: 'spki', format: 'der' }))
-  return { keyId: keyIdOf(spki), spki, sign: (bytes) => new Uint8Array(sign(null, bytes, key)) }
+  return { keyId: keyIdOf(spki), spki, realm, sign: (bytes) => new Uint8Array(sign(null, bytes, key)) }
 }
 
-/** A new key pair, for `hb keys create` and tests. */
-export function generateSigner(): { signer: Signer; privatePem: string; publicPem: string } {
+/** A new key pair of a realm, for `hb keys create` and tests. */
+export function generateSigner(realm: Realm = 'production'): { signer: Signer; privatePem: string; publicPem: string } {
   const pair = generateKeyPairSync('ed25519')
   const privatePem = pair.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
   const publicPem = pair.publicKey.export({ type: 'spki', format: 'pem' }) as string
-  return { signer: signerFromPem(privatePem), privatePem, publicPem }
+  const [ours, theirs] = [pemOfRealm(privatePem, realm), pemOfRealm(publicPem, realm)]
+  return { signer: signerFromPem(ours), privatePem: ours, publicPem: theirs }
 }
 
 /**
- * A public key from PEM text or SPKI bytes.
+ * A public key from PEM text, which says its realm, or SPKI bytes, which are of `realm`.
  *
  * @throws HbError KEY_REFUSED for anything that is not Ed25519, for a y that is not reduced, and for a key of small
  * order.
  */
-export function readPublicKey(from: string | Uint8Array): VerifyKey {
+export function readPublicKey(from: string | Uint8Array, realm: Realm = 'production'): VerifyKey {
   let key: KeyObject
   try {
     key =
@@ -82,6 +118,7 @@ export function readPublicKey(from: string | Uint8Array): VerifyKey {
   return {
     keyId: keyIdOf(spki),
     spki,
+    realm: typeof from === 'string' ? realmOfPem(from) : realm,
     verify: (bytes, signature) => isReduced(signature) && verify(null, bytes, key, signature),
   }
 }

@@ -21,6 +21,13 @@ export const EVIDENCE_ERRORS = {
     summary: 'A signed message does not match its signature.',
     remedy: 'Keep the message. Compare the key on the agent with the key enrolled for it.',
   },
+  REALM_MISMATCH: {
+    exit: 77,
+    retry: false,
+    summary: 'What is of a testbed and what is of production do not believe each other.',
+    remedy:
+      'Use keys, certificates, a state folder and a collector of the realm that the configuration states. A key of a testbed is made by `hb keys create --testbed`; nothing is carried from one realm to the other.',
+  },
   BATCH_SHAPE: {
     exit: 65,
     retry: false,

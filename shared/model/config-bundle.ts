@@ -61,6 +61,10 @@ export const BUNDLE_PROBLEMS = [
   /** A signature that does not verify. */
   'signature',
   'unknown_key',
+  /** A signature of the other realm: a testbed and production do not believe each other. */
+  'other_realm',
+  /** A signature of the other realm: a testbed and production do not believe each other. */
+  'other_realm',
   /** Two signatures of one key: one person does not count twice. */
   'repeated_key',
   /** A signature of another bundle. */

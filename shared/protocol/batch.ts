@@ -6,6 +6,7 @@ import { treeHash } from '../crypto/merkle.ts'
 import type { Signer, VerifyKey } from '../crypto/sign.ts'
 import { HbError } from '../errors/hb-error.ts'
 import type { Canonical, DecisionItem } from '../model/decision.ts'
+import { agentUri } from '../model/realm.ts'
 import type { Micros } from '../units.ts'
 import { buildRecords, readRecordMap, rootOfRecord } from './batch-records.ts'
 
@@ -62,11 +63,6 @@ export type OpenedBatch = Readonly<{ header: BatchHeader; items: readonly Decisi
 /** A batch of which only the signed header is left. `root` is what its records come to. */
 export type ThinnedBatch = Readonly<{ header: BatchHeader; root: Uint8Array; identity: Uint8Array }>
 
-/** Name of an agent in certificates and messages. */
-export function agentUri(deployment: string, agent: string): string {
-  return `spiffe://${deployment}/agent/${agent}`
-}
-
 /** What the first batch of an epoch names as the one before (decisions 19). */
 export function genesisPrev({
   deployment,
@@ -108,7 +104,7 @@ export function buildBatch({
 } {
   const { records, roots } = buildRecords(items, seed)
   const payload = canonicalBytes(payloadOf(header, treeHash(roots)))
-  const issuer = agentUri(header.deployment, header.agent)
+  const issuer = agentUri(header.deployment, header.agent, signer.realm)
   const cose = signCose({ typ: BATCH_TYP, issuer, subject: `run/${header.run}`, payload, signer })
   return { cose, records, identity: coseIdentity(cose) }
 }
@@ -126,7 +122,7 @@ export function buildThinned({
   root: Uint8Array
   signer: Signer
 }): Uint8Array {
-  const issuer = agentUri(header.deployment, header.agent)
+  const issuer = agentUri(header.deployment, header.agent, signer.realm)
   const payload = canonicalBytes(payloadOf(header, root))
   return signCose({ typ: BATCH_TYP, issuer, subject: `run/${header.run}`, payload, signer })
 }
@@ -162,8 +158,8 @@ export function openBatch({
 export function openThinned(cose: Uint8Array, key: VerifyKey): ThinnedBatch {
   const { payload, issuer, subject } = openCose(cose, { typ: BATCH_TYP, key })
   const { header, root } = headerOf(decodeSigned(payload), subject)
-  if (issuer !== agentUri(header.deployment, header.agent))
-    throw new HbError('BATCH_SHAPE', { found: issuer, expected: agentUri(header.deployment, header.agent) })
+  const expected = agentUri(header.deployment, header.agent, key.realm)
+  if (issuer !== expected) throw new HbError('BATCH_SHAPE', { found: issuer, expected })
   return { header, root, identity: coseIdentity(cose) }
 }
 

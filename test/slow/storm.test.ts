@@ -65,6 +65,7 @@ async function simulated(name: string): Promise<Simulated & { publicPem: string 
   const uplink = createUplink({
     url: `wss://127.0.0.1:${folder.ports.agents}/agent`,
     tls: { ca: ca.certPem, cert: certPem, key: keyPem },
+    realm: 'production',
     collectorKey: readPublicKey(receipts.publicPem),
     hello: () => ({
       t: 'hello',

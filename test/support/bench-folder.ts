@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { ROOT } from '../../scripts/sources.ts'
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
 import { generateSigner } from '../../shared/crypto/sign.ts'
+import { agentUri, type Realm } from '../../shared/model/realm.ts'
 import { serverCertificate } from './server-certificate.ts'
 
 /** A folder with keys, certificates and registries for one agent `bench-1` and a collector, as an installer would leave it. */
@@ -16,7 +17,11 @@ export type BenchFolder = Readonly<{
 }>
 
 /** `address`: where the collector listens for agents; `operators`: lines of people it trusts. */
-export async function createBenchFolder({ address = '127.0.0.1', operators = '' } = {}): Promise<BenchFolder> {
+export async function createBenchFolder({
+  address = '127.0.0.1',
+  operators = '',
+  realm = 'production' as Realm,
+} = {}): Promise<BenchFolder> {
   const path = mkdtempSync(join(tmpdir(), 'hb-bench-'))
   const write = (name: string, text: string, mode = 0o600): void => writeFileSync(join(path, name), text, { mode })
   const ports = { agents: await freePort(), operators: await freePort(), health: await freePort() }
@@ -24,17 +29,17 @@ export async function createBenchFolder({ address = '127.0.0.1', operators = '' 
   for (const rig of ['water-loop', 'host', 'skab'])
     copyFileSync(join(ROOT, 'hil-testbed', 'rigs', `${rig}.registry.yaml`), join(path, `${rig}.registry.yaml`))
   const ca = createDevCa()
-  const server = serverCertificate(ca, address)
+  const server = serverCertificate(ca, address, realm)
   const client = issueCertificate({
     ca,
-    subjectUri: 'spiffe://demo/agent/bench-1',
+    subjectUri: agentUri('demo', 'bench-1', realm),
     dnsNames: [],
     ipAddresses: [],
     use: 'client',
     days: 1,
   })
-  const signing = generateSigner()
-  const receipts = generateSigner()
+  const signing = generateSigner(realm)
+  const receipts = generateSigner(realm)
   write('ca.pem', ca.certPem)
   write('collector.pem', server.certPem)
   write('collector.key', server.keyPem)
@@ -44,7 +49,7 @@ export async function createBenchFolder({ address = '127.0.0.1', operators = '' 
   write('agent.key', client.keyPem)
   write('sign.pem', signing.privatePem)
   write('sign.pub.pem', signing.publicPem)
-  write('collector.yaml', `${collectorYaml(ports, address)}${operators}`)
+  write('collector.yaml', `${collectorYaml(ports, address)}realm: ${realm}\n${operators}`)
   return { path, ports, write, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 

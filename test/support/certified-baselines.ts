@@ -4,7 +4,7 @@ import { bookGenesis, NO_REQUEST, openStatement, signStatement } from '../../sha
 import type { Trust } from '../../shared/config/operators.ts'
 import { defaultQualityPolicy, type LoadedPolicy } from '../../shared/config/quality-policy.ts'
 import { DOMAIN, digestOf, toHex } from '../../shared/crypto/digest.ts'
-import { readPublicKey, type Signer, signerFromPem } from '../../shared/crypto/sign.ts'
+import { pemOfRealm, readPublicKey, type Signer, signerFromPem } from '../../shared/crypto/sign.ts'
 import {
   type BaselineContext,
   type BaselineMetric,
@@ -14,6 +14,7 @@ import {
 } from '../../shared/model/baseline.ts'
 import { checkQuality } from '../../shared/model/baseline-gate.ts'
 import type { Statement } from '../../shared/model/baseline-statement.ts'
+import type { Realm } from '../../shared/model/realm.ts'
 
 const HOUR_US = 3_600_000_000
 /** Keys for tests only; signatures of Ed25519 are the same every time. */
@@ -26,15 +27,18 @@ const NAMES = ['ada', 'grace', 'kay', 'mallory'] as const
 export type TestPerson = (typeof NAMES)[number]
 
 /** Private key of a person, made from 16 bytes said twice. */
-export function privatePem(name: TestPerson): string {
+export function privatePem(name: TestPerson, realm: Realm = 'production'): string {
   const hex = PEMS[NAMES.indexOf(name)] ?? '00112233445566778899aabbccddeeff'
   const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.from(hex + hex, 'hex')])
-  return `-----BEGIN PRIVATE KEY-----\n${der.toString('base64')}\n-----END PRIVATE KEY-----\n`
+  return pemOfRealm(`-----BEGIN PRIVATE KEY-----\n${der.toString('base64')}\n-----END PRIVATE KEY-----\n`, realm)
 }
 
-export const SIGNERS: Readonly<Record<TestPerson, Signer>> = Object.fromEntries(
-  NAMES.map((name) => [name, signerFromPem(privatePem(name))]),
-) as Record<TestPerson, Signer>
+const signersOf = (realm: Realm): Readonly<Record<TestPerson, Signer>> =>
+  Object.fromEntries(NAMES.map((name) => [name, signerFromPem(privatePem(name, realm))])) as Record<TestPerson, Signer>
+
+export const SIGNERS = signersOf('production')
+/** The same people, who say of their keys that they are of a testbed. */
+export const TESTBED_SIGNERS = signersOf('testbed')
 
 /** Everybody but mallory is trusted. */
 export const TRUST: Trust = {
@@ -122,7 +126,7 @@ export function baselineRecord(
 export const digestHex = (record: BaselineRecord): string => toHex(digestOf(DOMAIN.baseline, encodeBaseline(record)))
 
 /** Writes statements one behind the other, each by the key of a person. */
-export function createStatementMaker(record: BaselineRecord, book = '0b'.repeat(16)) {
+export function createStatementMaker(record: BaselineRecord, book = '0b'.repeat(16), signers = SIGNERS) {
   const said: Uint8Array[] = []
   let prev = bookGenesis(book)
   let request = NO_REQUEST
@@ -140,9 +144,9 @@ export function createStatementMaker(record: BaselineRecord, book = '0b'.repeat(
           ...{ operator: person, reason: 'looks right', atUs, untilUs: 0, factor: 1 },
           ...change,
         },
-        SIGNERS[person],
+        signers[person],
       )
-      const statement = openStatement(bytes, readPublicKey(SIGNERS[person].spki))
+      const statement = openStatement(bytes, readPublicKey(signers[person].spki, signers[person].realm))
       if (what === 'propose') request = statement.id
       said.push(bytes)
       prev = statement.id
@@ -152,8 +156,12 @@ export function createStatementMaker(record: BaselineRecord, book = '0b'.repeat(
 }
 
 /** Proposed by ada, reviewed by grace, approved by kay. */
-export function certifiedBundle(record = baselineRecord(), policy = defaultQualityPolicy()): Uint8Array {
-  const maker = createStatementMaker(record)
+export function certifiedBundle(
+  record = baselineRecord(),
+  policy = defaultQualityPolicy(),
+  signers = SIGNERS,
+): Uint8Array {
+  const maker = createStatementMaker(record, undefined, signers)
   maker.say('ada', 'propose')
   maker.say('grace', 'review')
   maker.say('kay', 'approve')

@@ -32,6 +32,7 @@ export function createCollectorFolder() {
   const config = {
     version: 1 as const,
     deployment: 'demo',
+    realm: 'production' as const,
     signing_key_file: 'sign.pem',
     data_dir: 'data',
     agents_listen: { host: '127.0.0.1', port: 0 },

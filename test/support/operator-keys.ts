@@ -1,10 +1,11 @@
-import { readPublicKey } from '../../shared/crypto/sign.ts'
+import { pemOfRealm, readPublicKey } from '../../shared/crypto/sign.ts'
+import type { Realm } from '../../shared/model/realm.ts'
 import { SIGNERS, type TestPerson } from './certified-baselines.ts'
 
 /** Public keys of the people of tests as the files that a configuration names. */
-export function publicPem(person: TestPerson): string {
+export function publicPem(person: TestPerson, realm: Realm = 'production'): string {
   const base64 = Buffer.from(readPublicKey(SIGNERS[person].spki).spki).toString('base64')
-  return `-----BEGIN PUBLIC KEY-----\n${base64}\n-----END PUBLIC KEY-----\n`
+  return pemOfRealm(`-----BEGIN PUBLIC KEY-----\n${base64}\n-----END PUBLIC KEY-----\n`, realm)
 }
 
 export const PEOPLE: readonly TestPerson[] = ['ada', 'grace', 'kay']

@@ -23,7 +23,6 @@ rigs:
     program: demo
     registry_file: loop.registry.yaml
     actions_policy_file: loop.actions.yaml
-    testbed: true
     sources:
       - { name: daq-1, type: zmq, endpoint: "tcp://127.0.0.1:5601" }
 `

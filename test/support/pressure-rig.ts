@@ -7,8 +7,16 @@ import { fetchDesktop, giveOrder } from '../../agent/cli/order-client.ts'
 import type { LedgerAction, LedgerTransition } from '../../agent/pipeline/action-ledger.ts'
 import { type Hb, type LogLine, type Program, runHb, startHb } from '../../scripts/demo/processes.ts'
 import { ROOT } from '../../scripts/sources.ts'
+import { defaultQualityPolicy } from '../../shared/config/quality-policy.ts'
 import { generateSigner } from '../../shared/crypto/sign.ts'
-import { baselineMetric, baselineRecord, baselineSegment, certifiedBundle, privatePem } from './certified-baselines.ts'
+import {
+  baselineMetric,
+  baselineRecord,
+  baselineSegment,
+  certifiedBundle,
+  privatePem,
+  TESTBED_SIGNERS,
+} from './certified-baselines.ts'
 import { OPERATOR_LINES, PEOPLE, publicPem } from './operator-keys.ts'
 import { AT_REST, DAQS, type DaqName, type PressurePlant, startPressurePlant } from './pressure-plant.ts'
 import { pressurePolicy, type TargetLines } from './pressure-policy.ts'
@@ -67,10 +75,10 @@ export async function createPressureRig(): Promise<PressureRig> {
   for (const [target, key] of Object.entries(keys)) put(`${target}.key`, `${Buffer.from(key).toString('hex')}\n`)
   const registry = 'pressure-loop.registry.yaml'
   copyFileSync(join(ROOT, 'hil-testbed', 'rigs', registry), join(path, registry))
-  put('sign.pem', generateSigner().privatePem)
+  put('sign.pem', generateSigner('testbed').privatePem)
   for (const name of PEOPLE) {
-    put(`${name}.pem`, privatePem(name))
-    put(`${name}.pub`, publicPem(name))
+    put(`${name}.pem`, privatePem(name, 'testbed'))
+    put(`${name}.pub`, publicPem(name, 'testbed'))
   }
   put('golden.hbb', goldenBundle())
   return {
@@ -124,7 +132,8 @@ export function goldenBundle(madeUs = Date.now() * 1000): Uint8Array {
   const segments = Array.from({ length: 20 }, (_, k) =>
     baselineSegment({ source: `run-${k}`, fromUs: fromUs + k * HOUR_US, toUs: fromUs + (k + 1) * HOUR_US }),
   )
-  return certifiedBundle(baselineRecord({ program: 'demo', rig: RIG, madeUs, fromUs, toUs, segments, metrics }))
+  const record = baselineRecord({ program: 'demo', rig: RIG, madeUs, fromUs, toUs, segments, metrics })
+  return certifiedBundle(record, defaultQualityPolicy(), TESTBED_SIGNERS)
 }
 
 function runtimeText(plant: PressurePlant, { endpoints, threads }: Required<Omit<RigOptions, 'targets'>>): string {
@@ -139,6 +148,7 @@ function runtimeText(plant: PressurePlant, { endpoints, threads }: Required<Omit
   return `version: 1
 deployment: demo
 agent: ${AGENT}
+realm: testbed
 clock: system
 signing_key_file: sign.pem
 ${OPERATOR_LINES}decisions: { batch_ms: 100 }

@@ -16,7 +16,7 @@ import { encodeFrame } from '../../shared/codec/telemetry.ts'
 import { loadRuntimeConfig } from '../../shared/config/load.ts'
 import { generateSigner } from '../../shared/crypto/sign.ts'
 import type { ActionStep } from '../../shared/model/action-input.ts'
-import { baselineMetric, baselineRecord, certifiedBundle } from './certified-baselines.ts'
+import { baselineMetric, baselineRecord, certifiedBundle, TESTBED_SIGNERS } from './certified-baselines.ts'
 import { OPERATOR_LINES, PEOPLE, publicPem } from './operator-keys.ts'
 import { LOOP_ACTIONS, LOOP_REGISTRY, LOOP_RUNTIME } from './policy-texts.ts'
 
@@ -26,21 +26,21 @@ const FRAME_US = 50_000
 const SAMPLE_US = 5_000
 const DAQS = ['daq-1', 'daq-2', 'daq-4', 'daq-3'] as const
 
-const { signer, privatePem } = generateSigner()
+const { signer, privatePem } = generateSigner('testbed')
 
 /** Writes the configuration of an agent of the pressure loop with a golden baseline into a folder. @returns its path */
 export function writeLoop(folder: string, actions = LOOP_ACTIONS, agent = LOOP_RUNTIME): string {
   const put = (name: string, text: string | Uint8Array): void =>
     writeFileSync(join(folder, name), text, { mode: 0o600 })
   const metrics = [baselineMetric({ metric: 'flow', unit: 'l/min' })]
-  put('loop.hbb', certifiedBundle(baselineRecord({ program: 'demo', rig: LOOP, metrics })))
+  put('loop.hbb', certifiedBundle(baselineRecord({ program: 'demo', rig: LOOP, metrics }), undefined, TESTBED_SIGNERS))
   put('loop.registry.yaml', LOOP_REGISTRY)
   put('loop.actions.yaml', actions)
   put('sign.pem', privatePem)
   for (const target of ['pump', 'valve']) put(`${target}.key`, `${'5a'.repeat(32)}\n`)
-  for (const name of PEOPLE) put(`${name}.pub`, publicPem(name))
-  const runtime = agent.replace('rigs:\n', `${OPERATOR_LINES}rigs:\n`)
-  put('runtime.yaml', runtime.replace('testbed: true', 'testbed: true\n    baseline_file: loop.hbb'))
+  for (const name of PEOPLE) put(`${name}.pub`, publicPem(name, 'testbed'))
+  const runtime = agent.replace('rigs:\n', `realm: testbed\n${OPERATOR_LINES}rigs:\n`)
+  put('runtime.yaml', runtime.replace('    sources:', '    testbed: true\n    baseline_file: loop.hbb\n    sources:'))
   return join(folder, 'runtime.yaml')
 }
 

@@ -28,13 +28,12 @@ ${named}`,
     registry_file: trip.registry.yaml
     actions_policy_file: trip.actions.yaml
     baseline_file: trip.hbb
-    testbed: true
     slide_ms: 50
     windows_ms: [250]
     lateness_ms: ${options.latenessMs}
     sources:
-      - { name: trip, type: zmq, endpoint: "tcp://127.0.0.1:${telemetry}", encoding: json, provenance: simulated }
-      - { name: seen, type: zmq, endpoint: "tcp://127.0.0.1:${seen}", encoding: json, provenance: simulated }
+      - { name: trip, type: zmq, endpoint: "tcp://127.0.0.1:${telemetry}", encoding: json }
+      - { name: seen, type: zmq, endpoint: "tcp://127.0.0.1:${seen}", encoding: json }
 `,
     files: {
       'horn.key': key,
@@ -91,7 +90,7 @@ const TRIP_BASELINE = certifiedBundle(
 /** Arguments of `hb` that start its actuator. */
 export const hornArgs = (port: number): string[] => [
   ...['hil', 'actuator', '--endpoint', `tcp://127.0.0.1:${port}`, '--key', 'horn.key', '--state', 'horn.state'],
-  ...['--id', 'horn', '--agent', 'bench-1'],
+  ...['--id', 'horn', '--agent', 'bench-1', '--no-testbed'],
 ]
 
 /** How long an effect is to be seen. */

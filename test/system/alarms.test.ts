@@ -20,7 +20,6 @@ const RIG = (port: number): string => `  - rig: ${LOOP}
     program: demo
     registry_file: ${LOOP}.registry.yaml
     actions_policy_file: ${LOOP}.actions.yaml
-    testbed: true
     sources:
       - { name: daq-1, type: zmq, endpoint: "tcp://127.0.0.1:${port}" }
 `

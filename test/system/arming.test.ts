@@ -14,7 +14,7 @@ type Json = Record<string, unknown>
 
 /** A folder of an agent of the pressure loop whose collector is not there; its plant and its actuators are. */
 async function loopAlone(t: Test): Promise<string> {
-  const folder = await createBenchFolder()
+  const folder = await createBenchFolder({ realm: 'testbed' })
   const plant = await startPressurePlant('pressure-loop')
   t.teardown(() => {
     killAll()
@@ -44,7 +44,7 @@ collector: { url: "wss://127.0.0.1:${folder.ports.agents}/agent", ca_file: ca.pe
 `,
     )
   writeLoop(folder.path, LOOP_ACTIONS, text)
-  for (const name of PEOPLE) folder.write(`${name}.pem`, privatePem(name))
+  for (const name of PEOPLE) folder.write(`${name}.pem`, privatePem(name, 'testbed'))
   return folder.path
 }
 

@@ -107,6 +107,7 @@ async function farEnd(
   const uplink = createUplink({
     url: `wss://127.0.0.1:${port}/agent`,
     tls: certificateOf('bench-1') as { ca: string; cert: string; key: string },
+    realm: 'production',
     collectorKey: readPublicKey(receipts.publicPem),
     hello: () => HELLO,
     renewChain: async () => false,

@@ -66,7 +66,7 @@ async function open(
   const { ca, cert, key: tlsKey } = certificateOf('bench-1') as { ca: string; cert: string; key: string }
   const uplinkOptions: UplinkOptions = {
     url: `wss://127.0.0.1:${port}/agent`,
-    tls: { ca: trusted ?? ca, cert, key: tlsKey },
+    ...{ tls: { ca: trusted ?? ca, cert, key: tlsKey }, realm: 'production' },
     collectorKey: readPublicKey(key),
     hello: () => ({
       t: 'hello',

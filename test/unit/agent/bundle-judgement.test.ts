@@ -136,7 +136,7 @@ t.test('what a running agent cannot change is refused by name, and everything el
     const next = configurationOf([{ name: 'runtime.yaml', bytes: bytesOf(changed(textOf(main!), from, to)) }, ...rest])
     return fixedKeysChanged(IN_FORCE, next).map(({ key }) => key)
   }
-  const rig = '    testbed: true\n'
+  const rig = '    actions_policy_file: loop.actions.yaml\n'
   const fixed: readonly [string, string, string][] = [
     ['signing_key_file: sign.pem', 'signing_key_file: other.pem', 'signing_key_file'],
     ['deployment: demo', 'deployment: lab', 'deployment'],
@@ -152,11 +152,26 @@ t.test('what a running agent cannot change is refused by name, and everything el
     ['signing_key_file', 'governance: { approvals_required: 2 }\nsigning_key_file', 'governance.approvals_required'],
     ['127.0.0.1:5601', '127.0.0.1:5602', 'rigs[pressure-loop].sources'],
     ['identity: pump', 'identity: plc-9', 'executors'],
-    [rig, '', 'rigs[pressure-loop].testbed'],
     [rig, `${rig}    slide_ms: 10\n`, 'rigs[pressure-loop].slide_ms'],
     [rig, `${rig}    family: loops\n`, 'rigs[pressure-loop].family'],
   ]
   for (const [from, to, key] of fixed) t.ok(keysOf(from, to).includes(key), key)
+  const inTestbed = textOf(main!)
+    .replace('agent: bench-1', 'agent: bench-1\nrealm: testbed')
+    .replace(rig, `${rig}    testbed: true\n`)
+  const keys = rest.map(({ name, bytes }) => ({
+    name,
+    bytes: name.endsWith('.pub') ? bytesOf(`Realm: testbed\n${textOf({ name, bytes })}`) : bytes,
+  }))
+  const other = fixedKeysChanged(
+    IN_FORCE,
+    configurationOf([{ name: 'runtime.yaml', bytes: bytesOf(inTestbed) }, ...keys]),
+  )
+  t.same(
+    other.map(({ key }) => key),
+    ['realm', 'rigs[pressure-loop].testbed'],
+    'an agent never leaves its realm',
+  )
   const linked = (from: string, to: string): string[] =>
     linksChanged(IN_FORCE, configurationOf(trustedLoop({ actions: changed(LOOP_ACTIONS, from, to) }))).map(
       ({ key }) => key,

@@ -268,6 +268,7 @@ t.test('a new key begins a new epoch, a new start does not; a folder in use or o
   const want = (key: number, agent = 'bench-1'): Parameters<typeof openStateFolder>[2] => ({
     agent,
     spki: new Uint8Array(44).fill(key),
+    realm: 'production',
     nowUs: 1,
   })
   const first = openStateFolder(systemFiles, folder, want(1))

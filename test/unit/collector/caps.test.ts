@@ -83,6 +83,7 @@ t.test(
   'batches waiting to be verified: one more is answered at once as unavailable, and then there is room',
   async (t) => {
     const pool = createVerifyPool({
+      realm: 'production',
       workers: 1,
       file: resolve('collector', 'verify', 'worker.ts'),
       failed: (cause) => t.fail(String(cause)),
@@ -138,7 +139,7 @@ t.test('batches of one transaction: more wait for the next one, and all are rece
     pool: {
       verify: async (task) => {
         await gate
-        return verifyBatch(task)
+        return verifyBatch({ ...task, realm: 'production' })
       },
       close: async () => undefined,
     },
@@ -250,7 +251,7 @@ t.test('keys a verify worker remembers: the oldest goes, and its batches are ver
   const signers = Array.from({ length: KEYS_MAX + 20 }, () => generateSigner().signer)
   const made = (k: number) => {
     const { cose, records } = createBatchMaker({ signer: signers[k]!, deployment: 'demo', agent: 'a' })()
-    return { cose, records, spki: signers[k]!.spki }
+    return { cose, records, spki: signers[k]!.spki, realm: 'production' as const }
   }
   for (let k = 0; k < signers.length; k += 1) if (!verifyBatch(made(k)).ok) t.fail(`key ${k}`)
   t.equal(keysRemembered(), KEYS_MAX)

@@ -21,7 +21,7 @@ t.test('the policy of the loop compiles: µs, defaults filled in, targets of one
   const policy = policies.get('pressure-loop')!
   t.match(policy, {
     rig: 'pressure-loop',
-    testbed: true,
+    testbed: false,
     releasesMax: 4,
     priority: ACTION_PRIORITY,
     rules: [

@@ -103,6 +103,7 @@ t.test('a configuration is read from its folder with exactly the bytes of every 
     {
       config: loaded.config,
       trust: loaded.trust,
+      injectorKey: loaded.injectorKey,
       registries: loaded.registries,
       registriesByMode: loaded.registriesByMode,
       equivalences: loaded.equivalences,
