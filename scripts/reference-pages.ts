@@ -1,15 +1,19 @@
 import { buildApp, type OperatorsOptions } from '../collector/http/operators.ts'
 import { FAULT_KINDS } from '../hil-testbed/core/faults/catalogue.ts'
+import { CampaignSchema } from '../hil-testbed/report/campaign-schema.ts'
 import { configReferenceMarkdown } from '../shared/config/reference.ts'
 import { ERRORS } from '../shared/errors/catalog.ts'
 import { VERDICT_EXIT } from '../shared/model/verdict.ts'
 import { peerSchemaFiles } from '../shared/protocol/peer-contract.ts'
+import { jsonFile } from '../shared/report/report-folder.ts'
 import { createProgram } from './program.ts'
 import { cliMarkdown, errorsMarkdown, exitCodesMarkdown, faultsMarkdown } from './reference.ts'
 import { allClaims, traceabilityMarkdown } from './traceability.ts'
 
 /** Folder of the generated reference in the project. */
 export const REFERENCE_FOLDER = 'docs/reference'
+
+const SCHEMA_DRAFT = 'https://json-schema.org/draft/2020-12/schema'
 
 /** Every generated page by its file name. */
 export async function referencePages(): Promise<ReadonlyMap<string, string>> {
@@ -21,6 +25,7 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['config.md', configReferenceMarkdown()],
     ['traceability.md', traceabilityMarkdown(allClaims())],
     ['openapi.json', await openApiText()],
+    ['hil-report.schema.json', jsonFile({ $schema: SCHEMA_DRAFT, ...CampaignSchema })],
     ...peerPages(),
   ])
 }

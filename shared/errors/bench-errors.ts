@@ -1,6 +1,6 @@
 import type { ErrorEntry } from './entry.ts'
 
-/** Errors of a bench that moves the time of an agent (ADR 35). */
+/** Errors of the HIL bench: of its time (ADR 35), and of what is made from its runs. */
 export const BENCH_ERRORS = {
   AGENT_SILENT: {
     exit: 69,
@@ -21,5 +21,18 @@ export const BENCH_ERRORS = {
     retry: false,
     summary: 'The agent under test refused what its bench wanted.',
     remedy: 'The detail says why. Nothing was moved, and the agent goes on.',
+  },
+  HIL_REPORT_MISSING: {
+    exit: 66,
+    retry: false,
+    summary: 'A report is not there, or cannot be read.',
+    remedy: 'Check the path; `hb hil run` writes the report of a campaign with --json FILE.',
+  },
+  HIL_REPORT_SHAPE: {
+    exit: 65,
+    retry: false,
+    summary: 'A report is not what its schema says.',
+    remedy:
+      'Take the report as it was written: docs/reference/hil-report.schema.json says what a report of a campaign is. Nothing was judged.',
   },
 } as const satisfies Record<string, ErrorEntry>
