@@ -24,12 +24,16 @@ export function inputProblems(key: string, model: string, inputs: Readonly<Recor
   return valueProblems(key, inputs, plantNamed(model)?.inputs ?? {})
 }
 
+/** Where the bench puts what a plant connects to; the second never is a UNIX socket, which some ZeroMQ libraries do not know. */
+export const ENDPOINT_PLACES = ['{endpoint}', '{tcp_endpoint}'] as const
 /** Longest step of an external plant: a plant that moves once a minute is none to react to. */
 const EXTERNAL_STEP_MAX_US = 60_000_000
 
 function externalProblems(command: readonly string[], stepUs: number): PlantProblem[] {
   const problems: PlantProblem[] = []
   if (command.length === 0 || command[0] === '') problems.push(problem('command', '[]', 'a program and its arguments'))
+  else if (!command.some((word) => ENDPOINT_PLACES.some((place) => word.includes(place))))
+    problems.push(problem('command', command.join(' '), `${ENDPOINT_PLACES.join(' or ')} in one of its arguments`))
   if (!(Number.isSafeInteger(stepUs) && stepUs >= 1 && stepUs <= EXTERNAL_STEP_MAX_US))
     problems.push(problem('step_us', String(stepUs), `a whole number from 1 to ${EXTERNAL_STEP_MAX_US}`))
   return problems
@@ -47,8 +51,13 @@ function valueProblems(
       return [problem(`${key}.${name}`, `\`${name}\``, `one of ${names.join(', ')}`, didYouMean(name, names))]
     // Stated as what must hold, so that NaN is a mistake.
     if (value >= spec.minimum && value <= spec.maximum) return []
-    return [problem(`${key}.${name}`, String(value), `${spec.minimum} to ${spec.maximum} ${spec.unit}`)]
+    return [problem(`${key}.${name}`, String(value), `${spec.minimum} to ${withUnit(spec.maximum, spec.unit)}`)]
   })
+}
+
+/** A value with its unit; a mere number has the unit 1. */
+export function withUnit(value: number, unit: string): string {
+  return unit === '1' ? String(value) : `${value} ${unit}`
 }
 
 function problem(key: string, found: string, expected: string, hint?: string): PlantProblem {

@@ -1,4 +1,5 @@
 import { buildApp, type OperatorsOptions } from '../collector/http/operators.ts'
+import { plantSchemaFiles } from '../hil-testbed/bench/plant-protocol.ts'
 import { FAULT_KINDS } from '../hil-testbed/core/faults/catalogue.ts'
 import { CampaignSchema } from '../hil-testbed/report/campaign-schema.ts'
 import { configReferenceMarkdown } from '../shared/config/reference.ts'
@@ -27,12 +28,14 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['openapi.json', await openApiText()],
     ['hil-report.schema.json', jsonFile({ $schema: SCHEMA_DRAFT, ...CampaignSchema })],
     ...peerPages(),
+    ...schemaPages('peer', peerSchemaFiles()),
+    ...schemaPages('plant', plantSchemaFiles()),
   ])
 }
 
-/** A JSON Schema for each message between an agent and its peer. */
-function peerPages(): [string, string][] {
-  return [...peerSchemaFiles()].map(([name, schema]) => [`peer/${name}`, `${JSON.stringify(schema, null, 2)}\n`])
+/** A JSON Schema for each message of a protocol, in a folder of its own. */
+function schemaPages(folder: string, files: ReadonlyMap<string, unknown>): [string, string][] {
+  return [...files].map(([name, schema]) => [`${folder}/${name}`, `${JSON.stringify(schema, null, 2)}\n`])
 }
 
 /** The interfaces of a collector, as it serves them itself at `/openapi.json`. Nothing is asked of its parts for that. */

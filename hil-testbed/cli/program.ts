@@ -9,6 +9,7 @@ import { TURNED_VALVE, type Valve, WATER_LOOP_CHANNELS, waterLoopAt } from '../w
 import { actuatorCommands } from './actuator.ts'
 import { numberIn, say } from './options.ts'
 import { peerCommand } from './peer.ts'
+import { plantCommands } from './plant.ts'
 import { pressureCommand } from './pressure.ts'
 
 type LoopOptions = Readonly<{
@@ -33,6 +34,7 @@ export function hilCommands(program: Command): void {
   actuatorCommands(hil)
   pressureCommand(hil)
   peerCommand(hil)
+  plantCommands(hil)
   hil
     .command('water-loop')
     .description('a simulated water loop: publish it over ZeroMQ, or write a recording of it')

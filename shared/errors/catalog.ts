@@ -6,6 +6,7 @@ import type { ErrorEntry } from './entry.ts'
 import { EVIDENCE_ERRORS } from './evidence-errors.ts'
 import { EXECUTABLE_ERRORS } from './executable-errors.ts'
 import { EXECUTOR_ERRORS } from './executor-errors.ts'
+import { PLANT_ERRORS } from './plant-errors.ts'
 import { ROLLOUT_ERRORS } from './rollout-errors.ts'
 import { RUN_ERRORS } from './run-errors.ts'
 import { RUNTIME_ERRORS } from './runtime-errors.ts'
@@ -29,6 +30,7 @@ export const ERRORS = {
   ...EXECUTABLE_ERRORS,
   ...EXECUTOR_ERRORS,
   ...BENCH_ERRORS,
+  ...PLANT_ERRORS,
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -334,7 +334,7 @@ t.test('all mistakes in a plant are said at once, with what was probably meant',
   ])
   t.equal(problems.length, 4)
   t.match(inputProblems('steps[0].stimulate', 'vessel', { pump: 3, valve_openin: 1, heat_w: 5 }), [
-    { key: 'steps[0].stimulate.pump', found: '3', expected: '0 to 1 1' },
+    { key: 'steps[0].stimulate.pump', found: '3', expected: '0 to 1' },
     { key: 'steps[0].stimulate.valve_openin', hint: 'did you mean `valve_opening`?' },
   ])
   const external = { ...spec, model: 'mine', command: ['python3', 'mine.py', '{endpoint}'] }
