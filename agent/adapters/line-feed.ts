@@ -1,9 +1,10 @@
+import { cellsOf, type Header, headerOf, parseTime } from '../../shared/codec/recording-text.ts'
 import { decodeTelemetry, encodeBadRow, encodeFrame } from '../../shared/codec/telemetry.ts'
 import type { LineSourceConfig } from '../../shared/config/types.ts'
 import { isHbError } from '../../shared/errors/hb-error.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { RawTelemetry, SourceSink } from '../ports.ts'
-import { cellsOf, frameOf, type Header, headerOf, parseTime } from './csv-source.ts'
+import { frameOf } from './csv-source.ts'
 import type { Line } from './line-reader.ts'
 
 export type LineFeedOptions = Readonly<{

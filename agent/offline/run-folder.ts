@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
+import { INJECTED_COLUMN } from '../../shared/codec/recording-text.ts'
 import { readBytes } from '../../shared/config/files.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { RunMetrics } from '../core/offline/run-metric.ts'
@@ -194,7 +195,9 @@ function readSignals(text: string | null, decimal: Decimal, problems: RunProblem
   const table = text === null ? null : readRows(file, text, problems)
   if (table === null) return signals
   const time = table.names.findIndex((name) => /^(timestamp|ts)$/i.test(name))
-  const columns = table.names.flatMap((name, k) => (k === time || name === '' ? [] : [{ name, k }]))
+  const columns = table.names.flatMap((name, k) =>
+    k === time || name === '' || name === INJECTED_COLUMN ? [] : [{ name, k }],
+  )
   if (time < 0 || columns.length === 0) {
     const found = `the header ${quoted(table.names.join(' | '))}`
     problems.push({ file, line: 1, column: '', found, expected: '`timestamp` or `ts`, and at least one signal' })

@@ -1,4 +1,4 @@
-import { type Header, numberOf } from '../adapters/csv-source.ts'
+import { type Header, numberOf } from '../../shared/codec/recording-text.ts'
 import { VALUE_MAX } from '../core/settings.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { cellsOf, frameOf, headerOf, parseTime } from '../../agent/adapters/csv-source.ts'
+import { frameOf } from '../../agent/adapters/csv-source.ts'
 import { createLineReader } from '../../agent/adapters/line-reader.ts'
 import { readOutboxFile } from '../../agent/adapters/outbox-files.ts'
 import { checkpointBody, createEvaluation, evaluate, restoreEvaluation } from '../../agent/pipeline/evaluation.ts'
@@ -6,6 +6,7 @@ import { decodeBaseline, encodeBaseline } from '../../shared/codec/baseline-reco
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import { decodeJournalInput, encodeJournalInput } from '../../shared/codec/journal-input.ts'
 import { encodeRecord, readRecords } from '../../shared/codec/record-file.ts'
+import { cellsOf, headerOf, parseTime } from '../../shared/codec/recording-text.ts'
 import { checkSigned, decodeSigned } from '../../shared/codec/signed-cbor.ts'
 import { decodeTelemetry, encodeFrame, rigIn } from '../../shared/codec/telemetry.ts'
 import { checkTransport, decodeTransport } from '../../shared/codec/transport.ts'
