@@ -32,10 +32,15 @@ export type DeviceFault = (typeof DEVICE_FAULTS)[number]
 /** A fault that is wanted; `ms` is the delay of `late_ack` and of each stage of `slow`, `times` the requests it is for. */
 export type WantedFault = Readonly<{ kind: DeviceFault; ms: Millis; times: number }>
 
+/** How long accepting, starting and completing take. */
+export type StageTimes = Readonly<{ acceptMs: Millis; startMs: Millis; completeMs: Millis }>
+const AT_ONCE: StageTimes = { acceptMs: 0, startMs: 0, completeMs: 0 }
+
 export type DeviceOptions = Readonly<{
   book: ActuatorBook
   clock: Clock
   lossEffect: LossEffect
+  stages?: StageTimes | undefined
   answer(message: ActionAck | ActionAnswer | ProofAck | PermitAck): void
   say(event: string, facts: Readonly<Record<string, unknown>>): void
 }>
@@ -47,6 +52,8 @@ const LATER_MAX = 1024
 export class ActuatorDevice {
   private readonly options: DeviceOptions
   private fault: WantedFault | null = null
+  /** Requests that met a fault. */
+  faulty = 0
   private readonly later = new Set<() => void>()
   private token = -1
   private held = false
@@ -147,13 +154,16 @@ export class ActuatorDevice {
   }
 
   private carryOut(key: string, fault: WantedFault | null): void {
-    this.ack(key, 'accepted', '', fault)
-    const stageMs = fault?.kind === 'slow' ? fault.ms : 0
-    this.after(stageMs, () => {
-      this.move(key, 'started', '', fault)
-      if (fault?.kind !== 'ack_without_effect') this.effect(key)
-      if (fault?.kind === 'double_execution') this.effect(key)
-      this.after(stageMs, () => this.move(key, 'completed', '', fault))
+    const { acceptMs, startMs, completeMs } = this.options.stages ?? AT_ONCE
+    const slowMs = fault?.kind === 'slow' ? fault.ms : 0
+    this.after(acceptMs, () => {
+      this.ack(key, 'accepted', '', fault)
+      this.after(startMs + slowMs, () => {
+        this.move(key, 'started', '', fault)
+        if (fault?.kind !== 'ack_without_effect') this.effect(key)
+        if (fault?.kind === 'double_execution') this.effect(key)
+        this.after(completeMs + slowMs, () => this.move(key, 'completed', '', fault))
+      })
     })
   }
 
@@ -190,6 +200,7 @@ export class ActuatorDevice {
   private nextFault(): WantedFault | null {
     const { fault } = this
     if (fault === null) return null
+    this.faulty += 1
     this.fault = fault.times > 1 ? { ...fault, times: fault.times - 1 } : null
     return fault
   }

@@ -19,7 +19,7 @@ import {
 } from '../shared/protocol/actuator-link.ts'
 import type { Micros } from '../shared/units.ts'
 import type { ActuatorBook } from './actuator-book.ts'
-import { ActuatorDevice } from './actuator-device.ts'
+import { ActuatorDevice, type StageTimes } from './actuator-device.ts'
 
 export type ActuatorOptions = Readonly<{
   id: string
@@ -32,6 +32,8 @@ export type ActuatorOptions = Readonly<{
   idempotent: boolean
   lossEffect: LossEffect
   clock: Clock
+  /** How long each stage takes; nothing when absent. */
+  stages?: StageTimes
   say(event: string, facts: Readonly<Record<string, unknown>>): void
 }>
 
@@ -84,7 +86,14 @@ class LinkedActuator implements Actuator {
     this.options = options
     const { id, agent, key, book, clock, lossEffect, say } = options
     this.end = { side: 'actuator', self: id, peer: agent, key } as const
-    this.device = new ActuatorDevice({ book, clock, lossEffect, say, answer: (message) => this.answer(message) })
+    this.device = new ActuatorDevice({
+      book,
+      clock,
+      lossEffect,
+      say,
+      answer: (message) => this.answer(message),
+      stages: options.stages,
+    })
   }
 
   async start(): Promise<string> {

@@ -19,7 +19,8 @@ export type HilPeerOptions = Readonly<{
   id: string
   key: Uint8Array
   clock: Clock
-  acks: HilAcks
+  /** Asked for each action. */
+  acks(): HilAcks
   say(event: string, facts: Record<string, unknown>): void
 }>
 
@@ -136,7 +137,7 @@ export class HilPeer {
   }
 
   private got(json: Uint8Array): void {
-    const { say, acks, clock } = this.options
+    const { say, clock } = this.options
     const read = readOutbound(json)
     if (!read.ok) {
       say('not_of_the_contract', { refusal: read.refusal, detail: read.detail })
@@ -144,12 +145,13 @@ export class HilPeer {
     }
     const { message } = read
     say('received', { message })
-    if (message.type !== 'ACTION_REQUEST' || acks.stages === null) return
-    clock.after(acks.afterMs, () => this.acknowledge(message.action_id))
+    if (message.type !== 'ACTION_REQUEST') return
+    const acks = this.options.acks()
+    if (acks.stages !== null) clock.after(acks.afterMs, () => this.acknowledge(message.action_id, acks))
   }
 
-  private acknowledge(key: string): void {
-    const { acks, id } = this.options
+  private acknowledge(key: string, acks: HilAcks): void {
+    const { id } = this.options
     for (let n = 0; n < acks.times; n += 1)
       for (const stage of acks.stages ?? [])
         this.send({

@@ -5,7 +5,7 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build as bundle } from 'esbuild'
-import { apart, programOptions, VERSION } from './bundle.ts'
+import { apart, EXTERNAL, programOptions, VERSION } from './bundle.ts'
 import { buildFleetPage } from './fleet-page.ts'
 import { evaluatorDigest, fileDigest, ROOT } from './sources.ts'
 
@@ -17,9 +17,6 @@ const ENTRIES = {
   'hb-all': 'scripts/hb-all.ts',
   'collector-verify-worker': 'collector/verify/worker.ts',
 }
-/** Addons cannot be bundled, piscina looks for its worker beside itself, and the rest are optional parts of packages. */
-const EXTERNAL = ['zeromq', 'sqlite3', 'piscina', 'cbor-extract', 'bufferutil', 'utf-8-validate']
-
 async function buildPrograms(): Promise<string[]> {
   const entries = Object.entries(ENTRIES).filter(([, source]) => existsSync(join(ROOT, source)))
   await bundle({
@@ -28,7 +25,7 @@ async function buildPrograms(): Promise<string[]> {
     outdir: DIST,
     outExtension: { '.js': '.cjs' },
     target: 'node20',
-    external: EXTERNAL,
+    external: [...EXTERNAL],
     sourcemap: 'linked',
     plugins: [apart({ path: './hb-all.cjs', external: true })],
   })

@@ -6,6 +6,16 @@ import { evaluatorDigest, ROOT } from './sources.ts'
 /** Version of the project. */
 export const { version: VERSION } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
 
+/** Addons cannot be bundled, piscina looks for its worker beside itself, and the rest are optional parts of packages. */
+export const EXTERNAL: readonly string[] = [
+  'zeromq',
+  'sqlite3',
+  'piscina',
+  'cbor-extract',
+  'bufferutil',
+  'utf-8-validate',
+]
+
 /** How our programs become one CommonJS file, for Node as for the single executable. */
 export function programOptions(): BuildOptions {
   return {

@@ -27,7 +27,6 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['traceability.md', traceabilityMarkdown(allClaims())],
     ['openapi.json', await openApiText()],
     ['hil-report.schema.json', jsonFile({ $schema: SCHEMA_DRAFT, ...CampaignSchema })],
-    ...peerPages(),
     ...schemaPages('peer', peerSchemaFiles()),
     ...schemaPages('plant', plantSchemaFiles()),
   ])

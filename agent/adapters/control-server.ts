@@ -1,15 +1,12 @@
-import { chmodSync, closeSync, existsSync, openSync, unlinkSync } from 'node:fs'
-import { request } from 'node:http'
+import { chmodSync, existsSync, unlinkSync } from 'node:fs'
 import { type Static, type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { CONFIG_BUNDLE_BYTES_MAX } from '../../shared/codec/config-bundle.ts'
 import { BundleError } from '../../shared/errors/bundle-error.ts'
-import { ERRORS, type ErrorCode } from '../../shared/errors/catalog.ts'
-import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
-import type { BundleProblem } from '../../shared/model/config-bundle.ts'
+import { isHbError } from '../../shared/errors/hb-error.ts'
+import { askControl, CONTROL_SOCKET, withShortPath } from '../../shared/lib/control-socket.ts'
 import { BODY_BYTES_MAX, createSmallServer, type HttpAnswer, type HttpRoutes } from './http-listen.ts'
 
-const SOCKET = 'control.sock'
 const ANSWER_WITHIN_MS = 5000
 /** A bundle with large baselines is checked for seconds. */
 const BUNDLE_ANSWER_WITHIN_MS = 60_000
@@ -130,7 +127,7 @@ export function createControlServer(
   const server = createSmallServer(routes, { 'POST /bundle': BUNDLE_CHARS_MAX + BODY_BYTES_MAX })
   return {
     async start() {
-      const path = `${folder}/${SOCKET}`
+      const path = `${folder}/${CONTROL_SOCKET}`
       // Left behind by a killed process; the lock of the folder says that nobody answers there.
       if (existsSync(path)) unlinkSync(path)
       await withShortPath(folder, (short) => server.listen({ path: short }))
@@ -174,58 +171,6 @@ export function askAgent(
     | Readonly<{ bundle: string }>
     | Readonly<{ receipts: readonly string[] }>,
 ): Promise<Record<string, unknown>> {
-  return withShortPath(
-    folder,
-    (socketPath) =>
-      new Promise((resolve, reject) => {
-        const asked = request(
-          {
-            socketPath,
-            path,
-            method: body === undefined ? 'GET' : 'POST',
-            headers: { 'content-type': 'application/json' },
-            timeout: path === '/bundle' ? BUNDLE_ANSWER_WITHIN_MS : ANSWER_WITHIN_MS,
-          },
-          (response) => {
-            const parts: Buffer[] = []
-            response.on('data', (part: Buffer) => parts.push(part))
-            response.on('end', () => {
-              const answer = JSON.parse(Buffer.concat(parts).toString('utf8')) as Record<string, unknown>
-              if (response.statusCode === 200) resolve(answer)
-              else reject(refusalOf(answer))
-            })
-          },
-        )
-        asked.on('timeout', () => asked.destroy(new Error('no answer')))
-        asked.on('error', (cause) =>
-          reject(new HbError('AGENT_NOT_RUNNING', { state: folder, reason: cause.message }, { cause })),
-        )
-        asked.end(body === undefined ? undefined : JSON.stringify(body))
-      }),
-  )
-}
-
-/** What the agent refused with, as it threw it. */
-function refusalOf({ code, context, problems }: Record<string, unknown>): HbError {
-  if (Array.isArray(problems) && problems.length > 0) return new BundleError(problems as BundleProblem[])
-  return new HbError(codeOf(code), context as Record<string, string>)
-}
-
-function codeOf(code: unknown): ErrorCode {
-  return typeof code === 'string' && Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'USAGE'
-}
-
-/** A socket's path holds 107 bytes; that of an open folder is always shorter (proc(5), `/proc/self/fd`). */
-async function withShortPath<T>(folder: string, use: (path: string) => Promise<T>): Promise<T> {
-  let fd: number
-  try {
-    fd = openSync(folder, 'r')
-  } catch (cause) {
-    throw new HbError('STATE_MISSING', { path: folder }, { cause })
-  }
-  try {
-    return await use(`/proc/self/fd/${fd}/${SOCKET}`)
-  } finally {
-    closeSync(fd)
-  }
+  const withinMs = path === '/bundle' ? BUNDLE_ANSWER_WITHIN_MS : ANSWER_WITHIN_MS
+  return askControl(folder, { path, body, withinMs })
 }

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import type { Clock } from '../../shared/lib/clock.ts'
 import { printable, table, utc } from '../../shared/lib/command-output.ts'
+import { createScreen, styled } from '../../shared/lib/screen.ts'
 import type { Heard, Observation } from '../field/observation.ts'
 import { PROPOSAL_FILES, type Proposal } from '../field/proposal.ts'
-import { createScreen, styled } from './screen.ts'
 
 /** What is shown of a stream while it is listened to. */
 export interface ListenView {

@@ -1,8 +1,8 @@
 import { printable, table, utc } from '../../shared/lib/command-output.ts'
+import { type Style, styled } from '../../shared/lib/screen.ts'
 import type { Vitals } from '../../shared/protocol/messages.ts'
 import type { AgentDetail, CountsJson, FillJson, RigDetail } from '../detail-json.ts'
 import { glassBanner } from './break-glass.ts'
-import { type Style, styled } from './screen.ts'
 
 /** Samples a second by rig, by rig and metric, and frames a second by rig and source; null until there are two looks. */
 export type AgentRates = Readonly<{

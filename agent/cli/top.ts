@@ -2,10 +2,10 @@ import type { Command } from 'commander'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { type Clock, systemClock } from '../../shared/lib/clock.ts'
 import { numberOption } from '../../shared/lib/command-output.ts'
+import { createScreen } from '../../shared/lib/screen.ts'
 import { stopSignals } from '../../shared/lib/stop-signals.ts'
 import { askAgent } from '../adapters/control-server.ts'
 import { type AgentDetail, DETAIL_VERSION } from '../detail-json.ts'
-import { createScreen } from './screen.ts'
 import { agentPage, agentRates, type FleetAnswer, fleetPage } from './top-pages.ts'
 
 type TopOptions = Readonly<{

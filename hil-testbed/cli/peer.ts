@@ -55,14 +55,15 @@ export function peerCommand(hil: Command): void {
 async function peer(options: PeerOptions): Promise<void> {
   const { endpoint, id, agent, ackId, ackFrom } = options
   const clock = systemClock()
+  const acks = {
+    stages: stagesOf(options.ack),
+    afterMs: numberIn(options.ackMs, '--ack-ms', { min: 0, max: MS_MAX }),
+    times: numberIn(options.ackTimes, '--ack-times', { min: 1, max: TIMES_MAX }),
+    ...{ actionId: ackId ?? null, from: ackFrom ?? null },
+  }
   const made = new HilPeer({
     ...{ endpoint, id, agent, clock, key: loadMacKey(options.key), agentUrl: options.agentUrl ?? null },
-    acks: {
-      stages: stagesOf(options.ack),
-      afterMs: numberIn(options.ackMs, '--ack-ms', { min: 0, max: MS_MAX }),
-      times: numberIn(options.ackTimes, '--ack-times', { min: 1, max: TIMES_MAX }),
-      ...{ actionId: ackId ?? null, from: ackFrom ?? null },
-    },
+    acks: () => acks,
     say: (event, facts) => say({ event, ...facts }),
   })
   say({ event: 'listening', peer: id, endpoint: await made.start() })

@@ -164,7 +164,7 @@ class RigInstrumentation implements Instrumentation {
   private cut(line: Line, group: ChannelGroup): void {
     const sentUs = group.newestUs
     line.sent.push({
-      ...{ rig: this.options.rig, source: line.source, epoch: line.epoch, seq: line.seq },
+      ...{ rig: this.options.rig, source: line.source, line: line.source, epoch: line.epoch, seq: line.seq },
       ...group.cut(),
       ...{ mutate: null, dueUs: sentUs, sentUs, copy: 0 },
     })

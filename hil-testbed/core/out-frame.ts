@@ -9,6 +9,8 @@ export type OutFrame = Readonly<{
   source: string
   epoch: string
   seq: number
+  /** Acquisition that sends it, whatever it says of itself. */
+  line: string
   /** The same array object for every frame of a list, so that its digest need be made once. */
   channels: readonly string[]
   /** Times of the samples, µs since 1970, as the clock of the acquisition has them. */

@@ -24,6 +24,8 @@ export type BenchEvent = Readonly<{ t_us: Micros } & Record<string, unknown>> &
         kind: 'agent'
         is: 'started' | 'killed' | 'stopped' | 'paused' | 'resumed' | 'exited'
         code: number | null
+        /** Code of the error that it ended with at its start. */
+        refused?: string
       }>
     | Readonly<{ kind: 'order'; order: string; by: readonly string[]; answer: string }>
     | Readonly<{ kind: 'note'; text: string }>

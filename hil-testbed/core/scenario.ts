@@ -38,6 +38,8 @@ export type RigSpec = Readonly<{
   actuators: readonly ActuatorSpec[]
   /** Peer that speaks the contract; null for none. */
   peer: Readonly<{ name: string; link: 'zeromq' | 'http' }> | null
+  /** Plant and sensors as the rig's own file has them: what its baseline is made of. */
+  nominal: Readonly<{ plant: PlantSpec; sensors: readonly SensorSpec[] }>
   registryFile: string
   policyFile: string | null
   baseline: BaselineSpec
@@ -49,6 +51,8 @@ export type RigSpec = Readonly<{
   /** Transport of the telemetry. */
   telemetry: 'zeromq' | 'mqtt'
   operators: readonly string[]
+  /** Place that it needs for itself, such as the rack of an external plant; '' for none. */
+  reserve: string
 }>
 
 /** A built-in model by name, or an external one that is told where to connect. */
@@ -88,13 +92,13 @@ export type ActuatorSpec = Readonly<{
   /** From the effect of the actuator to that of the plant. */
   latencyUs: Micros
   ack: Readonly<{ acceptUs: Micros; startUs: Micros; completeUs: Micros }>
-  lossEffect: 'de_energise' | 'hold' | 'none'
+  lossEffect: 'de_energise' | 'hold_last' | 'none'
   idempotent: boolean
 }>
 
 /** Where the baseline of the rig comes from: a nominal run of its own plant through the gate and three keys. */
 export type BaselineSpec = Readonly<{
-  kind: 'golden' | 'none' | 'swapped' | 'wrong_signature' | 'decayed'
+  kind: 'golden' | 'none'
   seconds: number
   rateHz: number
   seed: number

@@ -6,6 +6,7 @@ import type { ErrorEntry } from './entry.ts'
 import { EVIDENCE_ERRORS } from './evidence-errors.ts'
 import { EXECUTABLE_ERRORS } from './executable-errors.ts'
 import { EXECUTOR_ERRORS } from './executor-errors.ts'
+import { HIL_ERRORS } from './hil-errors.ts'
 import { PLANT_ERRORS } from './plant-errors.ts'
 import { ROLLOUT_ERRORS } from './rollout-errors.ts'
 import { RUN_ERRORS } from './run-errors.ts'
@@ -31,6 +32,7 @@ export const ERRORS = {
   ...EXECUTOR_ERRORS,
   ...BENCH_ERRORS,
   ...PLANT_ERRORS,
+  ...HIL_ERRORS,
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof ERRORS

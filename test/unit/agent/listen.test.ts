@@ -1,9 +1,9 @@
 import t from 'tap'
-import { createScreen, styled } from '../../../agent/cli/screen.ts'
 import { createObservation } from '../../../agent/field/observation.ts'
 import { propose, roundRate, timeBase, widened } from '../../../agent/field/proposal.ts'
 import { compileSettings } from '../../../agent/pipeline/compile-settings.ts'
 import { encodeFrame } from '../../../shared/codec/telemetry.ts'
+import { createScreen, styled } from '../../../shared/lib/screen.ts'
 
 const T0 = 1_767_225_600_000_000
 const ASK = {

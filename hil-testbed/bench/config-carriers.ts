@@ -1,0 +1,92 @@
+import { basename } from 'node:path'
+import { parseDocument } from 'yaml'
+import { readBundle } from '../../shared/codec/baseline-bundle.ts'
+import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
+import type { Micros } from '../../shared/units.ts'
+import type { Fault } from '../core/fault.ts'
+import type { ScenarioRow } from '../core/scenario.ts'
+import type { FileChange } from './agent-folder.ts'
+import { type MakeCarrier, once, textOf } from './carrier.ts'
+import { certify, type Workshop } from './workshop.ts'
+
+/** Faults of the configuration are there before the agent is: these say that they were, and what is done to which file. */
+const there: MakeCarrier = () => once(() => undefined)
+
+export const CONFIG_CARRIERS: Readonly<Record<string, MakeCarrier>> = {
+  'config.mapping_error': there,
+  'config.inverted_limits': there,
+  'config.partial_bundle': there,
+  'config.wrong_signature': there,
+  'config.swapped_baseline': there,
+  'config.decayed_baseline': there,
+}
+
+/** What the faults of a row do to the texts of its configuration, by file. */
+export function configChanges(row: ScenarioRow): Readonly<Record<string, FileChange>> {
+  const faults = configFaults(row)
+  const registry = basename(row.rig.registryFile)
+  const changes: Record<string, FileChange> = {}
+  for (const fault of faults) {
+    if (fault.class === 'config.mapping_error')
+      changes[registry] = swapped(textOf(fault, 'one'), textOf(fault, 'other'))
+    if (fault.class === 'config.inverted_limits') changes[registry] = inverted(textOf(fault, 'metric'))
+  }
+  return changes
+}
+
+/** The faults of a row that are about its configuration, which is made before it starts. */
+export function configFaults({ steps }: ScenarioRow): readonly Fault[] {
+  return steps.flatMap(({ steps: all }) =>
+    all.flatMap((step) => (step.do === 'inject' && step.fault.class.startsWith('config.') ? [step.fault] : [])),
+  )
+}
+
+function swapped(one: string, other: string): FileChange {
+  return (text) => {
+    const document = parseDocument(text)
+    const [first, second] = [document.getIn(['metrics', one]), document.getIn(['metrics', other])]
+    document.setIn(['metrics', one], second)
+    document.setIn(['metrics', other], first)
+    return String(document)
+  }
+}
+
+/** Least and most change places, for each pair of limits that the metric has. */
+function inverted(metric: string): FileChange {
+  return (text) => {
+    const document = parseDocument(text)
+    for (const kind of ['invariant', 'fail']) {
+      const [low, high] = [`${kind}_min`, `${kind}_max`].map((key) => document.getIn(['metrics', metric, key]))
+      if (low !== undefined && high !== undefined) {
+        document.setIn(['metrics', metric, `${kind}_min`], high)
+        document.setIn(['metrics', metric, `${kind}_max`], low)
+      }
+    }
+    return String(document)
+  }
+}
+
+/** Days of a decayed baseline are counted from its own making. */
+const DAY_US: Micros = 86_400_000_000
+
+/** The baseline that the agent of a row is given, as its faults want it; null for none. */
+export async function baselineOf(row: ScenarioRow, workshop: Workshop): Promise<Uint8Array | null> {
+  const { rig } = row
+  if (rig.baseline.kind === 'none') return null
+  const bytes = await workshop.baseline(rig)
+  const { record } = readBundle(bytes)
+  const decoded = decodeBaseline(record)
+  const faults = new Map(configFaults(row).map((fault) => [fault.class, fault]))
+  const decayed = faults.get('config.decayed_baseline')
+  if (decayed !== undefined) {
+    const ageUs = Number(decayed.params['age_d'] ?? 400) * DAY_US
+    const { madeUs, fromUs, toUs, segments } = decoded
+    const older = segments.map((one) => ({ ...one, fromUs: one.fromUs - ageUs, toUs: one.toUs - ageUs }))
+    const times = { madeUs: madeUs - ageUs, fromUs: fromUs - ageUs, toUs: toUs - ageUs, segments: older }
+    return certify({ ...decoded, ...times }, rig.operators)
+  }
+  const swappedBy = faults.get('config.swapped_baseline')
+  if (swappedBy !== undefined) return certify({ ...decoded, rig: textOf(swappedBy, 'of') }, rig.operators)
+  if (faults.has('config.wrong_signature')) return certify(decoded, rig.operators, 'mallory')
+  return bytes
+}

@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { canonicalBytes } from '../../shared/codec/canonical.ts'
+import { signCose } from '../../shared/crypto/cose.ts'
+import { sha256, toHex } from '../../shared/crypto/digest.ts'
+import { signerFromPem } from '../../shared/crypto/sign.ts'
+import { trustDomain } from '../../shared/model/realm.ts'
+import { DEPLOYMENT } from './agent-folder.ts'
+import { benchKey } from './keys.ts'
+
+export const MANIFEST_TYP = 'application/hb-hil-evidence+cose'
+const MANIFEST = 'manifest.cose'
+
+/**
+ * Closes the folder of a run: keys that could sign are taken out, and a signed manifest says what every file is. The
+ * manifest is a COSE_Sign1 by the bench over `{v: 1, files: [[path, digest, length]…]}`, in the order of the paths.
+ *
+ * @returns digest of what was signed
+ */
+export function closeEvidence(folder: string): string {
+  const paths = filesIn(folder)
+  for (const path of paths.filter(isSecret)) rmSync(join(folder, path))
+  const files = paths
+    .filter((path) => !isSecret(path) && path !== MANIFEST)
+    .map((path) => {
+      const bytes = readFileSync(join(folder, path))
+      return [path, new Uint8Array(createHash('sha256').update(bytes).digest()), bytes.length] as const
+    })
+  const payload = canonicalBytes({ v: 1, files })
+  const key = benchKey('bench')
+  const about = { typ: MANIFEST_TYP, issuer: `spiffe://${trustDomain(DEPLOYMENT, 'testbed')}/bench`, subject: 'run' }
+  writeFileSync(join(folder, MANIFEST), signCose({ ...about, payload, signer: signerFromPem(key.privatePem) }))
+  writeFileSync(join(folder, 'manifest.pub.pem'), key.publicPem)
+  return toHex(sha256(payload))
+}
+
+const isSecret = (path: string): boolean => /(^|\/)(sign\.pem|receipts\.pem|[^/]+\.key)$/.test(path)
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name !== 'manifest.pub.pem')
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .sort()
+}

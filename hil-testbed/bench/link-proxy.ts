@@ -1,0 +1,95 @@
+import type { AddressInfo } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import type { Millis } from '../../shared/units.ts'
+
+const LOOPBACK = '127.0.0.1'
+
+/** A TCP connection that a bench can cut, slow down, or let go half open. What is in it is not its business. */
+export class LinkProxy {
+  port = 0
+  /** Pieces that were held back, swallowed or cut off, and connections that were refused. */
+  hits = 0
+  private readonly server: Server
+  private readonly pairs = new Set<readonly [Socket, Socket]>()
+  private is: 'whole' | 'cut' | 'deaf' = 'whole'
+  private delayMs: Millis = 0
+
+  constructor(target: () => number) {
+    this.server = createServer((near) => this.join(near, target()))
+  }
+
+  async start(): Promise<void> {
+    await new Promise<void>((resolve) => this.server.listen(0, LOOPBACK, resolve))
+    this.port = (this.server.address() as AddressInfo).port
+  }
+
+  /** Ends every connection, and lets none begin. */
+  cut(): void {
+    this.is = 'cut'
+    for (const pair of this.pairs) for (const socket of pair) socket.destroy()
+  }
+
+  /** Connections stay and nothing comes through: the other end is gone and nobody says so. */
+  deafen(): void {
+    this.is = 'deaf'
+  }
+
+  slow(ms: Millis): void {
+    this.delayMs = ms
+  }
+
+  /** Ends what there is and lets new ones begin: what was on its way is said again by who sent it. */
+  reconnect(): void {
+    for (const pair of this.pairs) for (const socket of pair) socket.destroy()
+    this.hits += 1
+  }
+
+  mend(): void {
+    // What was swallowed never came: a connection that lost part of its stream is of no use to anybody.
+    if (this.is === 'deaf') this.reconnect()
+    this.is = 'whole'
+    this.delayMs = 0
+  }
+
+  async stop(): Promise<void> {
+    this.cut()
+    await new Promise((resolve) => this.server.close(resolve))
+  }
+
+  private join(near: Socket, port: number): void {
+    if (this.is === 'cut') {
+      this.hits += 1
+      near.destroy()
+      return
+    }
+    const far = connect(port, LOOPBACK)
+    const pair = [near, far] as const
+    this.pairs.add(pair)
+    for (const socket of pair) {
+      socket.on('error', () => undefined)
+      socket.on('close', () => {
+        this.pairs.delete(pair)
+        near.destroy()
+        far.destroy()
+      })
+    }
+    this.pipe(near, far)
+    this.pipe(far, near)
+  }
+
+  /** In order: what is held back holds back what comes after it. */
+  private pipe(from: Socket, to: Socket): void {
+    let before = Promise.resolve()
+    from.on('data', (piece) => {
+      if (this.is === 'deaf') {
+        this.hits += 1
+        return
+      }
+      const { delayMs } = this
+      if (delayMs > 0) this.hits += 1
+      before = before
+        .then(() => (delayMs === 0 ? undefined : new Promise((resolve) => setTimeout(resolve, delayMs))))
+        .then(() => void to.write(piece))
+    })
+  }
+}

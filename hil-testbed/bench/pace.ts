@@ -1,0 +1,133 @@
+import { HbError } from '../../shared/errors/hb-error.ts'
+import { type Clock, systemClock } from '../../shared/lib/clock.ts'
+import type { Micros, Millis } from '../../shared/units.ts'
+import { HOST_WAIT_MS } from '../core/scenario.ts'
+import { type BenchClock, createBenchClock } from './bench-clock.ts'
+import { createLockstepClient, type LockstepClient } from './lockstep-client.ts'
+import { type ActuatorStub, within } from './stubs.ts'
+
+/** Grants of one quantum: one for each answer that an actuator gives, and what follows from it. */
+const ROUNDS_MAX = 256
+
+/**
+ * How time goes on in a run. In lock-step the agent is granted each quantum and answers when everything that follows from
+ * it is done; in free run the clock of this machine goes on, whatever anybody does.
+ */
+export interface Pace {
+  /** Time of actuators and peers. */
+  readonly clock: Clock
+  /** When the next timer of the bench is due, from the start of the run; null where timers fire by themselves. */
+  nextUs(): Micros | null
+  /** Lets timers up to then fire; they set what the plant is asked for after it. */
+  fireUntil(atUs: Micros): void
+  /** A new life of the agent; settles when it can be sent to. */
+  greet(atUs: Micros): Promise<void>
+  /** The agent is not there: time goes on without it. */
+  gone(): void
+  /** Everything that was sent up to then is taken, and time goes there. */
+  advance(toUs: Micros, sent: Readonly<Record<string, number>>): Promise<void>
+  /** How often this machine was too slow for real time. */
+  readonly overruns: number
+}
+
+export class LockstepPace implements Pace {
+  readonly clock: BenchClock
+  readonly overruns = 0
+  private readonly beginUs: Micros
+  private readonly endpoint: string
+  /** Holds time to that of the wall; null: it goes as fast as it can. */
+  private readonly wall: FreePace | null
+  private readonly stubs: readonly ActuatorStub[]
+  private client: LockstepClient | null = null
+  private before = new Map<string, Readonly<{ taken: number; sent: number }>>()
+
+  constructor(
+    options: Readonly<{
+      beginUs: Micros
+      endpoint: string
+      real: boolean
+      stubs: (clock: Clock) => readonly ActuatorStub[]
+    }>,
+  ) {
+    this.beginUs = options.beginUs
+    this.endpoint = options.endpoint
+    this.wall = options.real ? new FreePace(systemClock().nowUs()) : null
+    this.clock = createBenchClock(options.beginUs)
+    this.stubs = options.stubs(this.clock)
+  }
+
+  nextUs(): Micros | null {
+    const dueUs = this.clock.nextUs()
+    return dueUs === null ? null : dueUs - this.beginUs
+  }
+
+  fireUntil(atUs: Micros): void {
+    this.clock.moveTo(this.beginUs + atUs)
+  }
+
+  async greet(atUs: Micros): Promise<void> {
+    this.client?.close()
+    this.client = createLockstepClient({ endpoint: this.endpoint, timeoutMs: HOST_WAIT_MS })
+    // What went between a link and the life before is not for this one: nobody would count it.
+    this.before = new Map(this.stubs.map(({ spec, link }) => [spec.target, { ...link.frames }] as const))
+    await this.client.hello(this.beginUs + atUs)
+  }
+
+  async advance(toUs: Micros, sent: Readonly<Record<string, number>>): Promise<void> {
+    await this.wall?.advance(toUs)
+    if (this.client === null) return
+    const grant = { untilUs: this.beginUs + toUs, frames: sent }
+    for (let round = 0; round < ROUNDS_MAX; round += 1) {
+      const heard = this.answers()
+      const told = await this.client.grant({ ...grant, heard })
+      for (const { spec, link } of this.stubs) {
+        const count = (this.before.get(spec.target)?.taken ?? 0) + (told.sent[spec.target] ?? 0)
+        await within(`what the agent sent to ${spec.target}`, link.heard(count), HOST_WAIT_MS)
+      }
+      const now = this.answers()
+      if (Object.keys(now).every((target) => now[target] === heard[target])) return
+    }
+    throw new HbError('BENCH_WAIT', { waited_for: 'an end of answers', expected: ROUNDS_MAX })
+  }
+
+  /** Frames that each actuator has sent to this life of the agent. */
+  private answers(): Record<string, number> {
+    return Object.fromEntries(
+      this.stubs.map(({ spec: { target }, link }) => [target, link.frames.sent - (this.before.get(target)?.sent ?? 0)]),
+    )
+  }
+
+  gone(): void {
+    this.client?.close()
+    this.client = null
+  }
+}
+
+/** Quanta that may be so late before what came of the run says nothing any more. */
+const LATE_MS: Millis = 100
+
+export class FreePace implements Pace {
+  readonly clock = systemClock()
+  overruns = 0
+  private readonly beginUs: Micros
+
+  constructor(beginUs: Micros) {
+    this.beginUs = beginUs
+  }
+
+  nextUs(): Micros | null {
+    return null
+  }
+
+  fireUntil(): void {}
+
+  async greet(): Promise<void> {}
+
+  async advance(toUs: Micros): Promise<void> {
+    const leftMs = (this.beginUs + toUs - this.clock.nowUs()) / 1000
+    if (leftMs < -LATE_MS) this.overruns += 1
+    await this.clock.sleep(Math.max(0, leftMs))
+  }
+
+  gone(): void {}
+}

@@ -1,0 +1,87 @@
+import type { Clock } from '../../shared/lib/clock.ts'
+import type { Millis } from '../../shared/units.ts'
+import { HilPeer, type Order } from '../peer.ts'
+import { AGENT, type AgentFolder, socketOf } from './agent-folder.ts'
+
+/** How a peer may misbehave; what is left out is as it should be. */
+export type PeerWrongs = Readonly<{
+  lateMs?: Millis
+  /** Every nth action is not acknowledged. */
+  dropEvery?: number
+  nack?: boolean
+  silent?: boolean
+  version?: number
+}>
+
+const RIGHT = ['accepted', 'started', 'completed']
+
+/** The peer of a run: it speaks the contract over ZeroMQ, and is wrong when it is told to be. */
+export class PeerStub {
+  /** Messages that it took, and those that met a fault. */
+  taken = 0
+  hits = 0
+  private wrongs: PeerWrongs = {}
+  private readonly options: Readonly<{
+    name: string
+    folder: AgentFolder
+    path: (name: string) => string
+    clock: Clock
+  }>
+  private readonly told: (message: Readonly<Record<string, unknown>>) => void
+  private peer: HilPeer | null = null
+  private asked = 0
+
+  constructor(
+    options: Readonly<{ name: string; folder: AgentFolder; path: (name: string) => string; clock: Clock }>,
+    told: (message: Readonly<Record<string, unknown>>) => void,
+  ) {
+    this.options = options
+    this.told = told
+  }
+
+  async start(): Promise<void> {
+    const { name, folder, path, clock } = this.options
+    this.peer = new HilPeer({
+      ...{ endpoint: `ipc://${path(socketOf(name))}`, agentUrl: null, agent: AGENT, id: name, clock },
+      key: folder.linkKeys.get(name)!,
+      acks: () => this.acks(),
+      say: (event, facts) => {
+        if (event !== 'received') return
+        this.taken += 1
+        this.told(facts['message'] as Readonly<Record<string, unknown>>)
+      },
+    })
+    await this.peer.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.peer?.stop()
+    this.peer = null
+  }
+
+  behave(wrongs: PeerWrongs): void {
+    this.wrongs = wrongs
+  }
+
+  /** Says something by itself. */
+  say(order: Order): void {
+    const { version } = this.wrongs
+    this.peer?.send(version === undefined ? order : { ...order, contract_version: version })
+    this.hits += 1
+  }
+
+  private acks(): Readonly<{
+    stages: readonly string[] | null
+    afterMs: Millis
+    times: number
+    actionId: null
+    from: null
+  }> {
+    const { lateMs = 0, dropEvery, nack, silent } = this.wrongs
+    this.asked += 1
+    const drops = silent === true || (dropEvery !== undefined && this.asked % dropEvery === 0)
+    if (drops || nack === true || lateMs > 0) this.hits += 1
+    const stages = drops ? null : nack === true ? ['rejected'] : RIGHT
+    return { stages, afterMs: lateMs, times: 1, actionId: null, from: null }
+  }
+}

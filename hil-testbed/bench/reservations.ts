@@ -1,0 +1,89 @@
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { hostname, tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { HbError } from '../../shared/errors/hb-error.ts'
+import { isId } from '../../shared/model/ids.ts'
+import type { Millis } from '../../shared/units.ts'
+
+/** Whoever has a place that there is only one of: a rack, a rig on a desk. Ends by itself. */
+export type Reservation = Readonly<{
+  place: string
+  by: string
+  pid: number
+  comment: string
+  since_utc: string
+  until_utc: string
+}>
+
+const LOOK_MS: Millis = 500
+
+/** Where reservations stand: a file each, on a folder that everybody who shares the places sees. */
+export function reservationFolder(): string {
+  return process.env['HB_HIL_RESERVATIONS'] ?? join(tmpdir(), 'hb-hil-reservations')
+}
+
+/** Takes a place, waiting for it so long. @throws HbError RIG_RESERVED with who has it */
+export async function reserve(
+  place: string,
+  { forMs, waitMs, comment, pid }: Readonly<{ forMs: Millis; waitMs: Millis; comment: string; pid: number }>,
+): Promise<Reservation> {
+  if (!isId(place)) throw new HbError('USAGE', { found: place, expected: 'a name of lower-case letters, digits and -' })
+  const folder = reservationFolder()
+  mkdirSync(folder, { recursive: true })
+  for (let waited = 0; ; waited += LOOK_MS) {
+    const nowMs = Date.now()
+    const held = heldBy(place)
+    if (held === null) {
+      const times = { since_utc: new Date(nowMs).toISOString(), until_utc: new Date(nowMs + forMs).toISOString() }
+      const made: Reservation = { place, by: `${userInfo().username}@${hostname()}`, pid, comment, ...times }
+      if (put(place, made)) return made
+    }
+    if (waited >= waitMs)
+      throw new HbError('RIG_RESERVED', {
+        place,
+        ...(held === null ? {} : { found: `${held.by}, ${held.comment}`, until: held.until_utc }),
+      })
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+  }
+}
+
+/** Gives a place back; one that is free is free. */
+export function release(place: string): void {
+  rmSync(fileOf(place), { force: true })
+}
+
+export function reservations(): readonly Reservation[] {
+  let names: string[] = []
+  try {
+    names = readdirSync(reservationFolder())
+  } catch {
+    return []
+  }
+  return names.flatMap((name) => heldBy(name.replace(/\.json$/, '')) ?? [])
+}
+
+const fileOf = (place: string): string => join(reservationFolder(), `${place}.json`)
+
+/** Who has it; an end that is past frees it, and so does what nobody can read. */
+function heldBy(place: string): Reservation | null {
+  try {
+    const held = JSON.parse(readFileSync(fileOf(place), 'utf8')) as Reservation
+    if (Date.parse(held.until_utc) > Date.now()) return held
+  } catch {
+    // Not there, or not one of ours.
+  }
+  rmSync(fileOf(place), { force: true })
+  return null
+}
+
+/** @returns false when somebody else was faster */
+function put(place: string, made: Reservation): boolean {
+  try {
+    const fd = openSync(fileOf(place), 'wx', 0o644)
+    writeSync(fd, `${JSON.stringify(made)}\n`)
+    closeSync(fd)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,80 @@
+import { Push } from 'zeromq'
+import type { FrameIdentity } from '../../shared/codec/injected-mark.ts'
+import { encodeFrame } from '../../shared/codec/telemetry.ts'
+import type { InjectedMark } from '../../shared/model/telemetry.ts'
+import type { Micros } from '../../shared/units.ts'
+import type { OutFrame } from '../core/out-frame.ts'
+import { socketOf } from './agent-folder.ts'
+
+/** Frames that may wait while the agent is away; more are lost, and the gap in their numbers tells. */
+const WAITING_MAX = 1024
+const RECONNECT_MS = 10
+
+export type TransmitterOptions = Readonly<{
+  sources: readonly string[]
+  path: (name: string) => string
+  beginUs: Micros
+  /** Signs the mark of a frame with injected samples. */
+  mark: (frame: FrameIdentity, channels: readonly string[]) => InjectedMark
+  /** Told of the newest sample of each channel that goes out; its time counts from the start of the run. */
+  sent: (channel: string, atUs: Micros, value: number) => void
+}>
+
+/** The acquisitions of a run: each has a socket of its own to the agent. */
+export class Transmitter {
+  private readonly options: TransmitterOptions
+  private sockets: ReadonlyMap<string, Push> = new Map()
+  private counts: Record<string, number> = {}
+  /** Frames that nobody was there for. */
+  lost = 0
+
+  constructor(options: TransmitterOptions) {
+    this.options = options
+  }
+
+  /** Messages sent to this life of the agent, by source. */
+  get sent(): Readonly<Record<string, number>> {
+    return this.counts
+  }
+
+  async send(frames: readonly OutFrame[]): Promise<void> {
+    for (const frame of frames) {
+      const { rig, source, epoch, seq, channels, timeUs, value, quality, injected, mutate } = frame
+      const socket = this.sockets.get(frame.line)
+      if (socket === undefined) {
+        this.lost += 1
+        continue
+      }
+      const { mark, sent, beginUs } = this.options
+      const marked = injected.length === 0 ? {} : { injected: mark({ rig, source, epoch, seq }, injected) }
+      const graded = quality === null ? {} : { quality }
+      const head = { rig, source, epoch, seq, cid: null, channels: [...channels], timeUs, value }
+      const bytes = encodeFrame({ ...head, ...marked, ...graded })
+      await socket.send(mutate === null ? bytes : mutate(bytes))
+      this.counts[frame.line] = (this.counts[frame.line] ?? 0) + 1
+      const last = timeUs.length - 1
+      if (last >= 0)
+        channels.forEach((channel, c) => void sent(channel, timeUs[last]! - beginUs, value[c * timeUs.length + last]!))
+    }
+  }
+
+  /** An agent that listens has begun, and counts from zero. */
+  open(): void {
+    this.close()
+    this.counts = {}
+    const { sources, path } = this.options
+    this.sockets = new Map(
+      sources.map((source) => {
+        const socket = new Push({ linger: 0, sendHighWaterMark: WAITING_MAX, reconnectInterval: RECONNECT_MS })
+        socket.connect(`ipc://${path(socketOf(source))}`)
+        return [source, socket]
+      }),
+    )
+  }
+
+  /** The agent has gone: what is sent now is lost. */
+  close(): void {
+    for (const socket of this.sockets.values()) socket.close()
+    this.sockets = new Map()
+  }
+}

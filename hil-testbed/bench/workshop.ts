@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { stringify } from 'yaml'
+import { encodeBundle } from '../../shared/codec/baseline-bundle.ts'
+import { decodeBaseline, encodeBaseline } from '../../shared/codec/baseline-record.ts'
+import { bookGenesis, NO_REQUEST, openStatement, signStatement } from '../../shared/codec/baseline-statement.ts'
+import { DOMAIN, digestOf, toHex } from '../../shared/crypto/digest.ts'
+import { readPublicKey, signerFromPem } from '../../shared/crypto/sign.ts'
+import type { BaselineRecord } from '../../shared/model/baseline.ts'
+import type { Statement } from '../../shared/model/baseline-statement.ts'
+import type { Micros } from '../../shared/units.ts'
+import { createInstrumentation } from '../core/instrumentation.ts'
+import { plantNamed } from '../core/plants/models.ts'
+import type { RigSpec } from '../core/scenario.ts'
+import { AGENT, DEPLOYMENT, PROGRAM, QUALITY } from './agent-folder.ts'
+import { type Hb, runHb } from './agent-process.ts'
+import { benchKey, benchSecret } from './keys.ts'
+
+const DAY_US: Micros = 86_400_000_000
+/** Time of the nominal run that is asked of plant and sensors at once. */
+const PART_US: Micros = 1_000_000
+
+/**
+ * Baselines of a campaign: each is made once, from a nominal run of the rig's own plant, through the agent's own gate, and
+ * signed by three people of the bench. Everything in it counts from `beginUs`, so that the same rig has the same bytes.
+ */
+export class Workshop {
+  private readonly folder: string
+  private readonly hb: Hb
+  private readonly beginUs: Micros
+  private readonly made = new Map<string, Promise<Uint8Array>>()
+
+  constructor(folder: string, hb: Hb, beginUs: Micros) {
+    this.folder = folder
+    this.hb = hb
+    this.beginUs = beginUs
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  }
+
+  /** The certified baseline of a rig, at rest and as its file says it. */
+  baseline(rig: RigSpec): Promise<Uint8Array> {
+    const about = JSON.stringify([
+      rig.name,
+      rig.nominal,
+      rig.baseline,
+      rig.rigKeys,
+      readFileSync(rig.registryFile, 'utf8'),
+    ])
+    const key = createHash('sha256').update(about).digest('hex').slice(0, 16)
+    const known = this.made.get(key)
+    if (known !== undefined) return known
+    const making = this.make(rig, key)
+    this.made.set(key, making)
+    return making
+  }
+
+  private async make(rig: RigSpec, key: string): Promise<Uint8Array> {
+    const cwd = join(this.folder, `${rig.name}-${key}`)
+    mkdirSync(cwd, { mode: 0o700 })
+    const put = (name: string, text: string): void => writeFileSync(join(cwd, name), text, { mode: 0o600 })
+    put('sign.pem', benchKey('agent', rig.name).privatePem)
+    put('quality.yaml', QUALITY)
+    put(basename(rig.registryFile), readFileSync(rig.registryFile, 'utf8'))
+    await record(join(cwd, 'nominal.csv'), rig, this.beginUs - DAY_US)
+    const { mode, slide_ms, windows_ms, detector_step_ms, context } = rig.rigKeys
+    const keys = Object.entries({ mode, slide_ms, windows_ms, detector_step_ms, context })
+    const source = { name: 'recording', type: 'csv', file: 'nominal.csv', time_column: 't_us', speed: 'max' }
+    put(
+      'nominal.yaml',
+      stringify({
+        version: 1,
+        ...{ deployment: DEPLOYMENT, realm: 'testbed', agent: AGENT, clock: 'recording', signing_key_file: 'sign.pem' },
+        rigs: [
+          {
+            testbed: true,
+            ...{ rig: rig.name, program: PROGRAM, registry_file: basename(rig.registryFile) },
+            ...Object.fromEntries(keys.filter(([, value]) => value !== undefined)),
+            sources: [source],
+          },
+        ],
+      }),
+    )
+    const args = ['--config', 'nominal.yaml', '--csv', 'nominal.csv', '--policy', 'quality.yaml', '--kind', 'golden']
+    await runHb(['baseline', 'create', ...args, '--out', 'record.hbb', '--json'], { cwd, hb: this.hb })
+    const recorded = decodeBaseline(readFileSync(join(cwd, 'record.hbb')))
+    const bytes = certify({ ...recorded, madeUs: recorded.toUs + 1_000_000 }, rig.operators)
+    writeFileSync(join(cwd, 'baseline.hbb'), bytes)
+    return bytes
+  }
+}
+
+/** A nominal run of the rig as a recording; a channel that has no sample at a time leaves its cell empty. */
+async function record(path: string, { name, nominal, baseline }: RigSpec, fromUs: Micros): Promise<void> {
+  const { plant: spec, sensors } = nominal
+  const plant = plantNamed(spec.model)!.create({ params: spec.params, init: spec.init })
+  const instruments = createInstrumentation({ rig: name, seed: baseline.seed, sensors, beginUs: fromUs })
+  const channels = sensors.map(({ channel }) => channel)
+  const out = createWriteStream(path, { flags: 'wx' })
+  out.write(`t_us;${channels.join(';')}\n`)
+  for (let atUs = 0; atUs < baseline.seconds * 1_000_000; atUs += PART_US) {
+    const rows = new Map<Micros, string[]>()
+    const frames = instruments.frames(atUs + PART_US, {
+      advance: (us) => void plant.advance(us),
+      read: (signal) => plant.read(signal),
+    })
+    for (const { channels: of, timeUs, value } of frames)
+      of.forEach((channel, c) => {
+        const column = channels.indexOf(channel)
+        timeUs.forEach((us, k) => {
+          const row = rows.get(us) ?? channels.map(() => '')
+          row[column] = String(value[c * timeUs.length + k])
+          rows.set(us, row)
+        })
+      })
+    const text = [...rows].sort(([a], [b]) => a - b).map(([us, row]) => `${us};${row.join(';')}\n`)
+    if (!out.write(text.join(''))) await once(out, 'drain')
+  }
+  out.end()
+  await once(out, 'close')
+}
+
+/**
+ * Proposed, reviewed and approved by three people, a second apart.
+ *
+ * @param signer whose keys sign in their names; their own unless somebody forges them
+ */
+export function certify(record: BaselineRecord, people: readonly string[], signer?: string): Uint8Array {
+  const bytes = encodeBaseline(record)
+  const digest = toHex(digestOf(DOMAIN.baseline, bytes))
+  const book = toHex(benchSecret('book', record.rig).subarray(0, 16))
+  const { program, rig, family, mode, kind } = record
+  const statements: Uint8Array[] = []
+  let prev = bookGenesis(book)
+  let request = NO_REQUEST
+  const acts: readonly Statement['kind'][] = ['propose', 'review', 'approve']
+  acts.forEach((act, k) => {
+    const person = people[k % people.length]!
+    const key = benchKey('person', signer ?? person)
+    const signed = signStatement(
+      {
+        ...{ kind: act, book, seq: k + 1, prev, digest, as: kind, request, program, rig, family, mode, tag: '' },
+        ...{ operator: person, reason: 'a nominal run of the bench', atUs: record.madeUs + (k + 1) * 1_000_000 },
+        ...{ untilUs: 0, factor: 1 },
+      },
+      signerFromPem(key.privatePem),
+    )
+    const { id } = openStatement(signed, readPublicKey(key.publicPem))
+    if (act === 'propose') request = id
+    prev = id
+    statements.push(signed)
+  })
+  return encodeBundle({ record: bytes, policy: new TextEncoder().encode(QUALITY), statements })
+}
