@@ -7,6 +7,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ['collector', async () => (await import('../collector/cli/program.ts')).collectorCommands],
   // It reads databases, which needs a native part that an agent beside a rig does without.
   ['import', async () => (await import('../agent/cli/import.ts')).importCommands],
+  ['inject', async () => (await import('../hil-testbed/cli/inject.ts')).injectCommand],
   ['hil', async () => (await import('../hil-testbed/cli/program.ts')).hilCommands],
 ])
 

@@ -19,9 +19,7 @@ type Columns = Readonly<{ path: string; time_column: string; delimiter?: string;
 
 /** Columns of a header line. @throws HbError CSV_HEADER */
 export function headerOf(first: string, { path, ...config }: Columns): Header {
-  const line = first.replace(/^\uFEFF/, '')
-  const delimiter = config.delimiter ?? DELIMITERS.find((d) => line.includes(d)) ?? ','
-  const names = line.split(delimiter).map((name) => name.trim().replace(/^"|"$/g, ''))
+  const { names, delimiter } = namesOf(first, config.delimiter)
   const time = names.indexOf(config.time_column)
   if (time < 0)
     throw new HbError('CSV_HEADER', { path, time_column: config.time_column, found: names.join(', ').slice(0, 200) })
@@ -32,6 +30,13 @@ export function headerOf(first: string, { path, ...config }: Columns): Header {
   if (twice !== undefined) throw new HbError('CSV_HEADER', { path, found: `two columns named ${twice.name}` })
   if (channels.length === 0) throw new HbError('CSV_HEADER', { path, found: 'no channel beside the time' })
   return { delimiter, names, time, channels }
+}
+
+/** Names of a header line, and what stands between them. */
+export function namesOf(first: string, known?: string): { names: string[]; delimiter: string } {
+  const line = first.replace(/^\uFEFF/, '')
+  const delimiter = known ?? DELIMITERS.find((d) => line.includes(d)) ?? ','
+  return { names: line.split(delimiter).map((name) => name.trim().replace(/^"|"$/g, '')), delimiter }
 }
 
 /** Whether a column may hold a channel. */

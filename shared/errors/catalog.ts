@@ -8,6 +8,7 @@ import { EXECUTABLE_ERRORS } from './executable-errors.ts'
 import { EXECUTOR_ERRORS } from './executor-errors.ts'
 import { HIL_ERRORS } from './hil-errors.ts'
 import { PLANT_ERRORS } from './plant-errors.ts'
+import { INJECT_ERRORS } from './inject-errors.ts'
 import { ROLLOUT_ERRORS } from './rollout-errors.ts'
 import { RUN_ERRORS } from './run-errors.ts'
 import { RUNTIME_ERRORS } from './runtime-errors.ts'
@@ -33,6 +34,7 @@ export const ERRORS = {
   ...BENCH_ERRORS,
   ...PLANT_ERRORS,
   ...HIL_ERRORS,
+  ...INJECT_ERRORS,
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -192,24 +192,13 @@ export const RIG_KINDS: readonly FaultKind[] = [
   ...SECURITY,
 ]
 
-/** What only a file can have. */
+/** What only a file can have; its rows are as frames, so that `comms` faults drop, repeat and reorder them. */
 export const RECORDING_KINDS: readonly FaultKind[] = kindsOf('recording', ['recording'], 'file', {
   rename_column: {
     about: 'a column has another name',
     params: [named('column', 'channel', null, 'which'), named('to', 'text', null, 'its new name')],
   },
   drop_column: { about: 'a column is not there', params: [named('column', 'channel', null, 'which')] },
-  duplicate_rows: {
-    about: 'rows come several times',
-    params: [share(1, 'rows'), whole('copies', '', 1, [1, 16], 'how often more')],
-    grows: ['share'],
-  },
-  lose_rows: { about: 'rows are not there', params: [share(0.3, 'rows')], grows: ['share'] },
-  reorder_rows: {
-    about: 'rows come after later ones',
-    params: [share(0.2, 'rows'), whole('behind', '', 1, [1, 64], 'rows that go before')],
-    grows: ['share'],
-  },
   corrupt_cells: {
     about: 'cells hold what is no number',
     params: [share(0.05, 'cells'), named('text', 'text', '#ERR', 'what they hold')],
