@@ -161,7 +161,7 @@ async function openAgent(options: Opening, events: AgentEvents, lifecycle: Lifec
     if (under.bundle !== null) events.bundleInForce(toldOf(under.bundle))
     const before = readActivations(under.configured, folder, events)
     const loaded = { ...under.configured, files: before.files }
-    const peer = openPeer({ loaded, clock, logger })
+    const peer = openPeer({ loaded, clock, logger, outside })
     const acting = await openActing({ loaded, clock, logger, files, folder: storage.folder.path, peer, outside })
     // A service manager goes by time of this machine.
     const watchdog = outside === null ? (options.systemd?.watchdog ?? null) : null

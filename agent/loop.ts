@@ -206,13 +206,13 @@ export class AgentLoop {
     if (!this.behind.full) this.deadMan?.tick(take)
   }
 
-  /** Settles when what was taken has been evaluated, and not more waits to be signed than one batch may hold. */
-  async caughtUp(): Promise<void> {
-    const { evaluator, batcher } = this
+  /** Settles when what was taken is evaluated, and no more than a batch waits to be signed; with whether that took a wait. */
+  async caughtUp(): Promise<boolean> {
+    const { evaluator, batcher, options } = this
     const told = evaluator.told()
-    if (told !== null) await told
-    if (batcher.waiting > this.options.loaded.config.decisions.batch_items_max)
-      await batcher.flush().catch(() => undefined)
+    await told
+    if (batcher.waiting > options.loaded.config.decisions.batch_items_max) await batcher.flush().catch(() => undefined)
+    return told !== null
   }
 
   /** Inputs that wait for the threads that evaluate, and whether no more may. */

@@ -60,10 +60,10 @@ type Parts = Readonly<{
 }>
 
 function outsideFrom(beginUs: number, { loaded, host, turnstile, lockstep, server }: Parts): Outside {
-  let caughtUp: () => Promise<void> = async () => undefined
+  let caughtUp = async (): Promise<boolean> => false
   const settle = async (): Promise<void> => {
-    await turnstile.quiet()
-    await caughtUp()
+    do await turnstile.quiet()
+    while (await caughtUp())
   }
   const clock = createOutsideClock(beginUs, { host, settle })
   const time: OutsideTime = {

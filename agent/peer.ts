@@ -4,10 +4,13 @@ import type { LoadedRuntime } from '../shared/config/load.ts'
 import type { PeerConfig } from '../shared/config/peer-schema.ts'
 import { loadMacKey } from '../shared/crypto/mac.ts'
 import { invariant } from '../shared/lib/assert.ts'
+import type { Clock } from '../shared/lib/clock.ts'
 import type { MetricSource } from '../shared/lib/metrics.ts'
+import { createPrng } from '../shared/lib/prng.ts'
 import type { Logger } from '../shared/log/logger.ts'
 import { plainText } from '../shared/log/plain-text.ts'
 import type { Decision } from '../shared/model/decision.ts'
+import { PEER_PREFIX } from '../shared/protocol/lockstep.ts'
 import { createPeerExecutor, type PeerSinks } from './adapters/peer-executor.ts'
 import { PeerSender, type PeerTransport } from './adapters/peer-sender.ts'
 import { createPeerWebhook } from './adapters/peer-webhook.ts'
@@ -19,10 +22,16 @@ import { PeerAcks } from './pipeline/peer-acks.ts'
 import { PeerInbound, type PeerInboundOptions } from './pipeline/peer-inbound.ts'
 import type { Sender } from './pipeline/peer-messages.ts'
 import { PeerOutlet } from './pipeline/peer-outlet.ts'
-import type { AgentClock, Executor, ExecutorAck } from './ports.ts'
+import type { AgentClock, Executor, ExecutorAck, OutsideTime } from './ports.ts'
 import { readKeyFile } from './receipt-key.ts'
 
-export type PeerOptions = Readonly<{ loaded: LoadedRuntime; clock: AgentClock; logger: Logger }>
+export type PeerOptions = Readonly<{
+  loaded: LoadedRuntime
+  clock: AgentClock
+  logger: Logger
+  /** null: time goes on by itself. */
+  outside: OutsideTime | null
+}>
 
 /** What the peer may do to the agent around it. */
 export type PeerAround = Pick<PeerInboundOptions, 'state' | 'nowUs' | 'take' | 'modeChanged'>
@@ -45,15 +54,17 @@ export class Peer {
   private readonly bootId = randomUUID()
   private messages = 0
 
-  constructor({ loaded, clock, logger }: PeerOptions, config: PeerConfig) {
+  constructor({ loaded, clock, logger, outside }: PeerOptions, config: PeerConfig) {
     this.config = config
     this.clock = clock
     this.systemId = loaded.config.agent
     this.events = createPeerEvents(logger, config.identity)
-    this.transport = transportOf(loaded, config, clock)
+    this.transport = transportOf(loaded, config, { clock: outside?.host ?? clock, outside })
+    // A run that is repeated tries again at the same moments.
+    const repeated = outside === null ? null : createPrng(0)
     this.sender = new PeerSender({
       ...{ transport: this.transport, clock, timeoutMs: config.timeout_ms },
-      random: () => randomInt(RANDOM_STEPS) / RANDOM_STEPS,
+      random: () => repeated?.next() ?? randomInt(RANDOM_STEPS) / RANDOM_STEPS,
       up: () => this.isUp(),
       down: (reason) => this.isDown(reason),
     })
@@ -138,10 +149,15 @@ export function openPeer(options: PeerOptions): Peer | null {
   return peer === undefined ? null : new Peer(options, peer)
 }
 
-function transportOf({ config, folder }: LoadedRuntime, peer: PeerConfig, clock: AgentClock): PeerTransport {
+type Around = Readonly<{ clock: Clock; outside: OutsideTime | null }>
+
+function transportOf({ config, folder }: LoadedRuntime, peer: PeerConfig, { clock, outside }: Around): PeerTransport {
   const key = loadMacKey(resolve(folder, peer.key_file))
   const { zmq, webhook } = peer
-  if (zmq !== undefined) return createPeerZmq({ endpoint: zmq.endpoint, agent: config.agent, key })
+  if (zmq !== undefined) {
+    const turn = outside?.link(`${PEER_PREFIX}${peer.identity}`)
+    return createPeerZmq({ endpoint: zmq.endpoint, agent: config.agent, key, turn })
+  }
   invariant(webhook !== undefined, 'a peer has one transport: the configuration was checked')
   const { url, ca_file: file, listen_host: host, listen_port: port } = webhook
   const ca = file === undefined ? null : readKeyFile(resolve(folder, file))

@@ -3,7 +3,7 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import { plainText } from '../../shared/log/plain-text.ts'
 import type { Bytes, Millis } from '../../shared/units.ts'
-import type { Executor, ExecutorAck, ExecutorRequest, ExecutorSink } from '../ports.ts'
+import type { Executor, ExecutorAck, ExecutorRequest, ExecutorSink, OutsideTime } from '../ports.ts'
 
 export type CommandExecutorOptions = Readonly<{
   target: string
@@ -13,6 +13,8 @@ export type CommandExecutorOptions = Readonly<{
   directory: string
   timeoutMs: Millis
   clock: Clock
+  /** Time that is moved from outside waits for its end; absent: none is. */
+  hold?: OutsideTime['hold'] | undefined
 }>
 
 /** Commands that run at once; beyond, one is refused. */
@@ -73,6 +75,7 @@ class CommandExecutor implements Executor {
     const { argv } = this.options
     const run = runCommand(this.options, { argv, key, input: JSON.stringify({ v: 1, ...request }) })
     running.add(run.ended)
+    void this.options.hold?.(run.ended)
     // At once: the same key again must not start it again while this one is being started.
     outcomes.set(key, STARTED)
     void run.ended.then((outcome) => {
@@ -96,6 +99,7 @@ class CommandExecutor implements Executor {
     const short = { ...options, timeoutMs: Math.min(timeoutMs, options.timeoutMs) }
     const run = runCommand(short, { argv: options.proofArgv, key: '', input: '' })
     running.add(run.ended)
+    void this.options.hold?.(run.ended)
     run.started.catch(() => undefined)
     const { status } = await run.ended
     running.delete(run.ended)

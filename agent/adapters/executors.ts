@@ -36,6 +36,7 @@ export type ExecutorContext = Readonly<{
 export function createExecutor(config: ExecutorConfig, context: ExecutorContext): Executor {
   const { target, agent, testbed, nonIdempotent, lossEffect, clock, random, file, outside } = context
   const host = outside?.host ?? clock
+  const hold = outside?.hold
   invariant(executorProblems(config).length === 0, 'an executor is made of a configuration that was checked')
   const path = (name: string): string => resolve(dirname(file), name)
   switch (config.type) {
@@ -51,23 +52,17 @@ export function createExecutor(config: ExecutorConfig, context: ExecutorContext)
         ...openPeer(config, channelContext(context)),
         target,
         timeoutMs: config.timeout_ms,
-        random,
+        ...{ random, hold },
       })
     case 'command': {
       const { argv, proof_argv: proofArgv = null, timeout_ms: timeoutMs } = config
-      return createCommandExecutor({
-        target,
-        argv,
-        proofArgv,
-        directory: path(config.directory),
-        timeoutMs,
-        clock: host,
-      })
+      const directory = path(config.directory)
+      return createCommandExecutor({ target, argv, proofArgv, directory, timeoutMs, clock: host, hold })
     }
     case 'notify': {
       const { per_minute_max: perMinuteMax, timeout_ms: timeoutMs } = config
       const channels = config.channels.map((channel) => openChannel(channel, channelContext(context)))
-      return createNotifyExecutor({ target, channels, perMinuteMax, timeoutMs, clock, random })
+      return createNotifyExecutor({ target, channels, perMinuteMax, timeoutMs, clock, random, hold })
     }
     case 'peer':
       invariant(context.peer !== undefined, 'an executor of type peer has a peer')

@@ -9,9 +9,17 @@ import {
   type ExecutorAck,
   type ExecutorRequest,
   type ExecutorSink,
+  type OutsideTime,
 } from '../ports.ts'
 
-export type HttpExecutorOptions = HttpPeer & Readonly<{ target: string; timeoutMs: Millis; random(): number }>
+export type HttpExecutorOptions = HttpPeer &
+  Readonly<{
+    target: string
+    timeoutMs: Millis
+    random(): number
+    /** Time that is moved from outside waits for an answer; absent: none is. */
+    hold?: OutsideTime['hold'] | undefined
+  }>
 
 const BREAKER = { failures: 5, windowMs: 60_000, openMs: 10_000, jitter: 0.5 } as const
 /** Requests on the way at once; beyond, one is refused. */
@@ -118,6 +126,7 @@ class HttpExecutor implements Executor {
       )
       .finally(() => inFlight.delete(over))
     inFlight.add(over)
+    void options.hold?.(over)
     return posted
   }
 

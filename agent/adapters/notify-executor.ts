@@ -4,7 +4,7 @@ import { plainText } from '../../shared/log/plain-text.ts'
 import type { Notice, NotifyChannel } from '../../shared/notify/notice.ts'
 import { createTeller, type Teller } from '../../shared/notify/teller.ts'
 import type { Millis } from '../../shared/units.ts'
-import type { Executor, ExecutorAck, ExecutorRequest, ExecutorSink } from '../ports.ts'
+import type { Executor, ExecutorAck, ExecutorRequest, ExecutorSink, OutsideTime } from '../ports.ts'
 
 export type NotifyExecutorOptions = Readonly<{
   target: string
@@ -13,6 +13,8 @@ export type NotifyExecutorOptions = Readonly<{
   timeoutMs: Millis
   clock: Clock
   random(): number
+  /** Time that is moved from outside waits for what becomes of it; absent: none is. */
+  hold?: OutsideTime['hold'] | undefined
 }>
 
 const MINUTE_MS: Millis = 60_000
@@ -112,7 +114,9 @@ class NotifyingExecutor implements Executor {
   }
 
   private async tell(notice: Notice): Promise<Outcome> {
-    const { isTold, problems } = await this.teller.tell(notice)
+    const telling = this.teller.tell(notice)
+    void this.options.hold?.(telling)
+    const { isTold, problems } = await telling
     if (isTold !== this.isUp) {
       this.isUp = isTold
       if (isTold) this.on.up()

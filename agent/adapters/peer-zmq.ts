@@ -3,6 +3,7 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 import { PEER_MESSAGE_BYTES_MAX } from '../../shared/protocol/peer-contract.ts'
 import { openPeerFrame, sealPeerFrame } from '../../shared/protocol/peer-frame.ts'
 import { refused } from '../../shared/protocol/peer-reader.ts'
+import type { LinkTurn } from '../ports.ts'
 import type { PeerSink, PeerTransport } from './peer-sender.ts'
 
 export type PeerZmqOptions = Readonly<{
@@ -10,6 +11,8 @@ export type PeerZmqOptions = Readonly<{
   /** Name by which the peer's ROUTER knows the agent. */
   agent: string
   key: Uint8Array
+  /** Absent: what comes in is taken at once. */
+  turn?: LinkTurn | undefined
 }>
 
 /** Messages inside ZeroMQ, each way. Few: what waits is to wait where it can be dropped in order. */
@@ -22,12 +25,15 @@ const HEARTBEAT_TIMEOUT_MS = 3000
 const RECONNECT_MS = 250
 const RECONNECT_MAX_MS = 5000
 const LINGER_MS = 200
+/** While time stands a connection may be waited for, so that what goes does not hang on how fast it is made. */
+const CONNECT_OUTSIDE_MS = 250
 
 /**
  * DEALER to the ROUTER of the peer: one connection that the agent makes, both ways, and no port of ours. A message without a
  * connection, or without room in it, certainly did not go. Frames are authenticated with the shared key, not encrypted.
  */
-export function createPeerZmq({ endpoint, agent, key }: PeerZmqOptions): PeerTransport {
+export function createPeerZmq({ endpoint, agent, key, turn }: PeerZmqOptions): PeerTransport {
+  const sendTimeout = turn === undefined ? 0 : CONNECT_OUTSIDE_MS
   let socket: Dealer | null = null
   let received: Promise<void> = Promise.resolve()
   let sent: Promise<void> = Promise.resolve()
@@ -44,16 +50,20 @@ export function createPeerZmq({ endpoint, agent, key }: PeerZmqOptions): PeerTra
 
   async function receive(from: Dealer, sink: PeerSink): Promise<void> {
     for await (const parts of from) {
-      const json = parts.length === 1 ? openPeerFrame(key, 'to_agent', parts[0]!) : null
-      if (json === null) sink.refuse(refused('not_authentic', `a message of ${parts.length} parts`))
-      else sink.take(json)
+      const take = (): void => {
+        const json = parts.length === 1 ? openPeerFrame(key, 'to_agent', parts[0]!) : null
+        if (json === null) sink.refuse(refused('not_authentic', `a message of ${parts.length} parts`))
+        else sink.take(json)
+      }
+      if (turn === undefined) take()
+      else await turn.arrived(take)
     }
   }
 
   return {
     async start(sink) {
       socket = new Dealer({
-        ...{ routingId: agent, immediate: true, sendTimeout: 0, linger: LINGER_MS },
+        ...{ routingId: agent, immediate: true, sendTimeout, linger: LINGER_MS },
         ...{ sendHighWaterMark: HIGH_WATER_MARK, receiveHighWaterMark: HIGH_WATER_MARK },
         ...{ heartbeatInterval: HEARTBEAT_MS, heartbeatTimeout: HEARTBEAT_TIMEOUT_MS },
         ...{ reconnectInterval: RECONNECT_MS, reconnectMaxInterval: RECONNECT_MAX_MS, maxMessageSize: FRAME_BYTES_MAX },
@@ -66,6 +76,7 @@ export function createPeerZmq({ endpoint, agent, key }: PeerZmqOptions): PeerTra
       const frame = sealPeerFrame(key, 'to_peer', new TextEncoder().encode(JSON.stringify(message)))
       // A socket sends one at a time; none waits, because nothing waits for room.
       const handed = sent.then(() => send(frame))
+      turn?.handed(handed)
       sent = handed.catch(() => undefined)
       const done = handed.then(() => 'taken' as const)
       // Whoever waits for one of them need not wait for the other.

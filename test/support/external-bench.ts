@@ -60,6 +60,13 @@ ${sources.join('\n')}
 `
 }
 
+/** The pump drops by itself when strokes stop. */
+function policyWithPermit(): string {
+  return pressurePolicy()
+    .replace('  - name: pump\n', '  - name: pump\n    permit_hold_ms: 1000\n')
+    .replace('    safe_state: no flow', '    loss_of_permit: de_energise\n    safe_state: no flow')
+}
+
 const FILES = ['runtime.yaml', 'actions.yaml', 'golden.hbb', 'sign.pem', 'pressure-loop.registry.yaml'] as const
 
 /** A folder with everything that a run needs; `like` another one, to the byte. */
@@ -78,7 +85,7 @@ export function externalFolder(like?: string): string {
     return path
   }
   put('runtime.yaml', externalYaml())
-  put('actions.yaml', pressurePolicy())
+  put('actions.yaml', policyWithPermit())
   put('golden.hbb', goldenBundle(BEGIN_US))
   put('sign.pem', generateSigner().privatePem)
   copyFileSync(
