@@ -153,8 +153,8 @@ ${more.top}rigs:
 ${blocks.join('')}${more.rigs}`
 }
 
-/** Four limits a metric: 256 in all at 64 channels. */
-function registryYaml(channels: readonly string[], nominalRateHz: number): string {
+/** Registry of these channels: four limits a metric: 256 in all at 64 channels. */
+export function registryYaml(channels: readonly string[], nominalRateHz: number): string {
   const one = `unit: bar, nominal_rate_hz: ${nominalRateHz}, invariant_min: -1000, invariant_max: 1000, fail_min: -500, fail_max: 500, baseline_required: false`
   return `version: "1.0"\nmetrics:\n${channels.map((name) => `  ${name}: { ${one} }`).join('\n')}\n`
 }

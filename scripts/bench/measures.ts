@@ -4,6 +4,7 @@ import { evidence } from './evidence.ts'
 import { gate } from './gate.ts'
 import { kernel } from './kernel.ts'
 import { ledger } from './ledger.ts'
+import { lockstep } from './lockstep.ts'
 import type { Measure } from './measure.ts'
 import { nominal } from './nominal.ts'
 import { reach } from './reach.ts'
@@ -23,6 +24,7 @@ export const MEASURES: readonly Measure[] = [
   ...evidence(),
   ...collector(),
   ...drain(),
+  ...lockstep(),
   ...gate(),
   ...ledger(),
   ...reach(),
