@@ -21,7 +21,8 @@ export type Formula =
   | Readonly<{ kind: 'compare'; op: Comparison; left: Term; right: Term }>
   | Readonly<{ kind: 'not'; of: Formula }>
   | Readonly<{ kind: 'and' | 'or'; left: Formula; right: Formula }>
-  | Readonly<{ kind: 'historically' | 'once' | 'always' | 'eventually'; span: Span; of: Formula }>
+  | Readonly<{ kind: 'historically' | 'once'; span: Span; of: Formula }>
+  | Readonly<{ kind: 'always' | 'eventually'; span: Span; of: Formula }>
   | Readonly<{ kind: 'since'; span: Span; left: Formula; right: Formula }>
 
 export type ParsedFormula =
