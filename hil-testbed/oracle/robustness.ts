@@ -94,7 +94,10 @@ function overRun(
   const from = tUs.findIndex((at) => at >= span.fromUs)
   const to = tUs.findLastIndex((at) => at <= span.toUs)
   const sign = kind === 'always' ? 1 : -1
-  const windows = { from: new Int32Array(tUs.length).fill(from < 0 ? tUs.length : from), to: new Int32Array(tUs.length).fill(to) }
+  const windows = {
+    from: new Int32Array(tUs.length).fill(from < 0 ? tUs.length : from),
+    to: new Int32Array(tUs.length).fill(to),
+  }
   const series = windowed(seriesOf(of, trace, scale), windows, sign)
   if (span.toUs === Number.POSITIVE_INFINITY || reaches(trace, span.toUs)) return series
   const rest = filled(trace, 0, 0)

@@ -24,6 +24,7 @@ export class SignedOutbox {
   /** Records of the file, in order; tests damage them. */
   readonly records: Uint8Array[] = []
   private seq = 0
+  private lastDecision = 0
   private batchSeq = 0
   private head: Uint8Array | null = null
   private lastUs = 0
@@ -41,6 +42,7 @@ export class SignedOutbox {
   /** A decision at a time of the run, µs. */
   decide(atUs: number, verdict: string, drivers: readonly Driver[] = [], revises?: number): this {
     this.seq += 1
+    if (revises === undefined) this.lastDecision = this.seq
     this.lastUs = Math.max(this.lastUs, atUs)
     const version = revises === undefined ? { v: 3 } : { v: 4, revises }
     const core = {
@@ -54,7 +56,7 @@ export class SignedOutbox {
 
   /** So many decisions that say again what the one before said, up to a time. */
   repeat(count: number, fromUs: number, toUs: number, verdict = 'PASS'): this {
-    const as = this.seq
+    const as = this.lastDecision
     for (let k = 1; k <= count; k += 1) this.chain = foldChain(this.chain, [as, k])
     const times = { t_first_us: BEGIN_US + fromUs, t_last_us: BEGIN_US + toUs }
     const core = { v: 1, unchanged: [[RIG, as, verdict]], ...times }

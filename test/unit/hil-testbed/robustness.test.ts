@@ -82,7 +82,9 @@ const { formula: TEXT } = fc.letrec<{ formula: string }>((tie) => ({
     { maxDepth: 4 },
     COMPARE,
     tie('formula').map((of) => `not (${of})`),
-    fc.tuple(tie('formula'), fc.constantFrom('and', 'or', 'implies'), tie('formula')).map(([l, o, r]) => `(${l}) ${o} (${r})`),
+    fc
+      .tuple(tie('formula'), fc.constantFrom('and', 'or', 'implies'), tie('formula'))
+      .map(([l, o, r]) => `(${l}) ${o} (${r})`),
     fc
       .tuple(fc.constantFrom('historically', 'once', 'always', 'eventually'), SPAN, tie('formula'))
       .map(([kind, span, of]) => `${kind}${span} (${of})`),
@@ -115,9 +117,15 @@ function truthAt(formula: Formula, trace: Trace, i: number): number {
     case 'or':
       return Math.max(at(formula.left, i), at(formula.right, i))
     case 'historically':
-      return extreme(Math.min, back(formula.span).map((k) => at(formula.of, k)))
+      return extreme(
+        Math.min,
+        back(formula.span).map((k) => at(formula.of, k)),
+      )
     case 'once':
-      return extreme(Math.max, back(formula.span).map((k) => at(formula.of, k)))
+      return extreme(
+        Math.max,
+        back(formula.span).map((k) => at(formula.of, k)),
+      )
     case 'always':
     case 'eventually': {
       const { fromUs, toUs } = formula.span
@@ -127,7 +135,8 @@ function truthAt(formula: Formula, trace: Trace, i: number): number {
     }
     case 'since': {
       const { span, left, right } = formula
-      const heldAfter = (k: number, end: number): number[] => all.filter((m) => m > k && m <= end).map((m) => at(left, m))
+      const heldAfter = (k: number, end: number): number[] =>
+        all.filter((m) => m > k && m <= end).map((m) => at(left, m))
       const begunAt = (k: number, end: number): number => Math.min(at(right, k), ...heldAfter(k, end))
       const begun = back(span)
       if (begun.length > 0) return Math.max(...begun.map((k) => begunAt(k, i)))
@@ -170,23 +179,31 @@ t.test('truth is that of the definition, and robustness has its sign', async (t)
 t.test('the extremum of every window is the one that looking at all of it finds', async (t) => {
   const rising = fc.array(fc.nat(4), { minLength: 1, maxLength: 30 })
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: -5, max: 5 }), { minLength: 1, maxLength: 40 }), rising, rising, (list, starts, more) => {
-      let [first, last] = [0, -1]
-      const windows = starts.map((step, k) => {
-        first = Math.min(list.length, first + step)
-        last = Math.min(list.length - 1, last + (more[k] ?? 1))
-        return [first, last] as const
-      })
-      const bounds = { from: Int32Array.from(windows, ([a]) => a), to: Int32Array.from(windows, ([, b]) => b) }
-      for (const sign of [1, -1] as const) {
-        const found = windowExtrema(Float64Array.from(list), bounds, { sign, empty: 99 })
-        const sought = windows.map(([a, b]) => {
-          const part = list.slice(a, b + 1)
-          return part.length === 0 ? 99 : sign * Math.min(...part.map((x) => sign * x))
+    fc.property(
+      fc.array(fc.integer({ min: -5, max: 5 }), { minLength: 1, maxLength: 40 }),
+      rising,
+      rising,
+      (list, starts, more) => {
+        let [first, last] = [0, -1]
+        const windows = starts.map((step, k) => {
+          first = Math.min(list.length, first + step)
+          last = Math.min(list.length - 1, last + (more[k] ?? 1))
+          return [first, last] as const
         })
-        t.strictSame([...found].map((x) => x + 0), sought.map((x) => x + 0))
-      }
-    }),
+        const bounds = { from: Int32Array.from(windows, ([a]) => a), to: Int32Array.from(windows, ([, b]) => b) }
+        for (const sign of [1, -1] as const) {
+          const found = windowExtrema(Float64Array.from(list), bounds, { sign, empty: 99 })
+          const sought = windows.map(([a, b]) => {
+            const part = list.slice(a, b + 1)
+            return part.length === 0 ? 99 : sign * Math.min(...part.map((x) => sign * x))
+          })
+          t.strictSame(
+            [...found].map((x) => x + 0),
+            sought.map((x) => x + 0),
+          )
+        }
+      },
+    ),
   )
 })
 
