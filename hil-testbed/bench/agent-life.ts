@@ -57,10 +57,16 @@ export class AgentLife {
       hb: { command, before },
     })
     this.lives += 1
-    await pace.greet(atUs)
+    await Promise.race([pace.greet(atUs), this.endsBefore(this.program)])
     await this.program.event('agent_started', HOST_WAIT_MS)
     transmitter.open()
     event({ t_us: atUs, kind: 'agent', is: 'started', code: null })
+  }
+
+  /** Whoever waits for an agent that has refused its configuration would wait in vain. */
+  private async endsBefore(program: Program): Promise<never> {
+    const code = await program.ended
+    throw new HbError('AGENT_SILENT', { found: `it ended with ${code}`, expected: 'that it begins' })
   }
 
   async kill(atUs: Micros): Promise<void> {

@@ -212,7 +212,7 @@ export class RowFaults {
     if (this.links.length === 0 || (this.options.channels !== null && this.valuesOf(row).length === 0))
       return [...this.due(atUs), this.write(row, null)]
     const sent: SentRow = {
-      ...{ rig: '', source: 'file', epoch: '', seq: row.number, channels: ROW_CHANNELS, timeUs: NOTHING },
+      ...{ rig: '', source: 'file', line: 'file', epoch: '', seq: row.number, channels: ROW_CHANNELS, timeUs: NOTHING },
       ...{ value: NOTHING, quality: null, injected: [], mutate: null, dueUs: atUs, sentUs: atUs, copy: 0, row },
     }
     const before = this.links.reduce((sum, { wanted }) => sum + wanted.seen().count, 0)
