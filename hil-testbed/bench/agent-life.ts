@@ -6,7 +6,7 @@ import type { Micros, Millis } from '../../shared/units.ts'
 import type { BenchEvent } from '../core/run-record.ts'
 import { HOST_WAIT_MS } from '../core/scenario.ts'
 import type { AgentFolder } from './agent-folder.ts'
-import { type Hb, Program } from './agent-process.ts'
+import { type Hb, type LogLine, Program } from './agent-process.ts'
 import type { Pace } from './pace.ts'
 import type { Transmitter } from './transmitter.ts'
 
@@ -21,6 +21,8 @@ export type AgentLifeOptions = Readonly<{
   pace: Pace
   transmitter: Transmitter
   event(event: Extract<BenchEvent, { kind: 'agent' }>): void
+  /** Told of every line that it logs. */
+  said(line: LogLine): void
 }>
 
 /** The agent under test through all its lives: started, killed, paused, started again on what it left behind. */
@@ -55,6 +57,7 @@ export class AgentLife {
       cwd: folder.path,
       log,
       hb: { command, before },
+      line: this.options.said,
     })
     this.lives += 1
     await Promise.race([pace.greet(atUs), this.endsBefore(this.program)])

@@ -34,8 +34,12 @@ export class Program {
   private readonly lines: LogLine[] = []
   private wakes: ((line: LogLine | null) => void)[] = []
 
-  constructor(name: string, args: readonly string[], options: Readonly<{ cwd: string; log: string; hb: Hb }>) {
-    const { cwd, log, hb } = options
+  constructor(
+    name: string,
+    args: readonly string[],
+    options: Readonly<{ cwd: string; log: string; hb: Hb; line?: (line: LogLine) => void }>,
+  ) {
+    const { cwd, log, hb, line: tell } = options
     this.name = name
     this.child = spawn(hb.command, [...hb.before, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
     this.pid = this.child.pid ?? 0
@@ -50,6 +54,7 @@ export class Program {
       const line = parsed(text)
       if (line === null) return
       this.lines.push(line)
+      tell?.(line)
       for (const wake of this.wakes) wake(line)
     })
     createInterface({ input: this.child.stderr! }).on('line', keep)

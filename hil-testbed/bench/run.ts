@@ -12,7 +12,7 @@ import type { BenchEvent, RunFacts } from '../core/run-record.ts'
 import type { ScenarioRow } from '../core/scenario.ts'
 import { type AgentFolder, LOCKSTEP_SOCKET, makeAgentFolder } from './agent-folder.ts'
 import { AgentLife } from './agent-life.ts'
-import { type Hb, runHb } from './agent-process.ts'
+import { type Hb, type LogLine, runHb } from './agent-process.ts'
 import { CarriedFaults } from './carried-faults.ts'
 import { type Collected, CollectorSide } from './collector-side.ts'
 import { Conductor } from './conductor.ts'
@@ -217,7 +217,15 @@ class Run {
       },
     })
     const event = (one: BenchEvent): void => this.files.event(one)
-    const agent = new AgentLife({ folder, log: join(at, 'agent.log'), hb, pace, transmitter, event })
+    const agent = new AgentLife({
+      folder,
+      log: join(at, 'agent.log'),
+      hb,
+      pace,
+      transmitter,
+      event,
+      said: (line) => tellAlarm(line, beginUs, event),
+    })
     const nowUs = (): Micros => pace.clock.nowUs()
     const people = new People(folder.state, folder.pems, nowUs)
     const inputs = Object.fromEntries(
@@ -317,6 +325,23 @@ type Parts = Readonly<{
   collector: CollectorSide | null
   conductor: Conductor
 }>
+
+/** States of an alarm in which its condition holds (AL-2). */
+const ACTIVE_STATES: ReadonlySet<string> = new Set(['UNACK', 'ACKED'])
+
+/** Alarms of the alarm engine are told to people and stand in no signed record: what was told is an event of the bench. */
+function tellAlarm(line: LogLine, beginUs: Micros, event: (one: BenchEvent) => void): void {
+  if (line['event'] !== 'alarm' || typeof line['t_us'] !== 'number') return
+  const to = String(line['to'])
+  event({
+    t_us: line['t_us'] - beginUs,
+    kind: 'alarm',
+    id: String(line['alarm']),
+    severity: typeof line['severity'] === 'string' ? line['severity'] : null,
+    change: String(line['change']),
+    active: ACTIVE_STATES.has(to),
+  })
+}
 
 /** Code of the error that an agent ended with, from the last thing it said. */
 function refusalIn(tail: readonly string[]): string {

@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
-import { printResult, table } from '../../shared/lib/command-output.ts'
+import { numberOption, printResult, table } from '../../shared/lib/command-output.ts'
 import { spanOption } from '../../shared/lib/span.ts'
-import { numberOption } from '../../shared/lib/command-output.ts'
 import { release, reservationFolder, reservations, reserve } from '../bench/reservations.ts'
 
 type PlaceOptions = Readonly<{ for: string; wait: string; comment: string; json?: boolean }>

@@ -27,6 +27,8 @@ export type BenchEvent = Readonly<{ t_us: Micros } & Record<string, unknown>> &
         /** Code of the error that it ended with at its start. */
         refused?: string
       }>
+    /** What the agent told people of an alarm of its alarm engine: its log, as it was written. It is in no signed record. */
+    | Readonly<{ kind: 'alarm'; id: string; severity: string | null; change: string; active: boolean }>
     | Readonly<{ kind: 'order'; order: string; by: readonly string[]; answer: string }>
     | Readonly<{ kind: 'note'; text: string }>
   )

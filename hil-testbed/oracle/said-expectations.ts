@@ -47,8 +47,14 @@ export function judgeAlarm(run: Run, { name, severity, active, within, optional 
     .filter((said) => isNamed(said.id, name) && said.active === active)
     .filter((said) => severity === null || said.severity === severity)
     .map((said) => ({ said, words: `${said.id} ${said.severity} ${said.active ? 'active' : 'over'}` }))
+  const told = run.events.flatMap((event): Candidate[] => {
+    if (event.kind !== 'alarm' || !isNamed(event.id, name) || event.active !== active) return []
+    if (severity !== null && event.severity !== severity) return []
+    const said = { kind: 'rule', seq: 0, rig: '', atUs: event.t_us + run.facts.begin_us } as const
+    return [{ said, words: `${event.id} ${event.change}` }]
+  })
   const text = `alarm ${name}${severity === null ? '' : ` ${severity}`} ${active ? 'active' : 'over'}`
-  return judgeSought(run, { text, within, optional }, candidates)
+  return judgeSought(run, { text, within, optional }, [...candidates, ...told])
 }
 
 /** Records of an action in a state. */

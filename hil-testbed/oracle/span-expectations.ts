@@ -50,13 +50,18 @@ function neverSaid(
     : outcome('unknown', fixed, { observed: uncovered })
 }
 
-/** From when to when alarms were active, in times of the run; to infinity when they were to the end. */
+/** From when to when alarms were active, signed or told to people, in times of the run; to infinity when they were to the end. */
 export function alarmSpans(
   run: Run,
 ): readonly Readonly<{ id: string; severity: string; fromUs: number; toUs: number }>[] {
   const spans: { id: string; severity: string; fromUs: number; toUs: number }[] = []
   const open = new Map<string, (typeof spans)[number]>()
-  for (const { id, severity, active, rig, atUs } of saidOf(run, 'alarm')) {
+  const told = run.events.flatMap((event) =>
+    event.kind === 'alarm'
+      ? [{ ...event, severity: event.severity ?? '', rig: 'told', atUs: event.t_us + run.facts.begin_us }]
+      : [],
+  )
+  for (const { id, severity, active, rig, atUs } of [...saidOf(run, 'alarm'), ...told]) {
     const key = `${rig}/${id}`
     const before = open.get(key)
     if (!active) {

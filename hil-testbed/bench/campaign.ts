@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Millis } from '../../shared/units.ts'
+import type { CampaignResult, CaseResult } from '../core/result.ts'
+import type { ScenarioRow } from '../core/scenario.ts'
+import { judge } from '../oracle/judge.ts'
+import type { Hb } from './agent-process.ts'
+import { closeEvidence } from './evidence.ts'
+import { release, reserve } from './reservations.ts'
+import { LOCKSTEP_BEGIN_US, type RunView, runScenario } from './run.ts'
+import { Workshop } from './workshop.ts'
+
+export type CampaignOptions = Readonly<{
+  rows: readonly ScenarioRow[]
+  /** Folder of the campaign: a folder for each run, and reports. */
+  folder: string
+  hb: Hb
+  jobs: number
+  commit: string
+  /** Folders of runs that passed are kept too. */
+  keep: boolean
+  /** Time in lock-step goes on no faster than on the wall. */
+  real: boolean
+  /** How long a run waits for a place that somebody else has. */
+  waitMs: Millis
+  signal: AbortSignal
+  watch?: (view: RunView) => void
+  /** Told of each case as it comes. */
+  told(result: CaseResult, done: number, of: number): void
+}>
+
+/** A run that takes longer gives its place away; none may. */
+const PLACE_MS: Millis = 3_600_000
+
+/** Runs every row, several at once, and judges each by what it left. An end before the last one is said in the result. */
+export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
+  const { rows, folder, hb, jobs, signal } = options
+  const startedMs = Date.now()
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const workshop = new Workshop(join(folder, 'baselines'), hb, LOCKSTEP_BEGIN_US)
+  const cases = new Array<CaseResult | undefined>(rows.length)
+  let [next, done] = [0, 0]
+  const work = async (): Promise<void> => {
+    while (next < rows.length && !signal.aborted) {
+      const k = next
+      next += 1
+      const result = await oneCase(rows[k]!, options, workshop)
+      cases[k] = result
+      done += 1
+      options.told(result, done, rows.length)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(jobs, rows.length) }, work))
+  rmSync(join(folder, 'baselines'), { recursive: true, force: true })
+  return {
+    v: 1,
+    started_utc: new Date(startedMs).toISOString(),
+    host_ms: Date.now() - startedMs,
+    commit: options.commit,
+    complete: cases.every((one) => one !== undefined),
+    cases: cases.map((one, k) => one ?? notRun(rows[k]!, { verdict: 'ABORTED', reason: 'the campaign ended before' })),
+  }
+}
+
+/** Name of the folder of a run: the scenario, and which row of its matrix. */
+export function runFolder({ id, row }: ScenarioRow): string {
+  return `${id}.${row}`
+}
+
+async function oneCase(row: ScenarioRow, options: CampaignOptions, workshop: Workshop): Promise<CaseResult> {
+  if (row.skip !== '') return notRun(row, { verdict: 'SKIPPED', reason: row.skip })
+  const name = runFolder(row)
+  const folder = join(options.folder, name)
+  const { hb, signal, watch, real } = options
+  const place = row.rig.reserve
+  if (place !== '') await reserve(place, { forMs: PLACE_MS, waitMs: options.waitMs, comment: row.id, pid: process.pid })
+  try {
+    await runScenario({ row, folder, hb, workshop, signal, real, ...(watch === undefined ? {} : { watch }) })
+  } finally {
+    if (place !== '') release(place)
+  }
+  const result: CaseResult = { ...judge(folder), folder: name }
+  const isRed = result.verdict !== 'PASS' && result.verdict !== 'MARGINAL' && result.verdict !== 'XFAIL'
+  if (isRed || options.keep) closeEvidence(folder)
+  else rmSync(folder, { recursive: true, force: true })
+  return result
+}
+
+/** A row that was not run, and why. */
+function notRun(row: ScenarioRow, { verdict, reason }: Pick<CaseResult, 'verdict' | 'reason'>): CaseResult {
+  const { id, title, file, params, verifies, tags, seed, rig } = row
+  return {
+    ...{ id, title, file, row: row.row, params, rig: rig.name, verifies, tags, seed, verdict, reason },
+    ...{ outcomes: [], faults: [], log_tail: [], host_ms: 0, simulated_us: 0, folder: '' },
+    measures: NO_MEASURES,
+    hashes: { config: '', policy: '', baseline: '', software: '' },
+    started_utc: new Date().toISOString(),
+  }
+}
+
+const NO_MEASURES = {
+  ...{ fdti_us: null, frti_us: null, fhti_us: null, ftti_us: null },
+  ...{ decisions: 0, alarms: 0, actions: 0, digest: '' },
+} as const
+
+/** Which rows of a campaign one of several runners takes: each the same number, whatever the order of files. */
+export function shardOf(rows: readonly ScenarioRow[], part: number, of: number): ScenarioRow[] {
+  return rows.filter((row) => hashOf(`${row.id}.${row.row}`) % of === part - 1)
+}
+
+function hashOf(text: string): number {
+  return createHash('sha256').update(text).digest().readUInt32BE(0)
+}

@@ -1,0 +1,174 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { HbError } from '../../shared/errors/hb-error.ts'
+import { numberOption, printResult } from '../../shared/lib/command-output.ts'
+import { ownHb } from '../bench/agent-process.ts'
+import { runCampaign, shardOf } from '../bench/campaign.ts'
+import { createWatch } from '../bench/watch.ts'
+import type { CampaignResult, CaseResult } from '../core/result.ts'
+import type { ScenarioRow } from '../core/scenario.ts'
+import { readCampaign, writeJson } from '../report/campaign-file.ts'
+import { writeHtml } from '../report/campaign-html.ts'
+import { caseName, isGood } from '../report/case-name.ts'
+import { type Comparison, compareCampaigns, comparisonLines } from '../report/compare-campaigns.ts'
+import { writeJunit } from '../report/junit.ts'
+import { writeCsv } from '../report/measures-csv.ts'
+import { campaignExit, readQuarantine, standingLines } from '../report/quarantine.ts'
+import { loadScenarios } from '../scenario/load.ts'
+
+type RunCliOptions = Readonly<{
+  seed?: string
+  speed: string
+  tag: readonly string[]
+  junit?: string
+  html?: string
+  csv?: string
+  report?: string
+  evidence?: string
+  watch?: boolean
+  jobs?: string
+  shard?: string
+  against?: string
+  quarantine?: string
+  wait: string
+  json?: boolean
+}>
+
+const SHARDS_MAX = 1024
+const JOBS_MAX = 64
+
+/** Adds `hb hil run`. */
+export function runCommand(hil: Command): void {
+  hil
+    .command('run')
+    .description('run scenarios with the real agent, judge what came of them, and report it')
+    .argument('<paths...>', 'scenario files, or folders of them')
+    .option('--seed <n>', 'instead of the seeds of the files')
+    .option('--speed <how>', 'max, or real: time in lock-step goes on no faster than on the wall', 'max')
+    .option('--tag <tag>', 'only scenarios with this tag; may be repeated', collect, [] as readonly string[])
+    .option('--junit <file>', 'report as JUnit XML')
+    .option('--html <file>', 'report as one HTML file')
+    .option('--report <file>', 'report as JSON, which the others are made from')
+    .option('--csv <file>', 'measures as CSV')
+    .option('--evidence <dir>', 'keep the folder of every run here; else only those that are not green are kept')
+    .option('--watch', 'show the run while it goes; one at a time')
+    .option('--jobs <n>', 'runs at once; as many as there are cores without it')
+    .option('--shard <i/n>', 'the i-th of n parts of all rows')
+    .option('--against <report>', 'say what is better or worse than in an earlier report')
+    .option('--quarantine <file>', 'cases that may be red until a date, with who mends them')
+    .option('--wait <s>', 'how long to wait for a place that somebody else has reserved', '0')
+    .option('--json', 'the campaign as one JSON object')
+    .addHelpText(
+      'after',
+      '\nExit code: 0 all green; 20 something failed; 30 something is not known or was not run; 78 a file is wrong, nothing was started.',
+    )
+    .action(run)
+}
+
+function collect(text: string, before: readonly string[]): readonly string[] {
+  return [...before, text]
+}
+
+async function run(paths: readonly string[], options: RunCliOptions): Promise<void> {
+  const rows = chosen(paths, options)
+  const quarantine = options.quarantine === undefined ? [] : readQuarantine(options.quarantine)
+  const base = options.against === undefined ? null : readCampaign(options.against)
+  const jobs = options.watch === true ? 1 : jobsOf(options.jobs)
+  const kept = options.evidence !== undefined
+  const folder = kept ? newFolder(options.evidence!) : mkdtempSync(join(tmpdir(), 'hb-hil-'))
+  const ending = new AbortController()
+  const stop = (): void => ending.abort()
+  process.on('SIGINT', stop).on('SIGTERM', stop)
+  const watch = options.watch === true ? createWatch(process.stdout, process.env['NO_COLOR'] !== undefined) : null
+  const startedMs = performance.now()
+  const result = await runCampaign({
+    ...{ rows, folder, jobs, hb: ownHb(), commit: commitOf(), keep: kept, signal: ending.signal },
+    real: options.speed === 'real',
+    waitMs: numberOption(options.wait, '--wait', { min: 0, max: 86_400 }) * 1000,
+    ...(watch === null ? {} : { watch: watch.show }),
+    told: (one, done, of) => tell(one, { done, of, startedMs, quiet: watch !== null }),
+  })
+  watch?.close()
+  process.off('SIGINT', stop).off('SIGTERM', stop)
+  report(result, { options, folder, base })
+  const standing = campaignExit(result, quarantine, new Date().toISOString().slice(0, 10))
+  const comparison = base === null ? null : compareCampaigns(base, result)
+  say(options, { result, comparison, lines: standingLines(standing, result) })
+  if (!kept && result.cases.every(({ verdict }) => isGood(verdict))) rmSync(folder, { recursive: true, force: true })
+  else process.stderr.write(`runs: ${folder}\n`)
+  process.exitCode = standing.exit
+}
+
+/** Everything is read and checked before anything is started. @throws HbError CONFIG_INVALID, USAGE */
+function chosen(paths: readonly string[], { seed, speed, tag, shard }: RunCliOptions): readonly ScenarioRow[] {
+  if (speed !== 'max' && speed !== 'real')
+    throw new HbError('USAGE', { option: '--speed', found: speed, expected: 'max or real' })
+  const seeded = seed === undefined ? {} : { seed: numberOption(seed, '--seed', { min: 0, max: 2 ** 32 - 1 }) }
+  const { rows } = loadScenarios(paths, seeded)
+  const tagged = tag.length === 0 ? rows : rows.filter(({ tags }) => tag.some((one) => tags.includes(one)))
+  if (tagged.length === 0)
+    throw new HbError('USAGE', { found: 'no scenario', expected: 'at least one', paths: paths.join(' ') })
+  if (shard === undefined) return tagged
+  const [, part, of] = /^(\d{1,4})\/(\d{1,4})$/.exec(shard) ?? []
+  if (part === undefined || Number(part) < 1 || Number(part) > Number(of) || Number(of) > SHARDS_MAX)
+    throw new HbError('USAGE', { option: '--shard', found: shard, expected: 'i/n with 1 ≤ i ≤ n' })
+  return shardOf(tagged, Number(part), Number(of))
+}
+
+function jobsOf(text: string | undefined): number {
+  return text === undefined ? availableParallelism() : numberOption(text, '--jobs', { min: 1, max: JOBS_MAX })
+}
+
+function newFolder(path: string): string {
+  const folder = resolve(path)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  return folder
+}
+
+/** Commit of the sources that are tested; '' where nobody can say. */
+function commitOf(): string {
+  try {
+    return execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+  } catch {
+    return ''
+  }
+}
+
+type Told = Readonly<{ done: number; of: number; startedMs: number; quiet: boolean }>
+
+/** One line a case on standard error, with how long the rest may take. */
+function tell(one: CaseResult, { done, of, startedMs, quiet }: Told): void {
+  if (quiet) return
+  const leftS = (((performance.now() - startedMs) / done) * (of - done)) / 1000
+  const eta = done === of ? '' : `  (${Math.ceil(leftS)} s left)`
+  const why = isGood(one.verdict) ? '' : `  ${one.reason}`
+  process.stderr.write(
+    `${String(done).padStart(String(of).length)}/${of} ${one.verdict.padEnd(12)} ${caseName(one)}${why}${eta}\n`,
+  )
+}
+
+type Reported = Readonly<{ options: RunCliOptions; folder: string; base: CampaignResult | null }>
+
+/** Also after an end before the last run: whoever looks must see how far it came. */
+function report(result: CampaignResult, { options, folder, base }: Reported): void {
+  const { junit, html, csv, report: json, evidence } = options
+  for (const file of [junit, html, csv, json])
+    if (file !== undefined) mkdirSync(dirname(resolve(file)), { recursive: true })
+  if (json !== undefined) writeJson(result, json)
+  if (evidence !== undefined) writeJson(result, join(folder, 'report.json'))
+  if (junit !== undefined) writeJunit(result, junit)
+  if (csv !== undefined) writeCsv(result, csv)
+  if (html !== undefined) writeHtml(result, { folder, file: html, ...(base === null ? {} : { against: base }) })
+}
+
+type Said = Readonly<{ result: CampaignResult; comparison: Comparison | null; lines: readonly string[] }>
+
+function say({ json }: RunCliOptions, { result, comparison, lines }: Said): void {
+  printResult(json, { ...result, ...(comparison === null ? {} : { comparison }) }, [
+    ...(comparison === null ? [] : comparisonLines(comparison)),
+    ...lines,
+  ])
+}
