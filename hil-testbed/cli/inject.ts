@@ -93,13 +93,14 @@ async function run(options: Options): Promise<void> {
     wish: (layout) =>
       isOld ? predecessorWish(options.fault, old, { layout, wish }) : wishOf(options.fault, layout, wish),
   }
+  const isAll = options.fault === 'all'
+  // A fault of the Python system is not looked at before its options are right: they are its parameters.
+  if (!isAll && (mistakes.length === 0 || !isOld)) mistakes.push(...problemsOf(input, asked))
   if (mistakes.length > 0) throw refused(mistakes)
-  if (options.fault === 'all') {
+  if (isAll) {
     await injectAll(input, options, { ...asked, wish }, given)
     return
   }
-  const problems = problemsOf(input, asked)
-  if (problems.length > 0) throw refused(problems)
   const done = await inject(input, options.output, asked)
   printResult(options.json, { seed, ...done }, linesOf(done))
 }

@@ -40,6 +40,7 @@ const ROW_US: Micros = 1_000_000
 /** A row on its way: as a frame of one time, with its cells. */
 type SentRow = SentFrame & Readonly<{ row: Row }>
 type Row = { cells: string[]; line: string; end: string; number: number; marks: string[]; isChanged: boolean }
+type Outgoing = Readonly<{ row: Row; sent: SentRow | null }>
 const NOTHING = new Float64Array(0)
 const ROW_CHANNELS = ['row']
 
@@ -56,6 +57,7 @@ export class RowFaults {
   private readonly clean = new Map<string, number>()
   private readonly reading: Reading = { value: 0, isMissing: false }
   private held: SentRow[] = []
+  private newest: Outgoing | null = null
   private beginUs: Micros | null = null
   private rowsIn = 0
   private rowsOut = 0
@@ -92,7 +94,7 @@ export class RowFaults {
     const row: Row = { cells: cells ?? [], line, end, number: this.rowsIn, marks: [], isChanged: false }
     const timeUs = cells === null ? null : this.timeOf(cells)
     // What cannot be read is handed on as it is: there is no time at which a fault could act on it.
-    if (timeUs === null) return [this.write(row, null)]
+    if (timeUs === null) return this.emit([{ row, sent: null }])
     if (this.beginUs === null) this.begin(timeUs)
     const atUs = timeUs - (this.beginUs ?? timeUs)
     this.changeCells(row, atUs)
@@ -104,13 +106,14 @@ export class RowFaults {
       row.marks.push(fault.wanted.fault.class)
       for (const name of changed.channels) this.noteCell(row, name)
     }
-    return this.sendRow(row, atUs)
+    return this.emit(this.sendRow(row, atUs))
   }
 
   /** What is left when the file is at its end. */
   end(): Uint8Array[] {
     this.pass([], Number.POSITIVE_INFINITY)
-    return this.due(Number.POSITIVE_INFINITY)
+    const bytes = this.emit(this.due(Number.POSITIVE_INFINITY))
+    return this.newest === null ? bytes : [...bytes, this.write(this.newest)]
   }
 
   changes(): RowChanges {
@@ -208,9 +211,9 @@ export class RowFaults {
     this.cells[name] = (this.cells[name] ?? 0) + 1
   }
 
-  private sendRow(row: Row, atUs: Micros): Uint8Array[] {
+  private sendRow(row: Row, atUs: Micros): Outgoing[] {
     if (this.links.length === 0 || (this.options.channels !== null && this.valuesOf(row).length === 0))
-      return [...this.due(atUs), this.write(row, null)]
+      return [...this.due(atUs), { row, sent: null }]
     const sent: SentRow = {
       ...{ rig: '', source: 'file', line: 'file', epoch: '', seq: row.number, channels: ROW_CHANNELS, timeUs: NOTHING },
       ...{ value: NOTHING, quality: null, injected: [], mutate: null, dueUs: atUs, sentUs: atUs, copy: 0, row },
@@ -239,17 +242,24 @@ export class RowFaults {
     return frames as SentRow[]
   }
 
-  private due(atUs: Micros): Uint8Array[] {
+  /** Writes rows, the newest of them only when the next one comes: should that be lost, this one is the last to say so. */
+  private emit(rows: readonly Outgoing[]): Uint8Array[] {
+    const all = this.newest === null ? rows : [this.newest, ...rows]
+    this.newest = all.at(-1) ?? null
+    return all.slice(0, -1).map((one) => this.write(one))
+  }
+
+  private due(atUs: Micros): Outgoing[] {
     if (this.held.length === 0) return []
     const all = this.held.sort((a, b) => a.dueUs - b.dueUs)
     const from = all.findIndex(({ dueUs }) => dueUs > atUs)
     const ready = Math.max(from < 0 ? all.length : from, all.length - ROWS_HELD_MAX)
     this.held = all.slice(ready)
-    return all.slice(0, ready).map((sent) => this.write(sent.row, sent))
+    return all.slice(0, ready).map((sent) => ({ row: sent.row, sent }))
   }
 
   /** The bytes of a row with its mark. What a link does to bytes is done before the mark, and ends no line. */
-  private write(row: Row, sent: SentRow | null): Uint8Array {
+  private write({ row, sent }: Outgoing): Uint8Array {
     const { delimiter } = this.options.layout
     const mark = this.names.indexOf(INJECTED_COLUMN)
     this.rowsOut += 1

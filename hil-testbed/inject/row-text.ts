@@ -25,6 +25,8 @@ export function rowText(
   }: Readonly<{ cells: readonly string[]; line: string; end: string; isChanged: boolean }>,
   { delimiter, mark, marks, mutate }: Written,
 ): Uint8Array {
+  // A quote that does not close: what stands here may be the inside of a cell that goes on in the next line.
+  if (cells.length === 0 && line.includes('"')) return Buffer.from(`${line}${end}`)
   const said = marks.join('+')
   const isMarkedBefore = mark >= 0
   const all = [...cells]
