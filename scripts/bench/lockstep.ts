@@ -26,7 +26,7 @@ export function lockstep(): Measure[] {
 }
 
 async function timesRealTime(grants: number, say: (text: string) => void): Promise<number> {
-  const folder = await createBenchFolder()
+  const folder = await createBenchFolder({ realm: 'testbed' })
   folder.write('bench.registry.yaml', registryYaml(channels, L64_SAMPLES_PER_S / L64_CHANNELS))
   folder.write('runtime.yaml', RUNTIME)
   const agent = startHb('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state'], { folder: folder.path })
@@ -75,6 +75,7 @@ function frameOf(seq: number, fromUs: number): Uint8Array {
 
 const RUNTIME = `version: 1
 deployment: demo
+realm: testbed
 agent: bench-1
 clock: external
 lockstep: { endpoint: "ipc://lockstep.sock" }

@@ -1,5 +1,6 @@
 import type { CheckedFile } from './document.ts'
 import type { Problem } from './problems.ts'
+import { realmOf } from './realm-problems.ts'
 import type { Loose } from './rig-problems.ts'
 import type { RuntimeConfig } from './types.ts'
 
@@ -15,13 +16,13 @@ export function lockstepProblems(file: CheckedFile): Problem[] {
     return problems
   }
   if (!file.has(['lockstep'])) add(['clock'], '`external`, and no `lockstep`', '`lockstep: { endpoint }` beside it')
+  // Of which every rig is a testbed.
+  if (realmOf(file) !== 'testbed') add(['clock'], '`external` in production', '`realm: testbed` at the top')
   const port = /^tcp:.*:(\d+)$/.exec(config.lockstep?.endpoint ?? '')?.[1]
   if (port !== undefined && !(Number(port) > 0 && Number(port) <= 65_535))
     add(['lockstep', 'endpoint'], `port ${port}`, 'a port from 1 to 65535')
   const sources = new Set<string>()
   config.rigs?.forEach((rig, k) => {
-    if (rig?.testbed !== true)
-      add(['rigs', k, 'testbed'], 'no testbed under `clock: external`', '`testbed: true` of every rig')
     rig?.sources?.forEach((source, s) => {
       if (source?.type !== undefined && source.type !== 'zmq')
         add(

@@ -40,6 +40,7 @@ export function externalYaml({
   )
   return `version: 1
 deployment: demo
+realm: testbed
 agent: ${AGENT}
 clock: external
 ${lockstep}
@@ -74,8 +75,8 @@ export function externalFolder(like?: string): string {
   const path = mkdtempSync(join(tmpdir(), 'hb-external-'))
   const put = (name: string, text: string | Uint8Array): void => writeFileSync(join(path, name), text, { mode: 0o600 })
   for (const name of PEOPLE) {
-    put(`${name}.pem`, privatePem(name))
-    put(`${name}.pub`, publicPem(name))
+    put(`${name}.pem`, privatePem(name, 'testbed'))
+    put(`${name}.pub`, publicPem(name, 'testbed'))
   }
   TARGETS.forEach((target, k) => {
     put(`${target}.key`, `${String(k + 1).repeat(64)}\n`)
@@ -87,7 +88,7 @@ export function externalFolder(like?: string): string {
   put('runtime.yaml', externalYaml())
   put('actions.yaml', policyWithPermit())
   put('golden.hbb', goldenBundle(BEGIN_US))
-  put('sign.pem', generateSigner().privatePem)
+  put('sign.pem', generateSigner('testbed').privatePem)
   copyFileSync(
     join(ROOT, 'hil-testbed', 'rigs', 'pressure-loop.registry.yaml'),
     join(path, 'pressure-loop.registry.yaml'),

@@ -4,7 +4,7 @@ import { filesOf, problemsOf, RUNTIME } from '../../support/config-texts.ts'
 
 const AT = 'lockstep: { endpoint: "ipc://lockstep.sock" }\n'
 const external = (lockstep = AT, rig = '    testbed: true\n'): string =>
-  RUNTIME.replace('rigs:\n', `clock: external\n${lockstep}rigs:\n`).replace(
+  RUNTIME.replace('rigs:\n', `clock: external\nrealm: testbed\n${lockstep}rigs:\n`).replace(
     '    program: demo\n',
     `    program: demo\n${rig}`,
   )
@@ -19,7 +19,8 @@ t.test('the time of an agent is moved from outside for testbeds alone, by a benc
     'tcp://[::1]:5600',
   ])
     t.same(said(external(`lockstep: { endpoint: "${endpoint}" }\n`)), [], endpoint)
-  t.same(said(external(AT, '')), ['rigs[0].testbed: no testbed under `clock: external` | `testbed: true` of every rig'])
+  const production = external(AT, '').replace('realm: testbed\n', '')
+  t.same(said(production), ['clock: `external` in production | `realm: testbed` at the top'])
   for (const endpoint of ['tcp://*:5600', 'tcp://10.0.0.1:5600', 'tcp://127.0.0.1:*', 'ipc://', 'inproc://a'])
     t.match(said(external(`lockstep: { endpoint: "${endpoint}" }\n`)), [/^lockstep\.endpoint: /], endpoint)
   for (const port of [0, 65_536])
@@ -36,7 +37,7 @@ t.test('everything that is wrong with it is said at once', async (t) => {
     )
   t.same(said(two), [
     'clock: `external`, and no `lockstep` | `lockstep: { endpoint }` beside it',
-    'rigs[0].testbed: no testbed under `clock: external` | `testbed: true` of every rig',
+    'rigs[0].testbed: a rig that is no testbed | `testbed: true`',
     'rigs[0].sources[0].type: `host` under `clock: external` | `zmq`, which is counted',
     'rigs[1].sources[0].name: `daq` in another rig too | every source of an agent once',
   ])
