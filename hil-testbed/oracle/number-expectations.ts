@@ -100,7 +100,8 @@ export function judgeStartRefused(run: Run, { code }: Of<'start_refused'>): Outc
   const fixed = { text: `start refused with ${code}`, expected: `an exit that is not 0, and ${code}` }
   const exit = run.events.find((event) => event.kind === 'agent' && event.is === 'exited')
   if (exit === undefined || exit.kind !== 'agent') return outcome('missed', fixed, { observed: 'it did not exit' })
-  const isSaid = new RegExp(`\\b${code.replace(/\W/g, '')}\\b`).test(`${run.log}\n${run.facts.log_tail.join('\n')}`)
+  const log = `${run.log}\n${run.facts.log_tail.join('\n')}`
+  const isSaid = exit.refused === undefined ? log.split(/\W+/).includes(code) : exit.refused === code
   const observed = `exit ${exit.code ?? 'by a signal'}, ${code} ${isSaid ? '' : 'not '}said`
   const isRefused = isSaid && exit.code !== null && exit.code !== 0
   return outcome(isRefused ? 'met' : 'missed', fixed, { observed, atUs: exit.t_us })

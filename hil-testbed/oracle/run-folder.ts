@@ -49,6 +49,7 @@ export function readRun(folder: string): Run {
 function eventsIn(file: string): BenchEvent[] {
   if (!existsSync(file)) return []
   const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1)
+  if (lines.at(-1) === 'truncated') throw new RunUnreadable(file, 'was cut at its bound')
   return lines.map((line, k) => {
     const event = jsonOf(line, `${file}:${k + 1}`) as BenchEvent
     if (typeof event.kind !== 'string' || typeof event.t_us !== 'number') throw new RunUnreadable(file, `line ${k + 1}`)

@@ -35,4 +35,10 @@ export const BENCH_ERRORS = {
     remedy:
       'Take the report as it was written: docs/reference/hil-report.schema.json says what a report of a campaign is. Nothing was judged.',
   },
+  HIL_RUN_SHAPE: {
+    exit: 65,
+    retry: false,
+    summary: 'A folder is not that of a run of the HIL bench.',
+    remedy: 'Give the folder that holds row.json and run.json, as `hb hil run` left it. Nothing was judged.',
+  },
 } as const satisfies Record<string, ErrorEntry>

@@ -4,12 +4,12 @@ import { batchBody } from '../../agent/adapters/outbox-files.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import { encodeRecord } from '../../shared/codec/record-file.ts'
 import { toHex } from '../../shared/crypto/digest.ts'
-import { generateSigner } from '../../shared/crypto/sign.ts'
+import { generateSigner, type Signer } from '../../shared/crypto/sign.ts'
 import type { Canonical, DecisionItem, DecisionValues } from '../../shared/model/decision.ts'
 import { type BatchHeader, buildBatch, foldChain, genesisPrev } from '../../shared/protocol/batch.ts'
 
 export const BEGIN_US = 1_800_000_000_000_000
-export const OUTBOX_SIGNER = generateSigner()
+const OUTBOX_SIGNER = generateSigner()
 const JOURNAL_ID = new Uint8Array(16).fill(7)
 const RIG = 'vessel'
 
@@ -19,10 +19,11 @@ type Gap = BatchHeader['gaps'][number]
 /** The outbox of an agent as it would have been written, by the code of the agent: for readers that share none with it. */
 export class SignedOutbox {
   epoch = 1
-  signer = OUTBOX_SIGNER.signer
+  signer: Signer
   chain: Uint8Array = new Uint8Array(32)
   /** Records of the file, in order; tests damage them. */
   readonly records: Uint8Array[] = []
+  private readonly publicPem: string
   private seq = 0
   private lastDecision = 0
   private batchSeq = 0
@@ -30,6 +31,11 @@ export class SignedOutbox {
   private lastUs = 0
   private items: DecisionItem[] = []
   private first = 1
+
+  constructor({ signer, publicPem } = OUTBOX_SIGNER) {
+    this.signer = signer
+    this.publicPem = publicPem
+  }
 
   get digest(): string {
     return toHex(this.chain)
@@ -136,7 +142,7 @@ export class SignedOutbox {
     const outbox = join(folder, 'state', 'outbox')
     mkdirSync(outbox, { recursive: true })
     writeFileSync(join(outbox, '0000000000000001.hbo'), Buffer.concat([...this.records, tail]))
-    writeFileSync(join(folder, 'sign.pub.pem'), OUTBOX_SIGNER.publicPem)
+    writeFileSync(join(folder, 'sign.pub.pem'), this.publicPem)
   }
 
   private put(body: Uint8Array): void {

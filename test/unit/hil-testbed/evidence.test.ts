@@ -168,6 +168,19 @@ t.test('what is missing, changed places or is by somebody else is named', async 
   t.match(read(t, three(), undefined, 'no key').problems, [/the public key of the agent is none/])
 })
 
+t.test('a testbed signs as a testbed, and is believed as nothing else', async (t) => {
+  const keys = generateSigner('testbed')
+  const outbox = (): SignedOutbox => new SignedOutbox(keys).decide(50_000, 'PASS').seal()
+  t.match(read(t, outbox()), { problems: [], decisions: 1 })
+  const asProduction = keys.publicPem.replace(/^Realm:.*\n/, '')
+  t.match(read(t, outbox(), undefined, asProduction).problems, [/another protected header than one of production/])
+  const usualKey = generateSigner()
+  const asTestbed = `Realm: testbed\n${usualKey.publicPem}`
+  const usualBox = new SignedOutbox(usualKey).decide(50_000, 'PASS').seal()
+  t.match(read(t, usualBox, undefined, asTestbed).problems, [/another protected header than one of testbed/])
+  t.match(read(t, outbox(), undefined, `Realm: moon\n${asProduction}`).problems, [/a key of the realm moon/])
+})
+
 t.test('what a killed process had begun to write is nothing', async (t) => {
   const begun = three().decide(4_000_000, 'PASS').seal().records[3]!
   for (const length of [1, 3, 4, 20, 23, 24, 40, begun.length - 1])
