@@ -7,6 +7,7 @@ import type { RevisedEffect } from './core/sequence.ts'
 import type { Effect } from './core/step.ts'
 import type { DeadManEvents } from './pipeline/dead-man.ts'
 import type { DecayTold } from './pipeline/decay-gauge.ts'
+import type { InjectedFacts } from './pipeline/injected-watch.ts'
 import { OUTBOX_ALARMS_PERCENT } from './pipeline/outbox-watch.ts'
 import type { PermitEvents } from './pipeline/permits.ts'
 
@@ -175,6 +176,13 @@ const TAIL_NEWS = {
 
 function createSourceEvents(log: Logger) {
   return {
+    injectedRefused: (facts: InjectedFacts) =>
+      log.error(
+        { event: facts.reason, severity: 'CRITICAL', ...facts },
+        facts.reason === 'injected_refused'
+          ? 'injected samples came to a rig that is no testbed: none is taken'
+          : 'samples came under a mark that is not that of the injector: none is taken',
+      ),
     sourceEnded: (facts: { rig: string; source: string }) =>
       log.info({ event: 'source_ended', ...facts }, 'the recording is at its end'),
     tailNews: (

@@ -35,7 +35,7 @@ import { reasonsNotReady } from './readiness.ts'
 import { type Acting, RigActions } from './rig-actions.ts'
 import { evaluateOnThreads } from './rig-threads.ts'
 import type { AgentStorage } from './storage.ts'
-import { calibrationWatch, clockWatch, damageWatch, liveViewOf, selfTestOf } from './watches.ts'
+import { calibrationWatch, clockWatch, damageWatch, injectedWatch, liveViewOf, selfTestOf } from './watches.ts'
 
 export type LoopOptions = Readonly<{
   loaded: LoadedRuntime
@@ -194,7 +194,7 @@ export class AgentLoop {
     await this.actions?.start()
     // Nothing may come between a loss and a state behind it: the next start must not have to look for it again.
     if (this.options.recovered.loss !== null) await this.saveCheckpoint()
-    this.cancels.push(this.damage.start())
+    this.cancels.push(this.damage.start(), injectedWatch(this.options, this.evaluation))
     this.cancels.push(this.calibrations.start())
     this.cancels.push(clock.every(config.decisions.batch_ms, () => void this.batcher.flush().catch(() => undefined)))
     this.cancels.push(clock.every(config.checkpoint.every_ms, () => void this.saveCheckpoint()))

@@ -7,6 +7,7 @@ import { CalibrationWatch } from './pipeline/calibrations.ts'
 import { ClockWatch } from './pipeline/clock-watch.ts'
 import { DamageWatch } from './pipeline/damage-watch.ts'
 import type { Evaluation } from './pipeline/evaluation.ts'
+import { watchInjected } from './pipeline/injected-watch.ts'
 import { createLiveView, type LiveView } from './pipeline/live-view.ts'
 
 type Registries = LoadedRuntime['registries']
@@ -26,6 +27,11 @@ export function damageWatch({ storage, clock, events, outside }: LoopOptions, ba
 export function clockWatch({ clock, events, recovered }: LoopOptions): ClockWatch {
   const { clockStepped: stepped, clockTogether: together } = events
   return new ClockWatch({ clock, evaluation: recovered.evaluation, stepped, together })
+}
+
+/** Looks whether injected samples were refused. @returns cancels */
+export function injectedWatch({ clock, events, outside }: LoopOptions, evaluation: Evaluation): () => void {
+  return watchInjected({ clock: outside?.host ?? clock, evaluation, refused: events.injectedRefused })
 }
 
 /** Looks whether a calibration has come due. */

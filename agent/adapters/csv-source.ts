@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:fs'
-import { cellsOf, type Header, headerOf, numberOf, parseTime } from '../../shared/codec/recording-text.ts'
+import { cellsOf, type Header, headerOf, isInjectedRow, numberOf, parseTime } from '../../shared/codec/recording-text.ts'
 import { encodeBadRow, encodeFrame } from '../../shared/codec/telemetry.ts'
 import type { CsvSourceConfig } from '../../shared/config/types.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
+import type { Provenance } from '../../shared/model/telemetry.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { RawTelemetry, SourceSink, TelemetrySource } from '../ports.ts'
 import { type RecordingLane, RecordingOrder } from './recording-order.ts'
@@ -73,18 +74,23 @@ async function play(options: CsvSourceOptions, { header, sink, lane, signal }: P
   const { rig, config, clock } = options
   const epoch = await digestOfFile(options.path)
   const resumeAfter = options.resumeAfter(config.name, epoch)
-  const about = { rig, origin: config.name, encoding: 'cbor' as const, provenance: 'replay' as const }
+  const about = { rig, origin: config.name, encoding: 'cbor' as const }
   const pace = createPace(config.speed, clock)
   let row = -1
   let lastUs = 0
   // Handed on together with the next good row, whose number says that they were: after a kill none is counted twice.
   let badRows: Uint8Array[] = []
   /** @returns false when it was stopped meanwhile */
-  const deliver = async (messages: readonly Uint8Array[]): Promise<boolean> => {
+  const deliver = async (messages: readonly Uint8Array[], provenance: Provenance = 'replay'): Promise<boolean> => {
     if (!(await lane.turn(lastUs))) return false
     // Before the first row that has a time there is nothing to keep pace with.
     if (lastUs > 0 && !(await pace(lastUs, signal))) return false
-    await sink.deliver({ ...about, messages, ...(lastUs > 0 ? { nowUs: lastUs } : {}) } satisfies RawTelemetry)
+    await sink.deliver({
+      ...about,
+      provenance,
+      messages,
+      ...(lastUs > 0 ? { nowUs: lastUs } : {}),
+    } satisfies RawTelemetry)
     return true
   }
   for await (const line of linesOf(options.path)) {
@@ -101,7 +107,7 @@ async function play(options: CsvSourceOptions, { header, sink, lane, signal }: P
     }
     lastUs = Math.max(lastUs, timeUs)
     const frame = encodeFrame(frameOf(cells, { rig, source: config.name, epoch, seq: row, timeUs, header }))
-    if (!(await deliver([...badRows, frame]))) return
+    if (!(await deliver([...badRows, frame], isInjectedRow(cells, header) ? 'injected' : 'replay'))) return
     badRows = []
   }
   if (badRows.length > 0 && !(await deliver(badRows))) return

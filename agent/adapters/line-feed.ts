@@ -1,4 +1,4 @@
-import { cellsOf, type Header, headerOf, parseTime } from '../../shared/codec/recording-text.ts'
+import { cellsOf, type Header, headerOf, isInjectedRow, parseTime } from '../../shared/codec/recording-text.ts'
 import { decodeTelemetry, encodeBadRow, encodeFrame } from '../../shared/codec/telemetry.ts'
 import type { LineSourceConfig } from '../../shared/config/types.ts'
 import { isHbError } from '../../shared/errors/hb-error.ts'
@@ -28,26 +28,34 @@ export interface LineFeed {
 
 const UTF8 = new TextDecoder('utf-8')
 
-type Message = Readonly<{ encoding: 'cbor' | 'json'; bytes: Uint8Array; timeUs: Micros | null }>
+type Message = Readonly<{
+  encoding: 'cbor' | 'json'
+  bytes: Uint8Array
+  timeUs: Micros | null
+  /** A row that says so of itself. */
+  injected?: boolean
+}>
 
 export function createLineFeed(options: LineFeedOptions): LineFeed {
   const { rig, config, sink, recording } = options
   let lastUs = 0
 
+  const isAlike = (a: Message, b: Message): boolean => a.encoding === b.encoding && a.injected === b.injected
+
   /** Neighbours of one encoding go together, in the order of the lines. */
   async function hand(messages: readonly Message[]): Promise<void> {
     for (let from = 0; from < messages.length; ) {
-      const { encoding } = messages[from]!
+      const { encoding, injected } = messages[from]!
       let to = from + 1
       // Under a recording's clock every line moves time by itself.
-      while (!recording && to < messages.length && messages[to]!.encoding === encoding) to += 1
+      while (!recording && to < messages.length && isAlike(messages[from]!, messages[to]!)) to += 1
       const timeUs = messages[from]!.timeUs
       if (recording && timeUs !== null) lastUs = Math.max(lastUs, timeUs)
       await sink.deliver({
         rig,
         origin: config.name,
         encoding,
-        provenance: config.provenance,
+        provenance: injected === true ? 'injected' : config.provenance,
         messages: messages.slice(from, to).map(({ bytes }) => bytes),
         waits: true,
         ...(config.time === 'arrival' ? { time: 'arrival' as const } : {}),
@@ -106,7 +114,12 @@ function rowOf(line: Line, place: LinePlace, options: LineFeedOptions): Message 
   const { epoch, row: seq } = place
   place.row += 1
   const frame = frameOf(cells, { rig: options.rig, source: options.config.name, epoch, seq, timeUs, header })
-  return { encoding: 'cbor', bytes: encodeFrame(frame), timeUs }
+  return {
+    encoding: 'cbor',
+    bytes: encodeFrame(frame),
+    timeUs,
+    ...(isInjectedRow(cells, header) ? { injected: true } : {}),
+  }
 }
 
 /** `time_column` is there whenever rows are read: the configuration was refused otherwise. */

@@ -27,6 +27,7 @@ import { newestSwapUs } from '../core/replaced.ts'
 import { EVALUATOR_VERSION } from '../core/settings.ts'
 import { readRunFolder } from '../offline/run-folder.ts'
 import type { OnClosed } from '../pipeline/evaluation.ts'
+import { createInjectedTally, requireNoneInjected, tallyInjected } from '../pipeline/injected-data.ts'
 import { createNominalRecorder, type NominalRecorder, nominalOf, recordSlide, segmentsOf } from '../pipeline/nominal.ts'
 import { recordCsv } from '../pipeline/nominal-csv.ts'
 import { replay } from '../pipeline/replay.ts'
@@ -62,7 +63,7 @@ type Gathered = Readonly<{
   cells: readonly CellsOfFile[]
 }>
 
-/** @throws HbError USAGE, BASELINE_TOO_SHORT, BASELINE_TWICE, BASELINE_GATE, CSV_CELLS, RIG_UNKNOWN, STATE_MISSING */
+/** @throws HbError USAGE, BASELINE_TOO_SHORT, BASELINE_TWICE, BASELINE_GATE, CSV_CELLS, INJECTED_DATA, RIG_UNKNOWN, STATE_MISSING */
 export async function createBaseline(options: CreateOptions): Promise<void> {
   if (existsSync(options.out))
     throw new HbError('USAGE', { option: '--out', found: `${options.out} exists`, expected: 'a new file' })
@@ -277,8 +278,11 @@ async function gatherState(options: CreateOptions, from: string): Promise<Gather
   const sinceUs = options.window === undefined ? null : spanOption(options.window, '--window')
   const gathering = createGathering(options.rig)
   const replayed = progress('replaying')
-  for await (const { seq } of replay(view, gathering.closed)) {
+  const injected = createInjectedTally()
+  for await (const { seq, input, evaluation } of replay(view, gathering.closed)) {
     replayed(seq, view.journal.lastSeq)
+    for (const rig of evaluation.state.rigs)
+      if (options.rig === undefined || rig.settings.rig === options.rig) tallyInjected(injected, rig, input)
   }
   const { recorder, registry, inForce } = gathering
   if (recorder === null || inForce === null)
@@ -287,6 +291,7 @@ async function gatherState(options: CreateOptions, from: string): Promise<Gather
       rig: options.rig ?? null,
       reason: 'no slide of it was ever evaluated',
     })
+  requireNoneInjected(injected, recorder.fromUs)
   const journal = toHex(view.identity.journalId)
   const fromUs = sinceUs === null ? -1 : recorder.toUs - sinceUs
   return {

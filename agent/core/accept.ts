@@ -1,7 +1,14 @@
 import { convertValue, isIdentity } from '../../shared/model/conversion.ts'
-import { type Frame, QUALITY, type SampleRefusal, suspectUnit } from '../../shared/model/telemetry.ts'
+import {
+  type Frame,
+  type InjectedRefusal,
+  QUALITY,
+  type SampleRefusal,
+  suspectUnit,
+} from '../../shared/model/telemetry.ts'
 import type { Affine } from '../../shared/model/units.ts'
 import { conversionFor } from './convert.ts'
+import { injectedRefusal } from './injected.ts'
 import { noteLate } from './late.ts'
 import { book, refuse } from './ledger.ts'
 import { noteMismatch } from './mismatch.ts'
@@ -11,35 +18,61 @@ import { VALUE_MAX } from './settings.ts'
 import { missingFrames, noteFrame, noteList } from './sources.ts'
 import type { RigState, Slower } from './state.ts'
 
-/** Takes the samples of one decoded frame into the open panes of its rig, and books each of them in the loss ledger. */
-export function acceptFrame(rig: RigState, frame: Frame, nowUs: number): void {
+/**
+ * Takes the samples of one decoded frame into the open panes of its rig, and books each of them in the loss ledger.
+ *
+ * @returns why it was not taken, when that is because it holds injected samples
+ */
+export function acceptFrame(rig: RigState, frame: Frame, nowUs: number): InjectedRefusal | null {
   const names = frame.channels ?? (frame.cid === null ? undefined : rig.sources.lists.get(frame.cid))
   const samples = frame.timeUs.length
+  const injected = injectedRefusal(rig, frame)
+  if (injected !== null) {
+    // Nobody vouches for its number: the frame of the rig itself that has it is missing, or still to come.
+    if (frame.injected === undefined) noteFrame(rig.sources, nameOf(frame), frame.seq, nowUs)
+    bookRefused(rig, { names: names ?? [], samples })
+    refuseFrame(rig, injected, nowUs, `${nameOf(frame)} sent frame ${frame.seq}`)
+    return injected
+  }
   if (frame.channels !== null && frame.cid !== null && !noteList(rig.sources, frame.cid, frame.channels)) {
     refuseFrame(rig, 'sources_full', nowUs, `more channel lists than are remembered: ${frame.cid}`)
-    return
+    return null
   }
   if (names === undefined) {
     refuseFrame(rig, 'unknown_cid', nowUs, `channel list ${frame.cid} was not announced yet`)
-    return
+    return null
   }
   if (samples * names.length !== frame.value.length) {
     const found = `${frame.value.length} values for ${names.length} channels at ${samples} times`
     refuseFrame(rig, 'wrong_shape', nowUs, found)
-    return
+    return null
   }
-  const name = `${frame.source}/${frame.epoch}`.normalize('NFC')
+  const name = nameOf(frame)
   const arrival = noteFrame(rig.sources, name, frame.seq, nowUs)
   const metrics = metricsOf(rig, names, frame.channels === null)
   const arrived = { frame, names, metrics, source: arrival.slot, nowUs }
   if (arrival.duplicate) {
     bookDuplicates(rig, arrived)
     refuse(rig.ledger, 'duplicate_frame', 1, nowUs, () => `${name} sent frame ${frame.seq} again`)
-    return
+    return null
   }
   takeSamples(rig, arrived, null)
   const { slower } = rig
   if (slower !== null) takeSamples(slower.rig, arrived, { slower, beforeUs: rig.closedUs })
+  return null
+}
+
+/** The life of its publisher. */
+function nameOf({ source, epoch }: Frame): string {
+  return `${source}/${epoch}`.normalize('NFC')
+}
+
+function bookRefused(rig: RigState, { names, samples }: { names: readonly string[]; samples: number }): void {
+  for (const metric of metricsOf(rig, names, false)) {
+    const row = metric < 0 ? rig.ledger.metrics : metric
+    book(rig.ledger, row, 'received', samples)
+    book(rig.ledger, row, 'rejected', samples)
+  }
 }
 
 /** A frame that is no repeat, with the metric of each of its channels. */
@@ -175,14 +208,15 @@ function acceptChannel(rig: RigState, part: ChannelPart, pieces: Pieces | null):
 }
 
 /** Only what may still be evaluated is of interest: a sample from far ahead has no say in where a window came from. */
-function noteArrival(rig: RigState, origins: Origins, { frame, metric, nowUs }: ChannelPart): void {
+function noteArrival(rig: RigState, origins: Origins, { frame, metric, channel, nowUs }: ChannelPart): void {
   let newestUs = -1
   for (let i = 0; i < frame.timeUs.length; i += 1) {
     const timeUs = frame.timeUs[i]!
     if (isOpen(rig, timeUs, nowUs)) newestUs = Math.max(newestUs, timeUs)
   }
   if (newestUs < 0) return
-  noteOrigin(origins, metric, { nowUs, newestUs, provenance: frame.provenance, publisher: frame.source })
+  const provenance = frame.injected?.channels.includes(channel) === true ? 'injected' : frame.provenance
+  noteOrigin(origins, metric, { nowUs, newestUs, provenance, publisher: frame.source })
 }
 
 /** The part with its values in the unit of the metric; the frame stays as it arrived. */

@@ -10,8 +10,9 @@ import { type Origins, provenanceSince, publisherSince } from './origins.ts'
 import { alarmsOnInput, alarmsOnSlide, alarmsUnder } from './rig-alarms.ts'
 import type { RigChange } from './rig-change.ts'
 import { carryOver } from './safety/carry-over.ts'
-import type { ActionChange, SafetyInput } from './safety/changes.ts'
+import type { ActionChange, SafetyChange, SafetyInput } from './safety/changes.ts'
 import { safetyAtArrival, safetyAtInput, safetyAtSlide } from './safety/engine.ts'
+import { type InjectedNote, noteInjected } from './safety/injected.ts'
 import type { KeyOf, MetricSeen, Seen } from './safety/seen.ts'
 import { createSafety, type SafetyState } from './safety/state.ts'
 import { baselinesIn, type Digests, type RigSettings, type RuledSettings } from './settings.ts'
@@ -77,6 +78,14 @@ export function actOnInput(rig: RigState, input: SafetyInput, nowUs: Micros, dig
 /** Remembers which frame came, where rules are judged by what has arrived. */
 export function noteArrival({ safety }: RigState, { source, epoch, seq }: Frame): void {
   if (safety !== null && safety.fast.length > 0) safety.arrival = `${source}/${epoch}#${seq}`
+}
+
+/** Says that injected samples came which this rig does not take. Nothing for a rig without a policy, which has no alarms. */
+export function tellInjected(rig: RigState, note: InjectedNote): RigChange[] {
+  if (rig.safety === null) return []
+  const said: SafetyChange[] = []
+  noteInjected({ state: rig.safety.kernel, out: said }, note)
+  return [...said, ...alarmsOnInput(rig, said, note.nowUs)]
 }
 
 /** Hands what arrived to the rules on the fast path, when something of it may ask for an action. */

@@ -2,6 +2,7 @@ import type { ArmState } from '../../shared/model/action.ts'
 import { isAlarmOrder } from '../../shared/model/action-input.ts'
 import type { FrameResult } from '../../shared/model/input.ts'
 import { AGENT } from '../../shared/model/order.ts'
+import type { InjectedRefusal } from '../../shared/model/telemetry.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
 import { acceptFrame, refuseFrame } from './accept.ts'
@@ -17,8 +18,9 @@ import { replaceChannel } from './replaced.ts'
 import { noteFirst, type Revision, restartSlower, reviseClosed } from './revise.ts'
 import { orderAlarm } from './rig-alarms.ts'
 import type { RigChange } from './rig-change.ts'
-import { actOnArrival, actOnInput, actOnSlide, noteArrival } from './rig-safety.ts'
+import { actOnArrival, actOnInput, actOnSlide, noteArrival, tellInjected } from './rig-safety.ts'
 import type { SafetyInput } from './safety/changes.ts'
+import type { InjectedNote } from './safety/injected.ts'
 import type { Digests } from './settings.ts'
 import { closePanes } from './slide.ts'
 import type { RigState } from './state.ts'
@@ -62,7 +64,11 @@ export function takeOnRig(
 ): void {
   const id = rig.settings.rig
   if (input.kind === 'frame') {
-    for (const result of input.results) if (rigOf(result) === id) takeFrame(rig, result, nowUs)
+    for (const result of input.results) {
+      if (rigOf(result) !== id) continue
+      const note = takeFrame(rig, result, nowUs)
+      if (note !== null) pushSafety(outcomes, { rig, nowUs }, tellInjected(rig, note))
+    }
     outcomes.push(...takeLate(rig))
   } else if (input.kind === 'mode' && input.rig === id) changeMode(rig, input.mode, nowUs)
   else if (input.kind === 'run' && input.rig === id) changeRun(rig, input)
@@ -101,12 +107,22 @@ function rigOf(result: FrameResult): string {
   return result.ok ? result.frame.rig : result.rig
 }
 
-function takeFrame(rig: RigState, result: FrameResult, nowUs: Micros): void {
+/** @returns what is to be said of injected samples that were not taken; null for anything else */
+function takeFrame(rig: RigState, result: FrameResult, nowUs: Micros): InjectedNote | null {
   rig.ledger.framesReceived += 1
-  if (result.ok) {
-    acceptFrame(rig, result.frame, nowUs)
-    noteArrival(rig, result.frame)
-  } else refuseFrame(rig, result.reason, nowUs, result.detail)
+  if (!result.ok) {
+    const { reason, detail } = result
+    refuseFrame(rig, reason, nowUs, detail)
+    return reason === 'taint_forged' ? { why: reason, text: `${TEXT_OF[reason]}: ${detail}`, nowUs } : null
+  }
+  const why = acceptFrame(rig, result.frame, nowUs)
+  noteArrival(rig, result.frame)
+  return why === null ? null : { why, text: `${TEXT_OF[why]}, from ${result.frame.source}`, nowUs }
+}
+
+const TEXT_OF: Readonly<Record<InjectedRefusal, string>> = {
+  injected_refused: 'injected samples came to a rig that is no testbed; none was taken',
+  taint_forged: 'samples came under a mark that is not that of the injector; none was taken',
 }
 
 /** Starts, notes or stops the test run that a rig is in. */

@@ -9,6 +9,7 @@ import type {
 } from '../../shared/model/baseline.ts'
 import type { CertificateBasis } from '../../shared/model/baseline-arming.ts'
 import type { DecayPolicy } from '../../shared/model/baseline-decay.ts'
+import type { Frame, InjectedMark } from '../../shared/model/telemetry.ts'
 import type { Affine } from '../../shared/model/units.ts'
 import type { Mode } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
@@ -156,6 +157,8 @@ export type RigSettings = Readonly<{
   modeBaselines?: ReadonlyMap<Mode, ModeBaselines>
   /** What may be done to the rig, and where each metric comes from, in their order; absent: nothing is ever done. */
   safety?: RuledSettings
+  /** Who may say that samples are injected; absent: outside a testbed, where none of them is taken. */
+  injected?: Readonly<{ isSigned(frame: Frame, mark: InjectedMark): boolean }>
   /** How long a rig settles after a change of mode: until then nothing is compared with a baseline. */
   settleUs: Micros
 }>

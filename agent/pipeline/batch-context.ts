@@ -36,8 +36,9 @@ export function batchContext({ state, journalSeq }: Evaluation, config: RuntimeC
   }
 }
 
-/** Tells whether samples of a rig were measured by no sensor. */
-export function isSimulated({ sources }: RuntimeConfig['rigs'][number]): boolean {
+/** Tells whether samples of a rig were measured by no sensor, or may have been, as in a testbed. */
+export function isSimulated({ testbed, sources }: RuntimeConfig['rigs'][number]): boolean {
+  if (testbed) return true
   return sources.some(
     (source) => 'provenance' in source && ['simulated', 'injected', 'overridden'].includes(source.provenance),
   )

@@ -1,6 +1,7 @@
 import { isBundle, type OpenedBaseline, openBundle, readBundle } from '../../shared/codec/baseline-bundle.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import { configDigest } from '../../shared/codec/config-digest.ts'
+import { isMarkSigned } from '../../shared/codec/injected-mark.ts'
 import type { JournalFile } from '../../shared/codec/journal-input.ts'
 import type { Equivalence } from '../../shared/config/equivalence.ts'
 import { type ParsedRuntime, parseRuntimeFiles } from '../../shared/config/load.ts'
@@ -71,7 +72,14 @@ function compileRig(rig: RigConfig, parsed: ParsedRuntime, files: readonly Journ
     rolling: baselineOf(rig, rig.rolling_baseline_file, sources),
     ...modeBaselines(rig, sources),
     settleUs: microsFromMillis(rig.mode_settle_ms),
+    ...injectedOf(rig, parsed),
   }
+}
+
+/** Whose word it is that samples are injected: the injector's, in a testbed; without its key nobody's. */
+function injectedOf({ testbed }: RigConfig, { injectorKey: key }: ParsedRuntime): Pick<RigSettings, 'injected'> {
+  if (!testbed) return {}
+  return { injected: { isSigned: (frame, mark) => key !== null && isMarkSigned(frame, mark, key) } }
 }
 
 /** What may be done to a rig. An arming holds for exactly these files under this evaluator (SE-22). */

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs'
-import { cellsOf, type Header, headerOf, parseTime } from '../../shared/codec/recording-text.ts'
+import { cellsOf, type Header, headerOf, INJECTED_COLUMN, isInjectedRow, parseTime } from '../../shared/codec/recording-text.ts'
 import { encodeFrame } from '../../shared/codec/telemetry.ts'
 import type { ConfigBytes } from '../../shared/config/load.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
@@ -7,7 +7,15 @@ import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Micros } from '../../shared/units.ts'
 import { frameOf } from '../adapters/csv-source.ts'
 import type { BaselineFit } from '../core/baseline-fit.ts'
-import { type CellCount, commaHint, createCellCounter, linesText, type TooMuch, tooMuchOf } from './csv-cells.ts'
+import {
+  type CellCount,
+  commaHint,
+  createCellCounter,
+  LINES_NAMED_MAX,
+  linesText,
+  type TooMuch,
+  tooMuchOf,
+} from './csv-cells.ts'
 import { createEvaluation, evaluate } from './evaluation.ts'
 import { createNominalRecorder, type NominalRecorder, recordSlide } from './nominal.ts'
 
@@ -32,7 +40,7 @@ type About = Readonly<{
  * Evaluates a recording of nominal data by itself: every row through the same path as telemetry, its times the clock. Cells
  * that are no numbers are counted, and more than a few of them are refused: what is left would be judged as the whole.
  *
- * @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE, CSV_HEADER, CSV_TIMES, CSV_CELLS, BASELINE_TOO_SHORT
+ * @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE, CSV_HEADER, CSV_TIMES, CSV_CELLS, INJECTED_DATA, BASELINE_TOO_SHORT
  */
 export function recordCsv(
   path: string,
@@ -48,6 +56,7 @@ export function recordCsv(
     .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
   const header = headerFor(lines[0] ?? '', path, columns)
+  requireMeasured(path, lines, header)
   const counter = createCellCounter({ ...header, channels: header.channels.filter(({ name }) => feeds(name)) })
   const evaluation = createEvaluation()
   let recorder: NominalRecorder | null = null
@@ -84,6 +93,27 @@ export function recordCsv(
   take({ kind: 'tick', nowUs: closingUs(rig, lastUs) })
   if (recorder === null) throw new HbError('BASELINE_TOO_SHORT', { path, reason: 'no slide of it was ever evaluated' })
   return { recorder, cells: counted }
+}
+
+/** Not a row that a fault was put into enters a baseline. @throws HbError INJECTED_DATA */
+function requireMeasured(path: string, lines: readonly string[], header: Header): void {
+  if (header.injected < 0) return
+  const found: number[] = []
+  let first = ''
+  lines.slice(1).forEach((line, row) => {
+    const cells = cellsOf(line, header.delimiter)
+    if (line === '' || cells === null || !isInjectedRow(cells, header)) return
+    if (found.length === 0) first = cells[header.injected]!.trim()
+    found.push(row + 2)
+  })
+  if (found.length === 0) return
+  throw new HbError('INJECTED_DATA', {
+    path,
+    rows: found.length,
+    lines: linesText({ count: found.length, lines: found.slice(0, LINES_NAMED_MAX) }),
+    column: INJECTED_COLUMN,
+    found: first.slice(0, 80),
+  })
 }
 
 function refusedFor(path: string, { column, faults, of, atMost }: TooMuch): HbError {

@@ -3,7 +3,7 @@ import { HbError } from '../errors/hb-error.ts'
 import { isChannelName } from '../model/ids.ts'
 import type { Micros } from '../units.ts'
 
-/** Column in which `hb inject` says what it did to a row; never a channel. */
+/** Column in which `hb inject` says what it did to a row; never a channel. Blank or 0: nothing, the row was measured. */
 export const INJECTED_COLUMN = 'hb_injected'
 const DELIMITERS = [';', ',', '\t', '|'] as const
 
@@ -13,6 +13,8 @@ export type Header = Readonly<{
   names: readonly string[]
   time: number
   channels: readonly { column: number; name: string }[]
+  /** Column that says which rows are injected; −1 without one. */
+  injected: number
 }>
 
 type Columns = Readonly<{ path: string; time_column: string; delimiter?: string; ignore_columns: readonly string[] }>
@@ -29,7 +31,7 @@ export function headerOf(first: string, { path, ...config }: Columns): Header {
   const twice = channels.find(({ name }, k) => channels.findIndex((c) => c.name === name) !== k)
   if (twice !== undefined) throw new HbError('CSV_HEADER', { path, found: `two columns named ${twice.name}` })
   if (channels.length === 0) throw new HbError('CSV_HEADER', { path, found: 'no channel beside the time' })
-  return { delimiter, names, time, channels }
+  return { delimiter, names, time, channels, injected: names.indexOf(INJECTED_COLUMN) }
 }
 
 /** Names of a header line, and what stands between them. */
@@ -52,6 +54,11 @@ export function cellsOf(line: string, delimiter: string): string[] | null {
   } catch {
     return null
   }
+}
+
+/** Whether a row says that it was not measured but put there. Whatever is not plainly a no is a yes. */
+export function isInjectedRow(cells: readonly string[], { injected }: Pick<Header, 'injected'>): boolean {
+  return injected >= 0 && !['', '0'].includes((cells[injected] ?? '').trim())
 }
 
 /** A number as it is written, otherwise NaN: the evaluator counts it as one. One that no double holds, as `1e400`, is none. */

@@ -230,6 +230,9 @@ function sampleOf(value: unknown, rig: string, origin: string): JsonSample {
   const map = value as Record<string, unknown>
   if (map['rig'] !== undefined && map['rig'] !== rig)
     throw new Refused('wrong_rig', `rig is ${brief(map['rig'])}, expected ${rig}`)
+  // A sample has no number that a signature could be about, so that nobody can say that it is injected.
+  if (map['injected'] !== undefined && map['injected'] !== false)
+    throw new Refused('taint_forged', 'a mark in JSON, which cannot be signed')
   const channel = map['channel']
   if (typeof channel !== 'string' || !isChannelName(channel))
     throw new Refused('bad_name', `channel is ${brief(channel)}`)

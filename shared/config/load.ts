@@ -68,7 +68,9 @@ export function loadRuntimeConfig(path: string): LoadedRuntime {
     return bytes
   })
   const absent = absentFiles(found.main, runtimePaths(found.main), folder)
-  const realm = realmFileProblems(found.main, { ...RUNTIME_REALM, read: readIn(folder) })
+  // Not of what was recorded: a journal from before there were realms is read as it was written.
+  const ofFiles = realmFileProblems(found.main, { ...RUNTIME_REALM, read: readIn(folder) })
+  const realm = [...runtimeRealmProblems(found.main), ...ofFiles]
   const problems = [...found.problems, ...lintMistakes(found.linted), ...absent, ...realm]
   return { ...sound(found, fromHere(problems, path)), files, folder }
 }
@@ -151,8 +153,7 @@ function readKeys(main: CheckedFile, read: ReadNamed): Pick<Found, 'trust' | 'in
   const { trust, problems } = readTrust(main, read)
   // Outside a testbed there is none, and one that is named is a mistake by itself.
   const injector = realmOf(main) === 'testbed' ? readKey(main, ['injector_key_file'], read) : null
-  const more = [...runtimeRealmProblems(main), ...(injector?.problems ?? [])]
-  return { trust, injectorKey: injector?.key ?? null, problems: [...problems, ...more] }
+  return { trust, injectorKey: injector?.key ?? null, problems: [...problems, ...(injector?.problems ?? [])] }
 }
 
 function parseRuntime({ name, bytes }: ConfigBytes, read: ReadNamed): Found {

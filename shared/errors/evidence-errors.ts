@@ -21,6 +21,13 @@ export const EVIDENCE_ERRORS = {
     summary: 'A signed message does not match its signature.',
     remedy: 'Keep the message. Compare the key on the agent with the key enrolled for it.',
   },
+  INJECTED_DATA: {
+    exit: 65,
+    retry: false,
+    summary: 'What a baseline was to be made of holds injected samples.',
+    remedy:
+      'Make it of data that were measured. Injected samples are marked: by frames of a bench, or by the column `hb_injected` of a recording; a row with anything but blank or 0 there is injected.',
+  },
   REALM_MISMATCH: {
     exit: 77,
     retry: false,

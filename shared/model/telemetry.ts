@@ -35,6 +35,10 @@ export type InjectedMark = Readonly<{ channels: readonly string[]; signature: Ui
 export const PROVENANCES = ['live', 'late', 'replay', 'simulated', 'injected', 'overridden'] as const
 export type Provenance = (typeof PROVENANCES)[number]
 
+/** Why a message with injected samples was not taken: it came outside a testbed, or under a mark that is not the injector's. */
+export const INJECTED_REFUSALS = ['injected_refused', 'taint_forged'] as const
+export type InjectedRefusal = (typeof INJECTED_REFUSALS)[number]
+
 /** Why a whole telemetry message was not taken. Counted by reason; the first of each kind is kept as an example. */
 export const FRAME_REFUSALS = [
   'malformed_cbor',
@@ -50,6 +54,7 @@ export const FRAME_REFUSALS = [
   'sources_full',
   'channels_full',
   'bad_row',
+  ...INJECTED_REFUSALS,
 ] as const
 export type FrameRefusal = (typeof FRAME_REFUSALS)[number]
 

@@ -42,6 +42,7 @@ export function externalYaml({
 deployment: demo
 realm: testbed
 agent: ${AGENT}
+realm: testbed
 clock: external
 ${lockstep}
 signing_key_file: sign.pem

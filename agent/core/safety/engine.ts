@@ -8,6 +8,7 @@ import { stepEarly } from './early.ts'
 import type { Slide } from './episode.ts'
 import { priorityOf } from './gate.ts'
 import { watchInhibits } from './inhibits.ts'
+import { watchInjected } from './injected.ts'
 import { takeOrder } from './orders.ts'
 import { stepRule } from './rules.ts'
 import type { Run } from './run.ts'
@@ -27,6 +28,7 @@ export function safetyAtSlide(state: SafetyState, policy: RigPolicy, seen: Seen,
   watchArm(run)
   watchInhibits(run)
   watchGlass(run)
+  watchInjected(run)
   advanceAll(run, gapUs)
   state.endUs = seen.endUs
   for (const open of [...state.open]) {

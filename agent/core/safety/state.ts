@@ -128,7 +128,8 @@ export type SafetyState = {
   /** Orders that became an action. */
   manuals: number
   /** Alarms that stand. */
-  alarms: { id: string; severity: AlarmSeverity }[]
+  /** `seenUs`: when what it is about was last seen, of those that end by themselves. */
+  alarms: { id: string; severity: AlarmSeverity; seenUs?: Micros }[]
   /** Acknowledgements of ended actions that were counted and not noted. */
   latesDropped: number
 }
