@@ -3,9 +3,10 @@ import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:
 import { cellsOf, type Header, headerOf, isInjectedRow, numberOf, parseTime } from '../../shared/codec/recording-text.ts'
 import { encodeBadRow, encodeFrame } from '../../shared/codec/telemetry.ts'
 import type { CsvSourceConfig } from '../../shared/config/types.ts'
+import { SIGNATURE_BYTES } from '../../shared/crypto/sign.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
-import type { Provenance } from '../../shared/model/telemetry.ts'
+import type { InjectedMark, Provenance } from '../../shared/model/telemetry.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { RawTelemetry, SourceSink, TelemetrySource } from '../ports.ts'
 import { type RecordingLane, RecordingOrder } from './recording-order.ts'
@@ -171,7 +172,13 @@ export function frameOf(
     timeUs: present.length === 0 ? new Float64Array(0) : Float64Array.of(timeUs),
     value:
       present.length === 0 ? new Float64Array(0) : Float64Array.from(used, ({ column }) => numberOf(cells[column]!)),
+    ...(isInjectedRow(cells, header) ? { injected: ownMark(used.map(({ name }) => name)) } : {}),
   }
+}
+
+/** The mark of a row of ours: the file says it itself, so nobody signs it, and its source says `injected` beside it. */
+function ownMark(channels: readonly string[]): InjectedMark {
+  return { channels, signature: new Uint8Array(SIGNATURE_BYTES) }
 }
 
 /** First 16 hex digits of SHA-256 over the file: the name of this recording. */

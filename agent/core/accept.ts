@@ -28,8 +28,8 @@ export function acceptFrame(rig: RigState, frame: Frame, nowUs: number): Injecte
   const samples = frame.timeUs.length
   const injected = injectedRefusal(rig, frame)
   if (injected !== null) {
-    // Nobody vouches for its number: the frame of the rig itself that has it is missing, or still to come.
-    if (frame.injected === undefined) noteFrame(rig.sources, nameOf(frame), frame.seq, nowUs)
+    // Nobody vouches for the number of a stranger: the frame of the rig itself that has it is missing, or still to come.
+    if (frame.provenance === 'injected') noteFrame(rig.sources, nameOf(frame), frame.seq, nowUs)
     bookRefused(rig, { names: names ?? [], samples })
     refuseFrame(rig, injected, nowUs, `${nameOf(frame)} sent frame ${frame.seq}`)
     return injected
