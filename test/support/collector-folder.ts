@@ -7,18 +7,19 @@ import type { Schema } from '../../shared/config/schema-terms.ts'
 import type { CollectorConfig } from '../../shared/config/types.ts'
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
 import { generateSigner } from '../../shared/crypto/sign.ts'
+import { agentUri, type Realm } from '../../shared/model/realm.ts'
 import type { LinkTls } from './agent-double.ts'
 import { serverCertificate } from './server-certificate.ts'
 
 /** A folder with everything a collector of the deployment `demo` starts from, and the keys of its two agents. */
-export function createCollectorFolder() {
+export function createCollectorFolder(realm: Realm = 'production') {
   const folder = mkdtempSync(join(tmpdir(), 'hb-collector-'))
   const ca = createDevCa()
   const otherCa = createDevCa()
-  const server = serverCertificate(ca)
-  const receipts = generateSigner()
-  const bench = generateSigner()
-  const rack = generateSigner()
+  const server = serverCertificate(ca, '127.0.0.1', realm)
+  const receipts = generateSigner(realm)
+  const bench = generateSigner(realm)
+  const rack = generateSigner(realm)
 
   writeFileSync(join(folder, 'ca.pem'), ca.certPem)
   writeFileSync(join(folder, 'server.pem'), server.certPem)
@@ -32,7 +33,7 @@ export function createCollectorFolder() {
   const config = {
     version: 1 as const,
     deployment: 'demo',
-    realm: 'production' as const,
+    realm,
     signing_key_file: 'sign.pem',
     data_dir: 'data',
     agents_listen: { host: '127.0.0.1', port: 0 },
@@ -50,8 +51,8 @@ export function createCollectorFolder() {
   }
 
   /** A client certificate of an agent, by this authority or by one nobody knows. */
-  const certificateOf = (agent: string, by = ca, deployment = 'demo'): LinkTls => {
-    const subjectUri = `spiffe://${deployment}/agent/${agent}`
+  const certificateOf = (agent: string, by = ca, deployment = 'demo', of = realm): LinkTls => {
+    const subjectUri = agentUri(deployment, agent, of)
     const { certPem, keyPem } = issueCertificate({
       ca: by,
       subjectUri,
