@@ -115,7 +115,8 @@ function executorsOf({ rig }: ScenarioRow): Record<string, unknown>[] {
     identity: target,
     key_file: `${target}.key`,
   }))
-  return [...actuators, { target: 'control-room', type: 'notify', channels: [{ type: 'log' }] }]
+  const peers = rig.peer === null ? [] : [{ target: rig.peer.name, type: 'peer' }]
+  return [...actuators, ...peers, { target: 'control-room', type: 'notify', channels: [{ type: 'log' }] }]
 }
 
 function peerOf({ name }: Readonly<{ name: string }>): Record<string, unknown> {

@@ -8,6 +8,7 @@ import type { CollectorSide } from './collector-side.ts'
 import type { OrderAnswer, People } from './orders.ts'
 import type { PeerStub } from './peer-stub.ts'
 import type { ActuatorStub } from './stubs.ts'
+import type { Transmitter } from './transmitter.ts'
 
 /** What a fault that is carried out on programs, files and people can reach. */
 export type Reach = Readonly<{
@@ -20,6 +21,7 @@ export type Reach = Readonly<{
   peer: PeerStub | null
   collector: CollectorSide | null
   people: People
+  transmitter: Transmitter
   nowUs(): Micros
   /** An order that a fault gave, and what was said to it. */
   ordered(kind: string, by: readonly string[], answer: OrderAnswer): void

@@ -1,5 +1,6 @@
 import type { Micros } from '../../shared/units.ts'
-import { type MakeCarrier, numberOf, once } from './carrier.ts'
+import { type MakeCarrier, numberOf, once, textOf } from './carrier.ts'
+import type { Forgery } from './transmitter.ts'
 
 /** `target` of an operator fault is a person; the order it is about is an arming unless an alarm is named. */
 const HOUR_US: Micros = 3_600_000_000
@@ -93,6 +94,17 @@ const flood: MakeCarrier = (fault, { row, people, nowUs, ordered }) => {
   }
 }
 
+/** Marks of injected frames are wrong while it acts. */
+const forgedTaint: MakeCarrier = (fault, { transmitter }) => ({
+  begin: () => {
+    transmitter.forgery = textOf(fault, 'how') as Forgery
+  },
+  end: () => {
+    transmitter.forgery = null
+  },
+  count: () => transmitter.forged,
+})
+
 /** A waiting order is confirmed within this (docs/operating/actions.md); the bench has the figure of its own. */
 const CONFIRM_WITHIN_US: Micros = 120_000_000
 
@@ -104,4 +116,5 @@ export const PEOPLE_CARRIERS: Readonly<Record<string, MakeCarrier>> = {
   'operator.ack_old_occurrence': ackOld,
   'operator.shelve_during_escalation': shelve,
   'security.suppression_flood': flood,
+  'security.forged_taint': forgedTaint,
 }

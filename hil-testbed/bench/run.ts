@@ -19,6 +19,7 @@ import { Conductor } from './conductor.ts'
 import { baselineOf, configChanges } from './config-carriers.ts'
 import { createExternalPlant } from './external-plant.ts'
 import { injectorMark } from './injector.ts'
+import { benchKey } from './keys.ts'
 import { People } from './orders.ts'
 import { FreePace, LockstepPace, type Pace } from './pace.ts'
 import { PeerStub } from './peer-stub.ts'
@@ -213,6 +214,7 @@ class Run {
         path: open.in,
         beginUs,
         mark: injectorMark(folder.injector),
+        badMark: injectorMark(benchKey('somebody else').privatePem),
         sent: (channel, atUs, value) => this.files.sent(channel, atUs, value),
       },
     })
@@ -232,7 +234,7 @@ class Run {
       Object.entries(plantNamed(rig.plant.model)?.inputs ?? {}).map(([name, { initial }]) => [name, initial]),
     )
     const carried = new CarriedFaults({
-      ...{ row, folder, agent, stubs, inputs, peer, collector, people, nowUs },
+      ...{ row, folder, agent, stubs, inputs, peer, collector, people, transmitter, nowUs },
       ordered: (order, by, { state, refused }) =>
         event({ t_us: nowUs() - beginUs, kind: 'order', order, by, answer: refused === '' ? state : refused }),
     })

@@ -16,9 +16,14 @@ export type TransmitterOptions = Readonly<{
   beginUs: Micros
   /** Signs the mark of a frame with injected samples. */
   mark: (frame: FrameIdentity, channels: readonly string[]) => InjectedMark
+  /** The same with a key that is not the bench's. */
+  badMark: (frame: FrameIdentity, channels: readonly string[]) => InjectedMark
   /** Told of the newest sample of each channel that goes out; its time counts from the start of the run. */
   sent: (channel: string, atUs: Micros, value: number) => void
 }>
+
+/** What can be wrong with the mark of injected data (8.3, security.forged_taint). */
+export type Forgery = 'wrong_key' | 'left_out' | 'other_channels'
 
 /** The acquisitions of a run: each has a socket of its own to the agent. */
 export class Transmitter {
@@ -27,6 +32,9 @@ export class Transmitter {
   private counts: Record<string, number> = {}
   /** Frames that nobody was there for. */
   lost = 0
+  /** How the marks of injected frames are forged, and how many were. */
+  forgery: Forgery | null = null
+  forged = 0
 
   constructor(options: TransmitterOptions) {
     this.options = options
@@ -45,8 +53,8 @@ export class Transmitter {
         this.lost += 1
         continue
       }
-      const { mark, sent, beginUs } = this.options
-      const marked = injected.length === 0 ? {} : { injected: mark({ rig, source, epoch, seq }, injected) }
+      const { sent, beginUs } = this.options
+      const marked = injected.length === 0 ? {} : this.marked({ rig, source, epoch, seq }, injected)
       const graded = quality === null ? {} : { quality }
       const head = { rig, source, epoch, seq, cid: null, channels: [...channels], timeUs, value }
       const bytes = encodeFrame({ ...head, ...marked, ...graded })
@@ -56,6 +64,16 @@ export class Transmitter {
       if (last >= 0)
         channels.forEach((channel, c) => void sent(channel, timeUs[last]! - beginUs, value[c * timeUs.length + last]!))
     }
+  }
+
+  private marked(frame: FrameIdentity, injected: readonly string[]): { injected?: InjectedMark } {
+    const { mark, badMark } = this.options
+    if (this.forgery === null) return { injected: mark(frame, injected) }
+    this.forged += 1
+    if (this.forgery === 'left_out') return {}
+    if (this.forgery === 'wrong_key') return { injected: badMark(frame, injected) }
+    // Signed for one channel, and said of another list: the signature fits no longer.
+    return { injected: { ...mark(frame, injected), channels: [] } }
   }
 
   /** An agent that listens has begun, and counts from zero. */

@@ -10,8 +10,10 @@ import { actuatorCommands } from './actuator.ts'
 import { judgeCommand } from './judge.ts'
 import { numberIn, say } from './options.ts'
 import { peerCommand } from './peer.ts'
+import { placeCommands } from './places.ts'
 import { plantCommands } from './plant.ts'
 import { pressureCommand } from './pressure.ts'
+import { runCommand } from './run.ts'
 
 type LoopOptions = Readonly<{
   rig: string
@@ -32,6 +34,8 @@ const SECONDS_MAX = 86_400
 /** Adds `hb hil`. */
 export function hilCommands(program: Command): void {
   const hil = program.command('hil').description('rigs that are not there, and faults that are wanted')
+  runCommand(hil)
+  placeCommands(hil)
   actuatorCommands(hil)
   pressureCommand(hil)
   peerCommand(hil)

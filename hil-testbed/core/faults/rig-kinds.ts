@@ -140,7 +140,10 @@ const CONFIG = kindsOf('config', ['config'], 'runner', {
 
 const OPERATOR = kindsOf('operator', ['operator'], 'runner', {
   double_click: { about: 'gives the same order twice', params: [millis('gap_ms', 20, 'between the two')] },
-  ack_old_occurrence: { about: 'acknowledges an alarm as it was before it came again' },
+  ack_old_occurrence: {
+    about: 'acknowledges an alarm as it was before it came again',
+    params: [named('alarm', 'text', null, 'which')],
+  },
   same_person_approves: { about: 'approves what the same person asked for' },
   expired_approval: {
     about: 'approves when the order has run out',
@@ -149,7 +152,7 @@ const OPERATOR = kindsOf('operator', ['operator'], 'runner', {
   approve_after_change: { about: 'approves what has changed since it was shown' },
   shelve_during_escalation: {
     about: 'shelves an alarm that is being escalated',
-    params: [number('for_s', 's', 600, [1, 86_400], 'how long')],
+    params: [named('alarm', 'text', null, 'which'), number('for_s', 's', 600, [1, 86_400], 'how long')],
   },
 })
 
@@ -174,6 +177,7 @@ const SECURITY = [
     suppression_flood: {
       about: 'orders that shelve alarms come in numbers',
       params: [
+        named('alarm', 'text', null, 'which'),
         number('rate', '1/s', 20, [0.1, 10_000], 'how many a second'),
         number('for_s', 's', 3600, [1, 86_400], 'shelved for'),
       ],
