@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto'
 import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:fs'
-import { cellsOf, type Header, headerOf, isInjectedRow, numberOf, parseTime } from '../../shared/codec/recording-text.ts'
+import {
+  cellsOf,
+  type Header,
+  headerOf,
+  isInjectedRow,
+  numberOf,
+  parseTime,
+} from '../../shared/codec/recording-text.ts'
 import { encodeBadRow, encodeFrame } from '../../shared/codec/telemetry.ts'
 import type { CsvSourceConfig } from '../../shared/config/types.ts'
 import { SIGNATURE_BYTES } from '../../shared/crypto/sign.ts'

@@ -1,5 +1,12 @@
 import { readFileSync, statSync } from 'node:fs'
-import { cellsOf, type Header, headerOf, INJECTED_COLUMN, isInjectedRow, parseTime } from '../../shared/codec/recording-text.ts'
+import {
+  cellsOf,
+  type Header,
+  headerOf,
+  INJECTED_COLUMN,
+  isInjectedRow,
+  parseTime,
+} from '../../shared/codec/recording-text.ts'
 import { encodeFrame } from '../../shared/codec/telemetry.ts'
 import type { ConfigBytes } from '../../shared/config/load.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
