@@ -58,7 +58,7 @@ export const ExpectationSchema = closed(
     ),
     alarm: word(
       closed({
-        name: text('Alarm, as the record names it.'),
+        name: text('Alarm, as the record names it, or the word before its colon.'),
         severity: Type.Optional(oneOf(ALARM_SEVERITIES, 'How bad.')),
         active: Type.Boolean({ default: true, description: 'Whether it is raised, or is over.' }),
         ...WHEN,
@@ -69,12 +69,12 @@ export const ExpectationSchema = closed(
         kind: action,
         ...ACTION,
         reaches: state('State that it must come to.'),
-        reason: maybe('A reason that the record gives.'),
+        reason: maybe('A reason that the record gives, or the word before its colon.'),
         ...WHEN,
       }),
     ),
     arm: word(closed({ state: oneOf(ARM_STATES, 'What the rig must become.'), ...WHEN })),
-    refused: word(closed({ reason: text('Why an order was refused.'), ...WHEN })),
+    refused: word(closed({ reason: text('Why an order was refused, or the word before its colon.'), ...WHEN })),
     gap: word(closed({ reason: text('Why something is missing in the record.'), optional: WHEN.optional })),
     never: word(
       closed({

@@ -76,8 +76,9 @@ export function alarmsUnder({ rules, targets, actions, alarms }: PolicyWords): s
   const byHand = actions.map(({ action, target }) => `manual:${action}:${target}`)
   const subjects = [...rules, ...rules.map((id) => `${id}/escalation`), ...byHand]
   const inhibited = [...rules.map((id) => `rule:${id}`), ...actions.map(({ action }) => `action:${action}`)]
+  // The word alone is any of its subjects.
   const about = (words: readonly string[], names: readonly string[]): string[] =>
-    words.flatMap((one) => names.map((subject) => `${one}:${subject}`))
+    words.flatMap((one) => [one, ...names.map((subject) => `${one}:${subject}`)])
   return [
     ...alarms,
     ...OF_RIG,
