@@ -1,7 +1,9 @@
 import { buildApp, type OperatorsOptions } from '../collector/http/operators.ts'
 import { plantSchemaFiles } from '../hil-testbed/bench/plant-protocol.ts'
 import { FAULT_KINDS } from '../hil-testbed/core/faults/catalogue.ts'
+import { acceptancePlan } from '../hil-testbed/report/acceptance-plan.ts'
 import { CampaignSchema } from '../hil-testbed/report/campaign-schema.ts'
+import { readTrace } from '../hil-testbed/report/trace-files.ts'
 import { configReferenceMarkdown } from '../shared/config/reference.ts'
 import { ERRORS } from '../shared/errors/catalog.ts'
 import { VERDICT_EXIT } from '../shared/model/verdict.ts'
@@ -9,11 +11,13 @@ import { peerSchemaFiles } from '../shared/protocol/peer-contract.ts'
 import { jsonFile } from '../shared/report/report-folder.ts'
 import { createProgram } from './program.ts'
 import { cliMarkdown, errorsMarkdown, exitCodesMarkdown, faultsMarkdown } from './reference.ts'
+import { ROOT } from './sources.ts'
 import { allClaims, traceabilityMarkdown } from './traceability.ts'
 
 /** Folder of the generated reference in the project. */
 export const REFERENCE_FOLDER = 'docs/reference'
 
+const LAST_DAY = '9999-12-31'
 const SCHEMA_DRAFT = 'https://json-schema.org/draft/2020-12/schema'
 
 /** Every generated page by its file name. */
@@ -26,6 +30,8 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['config.md', configReferenceMarkdown()],
     ['traceability.md', traceabilityMarkdown(allClaims())],
     ['openapi.json', await openApiText()],
+    // A page is the same on every day: that a verdict by hand is of a day to come is for `hb hil trace`.
+    ['../acceptance-test-plan.md', acceptancePlan(readTrace(ROOT, { today: LAST_DAY }))],
     ['hil-report.schema.json', jsonFile({ $schema: SCHEMA_DRAFT, ...CampaignSchema })],
     ...schemaPages('peer', peerSchemaFiles()),
     ...schemaPages('plant', plantSchemaFiles()),

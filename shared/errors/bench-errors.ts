@@ -41,4 +41,11 @@ export const BENCH_ERRORS = {
     summary: 'A folder is not that of a run of the HIL bench.',
     remedy: 'Give the folder that holds row.json and run.json, as `hb hil run` left it. Nothing was judged.',
   },
+  TRACE_BROKEN: {
+    exit: 65,
+    retry: false,
+    summary: 'Hazards, requirements, scenarios and their latest verdicts do not hold together.',
+    remedy:
+      'Mend what is named: write the scenario that is missing, or run the scenarios again whose verdicts are old. An expectation is changed by review, never by a run.',
+  },
 } as const satisfies Record<string, ErrorEntry>
