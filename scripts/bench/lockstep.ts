@@ -77,7 +77,6 @@ const RUNTIME = `version: 1
 deployment: demo
 realm: testbed
 agent: bench-1
-realm: testbed
 clock: external
 lockstep: { endpoint: "ipc://lockstep.sock" }
 signing_key_file: sign.pem
