@@ -3,7 +3,11 @@ import { plantSchemaFiles } from '../hil-testbed/bench/plant-protocol.ts'
 import { FAULT_KINDS } from '../hil-testbed/core/faults/catalogue.ts'
 import { acceptancePlan } from '../hil-testbed/report/acceptance-plan.ts'
 import { CampaignSchema } from '../hil-testbed/report/campaign-schema.ts'
+
 import { readTrace } from '../hil-testbed/report/trace-files.ts'
+
+import { editorSchemas } from '../hil-testbed/scenario/editor-schema.ts'
+
 import { configReferenceMarkdown } from '../shared/config/reference.ts'
 import { ERRORS } from '../shared/errors/catalog.ts'
 import { VERDICT_EXIT } from '../shared/model/verdict.ts'
@@ -33,6 +37,7 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     // A page is the same on every day: that a verdict by hand is of a day to come is for `hb hil trace`.
     ['../acceptance-test-plan.md', acceptancePlan(readTrace(ROOT, { today: LAST_DAY }))],
     ['hil-report.schema.json', jsonFile({ $schema: SCHEMA_DRAFT, ...CampaignSchema })],
+    ...[...editorSchemas()].map(([name, schema]) => [name, jsonFile({ $schema: SCHEMA_DRAFT, ...schema })] as const),
     ...schemaPages('peer', peerSchemaFiles()),
     ...schemaPages('plant', plantSchemaFiles()),
   ])

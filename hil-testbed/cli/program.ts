@@ -14,6 +14,7 @@ import { placeCommands } from './places.ts'
 import { plantCommands } from './plant.ts'
 import { pressureCommand } from './pressure.ts'
 import { runCommand } from './run.ts'
+import { scenarioCommands } from './scenarios.ts'
 import { traceCommand } from './trace.ts'
 
 type LoopOptions = Readonly<{
@@ -43,6 +44,7 @@ export function hilCommands(program: Command): void {
   plantCommands(hil)
   judgeCommand(hil)
   traceCommand(hil)
+  scenarioCommands(hil)
   hil
     .command('water-loop')
     .description('a simulated water loop: publish it over ZeroMQ, or write a recording of it')

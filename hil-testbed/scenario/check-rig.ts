@@ -61,7 +61,11 @@ const BASELINE_PEOPLE = 3
 function checkOperators({ notes, rig }: RowContext): void {
   const names = rig?.operators ?? []
   if (names.length < BASELINE_PEOPLE && rig?.baseline?.kind !== 'none')
-    notes.add(['operators'], `${names.length} people`, `${BASELINE_PEOPLE}, for a golden baseline; or \`baseline: {kind: none}\``)
+    notes.add(
+      ['operators'],
+      `${names.length} people`,
+      `${BASELINE_PEOPLE}, for a golden baseline; or \`baseline: {kind: none}\``,
+    )
   names.forEach((name, k) => {
     if (names.indexOf(name) !== k) notes.add(['operators', k], `\`${name}\` a second time`, 'every person once')
   })

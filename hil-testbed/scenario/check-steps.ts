@@ -74,7 +74,7 @@ function checkTimes({ notes, value, clock }: RowContext, setupUs: Micros): void 
     if (step.at !== undefined && atUs < setupUs)
       notes.add([...path, 'at'], timeText(atUs), `not before setup is over, ${timeText(setupUs)} at the earliest`)
     if (clock === null) return
-    if (atUs >= clock.durationUs)
+    if (step.at !== undefined && atUs >= clock.durationUs)
       notes.add([...path, 'at'], timeText(atUs), `before the end of the run, ${timeText(clock.durationUs)}`)
     else if (step.within !== undefined && atUs + microsOf(step.within) > clock.durationUs)
       notes.add(
@@ -82,7 +82,7 @@ function checkTimes({ notes, value, clock }: RowContext, setupUs: Micros): void 
         `until ${timeText(atUs + microsOf(step.within))}`,
         `no later than the end of the run, ${timeText(clock.durationUs)}`,
       )
-    if (clock.isLockstep && atUs % clock.quantumUs !== 0)
+    if (step.at !== undefined && clock.isLockstep && atUs % clock.quantumUs !== 0)
       notes.add([...path, 'at'], timeText(atUs), `a whole multiple of the quantum, ${timeText(clock.quantumUs)}`)
   })
 }

@@ -45,9 +45,9 @@ export function loadScenarios(paths: readonly string[], options: LoadOptions = {
 /** The same with what is wrong as a value. @throws HbError USAGE */
 export function checkScenarios(
   paths: readonly string[],
-  options: LoadOptions = {},
+  options: LoadOptions & Readonly<{ mayBeNone?: boolean }> = {},
 ): Loaded & Readonly<{ problems: readonly Problem[] }> {
-  const found = scenarioFiles(paths)
+  const found = scenarioFiles(paths, options.mayBeNone ?? false)
   const rigs = new RigReader()
   const requirements = new Map<string, ReadonlySet<string>>()
   const rows: ScenarioRow[] = []
@@ -75,21 +75,23 @@ export function checkScenarios(
   return { files: found.length, rows, problems: withoutRepeats(problems) }
 }
 
-/** Mistakes of the rig files in files and folders, also of such that no scenario uses. */
-export function checkRigs(paths: readonly string[]): readonly Problem[] {
+/** Mistakes of the rig files in files and folders, also of such that no scenario uses. @throws HbError USAGE */
+export function checkRigs(paths: readonly string[]): Readonly<{ files: number; problems: readonly Problem[] }> {
   const rigs = new RigReader()
-  return filesUnder(paths, (name) => name === RIG_FILE).flatMap(({ path }) => {
+  const found = filesUnder(paths, (name) => name === RIG_FILE)
+  const problems = found.flatMap(({ path }) => {
     const rig = rigs.rig(path)
     return 'file' in rig ? rig.problems : []
   })
+  return { files: found.length, problems }
 }
 
 type Named = Readonly<{ path: string; name: string }>
 
 /** @throws HbError USAGE */
-function scenarioFiles(paths: readonly string[]): Named[] {
+function scenarioFiles(paths: readonly string[], mayBeNone: boolean): Named[] {
   const found = filesUnder(paths, (name) => name.endsWith(SCENARIO_SUFFIX))
-  if (found.length === 0)
+  if (found.length === 0 && !mayBeNone)
     throw new HbError('USAGE', { found: `no *${SCENARIO_SUFFIX} in ${paths.join(', ')}`, expected: 'one or more' })
   if (found.length > SCENARIO_FILES_MAX)
     throw new HbError('USAGE', { found: `${found.length} scenarios`, expected: `at most ${SCENARIO_FILES_MAX}` })

@@ -29,6 +29,11 @@ export class Notes {
       this.add([...path, ...(key === '' ? [] : key.split('.'))], found, expected, hint)
   }
 
+  /** Whether the matrix puts in the value at a path. */
+  isFromMatrix(path: Path): boolean {
+    return this.moved.has(pathKey(path))
+  }
+
   private place(path: Path): Place {
     const matrix = this.moved.get(pathKey(path))
     if (matrix !== undefined) return this.file.at(matrix)

@@ -167,19 +167,20 @@ function named<T extends Readonly<{ problems: readonly Problem[] }>>(
   return found
 }
 
-function checkClock({ notes, clock, plant, value }: RowContext): void {
+function checkClock({ notes, clock }: RowContext): void {
   if (clock === null) return
   const { durationUs, quantumUs } = clock
-  if (durationUs % quantumUs !== 0)
-    notes.add(['clock', 'duration_s'], timeText(durationUs), `a whole multiple of the quantum, ${timeText(quantumUs)}`)
-  if (plant !== null && plant.stepUs > 0 && quantumUs % plant.stepUs !== 0)
-    notes.add(
-      ['clock', 'quantum_ms'],
-      timeText(quantumUs),
-      `a whole multiple of the step of the plant, ${timeText(plant.stepUs)}`,
-    )
-  if (clock.isLockstep && value.rig !== undefined && plant !== null && quantumUs > durationUs)
-    notes.add(['clock', 'quantum_ms'], timeText(quantumUs), `at most the run, ${timeText(durationUs)}`)
+  const quantum: Path = ['clock', 'quantum_ms']
+  if (durationUs % quantumUs !== 0) {
+    const isOfQuantum = notes.isFromMatrix(quantum)
+    if (isOfQuantum) notes.add(quantum, timeText(quantumUs), `a divisor of the run, ${timeText(durationUs)}`)
+    else
+      notes.add(
+        ['clock', 'duration_s'],
+        timeText(durationUs),
+        `a whole multiple of the quantum, ${timeText(quantumUs)}`,
+      )
+  }
 }
 
 type Sound = Readonly<{

@@ -4,6 +4,8 @@ import { EXPECTATIONS_MAX, ExpectationSchema } from './expectation-schema.ts'
 import { RIG_PARTS } from './rig-schema.ts'
 import { SetupStepSchema, STEPS_MAX, TeardownStepSchema, TimedStepSchema } from './step-schema.ts'
 
+/** Ids of scenarios. */
+export const SCENARIO_ID_PATTERN = '^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$'
 export const SEED_MAX = 4_294_967_295
 /** Values of one parameter; parameters of one matrix. */
 const VALUES_MAX = 256
@@ -61,7 +63,7 @@ export const ParamsSchema = closed(
 export const ScenarioSchema = closed({
   hil: Type.Literal(1, { description: 'Version of this file.' }),
   id: Type.String({
-    pattern: '^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$',
+    pattern: SCENARIO_ID_PATTERN,
     maxLength: 63,
     form: 'an id as SCN-ACT-014',
     description: 'Id, once in all files.',
