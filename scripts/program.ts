@@ -9,6 +9,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<AddCommand>> = new Map([
   ['import', async () => (await import('../agent/cli/import.ts')).importCommands],
   ['inject', async () => (await import('../hil-testbed/cli/inject.ts')).injectCommand],
   ['hil', async () => (await import('../hil-testbed/cli/program.ts')).hilCommands],
+  ['readiness', async () => (await import('../hil-testbed/cli/readiness.ts')).readinessCommands],
 ])
 
 /** The program with the one command that `word` names; with none for `--version`, and with every one otherwise. */

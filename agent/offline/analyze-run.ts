@@ -59,6 +59,8 @@ export function analyzeRun(input: AnalyzeInput): DriftReport {
       runId: run.meta.run_id,
       correlationId: orNull(run.meta.correlation_id),
       sourceType: run.meta.source_system || 'run_folder',
+      program: orNull(run.meta.program),
+      startUtc: orNull(run.meta.start_utc),
     },
     baseline: facts,
     current: current.metrics,

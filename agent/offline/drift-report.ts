@@ -71,6 +71,11 @@ export type DriftReport = Readonly<{
   evidence_links: readonly EvidenceLink[]
   assert_results?: readonly AssertResult[]
   schema_version: '1.0'
+  program: string | null
+  /** When the run began, as it says of itself. */
+  run_start_utc: string | null
+  /** Metrics that the registry calls critical. */
+  critical_metrics: readonly string[]
   no_test_metrics: readonly string[]
   no_baseline_metrics: readonly string[]
   metrics_compared: number
@@ -95,7 +100,13 @@ export type ReportInput = Readonly<{
   comparison: RunComparison
   /** After the share of data and the assertions were weighed. */
   status: RunVerdict
-  run: Readonly<{ runId: string; correlationId: string | null; sourceType: string }>
+  run: Readonly<{
+    runId: string
+    correlationId: string | null
+    sourceType: string
+    program: string | null
+    startUtc: string | null
+  }>
   baseline: BaselineFacts
   current: RunMetrics
   before: RunMetrics
@@ -150,6 +161,9 @@ export function buildReport(input: ReportInput): DriftReport {
     evidence_links: notable.map((metric) => evidenceOf(metric, names)),
     ...(asserts === undefined ? {} : { assert_results: asserts }),
     schema_version: '1.0',
+    program: run.program,
+    run_start_utc: run.startUtc,
+    critical_metrics: [...input.rules].flatMap(([metric, { critical }]) => (critical === true ? [metric] : [])).sort(),
     no_test_metrics: comparison.no_test,
     no_baseline_metrics: comparison.no_baseline,
     metrics_compared: comparison.compared,

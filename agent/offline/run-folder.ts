@@ -35,6 +35,8 @@ export type RunMeta = Readonly<{
   input_data_version: string
   environment_fingerprint: string
   source_system: string
+  /** When the run began, as it says. */
+  start_utc: string
 }>
 
 /** A run of the run contract 1.0 as it was written: names and units are still its own. */
@@ -149,6 +151,8 @@ function metaOf(raw: Readonly<Record<string, unknown>>, { folder, problems, warn
   const runId = text('run_id')
   if (runId === '') warnings.push(`run_meta.json has no run_id; the folder's name stands for it`)
   const toolchain = raw['toolchain']
+  const timestamps = raw['timestamps']
+  const times = typeof timestamps === 'object' && timestamps !== null ? (timestamps as Record<string, unknown>) : {}
   const tools = typeof toolchain === 'object' && toolchain !== null ? (toolchain as Record<string, unknown>) : {}
   return {
     run_id: idOf(runId === '' ? folder : runId, problems),
@@ -163,6 +167,7 @@ function metaOf(raw: Readonly<Record<string, unknown>>, { folder, problems, warn
     input_data_version: text('input_data_version'),
     environment_fingerprint: text('environment_fingerprint'),
     source_system: text('source_system', tools),
+    start_utc: text('start_utc', times),
   }
 }
 

@@ -10,7 +10,7 @@ import { DEPLOYMENT } from './agent-folder.ts'
 import { benchKey } from './keys.ts'
 
 export const MANIFEST_TYP = 'application/hb-hil-evidence+cose'
-const MANIFEST = 'manifest.cose'
+export const MANIFEST = 'manifest.cose'
 
 /**
  * Closes the folder of a run: keys that could sign are taken out, and a signed manifest says what every file is. The

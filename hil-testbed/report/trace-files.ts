@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { parse } from 'yaml'
+import { SCENARIO_SUFFIX } from '../scenario/load.ts'
 import { LATEST_FILE, type LatestResults, readLatest } from './latest-results.ts'
 import { REQUIREMENTS_FILE, readRequirements } from './requirements.ts'
 import type { TracedScenario, TraceInput } from './trace.ts'
@@ -9,7 +10,6 @@ import type { TracedScenario, TraceInput } from './trace.ts'
 /** Where scenarios and rigs lie in the project. */
 export const SCENARIOS_FOLDER = 'hil-testbed/scenarios'
 export const RIGS_FOLDER = 'hil-testbed/rigs'
-const SCENARIO_END = '.scenario.yaml'
 /** No file of a scenario or a rig is larger; what is, counts by its length. */
 const TEXT_BYTES_MAX = 16 * 1024 * 1024
 
@@ -26,7 +26,7 @@ export function readTrace(root: string, { today, results }: Readonly<{ today: st
   return {
     requirements: readRequirements(join(root, REQUIREMENTS_FILE)),
     scenarios: filesBelow(resolve(root, SCENARIOS_FOLDER))
-      .filter((file) => file.endsWith(SCENARIO_END))
+      .filter((file) => file.endsWith(SCENARIO_SUFFIX))
       .map((file) => reader.scenario(file)),
     latest: results === undefined && !existsSync(own) ? nothing : readLatest(results ?? own),
     textOf: (path) => textOf(root, path),

@@ -46,7 +46,7 @@ export function failedReport(): DriftReport {
   return buildReport({
     comparison,
     status: comparison.status,
-    run: { runId: 'run-17', correlationId: null, sourceType: 'test' },
+    run: { runId: 'run-17', correlationId: null, sourceType: 'test', program: 'demo', startUtc: null },
     baseline: {
       baseline_run_id: 'run-3',
       baseline_reason: 'last_pass',

@@ -38,7 +38,7 @@ function judgeOf(values: Readonly<Record<string, number>>): Judge {
     return buildReport({
       comparison,
       status: worstOf([comparison.status, ...asserts.map(({ status }) => status)]),
-      run: { runId: nameOf(runDir), correlationId: null, sourceType: 'test' },
+      run: { runId: nameOf(runDir), correlationId: null, sourceType: 'test', program: 'demo', startUtc: null },
       baseline: {
         baseline_run_id: baselineDir === null ? null : nameOf(baselineDir),
         baseline_reason: 'judge',
