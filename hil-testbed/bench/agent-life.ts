@@ -31,6 +31,8 @@ export class AgentLife {
   private program: Program | null = null
   /** Lives before this one. */
   lives = 0
+  /** The bench killed it, and has not started it again. */
+  killed = false
 
   constructor(options: AgentLifeOptions) {
     this.options = options
@@ -60,6 +62,7 @@ export class AgentLife {
       line: this.options.said,
     })
     this.lives += 1
+    this.killed = false
     await Promise.race([pace.greet(atUs), this.endsBefore(this.program)])
     await this.program.event('agent_started', HOST_WAIT_MS)
     transmitter.open()
@@ -76,6 +79,7 @@ export class AgentLife {
     const { pace, transmitter, event } = this.options
     transmitter.close()
     pace.gone()
+    this.killed = true
     await this.now.kill()
     event({ t_us: atUs, kind: 'agent', is: 'killed', code: null })
   }

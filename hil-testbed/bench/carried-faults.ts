@@ -40,7 +40,10 @@ export class CarriedFaults {
 
   inject(fault: Fault): void {
     const carrier = CARRIERS[fault.class]!(fault, this.reach)
-    this.all.push({ fault, carrier, is: 'waits', count: 0, firstUs: null, lastUs: null })
+    const one: One = { fault, carrier, is: 'waits', count: 0, firstUs: null, lastUs: null }
+    this.all.push(one)
+    // What was there before the agent is seen whether that begins or not.
+    this.look(one, 0)
   }
 
   async move(atUs: Micros): Promise<void> {

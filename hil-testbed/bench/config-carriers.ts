@@ -6,11 +6,11 @@ import type { Micros } from '../../shared/units.ts'
 import type { Fault } from '../core/fault.ts'
 import type { ScenarioRow } from '../core/scenario.ts'
 import type { FileChange } from './agent-folder.ts'
-import { type MakeCarrier, once, textOf } from './carrier.ts'
+import { type MakeCarrier, textOf } from './carrier.ts'
 import { certify, type Workshop } from './workshop.ts'
 
-/** Faults of the configuration are there before the agent is: these say that they were, and what is done to which file. */
-const there: MakeCarrier = () => once(() => undefined)
+/** Faults of the configuration are there before the agent is: the files were made with them. */
+const there: MakeCarrier = () => ({ begin: () => undefined, count: () => 1 })
 
 export const CONFIG_CARRIERS: Readonly<Record<string, MakeCarrier>> = {
   'config.mapping_error': there,

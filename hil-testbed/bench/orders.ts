@@ -6,6 +6,8 @@ import type { OrderKind } from '../../shared/model/order.ts'
 import type { Micros } from '../../shared/units.ts'
 
 const ANSWER_MS = 10_000
+/** Of what an order was refused with. */
+const GROUNDS_CHARS_MAX = 400
 
 /** What is ordered; what is left out is empty. `config` is that in force unless it is said. */
 export type BenchOrder = Readonly<{
@@ -84,8 +86,8 @@ export class People {
       return { state: String(answer['state']), order: String(answer['order'] ?? ''), refused: '', bytes }
     } catch (error) {
       if (!isHbError(error) || error.code === 'AGENT_NOT_RUNNING' || error.code === 'STATE_MISSING') throw error
-      const ground = typeof error.context['reason'] === 'string' ? ` ${error.context['reason']}` : ''
-      return { state: 'refused', order: '', refused: `${error.code}${ground}`, bytes }
+      const grounds = Object.values(error.context).filter((value) => typeof value === 'string')
+      return { state: 'refused', order: '', refused: [error.code, ...grounds].join(' ').slice(0, GROUNDS_CHARS_MAX), bytes }
     }
   }
 }

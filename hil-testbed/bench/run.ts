@@ -267,7 +267,7 @@ class Run {
       throw error
     }
     await conductor.play()
-    if (!agent.running)
+    if (!agent.running && !agent.killed)
       throw new HbError('AGENT_SILENT', {
         found: `it ended by itself with ${agent.now.code}`,
         expected: 'that it goes on',
