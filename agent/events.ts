@@ -174,6 +174,13 @@ const TAIL_NEWS = {
   unreadable: 'the file of a source cannot be read; it is tried again',
 } as const
 
+const BROKER_NEWS = {
+  connected: 'the broker of a source is connected',
+  lost: 'the broker of a source is not connected; nothing comes from it',
+  refused: 'the broker of a source turned the agent away; nothing comes from it',
+  retained: 'what the broker had retained is not new, and is skipped; more of it is only counted',
+} as const
+
 function createSourceEvents(log: Logger) {
   return {
     injectedRefused: (facts: InjectedFacts) =>
@@ -189,6 +196,10 @@ function createSourceEvents(log: Logger) {
       what: 'missing' | 'found' | 'rotated' | 'truncated' | 'unreadable',
       facts: { rig: string; source: string; path: string; at: number; reason?: string },
     ) => log.warn({ event: 'source_file', what, ...facts }, TAIL_NEWS[what]),
+    brokerNews: (
+      what: keyof typeof BROKER_NEWS,
+      facts: { rig: string; source: string } & Readonly<Record<string, string | number | boolean>>,
+    ) => log[what === 'connected' ? 'info' : 'warn']({ event: 'source_broker', what, ...facts }, BROKER_NEWS[what]),
   }
 }
 

@@ -30,7 +30,7 @@ import { gapOf, type Recovered } from './pipeline/recovery.ts'
 import type { ShardThread } from './pipeline/sharded-evaluator.ts'
 import { createStateSaver } from './pipeline/state-saver.ts'
 import { createTimeIndex, type TimeIndex } from './pipeline/time-index.ts'
-import type { AgentClock, OutsideTime, RawTelemetry, SourceSink, Watchdog } from './ports.ts'
+import type { AgentClock, OutsideTime, RawTelemetry, SourceLink, SourceSink, Watchdog } from './ports.ts'
 import { reasonsNotReady } from './readiness.ts'
 import { type Acting, RigActions } from './rig-actions.ts'
 import { evaluateOnThreads } from './rig-threads.ts'
@@ -86,6 +86,7 @@ export class AgentLoop {
   readonly latency: DecisionLatency = createDecisionLatency()
   gaps = 0
   receipts = 0
+  readonly links: { readonly rig: string; readonly source: string; readonly link: SourceLink }[] = []
   batchFailure: HbError | null = null
   private readonly options: LoopOptions
   private readonly cancels: (() => void)[] = []
@@ -93,7 +94,7 @@ export class AgentLoop {
   private evaluator: Evaluator
   private inputs = 0
   private readonly pins: Pins
-  private stopping = false
+  stopping = false
   private renewed = false
 
   constructor(options: LoopOptions) {
@@ -232,9 +233,8 @@ export class AgentLoop {
   }
 
   private async deliver(raw: RawTelemetry): Promise<void> {
-    const { clock } = this.options
+    const { clock, spans } = this.options
     const take = (): number | null => this.intake.take(frameInput(raw, this.nowUs()))
-    const { spans } = this.options
     let seq = spans === null ? take() : spans.ingest(raw, take)
     await this.evaluator.room()
     if (raw.nowUs === undefined && raw.waits !== true) return

@@ -1,4 +1,4 @@
-import type { MetricSource } from '../shared/lib/metrics.ts'
+import type { Measure, MetricSource } from '../shared/lib/metrics.ts'
 import { SESSION_STATES } from '../shared/protocol/session.ts'
 import type { Uplink } from './adapters/ws-uplink.ts'
 import { alarmMetrics } from './alarm-metrics.ts'
@@ -7,6 +7,7 @@ import { missingOf } from './core/accept.ts'
 import type { RevisionCounts } from './core/state.ts'
 import { totalCounts } from './core/totals.ts'
 import type { AgentLoop } from './loop.ts'
+import type { SourceLink } from './ports.ts'
 import type { AgentStorage } from './storage.ts'
 
 const OUTCOMES = ['evaluated', 'late', 'duplicate', 'rejected', 'shed'] as const
@@ -15,6 +16,7 @@ const OUTCOMES = ['evaluated', 'late', 'duplicate', 'rejected', 'shed'] as const
 export function agentMetrics(loop: AgentLoop, storage: AgentStorage, uplink: Uplink | null): MetricSource[] {
   return [
     ...sampleMetrics(loop),
+    ...linkMetrics(loop),
     ...decisionMetrics(loop),
     ...revisionMetrics(loop),
     ...baselineMetrics(loop),
@@ -66,6 +68,35 @@ function sampleMetrics(loop: AgentLoop): MetricSource[] {
             labels: { rig: rig.settings.rig, reason },
           })),
         ),
+    },
+  ]
+}
+
+/** Of sources with a broker only. */
+function linkMetrics(loop: AgentLoop): MetricSource[] {
+  const read = (value: (link: SourceLink) => number) => (): Measure[] =>
+    loop.links.map(({ rig, source, link }) => ({ value: value(link), labels: { rig, source } }))
+  const labels = ['rig', 'source']
+  return [
+    {
+      name: 'hb_source_connected',
+      help: '1 while the broker of a source is connected and subscribed to, by rig and source.',
+      ...{ kind: 'gauge', labels, read: read(({ trouble }) => (trouble === null ? 1 : 0)) },
+    },
+    {
+      name: 'hb_source_connections_total',
+      help: 'Connections to the broker of a source since the start, by rig and source.',
+      ...{ kind: 'counter', labels, read: read(({ counts }) => counts.connections) },
+    },
+    {
+      name: 'hb_source_messages_total',
+      help: 'Messages from the broker of a source since the start, by rig and source.',
+      ...{ kind: 'counter', labels, read: read(({ counts }) => counts.messages) },
+    },
+    {
+      name: 'hb_source_retained_total',
+      help: 'Messages that a broker had retained and that were skipped, by rig and source.',
+      ...{ kind: 'counter', labels, read: read(({ counts }) => counts.retained) },
     },
   ]
 }

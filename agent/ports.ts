@@ -1,3 +1,4 @@
+import type { HbError } from '../shared/errors/hb-error.ts'
 import type { Clock } from '../shared/lib/clock.ts'
 import type { Action } from '../shared/model/action.ts'
 import type { Provenance } from '../shared/model/telemetry.ts'
@@ -67,9 +68,17 @@ export interface SourceSink {
   ended(): void
 }
 
+/** The link of a source that may be away while the agent runs. `trouble` is why it should be looked at; null when all is well. */
+export interface SourceLink {
+  readonly trouble: HbError | null
+  /** Since the start. `retained`: skipped, because what a broker kept for newcomers is not new. */
+  readonly counts: Readonly<{ messages: number; retained: number; connections: number }>
+}
+
 /** A way in for telemetry. `start` settles when the source is ready to receive; `stop` may be called twice. */
 export interface TelemetrySource {
   readonly name: string
+  readonly link?: SourceLink
   start(sink: SourceSink): Promise<void>
   stop(): Promise<void>
 }

@@ -11,7 +11,10 @@ export function reasonsNotReady(loop: AgentLoop, nowUs: Micros): { code: string;
   const refused = nowUs - lastUs < REFUSED_LATELY_US ? last : null
   const { inputs, full } = loop.behind
   const behind = full ? new HbError('EVALUATION_BEHIND', { waiting: inputs }) : null
-  const found = [refused, loop.batchFailure, behind, loop.clockWatch.reason()].filter((e): e is HbError => e !== null)
+  const links = loop.links.map(({ link }) => link.trouble)
+  const found = [refused, loop.batchFailure, behind, loop.clockWatch.reason(), ...links].filter(
+    (e): e is HbError => e !== null,
+  )
   const reasons: { code: string; detail: string }[] = found.map(({ code, message }) => ({ code, detail: message }))
   if (loop.evaluation.state.settings === null)
     reasons.push({ code: 'STARTING', detail: 'no configuration is in force yet' })

@@ -4,6 +4,7 @@ import type { SourceConfig } from '../shared/config/types.ts'
 import type { Lifecycle } from '../shared/lib/lifecycle.ts'
 import { createCsvSource } from './adapters/csv-source.ts'
 import { createHostSource } from './adapters/host-source.ts'
+import { brokerCredentials, createMqttSource } from './adapters/mqtt-source.ts'
 import type { RecordingOrder } from './adapters/recording-order.ts'
 import { createStdinSource } from './adapters/stdin-source.ts'
 import { createTailSource } from './adapters/tail-source.ts'
@@ -45,6 +46,7 @@ export function addSources(at: SourceParts, finish: () => void): void {
       })
       const turn = outside?.source(source.name, sink) ?? sink
       open += 1
+      if (adapter.link !== undefined) loop.links.push({ rig: rig.rig, source: source.name, link: adapter.link })
       lifecycle.add({
         name: `source ${rig.rig}/${source.name}`,
         start: () => adapter.start(turn),
@@ -78,6 +80,18 @@ function createSource(at: SourceParts, rig: string, source: SourceConfig): Telem
         recording: loaded.config.clock === 'recording',
         input: process.stdin,
         failed: (error) => events.broken('stdin', error),
+      })
+    case 'mqtt':
+      return createMqttSource({
+        rig,
+        config: source,
+        agent: loaded.config.agent,
+        credentials: brokerCredentials(source, loaded.folder),
+        clock,
+        random: Math.random,
+        durable: () => storage.journal.sync(),
+        doubt: () => loop.stopping && loop.intake.refusals.count > 0,
+        news: (what, facts) => events.brokerNews(what, { rig, source: source.name, ...facts }),
       })
     case 'tail':
       return createTailSource({

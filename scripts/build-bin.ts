@@ -7,7 +7,7 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, s
 import { builtinModules, createRequire } from 'node:module'
 import { basename, join, relative } from 'node:path'
 import { build as bundle } from 'esbuild'
-import { addonAsset, PAGE_PREFIX, WHOLE_ASSET, WORKER_ASSET } from './binary/asset-names.ts'
+import { addonAsset, MQTT_ASSET, PAGE_PREFIX, WHOLE_ASSET, WORKER_ASSET } from './binary/asset-names.ts'
 import { carry } from './binary/carry.ts'
 import { EXECUTABLE, NODE } from './binary/executable.ts'
 import { apart, programOptions, VERSION } from './bundle.ts'
@@ -25,6 +25,12 @@ const CONFIG = 'sea.json'
 const BLOB = 'hb.blob'
 /** Where Node looks whether something was put into it. */
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
+
+/** What is read out of the executable where it is asked for. */
+const INSIDE = {
+  whole: { path: join(ROOT, 'scripts/binary/hb-all.ts') },
+  mqtt: { path: join(ROOT, 'scripts/binary/mqtt.ts') },
+}
 
 /** SIGUSR1 would open a debugger's port in a running agent. */
 const FLAGS = ['--disable-sigusr1']
@@ -45,12 +51,13 @@ async function bundleCode(): Promise<void> {
     entryPoints: [
       { in: 'scripts/hb.ts', out: MAIN.replace('.cjs', '') },
       { in: 'scripts/hb-all.ts', out: WHOLE_ASSET.replace('.cjs', '') },
+      { in: 'shared/mqtt/package.ts', out: MQTT_ASSET.replace('.cjs', '') },
       { in: 'node_modules/piscina/dist/worker.js', out: WORKER_ASSET.replace('.cjs', '') },
     ],
     outdir: FOLDER,
     outExtension: { '.js': '.cjs' },
     target: 'node24',
-    plugins: [apart({ path: join(ROOT, 'scripts/binary/hb-all.ts') }), carry()],
+    plugins: [apart(INSIDE), carry()],
     metafile: true,
     // A build folder reached by a link is still the folder that was asked for.
     preserveSymlinks: true,

@@ -5,7 +5,7 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { build as bundle } from 'esbuild'
-import { apart, EXTERNAL, programOptions, VERSION } from './bundle.ts'
+import { apart, BESIDE, EXTERNAL, programOptions, VERSION } from './bundle.ts'
 import { buildFleetPage } from './fleet-page.ts'
 import { evaluatorDigest, fileDigest, ROOT } from './sources.ts'
 
@@ -15,6 +15,7 @@ const ENTRIES = {
   hb: 'scripts/hb.ts',
   'agent-shard-worker': 'agent/adapters/shard-worker.ts',
   'hb-all': 'scripts/hb-all.ts',
+  'hb-mqtt': 'shared/mqtt/package.ts',
   'collector-verify-worker': 'collector/verify/worker.ts',
 }
 async function buildPrograms(): Promise<string[]> {
@@ -27,7 +28,7 @@ async function buildPrograms(): Promise<string[]> {
     target: 'node20',
     external: [...EXTERNAL],
     sourcemap: 'linked',
-    plugins: [apart({ path: './hb-all.cjs', external: true })],
+    plugins: [apart(BESIDE)],
   })
   chmodSync(join(DIST, 'hb.cjs'), 0o755)
   return entries.flatMap(([out]) => [`dist/${out}.cjs`, `dist/${out}.cjs.map`])

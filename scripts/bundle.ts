@@ -39,15 +39,25 @@ export function programOptions(): BuildOptions {
   }
 }
 
+/** What an agent beside a rig does without: commands for people, and half a megabyte for rigs that publish to a broker. */
+const APART = { whole: /\/hb-all\.ts$/, mqtt: /\/mqtt\/package\.ts$/ }
+
+/** Where it is in a folder of bundles. */
+export const BESIDE = {
+  whole: { path: './hb-all.cjs', external: true },
+  mqtt: { path: './hb-mqtt.cjs', external: true },
+}
+
 /**
- * Keeps the whole program out of the agent's file, and says where it is found instead. The engine holds the text of all
+ * Keeps what few need out of the agent's file, and says where it is found instead. The engine holds the text of all
  * that it reads, and the allocator room for the largest file it was ever asked for: 6 MB of an agent's 80.
  */
-export function apart(where: OnResolveResult): Plugin {
+export function apart(where: Readonly<Record<keyof typeof APART, OnResolveResult>>): Plugin {
   return {
     name: 'apart',
     setup(build) {
-      build.onResolve({ filter: /\/hb-all\.ts$/ }, ({ kind }) => (kind === 'dynamic-import' ? where : null))
+      for (const part of ['whole', 'mqtt'] as const)
+        build.onResolve({ filter: APART[part] }, ({ kind }) => (kind === 'dynamic-import' ? where[part] : null))
     },
   }
 }

@@ -8,7 +8,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build as bundle } from 'esbuild'
-import { apart, EXTERNAL, programOptions } from './bundle.ts'
+import { apart, BESIDE, EXTERNAL, programOptions } from './bundle.ts'
 import { ROOT } from './sources.ts'
 
 /** One gate, where it stands, and what it is broken to. `from` stands there exactly once. */
@@ -114,6 +114,7 @@ async function build({ gate, file, from, to }: Mutation): Promise<string> {
     entryPoints: [
       { in: 'scripts/hb.ts', out: 'hb' },
       { in: 'scripts/hb-all.ts', out: 'hb-all' },
+      { in: 'shared/mqtt/package.ts', out: 'hb-mqtt' },
       { in: 'agent/adapters/shard-worker.ts', out: 'agent-shard-worker' },
     ],
     outdir,
@@ -121,7 +122,7 @@ async function build({ gate, file, from, to }: Mutation): Promise<string> {
     target: 'node20',
     external: [...EXTERNAL],
     plugins: [
-      apart({ path: './hb-all.cjs', external: true }),
+      apart(BESIDE),
       {
         name: 'mutation',
         setup(build) {

@@ -5,6 +5,7 @@ import { isHbError } from '../../shared/errors/hb-error.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { RawTelemetry, SourceSink } from '../ports.ts'
 import { frameOf } from './csv-source.ts'
+import { type Encoded, runsOf } from './encoded.ts'
 import type { Line } from './line-reader.ts'
 
 export type LineFeedOptions = Readonly<{
@@ -28,13 +29,12 @@ export interface LineFeed {
 
 const UTF8 = new TextDecoder('utf-8')
 
-type Message = Readonly<{
-  encoding: 'cbor' | 'json'
-  bytes: Uint8Array
-  timeUs: Micros | null
-  /** A row that says so of itself. */
-  injected?: boolean
-}>
+type Message = Encoded &
+  Readonly<{
+    timeUs: Micros | null
+    /** A row that says so of itself. */
+    injected?: boolean
+  }>
 
 export function createLineFeed(options: LineFeedOptions): LineFeed {
   const { rig, config, sink, recording } = options
@@ -44,24 +44,20 @@ export function createLineFeed(options: LineFeedOptions): LineFeed {
 
   /** Neighbours of one encoding go together, in the order of the lines. */
   async function hand(messages: readonly Message[]): Promise<void> {
-    for (let from = 0; from < messages.length; ) {
-      const { encoding, injected } = messages[from]!
-      let to = from + 1
-      // Under a recording's clock every line moves time by itself.
-      while (!recording && to < messages.length && isAlike(messages[from]!, messages[to]!)) to += 1
-      const timeUs = messages[from]!.timeUs
+    // Under a recording's clock every line moves time by itself.
+    for (const run of runsOf(messages, (a, b) => !recording && isAlike(a, b))) {
+      const { encoding, injected, timeUs } = run[0]!
       if (recording && timeUs !== null) lastUs = Math.max(lastUs, timeUs)
       await sink.deliver({
         rig,
         origin: config.name,
         encoding,
         provenance: injected === true ? 'injected' : config.provenance,
-        messages: messages.slice(from, to).map(({ bytes }) => bytes),
+        messages: run.map(({ bytes }) => bytes),
         waits: true,
         ...(config.time === 'arrival' ? { time: 'arrival' as const } : {}),
         ...(recording && lastUs > 0 ? { nowUs: lastUs } : {}),
       } satisfies RawTelemetry)
-      from = to
     }
   }
 

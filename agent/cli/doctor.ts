@@ -18,6 +18,7 @@ import { type OverdueCalibration, overdueCalibrations } from '../pipeline/calibr
 import { viewStorage } from '../storage.ts'
 import { replacedSensors } from './channel.ts'
 import { actionFindings } from './doctor-actions.ts'
+import { brokerFindings } from './doctor-brokers.ts'
 import { bundleFindings } from './doctor-bundle.ts'
 
 type DoctorOptions = Readonly<{ config?: string; state?: string; json?: boolean }>
@@ -33,7 +34,7 @@ export function doctorCommand(program: Command): void {
   program
     .command('doctor')
     .description(
-      'look for what would keep an agent from working: clock, disk, keys, configuration, state, collector, actions',
+      'look for what would keep an agent from working: clock, disk, keys, configuration, state, brokers, collector, actions',
     )
     .option('--config <file>', 'runtime.yaml to look at')
     .option('--state <dir>', 'state folder to look at')
@@ -120,6 +121,7 @@ async function configFindings(path: string): Promise<Finding[]> {
       return config.signing_key_file
     }),
   )
+  findings.push(...(await brokerFindings(loaded)))
   const { collector } = config
   if (collector === undefined) return findings
   findings.push(

@@ -4,6 +4,9 @@ export const WORKER_ASSET = 'workers.cjs'
 /** Name of the asset with the whole program, beside the agent's. */
 export const WHOLE_ASSET = 'hb-all.cjs'
 
+/** Name of the asset with the package that speaks MQTT. */
+export const MQTT_ASSET = 'hb-mqtt.cjs'
+
 /** Names of the fleet page's files among the assets begin with it. */
 export const PAGE_PREFIX = 'page/'
 

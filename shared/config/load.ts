@@ -286,13 +286,16 @@ function inForce({ main, registry, problems }: Checking, rig: Loose<RigConfig>, 
   return metrics
 }
 
+/** A recording, and what a broker is met with. */
+const FILES_OF_SOURCES = ['file', 'password_file', 'ca_file', 'cert_file', 'key_file'] as const
+
 /** Keys of files that are used later, but must be there now: whatever is missing is told before anything starts. */
 function runtimePaths(file: CheckedFile): Path[] {
   const rigs = (file.value as Loose<RuntimeConfig> | undefined)?.rigs ?? []
   const sources = rigs.flatMap((rig, k) =>
     (rig?.sources ?? []).flatMap((source, s): Path[] =>
       // A file that grows may come later.
-      source?.type === 'tail' ? [] : [['rigs', k, 'sources', s, 'file']],
+      (source?.type === 'tail' ? [] : FILES_OF_SOURCES).map((key) => ['rigs', k, 'sources', s, key]),
     ),
   )
   const link = ['ca_file', 'cert_file', 'key_file', 'collector_key_file'].map((key): Path => ['collector', key])

@@ -1,6 +1,7 @@
 import { MODES } from '../model/verdict.ts'
 import type { CheckedFile, Path } from './document.ts'
 import { lockstepProblems } from './lockstep-problems.ts'
+import { mqttProblems } from './mqtt-problems.ts'
 import { didYouMean, type Problem } from './problems.ts'
 import type { RegistryMetric } from './registry.ts'
 import type { LineSourceConfig, RigConfig, RuntimeConfig, SourceConfig } from './types.ts'
@@ -103,6 +104,9 @@ function reviseProblems(file: CheckedFile, rig: RigConfig, k: number, add: Add):
   add(path, `${rig.revise_within_ms}`, `a whole multiple of \`slide_ms\` (${rig.slide_ms})`, `such as ${near}`)
 }
 
+/** Sources whose samples are of now. */
+const LIVE = { host: 'live sensors', tail: 'a file that grows', mqtt: 'a live broker' } as const
+
 type Around = Readonly<{ path: Path; endpoints: Set<string>; clock: RuntimeConfig['clock'] | undefined; add: Add }>
 
 function sourceProblems(source: SourceConfig, { path, endpoints, clock, add }: Around): void {
@@ -121,14 +125,13 @@ function sourceProblems(source: SourceConfig, { path, endpoints, clock, add }: A
       )
     }
   }
-  if ((source.type === 'host' || source.type === 'tail') && clock === 'recording') {
-    add(
-      [...path, 'type'],
-      source.type === 'host' ? 'live sensors under `clock: recording`' : 'a file that grows under `clock: recording`',
-      '`clock: system`',
-      'give the recording an agent of its own',
-    )
+  const live = Object.hasOwn(LIVE, source.type) ? LIVE[source.type as keyof typeof LIVE] : null
+  if (live !== null && clock === 'recording') {
+    const hint = 'give the recording an agent of its own'
+    add([...path, 'type'], `${live} under \`clock: recording\``, '`clock: system`', hint)
   }
+  if (source.type === 'mqtt')
+    for (const { key, ...problem } of mqttProblems(source)) add([...path, ...key], problem.found, problem.expected)
   if (source.type === 'stdin' || source.type === 'tail') lineProblems(source, { path, endpoints, clock, add })
   if (source.type === 'zmq') {
     const port = /^tcp:.*:(\d+)$/.exec(source.endpoint)?.[1]

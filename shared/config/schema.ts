@@ -10,6 +10,7 @@ import {
   CsvSourceSchema,
   HostSourceSchema,
   LOCKSTEP_ENDPOINT_PATTERN,
+  MqttSourceSchema,
   StdinSourceSchema,
   TailSourceSchema,
   ZmqSourceSchema,
@@ -121,7 +122,14 @@ export const RigSchema = closed({
     { minimum: 10, maximum: 60_000, default: 5000 },
   ),
   sources: Type.Array(
-    Type.Union([ZmqSourceSchema, CsvSourceSchema, HostSourceSchema, StdinSourceSchema, TailSourceSchema]),
+    Type.Union([
+      ZmqSourceSchema,
+      CsvSourceSchema,
+      HostSourceSchema,
+      StdinSourceSchema,
+      TailSourceSchema,
+      MqttSourceSchema,
+    ]),
     {
       description: 'Where its telemetry comes from.',
       minItems: 1,

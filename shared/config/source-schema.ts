@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { TOPIC_FILTER_PATTERN, TOPIC_MAX } from '../model/mqtt-topic.ts'
 import { PROVENANCES } from '../model/telemetry.ts'
 import { closed, file, id, METRICS_MAX, ms, oneOf } from './schema-parts.ts'
 
@@ -132,4 +133,85 @@ export const HostSourceSchema = closed({
     description: 'The sensors of this machine: `/proc`, and hwmon and thermal zones where they exist.',
   }),
   every_ms: ms('Time between two readings.', { minimum: 100, maximum: 60_000, default: 1000 }),
+})
+
+/** mqtt or mqtts, a host and a port; no name and password in it. */
+export const BROKER_PATTERN = '^mqtts?://([A-Za-z0-9.-]{1,253}|\\[[0-9a-fA-F:.]+\\])(:\\d{1,5})?/?$'
+const TOPICS_MAX = 64
+
+export const MqttSourceSchema = closed({
+  name: sourceName,
+  type: Type.Literal('mqtt', { description: 'What a rig publishes to an MQTT broker (docs/operating/mqtt.md).' }),
+  url: Type.String({
+    pattern: BROKER_PATTERN,
+    form: 'mqtt://HOST[:PORT] or mqtts://HOST[:PORT]',
+    description:
+      'The broker; port 1883, with TLS 8883. Without TLS nothing is encrypted: beyond this machine only on a network of the bench alone.',
+  }),
+  topics: Type.Array(
+    Type.String({
+      pattern: TOPIC_FILTER_PATTERN,
+      maxLength: TOPIC_MAX,
+      form: 'a topic filter: `+` is one level, `#` at the end all below; nothing that begins with `$`',
+    }),
+    {
+      description: 'What is subscribed to. Filters should not overlap: a message may then come once for each.',
+      minItems: 1,
+      maxItems: TOPICS_MAX,
+      default: ['hb/metrics/#'],
+    },
+  ),
+  qos: Type.Union([Type.Literal(0), Type.Literal(1), Type.Literal(2)], {
+    description:
+      'Quality of service asked for. From 1 on a message is acknowledged when it is in the journal and on the disk.',
+    default: 1,
+  }),
+  protocol: oneOf(
+    ['mqtt5', 'mqtt311'] as const,
+    'Version of MQTT; 3.1.1 for brokers that know no other: they decide by themselves how long they keep a session.',
+    'mqtt5',
+  ),
+  client_id: Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z0-9._-]{1,64}$',
+      form: '1 to 64 letters, digits, dots, dashes and underscores',
+      description:
+        'Name at the broker, which keeps the session under it; `hb-AGENT-RIG-NAME` when absent. Two clients of one name throw each other out.',
+    }),
+  ),
+  session_keep_ms: Type.Optional(
+    ms(
+      'How long the broker keeps what is published while the agent is away. 0: nothing is kept. 600000 with `qos` from 1 and `time: source`, else 0.',
+      { minimum: 0, maximum: 86_400_000 },
+    ),
+  ),
+  user: Type.Optional(Type.String({ minLength: 1, maxLength: 256, description: 'User at the broker.' })),
+  password_file: Type.Optional(file('Its password, on one line; readable by its owner only.')),
+  ca_file: Type.Optional(file('Certificate authority to trust instead of those of the system.')),
+  cert_file: Type.Optional(file('Certificate by which the broker knows this agent.')),
+  key_file: Type.Optional(file('Its key; readable by its owner only.')),
+  encoding: oneOf(
+    ['json', 'cbor'] as const,
+    'Samples in JSON, as `key=value` or as a bare number; or frames in CBOR.',
+    'json',
+  ),
+  topic_map: Type.Optional(
+    Type.Record(Type.String(), Type.String({ description: 'Channel of this topic.' }), {
+      description:
+        'Channel of each topic whose messages name none, such as bare numbers. A channel is never guessed from a topic.',
+    }),
+  ),
+  time_unit: oneOf(
+    ['s', 'ms', 'us'] as const,
+    'Unit of `timestamp`, `event_time` and `ts` where they are numbers; `t_us` is always in microseconds.',
+    's',
+  ),
+  time: timeBase,
+  provenance,
+  message_bytes_max: Type.Integer({
+    minimum: 64,
+    maximum: 1_048_576,
+    default: 65_536,
+    description: 'Longest message; a longer one is counted as `bad_row`.',
+  }),
 })

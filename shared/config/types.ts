@@ -3,6 +3,7 @@ import type { CollectorSchema, MetricSchema, RegistrySchema, RigSchema, RuntimeS
 import type {
   CsvSourceSchema,
   HostSourceSchema,
+  MqttSourceSchema,
   StdinSourceSchema,
   TailSourceSchema,
   ZmqSourceSchema,
@@ -16,6 +17,7 @@ export type CsvSourceConfig = Static<typeof CsvSourceSchema>
 export type HostSourceConfig = Static<typeof HostSourceSchema>
 export type StdinSourceConfig = Static<typeof StdinSourceSchema>
 export type TailSourceConfig = Static<typeof TailSourceSchema>
+export type MqttSourceConfig = Static<typeof MqttSourceSchema>
 export type LineSourceConfig = StdinSourceConfig | TailSourceConfig
 export type SourceConfig = RigConfig['sources'][number]
 export type CollectorConfig = Static<typeof CollectorSchema>

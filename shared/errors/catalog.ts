@@ -13,6 +13,7 @@ import { ROLLOUT_ERRORS } from './rollout-errors.ts'
 import { RUN_ERRORS } from './run-errors.ts'
 import { RUNTIME_ERRORS } from './runtime-errors.ts'
 import { SESSION_ERRORS } from './session-errors.ts'
+import { SOURCE_ERRORS } from './source-errors.ts'
 import { STORAGE_ERRORS } from './storage-errors.ts'
 
 /**
@@ -35,6 +36,7 @@ export const ERRORS = {
   ...PLANT_ERRORS,
   ...HIL_ERRORS,
   ...INJECT_ERRORS,
+  ...SOURCE_ERRORS,
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof ERRORS
