@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readdirSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Micros } from '../../shared/units.ts'
 import type { Fault } from '../core/fault.ts'
@@ -185,9 +185,12 @@ const tornWrite = damaged((fault, { agent }) => {
 })
 
 const corruptLedgerPage = damaged((fault, { agent }) => {
-  const path = agent.path('actions.sqlite')
   const from = (numberOf(fault, 'page') - 1) * PAGE_BYTES
-  if (statSync(path).size <= from) return false
+  // Pages that are not in the file yet are in the log before it.
+  const path = ['actions.sqlite', 'actions.sqlite-wal']
+    .map((name) => agent.path(name))
+    .find((one) => existsSync(one) && statSync(one).size > from)
+  if (path === undefined) return false
   const fd = openSync(path, 'r+')
   writeSync(fd, Buffer.alloc(PAGE_BYTES, 0xa5), 0, PAGE_BYTES, from)
   closeSync(fd)

@@ -40,18 +40,25 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const workshop = new Workshop(join(folder, 'baselines'), hb, LOCKSTEP_BEGIN_US)
   const cases = new Array<CaseResult | undefined>(rows.length)
-  let [next, done] = [0, 0]
-  const work = async (): Promise<void> => {
-    while (next < rows.length && !signal.aborted) {
-      const k = next
-      next += 1
-      const result = await oneCase(rows[k]!, options, workshop)
-      cases[k] = result
-      done += 1
-      options.told(result, done, rows.length)
-    }
+  let done = 0
+  const one = async (k: number): Promise<void> => {
+    const result = await oneCase(rows[k]!, options, workshop)
+    cases[k] = result
+    done += 1
+    options.told(result, done, rows.length)
   }
-  await Promise.all(Array.from({ length: Math.min(jobs, rows.length) }, work))
+  // What runs on the wall waits most of the time, and must not be kept from the processor by what runs as fast as it can.
+  const places = rows.map((_, k) => k)
+  await inTurn(
+    places.filter((k) => rows[k]!.clock.mode === 'lockstep'),
+    { jobs, signal },
+    one,
+  )
+  await inTurn(
+    places.filter((k) => rows[k]!.clock.mode === 'free_run'),
+    { jobs: jobs * FREE_RUNS_A_JOB, signal },
+    one,
+  )
   rmSync(join(folder, 'baselines'), { recursive: true, force: true })
   return {
     v: 1,
@@ -61,6 +68,27 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     complete: cases.every((one) => one !== undefined),
     cases: cases.map((one, k) => one ?? notRun(rows[k]!, { verdict: 'ABORTED', reason: 'the campaign ended before' })),
   }
+}
+
+/** Runs on the wall at once, for each that would run as fast as it can. */
+const FREE_RUNS_A_JOB = 2
+
+type Turn = Readonly<{ jobs: number; signal: AbortSignal }>
+
+/** Does it with each, so many at once, until somebody ends it. */
+async function inTurn(
+  all: readonly number[],
+  { jobs, signal }: Turn,
+  act: (k: number) => Promise<void>,
+): Promise<void> {
+  let next = 0
+  const work = async (): Promise<void> => {
+    while (next < all.length && !signal.aborted) {
+      next += 1
+      await act(all[next - 1]!)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(jobs, all.length) }, work))
 }
 
 /** Name of the folder of a run: the scenario, and which row of its matrix. */

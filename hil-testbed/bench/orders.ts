@@ -87,7 +87,12 @@ export class People {
     } catch (error) {
       if (!isHbError(error) || error.code === 'AGENT_NOT_RUNNING' || error.code === 'STATE_MISSING') throw error
       const grounds = Object.values(error.context).filter((value) => typeof value === 'string')
-      return { state: 'refused', order: '', refused: [error.code, ...grounds].join(' ').slice(0, GROUNDS_CHARS_MAX), bytes }
+      return {
+        state: 'refused',
+        order: '',
+        refused: [error.code, ...grounds].join(' ').slice(0, GROUNDS_CHARS_MAX),
+        bytes,
+      }
     }
   }
 }

@@ -261,7 +261,8 @@ class Run {
       await agent.start(0)
     } catch (error) {
       // An agent that refuses its configuration may be what the scenario is about.
-      const code = refusalIn(agent.tail)
+      const said = isHbError(error) && typeof error.context['detail'] === 'string' ? [error.context['detail']] : []
+      const code = refusalIn([...agent.tail, ...said])
       this.files.event({ t_us: 0, kind: 'agent', is: 'exited', code: agent.now.code, refused: code })
       if (code !== '' && row.expect.some(({ kind }) => kind === 'start_refused')) return
       throw error
@@ -306,7 +307,7 @@ class Run {
       ...about,
       request: (actuator, key) => this.files.event({ t_us: atUs(), kind: 'request', actuator, key }),
       effect: (target, key, inputs) => {
-        this.files.event({ t_us: atUs(), kind: 'effect', actuator: target, key })
+        this.files.event({ t_us: atUs(), kind: key === 'permit' ? 'permit_lost' : 'effect', actuator: target, key })
         effects.push({ atUs: atUs() + about.spec.latencyUs, target, key, inputs })
       },
     })

@@ -18,8 +18,8 @@ export type BenchEvent = Readonly<{ t_us: Micros } & Record<string, unknown>> &
     | Readonly<{ kind: 'fault_begun' | 'fault_ended'; id: string; class: string; target: string }>
     | Readonly<{ kind: 'mark'; name: string }>
     | Readonly<{ kind: 'stimulus'; inputs: Readonly<Record<string, number>> }>
-    /** A request reached the actuator; an effect happened there; it reached the plant. */
-    | Readonly<{ kind: 'request' | 'effect' | 'plant_effect'; actuator: string; key: string }>
+    /** A request reached the actuator; an effect happened there; its permit ran out and it did what it declared; that reached the plant. */
+    | Readonly<{ kind: 'request' | 'effect' | 'permit_lost' | 'plant_effect'; actuator: string; key: string }>
     | Readonly<{
         kind: 'agent'
         is: 'started' | 'killed' | 'stopped' | 'paused' | 'resumed' | 'exited'
