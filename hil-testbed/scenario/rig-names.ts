@@ -57,7 +57,14 @@ export function policyNames(name: string, bytes: Uint8Array): PolicyNames {
 }
 
 /** Alarms that the engine of actions raises itself: about the rig, and about a rule, a target or an action. */
-const OF_RIG: readonly string[] = ['arm_dropped', 'break_glass', 'break_glass_over', 'off']
+const OF_RIG: readonly string[] = [
+  'arm_dropped',
+  'break_glass',
+  'break_glass_over',
+  'injected_refused',
+  'off',
+  'taint_forged',
+]
 const OF_RULE: readonly string[] = [
   'protection_lost',
   'vote_degraded',

@@ -260,7 +260,9 @@ function valueHint(choices: readonly Schema[], value: unknown): string | undefin
       return 'a number alone; its unit stands in the name of the key'
     return undefined
   }
-  if (wants('string') && (typeof value === 'number' || typeof value === 'boolean')) return `\`"${value}"\`, in quotes`
+  if (typeof value !== 'number' && typeof value !== 'boolean') return undefined
+  if (choices.some((choice) => choice.type === 'string' && fits(choice, String(value))))
+    return `\`"${value}"\`, in quotes`
   return undefined
 }
 

@@ -1,17 +1,11 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { checkRigs, checkScenarios } from '../../../hil-testbed/scenario/load.ts'
-import { REQUIREMENTS, type ScenarioFolder, SOUND, scenarioFolder } from '../../support/scenario-folder.ts'
+import { type Broken, broken, F1, told } from '../../support/broken-scenarios.ts'
+import { REQUIREMENTS, SOUND, scenarioFolder } from '../../support/scenario-folder.ts'
 
-/** What is changed in the sound file, the text of the line that must be told, and what must be found and expected there. */
-type Broken = readonly [what: string, from: string, to: string, line: string, found: string, expected: string]
-
-const F1 = 'inject: { id: F1, target: p_a, class: sensor.stuck_at, value: hold_last, duration: 500ms }'
-const MARK = '    mark: hazard_onset'
 const MATRIX = 'params: { matrix: { seed: [1, 2], F1.value: [hold_last, 0] } }'
 /** The last line of the sound file. */
 const PARAMS_LINE = 'params: {'
-const GAUGE = 'counter: { name: hb_frames_total, least: 1, most: 2 }'
-const COUNT = 'count: { action: shutdown, state: RELEASED, is: 1 }'
 
 const WORDS: readonly Broken[] = [
   ['an unknown key', 'seed: 7', 'sede: 7', 'sede: 7', 'a key that is not known', 'one of hil, id'],
@@ -118,260 +112,6 @@ const TIMES: readonly Broken[] = [
   ],
 ]
 
-const NAMES: readonly Broken[] = [
-  ['a rig that there is not', 'rig: vessel', 'rig: kettle', 'rig: kettle', '`kettle`', 'rigs/kettle/rig.yaml'],
-  [
-    'a requirement that there is not',
-    '[REQ-ACT-001]',
-    '[REQ-ACT-002]',
-    'REQ-ACT-002',
-    '`REQ-ACT-002`',
-    'a requirement or hazard',
-  ],
-  ['a sensor that there is not', 'target: p_a', 'target: p_x', 'target: p_x', '"p_x"', 'channel'],
-  ['a fault that there is not', 'sensor.stuck_at', 'sensor.stuck_it', 'stuck_it', '"sensor.stuck_it"', 'a fault'],
-  [
-    'a parameter that a fault has not',
-    'value: hold_last,',
-    'valeu: hold_last,',
-    'valeu',
-    '"valeu"',
-    'a parameter of sensor.stuck_at',
-  ],
-  [
-    'a value that a parameter has not',
-    'duration: 500ms',
-    'duration: 500ms, rail: top',
-    'rail: top',
-    '"top"',
-    'a number from',
-  ],
-  ['a shape that a fault has not', 'duration: 500ms', 'duration: 500ms, shape: ramp', 'shape: ramp', 'ramp', '`step`'],
-  [
-    'a fault of files alone',
-    F1,
-    'inject: { id: F1, target: recording, class: recording.drop_column, column: p_a }',
-    'drop_column',
-    'recording.drop_column',
-    'hb inject',
-  ],
-  ['a peer that there is not', F1, 'inject: { id: F1, target: peer, class: peer.down }', 'peer.down', '"peer"', 'peer'],
-  [
-    'a collector that there is not',
-    F1,
-    'inject: { id: F1, target: collector, class: collector.down }',
-    'collector.down',
-    '"collector"',
-    'collector',
-  ],
-  ['a person that there is not', 'by: [alice, bob]', 'by: [alice, bbo]', 'bbo', '`bbo`', 'an operator of the rig'],
-  ['an arming alone', 'by: [alice, bob]', 'by: [alice]', 'by: [alice]', 'one person', 'two'],
-  ['a fault to clear that there is not', 'clear: F1', 'clear: F2', 'clear: F2', '`F2`', 'the id of a fault'],
-  [
-    'an anchor that there is not',
-    'of hazard_onset }',
-    'of hazard_onest }',
-    'hazard_onest',
-    '`hazard_onest`',
-    'a fault or a mark',
-  ],
-  [
-    'a fault twice',
-    MARK,
-    `${MARK}
-    ${F1.replace('p_a', 'p_b')}`,
-    'target: p_b',
-    '`F1` a second time',
-    'once',
-  ],
-  ['a mark called start', 'mark: hazard_onset', 'mark: start', 'mark: start', '`start` a second time', 'once'],
-  [
-    'an input that the plant has not',
-    'valve_opening: 0.15',
-    'valve_openig: 0.15',
-    'valve_openig',
-    '`valve_openig`',
-    'one of pump',
-  ],
-  ['an input beyond its range', 'valve_opening: 0.15', 'valve_opening: 2', 'valve_opening: 2', '2', '0 to 1'],
-  ['a parameter that the plant has not', 'orifice: 9', 'orifise: 9', 'orifise', '`orifise`', 'one of shut_off_bar'],
-  [
-    'a plant that there is not',
-    'plant: { params: { orifice: 9 } }',
-    'plant: { model: vesel }',
-    'vesel',
-    'vesel',
-    'one of thermal',
-  ],
-  [
-    'an external plant that is not told where',
-    'plant: { params: { orifice: 9 } }',
-    'plant: { command: [plant], step_us: 1000, hazard: x > 1 }',
-    'command',
-    'plant',
-    '{endpoint}',
-  ],
-  [
-    'a signal that the plant has not',
-    'when: p_bar > 9.5',
-    'when: p_baar > 9.5',
-    'p_baar',
-    '`p_baar`',
-    'a signal: p_bar',
-  ],
-  [
-    'an expression that does not parse',
-    'when: p_bar > 9.5',
-    'when: p_bar >',
-    'when: p_bar >',
-    'the end',
-    'a signal, a number',
-  ],
-  [
-    'a condition of more than a moment',
-    'when: p_bar > 9.5',
-    'when: once[0, 1s] p_bar > 9.5',
-    'once',
-    '`once`',
-    'of one moment',
-  ],
-  [
-    'a formula that does not parse',
-    'historically[0, 40s]',
-    'historically[40s, 0]',
-    'historically',
-    'before they begin',
-    'a ≤ b',
-  ],
-  ['a condition in setup', 'condition: p_bar > 4', 'condition: q_bar > 4', 'q_bar', '`q_bar`', 'a signal'],
-  ['a line of harm', '{ params: { orifice: 9 } }', '{ hazard: p > 1 }', 'hazard: p', '`p`', 'a signal'],
-  ['a metric that there is not', 'metric: p_a', 'metric: p_z', 'p_z', '`p_z`', 'a metric of the registry'],
-  [
-    'an alarm that there is not',
-    'name: pressure-high',
-    'name: pressure-hihg',
-    'hihg',
-    '`pressure-hihg`',
-    'an alarm of the policy',
-  ],
-  [
-    'an action that the policy has not',
-    'kind: shutdown',
-    'kind: failover',
-    'failover',
-    '`failover`',
-    'an action of the policy',
-  ],
-  [
-    'a target that the policy has not',
-    'target: pump, reaches',
-    'target: pmup, reaches',
-    'pmup',
-    '`pmup`',
-    'a target of the policy',
-  ],
-  [
-    'an actuator that there is not',
-    'actuator: { target: pump',
-    'actuator: { target: pipe',
-    'pipe',
-    '`pipe`',
-    'an actuator of the rig',
-  ],
-  ['an effect of nobody', COUNT, 'count: { effect: pipe, is: 1 }', 'pipe', '`pipe`', 'an actuator of the rig'],
-  [
-    'a channel that the registry has not',
-    'p_a: { noise_sd: 0.05 }',
-    'p_q: { of: p_bar, source: daq-1, rate_hz: 10 }',
-    'p_q',
-    '`p_q`',
-    'a metric of the registry',
-  ],
-  [
-    'a sensor of a signal that there is not',
-    'p_a: { noise_sd: 0.05 }',
-    'p_a: { of: p_baa }',
-    'p_baa',
-    '`p_baa`',
-    'a signal of the plant',
-  ],
-  [
-    'an error that there is not',
-    'replay: equal',
-    'start_refused: CONFIG_INVALIT',
-    'INVALIT',
-    '`CONFIG_INVALIT`',
-    'the code of an error',
-  ],
-  [
-    'a policy that there is not',
-    'rig: vessel',
-    'rig: vessel\npolicy: none.yaml',
-    'none.yaml',
-    'none.yaml',
-    'a file that can be read',
-  ],
-  [
-    'a registry that there is not',
-    'rig: vessel',
-    'rig: vessel\nregistry: none.yaml',
-    'none.yaml',
-    'none.yaml',
-    'a file that can be read',
-  ],
-  [
-    'too few people for a baseline',
-    'rig: vessel',
-    'rig: vessel\noperators: [alice, bob]',
-    'operators',
-    '2 people',
-    '3',
-  ],
-  [
-    'a person twice',
-    'rig: vessel',
-    'rig: vessel\noperators: [alice, bob, alice]',
-    'operators',
-    '`alice` a second time',
-    'once',
-  ],
-  [
-    'a key of the rig that there is not',
-    'rig: vessel',
-    'rig: vessel\nkeys: { slide: 50 }',
-    'slide: 50',
-    'a key that is not known',
-    'slide_ms',
-  ],
-  [
-    'a collector that collects nothing',
-    'replay: equal',
-    'collected: all',
-    'collected',
-    'without a collector',
-    '`collector: true`',
-  ],
-  ['a never of nothing', 'plant: p_bar > 10.0, from', 'from', 'from: 1s', 'no word', 'one of plant'],
-  [
-    'a target without an action',
-    COUNT,
-    'count: { effect: pump, target: pump, is: 1 }',
-    'target: pump, is',
-    'without `action`',
-    'both',
-  ],
-  ['a count of nothing', COUNT, 'count: { action: shutdown }', 'action: shutdown }', 'no number', '`is`'],
-  [
-    'a count that is two',
-    GAUGE,
-    'counter: { name: x, is: 1, most: 2 }',
-    'is: 1, most',
-    '`is` beside',
-    'one or the other',
-  ],
-  ['a count that cannot be', GAUGE, 'counter: { name: x, least: 3, most: 2 }', 'least: 3', '3', 'at most `most`, 2'],
-]
-
 const PARAMS: readonly Broken[] = [
   [
     'a parameter that refers to itself',
@@ -459,36 +199,6 @@ const PARAMS: readonly Broken[] = [
   ],
 ]
 
-type Told = Readonly<{ line: number; found: string; expected: string; key: string }>
-
-function told(folder: ScenarioFolder, text: string): readonly Told[] {
-  const path = folder.put('scenarios/try.scenario.yaml', text)
-  return checkScenarios([path]).problems
-}
-
-/** Number of the last line with such a text. */
-function lineOf(text: string, part: string): number {
-  return text.split('\n').findLastIndex((line) => line.includes(part)) + 1
-}
-
-function broken(t: Test, cases: readonly Broken[]): void {
-  const folder = scenarioFolder(t)
-  folder.put('requirements.yaml', REQUIREMENTS)
-  for (const [what, from, to, line, found, expected] of cases) {
-    t.ok(SOUND.includes(from), `${what}: the text to change is there`)
-    const text = SOUND.replace(from, to)
-    const problems = told(folder, text)
-    const hit = problems.some(
-      (one) => one.line === lineOf(text, line) && one.found.includes(found) && one.expected.includes(expected),
-    )
-    t.ok(
-      hit,
-      `${what}: ${JSON.stringify(problems.map((one) => `${one.line} ${one.key}: ${one.found}; ${one.expected}`))}`,
-    )
-  }
-  t.end()
-}
-
 t.test('the sound scenario has no mistakes and four runs', (t) => {
   const folder = scenarioFolder(t)
   folder.put('requirements.yaml', REQUIREMENTS)
@@ -499,7 +209,6 @@ t.test('the sound scenario has no mistakes and four runs', (t) => {
 
 t.test('words that are wrong are told with their line', (t) => broken(t, WORDS))
 t.test('times that cannot be are told with their line', (t) => broken(t, TIMES))
-t.test('names of nothing are told with their line', (t) => broken(t, NAMES))
 t.test('parameters that are wrong are told with their line', (t) => broken(t, PARAMS))
 
 t.test('mistakes of everything are told at once, in every file', (t) => {
