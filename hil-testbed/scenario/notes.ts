@@ -37,8 +37,12 @@ export class Notes {
   private place(path: Path): Place {
     const matrix = this.moved.get(pathKey(path))
     if (matrix !== undefined) return this.file.at(matrix)
-    const below = this.rig !== null && Object.hasOwn(RIG_PARTS, String(path[0])) ? this.rig : null
-    return below !== null && !this.file.has(path) && below.has(path.slice(0, -1)) ? below.at(path) : this.file.at(path)
+    const rig = Object.hasOwn(RIG_PARTS, String(path[0])) ? this.rig : null
+    if (rig === null || this.file.has(path)) return this.file.at(path)
+    // What is missing belongs to where the rest of it stands.
+    const parent = path.slice(0, -1)
+    const isOfRig = rig.has(path) || (rig.has(parent) && !(parent.length > 0 && this.file.has(parent)))
+    return isOfRig ? rig.at(path) : this.file.at(path)
   }
 }
 

@@ -10,7 +10,7 @@ export const F1 = 'inject: { id: F1, target: p_a, class: sensor.stuck_at, value:
 /** The mark in it. */
 export const MARK = '    mark: hazard_onset'
 
-export type Told = Readonly<{ line: number; found: string; expected: string; key: string }>
+export type Told = Readonly<{ file: string; line: number; found: string; expected: string; key: string }>
 
 /** What is wrong with a scenario beside the rig of the vessel. */
 export function told(folder: ScenarioFolder, text: string): readonly Told[] {

@@ -112,7 +112,17 @@ const TIMES: readonly Broken[] = [
   ],
 ]
 
+const SEVENTEEN = Array.from({ length: 17 }, (_, k) => `p${k}: [1]`).join(', ')
+
 const PARAMS: readonly Broken[] = [
+  [
+    'a matrix of too many parameters',
+    MATRIX,
+    `params: { matrix: { ${SEVENTEEN} } }`,
+    PARAMS_LINE,
+    '17 parameters',
+    'at most 16',
+  ],
   [
     'a parameter that refers to itself',
     MATRIX,
@@ -257,6 +267,20 @@ operators: [alice, bob, carol]
     { file: rig, line: 8, key: 'actuators.pump.effect', found: 'nothing' },
     { file: rig, line: 9, key: 'actuators.drain', found: '`drain`', expected: /a target of the policy/ },
   ])
+  t.end()
+})
+
+t.test('registry and policy beside a scenario are told in their own file', (t) => {
+  const folder = scenarioFolder(t)
+  const registry = folder.put('scenarios/registry.yaml', 'version: "1.0"\nmetrics:\n  p_a: { unit: bar }\n')
+  const policy = folder.put('scenarios/policy.yaml', 'version: 2\nrulse: []\n')
+  const problems = told(
+    folder,
+    SOUND.replace('rig: vessel', 'rig: vessel\nregistry: registry.yaml\npolicy: policy.yaml'),
+  )
+  const of = (file: string) => problems.filter((one) => one.file === file)
+  t.match(of(registry), [{ line: 3, key: 'metrics.p_a.nominal_rate_hz', found: 'nothing' }])
+  t.ok(of(policy).some(({ line, found }) => line === 2 && found === 'a key that is not known'))
   t.end()
 })
 

@@ -5,6 +5,47 @@ const GAUGE = 'counter: { name: hb_frames_total, least: 1, most: 2 }'
 const COUNT = 'count: { action: shutdown, state: RELEASED, is: 1 }'
 
 const NAMES: readonly Broken[] = [
+  [
+    'a fault that the bench cannot carry out',
+    F1,
+    'inject: { id: F1, target: agent, class: compute.worker_crash }',
+    'worker_crash',
+    '`compute.worker_crash`',
+    'that this bench can carry out',
+  ],
+  [
+    'an external plant that says no harm',
+    'plant: { params: { orifice: 9 } }',
+    "plant: { command: [plant, '{endpoint}'], step_us: 1000 }",
+    'step_us',
+    'nothing',
+    'where an external plant does harm',
+  ],
+  [
+    'an order of nobody',
+    '- wait: 2s',
+    '- order: { kind: disarm, by: [bbo] }',
+    'bbo',
+    '`bbo`',
+    'an operator of the rig',
+  ],
+  ['a disarming by nobody', 'disarm: alice', 'disarm: alcie', 'alcie', '`alcie`', 'an operator of the rig'],
+  [
+    'a handling time from the start',
+    'from: hazard_onset',
+    'from: start',
+    'from: start',
+    '`start`',
+    'a fault or a mark',
+  ],
+  [
+    'an alarm of no rule',
+    'name: pressure-high',
+    'name: denied:nobody',
+    'denied',
+    '`denied:nobody`',
+    'an alarm of the policy',
+  ],
   ['a rig that there is not', 'rig: vessel', 'rig: kettle', 'rig: kettle', '`kettle`', 'rigs/kettle/rig.yaml'],
   [
     'a requirement that there is not',
