@@ -12,17 +12,20 @@ import type { CampaignResult, CaseResult } from '../core/result.ts'
 import type { ScenarioRow } from '../core/scenario.ts'
 import { readCampaign, writeJson } from '../report/campaign-file.ts'
 import { writeHtml } from '../report/campaign-html.ts'
-import { caseName, isGood } from '../report/case-name.ts'
+import { caseName, isGood, paramsText } from '../report/case-name.ts'
 import { type Comparison, compareCampaigns, comparisonLines } from '../report/compare-campaigns.ts'
 import { writeJunit } from '../report/junit.ts'
 import { writeCsv } from '../report/measures-csv.ts'
-import { campaignExit, readQuarantine, standingLines } from '../report/quarantine.ts'
+import { campaignExit, readQuarantine, type Standing, standingLines } from '../report/quarantine.ts'
+import { type Requirements, readRequirements } from '../report/requirements.ts'
 import { loadScenarios } from '../scenario/load.ts'
+import { nearestAbove } from '../scenario/rig-file.ts'
 
 type RunCliOptions = Readonly<{
   seed?: string
   speed: string
   tag: readonly string[]
+  only?: string
   junit?: string
   html?: string
   csv?: string
@@ -49,6 +52,7 @@ export function runCommand(hil: Command): void {
     .option('--seed <n>', 'instead of the seeds of the files')
     .option('--speed <how>', 'max, or real: time in lock-step goes on no faster than on the wall', 'max')
     .option('--tag <tag>', 'only scenarios with this tag; may be repeated', collect, [] as readonly string[])
+    .option('--only <params>', 'only rows with these parameters, as reports name them')
     .option('--junit <file>', 'report as JUnit XML')
     .option('--html <file>', 'report as one HTML file')
     .option('--report <file>', 'report as JSON, which the others are made from')
@@ -74,6 +78,7 @@ function collect(text: string, before: readonly string[]): readonly string[] {
 
 async function run(paths: readonly string[], options: RunCliOptions): Promise<void> {
   const rows = chosen(paths, options)
+  const requirements = requirementsAbove(paths)
   const quarantine = options.quarantine === undefined ? [] : readQuarantine(options.quarantine)
   const base = options.against === undefined ? null : readCampaign(options.against)
   const jobs = options.watch === true ? 1 : jobsOf(options.jobs)
@@ -93,8 +98,8 @@ async function run(paths: readonly string[], options: RunCliOptions): Promise<vo
   })
   watch?.close()
   process.off('SIGINT', stop).off('SIGTERM', stop)
-  report(result, { options, folder, base })
   const standing = campaignExit(result, quarantine, new Date().toISOString().slice(0, 10))
+  report(result, { options, folder, base, standing, requirements })
   const comparison = base === null ? null : compareCampaigns(base, result)
   say(options, { result, comparison, lines: standingLines(standing, result) })
   if (!kept && result.cases.every(({ verdict }) => isGood(verdict))) rmSync(folder, { recursive: true, force: true })
@@ -103,12 +108,13 @@ async function run(paths: readonly string[], options: RunCliOptions): Promise<vo
 }
 
 /** Everything is read and checked before anything is started. @throws HbError CONFIG_INVALID, USAGE */
-function chosen(paths: readonly string[], { seed, speed, tag, shard }: RunCliOptions): readonly ScenarioRow[] {
+function chosen(paths: readonly string[], { seed, speed, tag, only, shard }: RunCliOptions): readonly ScenarioRow[] {
   if (speed !== 'max' && speed !== 'real')
     throw new HbError('USAGE', { option: '--speed', found: speed, expected: 'max or real' })
   const seeded = seed === undefined ? {} : { seed: numberOption(seed, '--seed', { min: 0, max: 2 ** 32 - 1 }) }
   const { rows } = loadScenarios(paths, seeded)
-  const tagged = tag.length === 0 ? rows : rows.filter(({ tags }) => tag.some((one) => tags.includes(one)))
+  const named = only === undefined ? rows : rows.filter(({ params }) => paramsText(params) === only)
+  const tagged = tag.length === 0 ? named : named.filter(({ tags }) => tag.some((one) => tags.includes(one)))
   if (tagged.length === 0)
     throw new HbError('USAGE', { found: 'no scenario', expected: 'at least one', paths: paths.join(' ') })
   if (shard === undefined) return tagged
@@ -150,18 +156,35 @@ function tell(one: CaseResult, { done, of, startedMs, quiet }: Told): void {
   )
 }
 
-type Reported = Readonly<{ options: RunCliOptions; folder: string; base: CampaignResult | null }>
+type Reported = Readonly<{
+  options: RunCliOptions
+  folder: string
+  base: CampaignResult | null
+  standing: Standing
+  requirements: Requirements | null
+}>
+
+/** What the scenarios say they verify, for the page; scenarios of somebody without such a list have none. */
+function requirementsAbove(paths: readonly string[]): Requirements | null {
+  const file = nearestAbove(dirname(paths[0]!), 'requirements.yaml')
+  return file === null ? null : readRequirements(file)
+}
 
 /** Also after an end before the last run: whoever looks must see how far it came. */
-function report(result: CampaignResult, { options, folder, base }: Reported): void {
+function report(result: CampaignResult, { options, folder, base, standing, requirements }: Reported): void {
   const { junit, html, csv, report: json, evidence } = options
   for (const file of [junit, html, csv, json])
     if (file !== undefined) mkdirSync(dirname(resolve(file)), { recursive: true })
   if (json !== undefined) writeJson(result, json)
   if (evidence !== undefined) writeJson(result, join(folder, 'report.json'))
-  if (junit !== undefined) writeJunit(result, junit)
+  if (junit !== undefined) writeJunit(result, junit, standing)
   if (csv !== undefined) writeCsv(result, csv)
-  if (html !== undefined) writeHtml(result, { folder, file: html, ...(base === null ? {} : { against: base }) })
+  if (html !== undefined)
+    writeHtml(result, {
+      ...{ folder, file: html, standing },
+      ...(base === null ? {} : { against: base }),
+      ...(requirements === null ? {} : { requirements }),
+    })
 }
 
 type Said = Readonly<{ result: CampaignResult; comparison: Comparison | null; lines: readonly string[] }>

@@ -8,7 +8,7 @@ import type { Fault } from './fault.ts'
 export type ScenarioRow = Readonly<{
   id: string
   title: string
-  /** File, relative to where it was looked for, and which row of its matrix, with its parameters by name. */
+  /** File, as somebody in the folder of the bench writes it, and which row of its matrix, with its parameters by name. */
   file: string
   row: number
   params: Readonly<Record<string, number | string>>

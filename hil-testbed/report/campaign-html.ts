@@ -50,7 +50,7 @@ ${reactionsHtml(reactionsOf(result.cases))}
 ${coverageHtml(coverageOf(result.cases))}
 ${traceHtml(result, numbers, requirements)}
 <h2>Each case</h2>${casesHtml(result, { folder, stands, numbers })}
-<footer>Harmony Bridge. Commit ${result.commit || 'unknown'}. The same as data: the report that <code>--json</code> writes.</footer></main>`,
+<footer>Harmony Bridge. Commit ${result.commit || 'unknown'}. The same as data: the report that <code>--report</code> writes.</footer></main>`,
     CAMPAIGN_STYLE,
   )
 }
@@ -98,7 +98,7 @@ function reactionsHtml(reactions: readonly Reaction[]): Html | null {
   const cells = (spread: Spread | null): Html =>
     spread === null
       ? html`<td class="n">–</td>`
-      : html`<td class="n">${ms(spread.p50)} / ${ms(spread.p95)} / ${ms(spread.max)}</td>`
+      : html`<td class="n">${spread.count === 1 ? ms(spread.max) : `${ms(spread.p50)} / ${ms(spread.p95)} / ${ms(spread.max)}`}</td>`
   return html`<h2>Reaction</h2>
 <p class="soft">From fault to detection (FDTI), to the effect on the plant (FHTI), and to harm (FTTI). p50 / p95 / most over the rows, in ms. The bars are medians, the whisker is the most.</p>
 ${reactionChart(reactions)}

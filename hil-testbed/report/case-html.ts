@@ -11,6 +11,9 @@ const SIGNS: Readonly<Record<CaseVerdict, string>> = {
   ...{ PASS: '✓', MARGINAL: '≈', FAIL: '✗', INCONCLUSIVE: '?', ERROR: '!', ABORTED: '■', SKIPPED: '–', XFAIL: '○' },
 }
 const LOG_LINES_MAX = 40
+const LOG_LINE_CHARS_MAX = 400
+/** Of what was observed; all of it is in the report as data. */
+const OBSERVED_CHARS_MAX = 240
 
 /** A verdict as a sign and a word. */
 export function verdictHtml(verdict: CaseVerdict): Html {
@@ -42,8 +45,20 @@ ${outcomesHtml(one.outcomes)}
 ${timelineHtml(one, series)}
 ${faultsHtml(one.faults)}
 ${reactionHtml(one)}
-${one.log_tail.length === 0 ? null : html`<h4>Last lines of the log</h4><pre>${one.log_tail.slice(-LOG_LINES_MAX).join('\n')}</pre>`}
+${logHtml(one)}
 ${repeatHtml(one, series !== null)}`
+}
+
+/** Open where the run itself went wrong; where an expectation was missed the plot says more. */
+function logHtml({ log_tail: log, verdict }: CaseResult): Html | null {
+  if (log.length === 0) return null
+  const lines = log.slice(-LOG_LINES_MAX).map((line) => cut(line, LOG_LINE_CHARS_MAX))
+  const isOpen = verdict === 'ERROR' || verdict === 'ABORTED'
+  return html`${isOpen ? html`<details open>` : html`<details>`}<summary>Last lines of the log (${lines.length})</summary><pre>${lines.join('\n')}</pre></details>`
+}
+
+function cut(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text
 }
 
 const OUTCOME_SIGNS = { met: '✓', missed: '✗', unknown: '?' } as const
@@ -53,10 +68,10 @@ function outcomesHtml(outcomes: readonly Outcome[]): Html | null {
   const order = ['missed', 'unknown', 'met'] as const
   const sorted = order.flatMap((is) => outcomes.filter((outcome) => outcome.is === is))
   return html`<h4>Expectations</h4>
-<table class="tight"><thead><tr><th scope="col">Is</th><th scope="col">What</th><th scope="col">Expected</th><th scope="col">Observed</th><th scope="col" class="n">At</th><th scope="col" class="n">Margin</th></tr></thead><tbody>
+<table class="tight"><thead><tr><th scope="col">Is</th><th scope="col" class="what">What</th><th scope="col">Expected</th><th scope="col">Observed</th><th scope="col" class="n">At</th><th scope="col" class="n">Margin</th></tr></thead><tbody>
 ${sorted.map(
   ({ is, text, expected, observed, at_us: atUs, margin, optional }) =>
-    html`<tr><td><span class="is ${is}"><span aria-hidden="true">${OUTCOME_SIGNS[is]} </span>${is}</span>${optional ? ' (optional)' : null}</td><td>${text}</td><td>${expected}</td><td>${observed}</td><td class="n">${atUs === null ? '–' : `${shownNumber(atUs / 1_000_000)} s`}</td><td class="n">${margin === null ? '–' : `${Math.round(margin * 100)} %`}</td></tr>`,
+    html`<tr><td><span class="is ${is}"><span aria-hidden="true">${OUTCOME_SIGNS[is]} </span>${is}</span>${optional ? ' (optional)' : null}</td><td>${text}</td><td>${expected}</td><td>${cut(observed, OBSERVED_CHARS_MAX)}</td><td class="n">${atUs === null ? '–' : `${shownNumber(atUs / 1_000_000)} s`}</td><td class="n">${margin === null ? '–' : `${Math.round(margin * 100)} %`}</td></tr>`,
 )}</tbody></table>`
 }
 

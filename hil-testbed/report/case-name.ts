@@ -9,8 +9,15 @@ export function isGood(verdict: CaseVerdict): boolean {
 
 /** What a case is called from one campaign to the next: its scenario and the parameters of its row. */
 export function caseKey({ id, row, params }: Pick<CaseResult, 'id' | 'row' | 'params'>): string {
-  const named = Object.entries(params).map(([name, value]) => `${name}=${value}`)
-  return named.length === 0 ? `${id}${row === 0 ? '' : ` #${row}`}` : `${id} [${named.join(', ')}]`
+  const named = paramsText(params)
+  return named === '' ? `${id}${row === 0 ? '' : ` #${row}`}` : `${id} [${named}]`
+}
+
+/** Parameters of a row as reports name them, and as `hb hil run --only` takes them. */
+export function paramsText(params: CaseResult['params']): string {
+  return Object.entries(params)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(', ')
 }
 
 /** The key with the title, for people. */
@@ -24,10 +31,15 @@ export function featureOf({ id, tags, file }: Pick<CaseResult, 'id' | 'tags' | '
   return group ?? tags[0] ?? file.split('/').at(-2) ?? 'scenario'
 }
 
-/** The command that runs one case again. */
-export function repeatCommand({ file, row, seed }: Pick<CaseResult, 'file' | 'row' | 'seed'>): string {
-  const path = /^[\w./-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`
-  return `hb hil run ${path} --row ${row} --seed ${seed}`
+/** The command that runs one case again. A row is named by its parameters: its number is another one under another seed. */
+export function repeatCommand({ file, params, seed }: Pick<CaseResult, 'file' | 'params' | 'seed'>): string {
+  const named = paramsText(params)
+  return `hb hil run ${quoted(file)} --seed ${seed}${named === '' ? '' : ` --only ${quoted(named)}`}`
+}
+
+/** One word of a shell. */
+function quoted(word: string): string {
+  return /^[\w./=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }
 
 /** Smallest margin of what had to be so; null where nothing has one. */

@@ -208,8 +208,10 @@ function seconds(us: Micros): string {
   return shownNumber(us / 1_000_000)
 }
 
+/** Names of one kind begin alike, so that it is the end that tells them apart. */
 function shortened(name: string, letters = LABEL_LETTERS): string {
-  return name.length > letters ? `${name.slice(0, letters - 1)}…` : name
+  const begin = Math.floor(letters / 3)
+  return name.length > letters ? `${name.slice(0, begin)}…${name.slice(begin + 1 - letters)}` : name
 }
 
 function at(place: number): string {

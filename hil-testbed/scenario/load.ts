@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from 'node:fs'
-import { basename, dirname, join, relative } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { type CheckedFile, checkYaml } from '../../shared/config/document.ts'
 import { readBytes } from '../../shared/config/files.ts'
 import { ConfigError, type Problem, withoutRepeats } from '../../shared/config/problems.ts'
@@ -53,9 +53,9 @@ export function checkScenarios(
   const rows: ScenarioRow[] = []
   const problems: Problem[] = []
   const ids = new Map<string, string>()
-  for (const { path, name } of found) {
+  for (const path of found) {
     const known = options.requirements ?? requirementsFor(path, requirements)
-    const one = readScenario({ path, name, rigs, requirements: known, seed: options.seed })
+    const one = readScenario({ path, rigs, requirements: known, seed: options.seed })
     rows.push(...one.rows)
     problems.push(...one.problems)
     if (one.id === null) continue
@@ -79,17 +79,15 @@ export function checkScenarios(
 export function checkRigs(paths: readonly string[]): Readonly<{ files: number; problems: readonly Problem[] }> {
   const rigs = new RigReader()
   const found = filesUnder(paths, (name) => name === RIG_FILE)
-  const problems = found.flatMap(({ path }) => {
+  const problems = found.flatMap((path) => {
     const rig = rigs.rig(path)
     return 'file' in rig ? rig.problems : []
   })
   return { files: found.length, problems }
 }
 
-type Named = Readonly<{ path: string; name: string }>
-
 /** @throws HbError USAGE */
-function scenarioFiles(paths: readonly string[], mayBeNone: boolean): Named[] {
+function scenarioFiles(paths: readonly string[], mayBeNone: boolean): string[] {
   const found = filesUnder(paths, (name) => name.endsWith(SCENARIO_SUFFIX))
   if (found.length === 0 && !mayBeNone)
     throw new HbError('USAGE', { found: `no *${SCENARIO_SUFFIX} in ${paths.join(', ')}`, expected: 'one or more' })
@@ -98,14 +96,12 @@ function scenarioFiles(paths: readonly string[], mayBeNone: boolean): Named[] {
   return found
 }
 
-function filesUnder(paths: readonly string[], fits: (name: string) => boolean): Named[] {
+function filesUnder(paths: readonly string[], fits: (name: string) => boolean): string[] {
   const found = paths.flatMap((path) => {
-    if (isFolder(path))
-      return walk(path, fits, 0).map((file) => ({ path: shortPath(file), name: relative(path, file) }))
-    return fits(basename(path)) ? [{ path: shortPath(path), name: basename(path) }] : []
+    if (isFolder(path)) return walk(path, fits, 0).map(shortPath)
+    return fits(basename(path)) ? [shortPath(path)] : []
   })
-  const once = found.filter(({ path }, k) => found.findIndex((one) => one.path === path) === k)
-  return once.sort((a, b) => (a.path < b.path ? -1 : 1))
+  return [...new Set(found)].sort()
 }
 
 /** @throws HbError USAGE for a path that is not there */

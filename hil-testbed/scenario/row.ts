@@ -22,7 +22,6 @@ import { microsOfMillis, microsOfSeconds, timeText } from './time-text.ts'
 export type RowOptions = Readonly<{
   /** As it is opened from here, and as rows name it. */
   path: string
-  name: string
   rigs: RigReader
   /** Ids of requirements and hazards; null: they are not looked up. */
   requirements: ReadonlySet<string> | null
@@ -190,7 +189,7 @@ type Sound = Readonly<{
 }>
 
 function rowOf(value: ScenarioValue, { rig, combination, options }: Sound): ScenarioRow {
-  const { rigs, path, name, seed } = options
+  const { rigs, path, seed } = options
   const registry = (of: string | null): RegistryNames | null => {
     const found = of === null ? null : rigs.registry(of)
     return found === null || 'reason' in found ? null : found
@@ -198,7 +197,7 @@ function rowOf(value: ScenarioValue, { rig, combination, options }: Sound): Scen
   return {
     id: value.id,
     title: value.title,
-    file: name,
+    file: path,
     row: combination.row,
     params: combination.params,
     verifies: value.verifies,

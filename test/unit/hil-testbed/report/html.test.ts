@@ -66,7 +66,7 @@ t.test('what failed is first and open, what was missed before what was met, and 
   t.ok(at(/<section class="case bad" id="case-3"/) < at(/<section class="case" id="case-1"><details>/))
   t.ok(at(/11\.2/) < at(/it was met/))
   t.match(page, /<p class="verdict FAIL">FAIL<\/p>/)
-  t.match(page, /hb hil run scenarios\/over-pressure\.yaml --row 1 --seed 7/)
+  t.match(page, /hb hil run scenarios\/over-pressure\.yaml --seed 7 --only seed=2/)
   t.match(page, /SCN-ACT-002: |2900 of 2500 ms \(116 %\)/)
   t.match(
     page,
