@@ -113,7 +113,7 @@ const full: MakeCarrier = (fault, { agent }) => {
 }
 
 /** Calls that should say that something is on the disk say an error instead (strace(1), injection). */
-const fsyncFailure: MakeCarrier = (fault, { agent }) => {
+const fsyncFailure: MakeCarrier = (fault, { agent, host }) => {
   let tracer: ReturnType<typeof spawn> | null = null
   let traced = 0
   return {
@@ -137,7 +137,7 @@ const fsyncFailure: MakeCarrier = (fault, { agent }) => {
       started.stderr.setEncoding('utf8').on('data', (text: string) => {
         traced += text.split('INJECTED').length - 1
       })
-      await new Promise((resolve) => setTimeout(resolve, ATTACH_MS))
+      await host.sleep(ATTACH_MS)
     },
     end: async () => {
       const ended = new Promise((resolve) => tracer?.on('close', resolve))

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { HbError } from '../../shared/errors/hb-error.ts'
+import type { Clock } from '../../shared/lib/clock.ts'
 import type { Micros, Millis } from '../../shared/units.ts'
 import type { BenchEvent } from '../core/run-record.ts'
 import { HOST_WAIT_MS } from '../core/scenario.ts'
@@ -18,6 +19,8 @@ export type AgentLifeOptions = Readonly<{
   folder: AgentFolder
   log: string
   hb: Hb
+  /** Time of this machine, which bounds every wait. */
+  host: Clock
   pace: Pace
   transmitter: Transmitter
   event(event: Extract<BenchEvent, { kind: 'agent' }>): void
@@ -53,11 +56,12 @@ export class AgentLife {
 
   /** @param wrapped what is run before `hb`, such as a program that limits it */
   async start(atUs: Micros, wrapped: readonly string[] = []): Promise<void> {
-    const { folder, log, hb, pace, transmitter, event } = this.options
+    const { folder, log, hb, host, pace, transmitter, event } = this.options
     const [command = hb.command, ...before] = [...wrapped, hb.command, ...hb.before]
     this.program = new Program('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state', '--stay'], {
       cwd: folder.path,
       log,
+      host,
       hb: { command, before },
       line: this.options.said,
     })

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { HbError } from '../../shared/errors/hb-error.ts'
+import type { Clock } from '../../shared/lib/clock.ts'
 import type { Millis } from '../../shared/units.ts'
 
 /** How this program is started again: what is run, and what comes before the arguments of `hb`. */
@@ -30,6 +31,7 @@ export class Program {
   /** null while it runs; a program that was killed by a signal has −1. */
   code: number | null = null
   readonly tail: string[] = []
+  private readonly host: Clock
   private readonly child: ChildProcess
   private readonly lines: LogLine[] = []
   private wakes: ((line: LogLine | null) => void)[] = []
@@ -37,10 +39,11 @@ export class Program {
   constructor(
     name: string,
     args: readonly string[],
-    options: Readonly<{ cwd: string; log: string; hb: Hb; line?: (line: LogLine) => void }>,
+    options: Readonly<{ cwd: string; log: string; hb: Hb; host: Clock; line?: (line: LogLine) => void }>,
   ) {
-    const { cwd, log, hb, line: tell } = options
+    const { cwd, log, hb, host, line: tell } = options
     this.name = name
+    this.host = host
     this.child = spawn(hb.command, [...hb.before, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
     this.pid = this.child.pid ?? 0
     const fd = openSync(log, 'a', 0o600)
@@ -83,10 +86,10 @@ export class Program {
     const known = this.lines.find((line) => line['event'] === wanted)
     if (known !== undefined) return known
     const found = await new Promise<LogLine | null>((resolve) => {
-      const timer = setTimeout(() => resolve(null), withinMs)
+      const cancel = this.host.after(withinMs, () => resolve(null))
       const wake = (line: LogLine | null): void => {
         if (line !== null && line['event'] !== wanted) return
-        clearTimeout(timer)
+        cancel()
         this.wakes = this.wakes.filter((one) => one !== wake)
         resolve(line)
       }
@@ -112,9 +115,9 @@ export class Program {
     // One that was stopped by a signal does not hear SIGTERM before it goes on.
     this.signal('SIGCONT')
     this.signal('SIGTERM')
-    const timer = setTimeout(() => this.signal('SIGKILL'), withinMs)
+    const cancel = this.host.after(withinMs, () => this.signal('SIGKILL'))
     const code = await this.ended
-    clearTimeout(timer)
+    cancel()
     return code ?? -1
   }
 

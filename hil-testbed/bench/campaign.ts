@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Clock } from '../../shared/lib/clock.ts'
+import { utc } from '../../shared/lib/command-output.ts'
 import type { Millis } from '../../shared/units.ts'
 import type { CampaignResult, CaseResult } from '../core/result.ts'
 import type { ScenarioRow } from '../core/scenario.ts'
@@ -8,7 +10,7 @@ import { judge } from '../oracle/judge.ts'
 import type { Hb } from './agent-process.ts'
 import { closeEvidence } from './evidence.ts'
 import { release, reserve } from './reservations.ts'
-import { LOCKSTEP_BEGIN_US, type RunView, runScenario } from './run.ts'
+import { LOCKSTEP_BEGIN_US, millisSince, type RunView, runScenario } from './run.ts'
 import { Workshop } from './workshop.ts'
 
 export type CampaignOptions = Readonly<{
@@ -16,6 +18,8 @@ export type CampaignOptions = Readonly<{
   /** Folder of the campaign: a folder for each run, and reports. */
   folder: string
   hb: Hb
+  /** Time of this machine. */
+  host: Clock
   jobs: number
   commit: string
   /** Folders of runs that passed are kept too. */
@@ -35,8 +39,8 @@ const PLACE_MS: Millis = 3_600_000
 
 /** Runs every row, several at once, and judges each by what it left. An end before the last one is said in the result. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { rows, folder, hb, jobs, signal } = options
-  const startedMs = Date.now()
+  const { rows, folder, hb, host, jobs, signal } = options
+  const [startedUs, fromUs] = [host.nowUs(), host.monotonicUs()]
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const workshop = new Workshop(join(folder, 'baselines'), hb, LOCKSTEP_BEGIN_US)
   const cases = new Array<CaseResult | undefined>(rows.length)
@@ -62,11 +66,11 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   rmSync(join(folder, 'baselines'), { recursive: true, force: true })
   return {
     v: 1,
-    started_utc: new Date(startedMs).toISOString(),
-    host_ms: Date.now() - startedMs,
+    started_utc: utc(startedUs),
+    host_ms: millisSince(fromUs, host),
     commit: options.commit,
     complete: cases.every((one) => one !== undefined),
-    cases: cases.map((one, k) => one ?? notRun(rows[k]!, { verdict: 'ABORTED', reason: 'the campaign ended before' })),
+    cases: cases.map((one, k) => one ?? notRun(rows[k]!, ENDED, host)),
   }
 }
 
@@ -97,14 +101,15 @@ export function runFolder({ id, row }: ScenarioRow): string {
 }
 
 async function oneCase(row: ScenarioRow, options: CampaignOptions, workshop: Workshop): Promise<CaseResult> {
-  if (row.skip !== '') return notRun(row, { verdict: 'SKIPPED', reason: row.skip })
+  if (row.skip !== '') return notRun(row, { verdict: 'SKIPPED', reason: row.skip }, options.host)
   const name = runFolder(row)
   const folder = join(options.folder, name)
-  const { hb, signal, watch, real } = options
+  const { hb, host, signal, watch, real } = options
   const place = row.rig.reserve
-  if (place !== '') await reserve(place, { forMs: PLACE_MS, waitMs: options.waitMs, comment: row.id, pid: process.pid })
+  if (place !== '')
+    await reserve(place, { forMs: PLACE_MS, waitMs: options.waitMs, comment: row.id, pid: process.pid, host })
   try {
-    await runScenario({ row, folder, hb, workshop, signal, real, ...(watch === undefined ? {} : { watch }) })
+    await runScenario({ row, folder, hb, host, workshop, signal, real, ...(watch === undefined ? {} : { watch }) })
   } finally {
     if (place !== '') release(place)
   }
@@ -115,15 +120,18 @@ async function oneCase(row: ScenarioRow, options: CampaignOptions, workshop: Wor
   return result
 }
 
+type NotRun = Pick<CaseResult, 'verdict' | 'reason'>
+const ENDED: NotRun = { verdict: 'ABORTED', reason: 'the campaign ended before' }
+
 /** A row that was not run, and why. */
-function notRun(row: ScenarioRow, { verdict, reason }: Pick<CaseResult, 'verdict' | 'reason'>): CaseResult {
+function notRun(row: ScenarioRow, { verdict, reason }: NotRun, host: Clock): CaseResult {
   const { id, title, file, params, verifies, tags, seed, rig } = row
   return {
     ...{ id, title, file, row: row.row, params, rig: rig.name, verifies, tags, seed, verdict, reason },
     ...{ outcomes: [], faults: [], log_tail: [], host_ms: 0, simulated_us: 0, folder: '' },
     measures: NO_MEASURES,
     hashes: { config: '', policy: '', baseline: '', software: '' },
-    started_utc: new Date().toISOString(),
+    started_utc: utc(host.nowUs()),
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../../shared/lib/clock.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Fault } from '../core/fault.ts'
 import { faultKind, paramOf } from '../core/faults/catalogue.ts'
@@ -22,6 +23,8 @@ export type Reach = Readonly<{
   collector: CollectorSide | null
   people: People
   transmitter: Transmitter
+  /** Time of this machine. */
+  host: Clock
   nowUs(): Micros
   /** An order that a fault gave, and what was said to it. */
   ordered(kind: string, by: readonly string[], answer: OrderAnswer): void

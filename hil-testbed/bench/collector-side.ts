@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
+import type { Clock } from '../../shared/lib/clock.ts'
 import { agentUri, collectorUri } from '../../shared/model/realm.ts'
 import { HOST_WAIT_MS } from '../core/scenario.ts'
 import { AGENT, DEPLOYMENT, PROGRAM } from './agent-folder.ts'
@@ -23,16 +24,18 @@ export class CollectorSide {
   private readonly path: string
   private readonly log: string
   private readonly hb: Hb
+  private readonly host: Clock
   private program: Program | null = null
   private agentsPort = 0
   private operators = ''
 
   /** Makes its folder with keys and certificates of the bench; the agent's parts go into its own. */
-  constructor(options: Readonly<{ path: string; log: string; hb: Hb }>) {
+  constructor(options: Readonly<{ path: string; log: string; hb: Hb; host: Clock }>) {
     this.path = options.path
     this.log = options.log
     this.hb = options.hb
-    this.proxy = new LinkProxy(() => this.agentsPort)
+    this.host = options.host
+    this.proxy = new LinkProxy(() => this.agentsPort, options.host)
     mkdirSync(this.path, { mode: 0o700 })
   }
 
@@ -78,7 +81,7 @@ export class CollectorSide {
 
   async up(): Promise<void> {
     const args = ['collector', '--config', 'collector.yaml']
-    this.program = new Program('collector', args, { cwd: this.path, log: this.log, hb: this.hb })
+    this.program = new Program('collector', args, { cwd: this.path, log: this.log, hb: this.hb, host: this.host })
     const started = await this.program.event('collector_started', HOST_WAIT_MS)
     this.agentsPort = Number(new URL(String(started['agents'])).port)
     this.operators = String(started['operators'])
@@ -93,7 +96,7 @@ export class CollectorSide {
     let next = 1
     for (let waitedMs = 0; waitedMs < SETTLE_MS && next <= decisions; waitedMs += LOOK_MS) {
       next = (await this.head())?.next_seq ?? 1
-      if (next <= decisions) await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+      if (next <= decisions) await this.host.sleep(LOOK_MS)
     }
     const text = await runHb(['collector', 'fsck', '--config', 'collector.yaml', '--json'], {
       ...{ cwd: this.path, hb: this.hb, codes: [0, 65] },

@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import type { Clock } from '../../shared/lib/clock.ts'
 import type { Millis } from '../../shared/units.ts'
 
 const LOOPBACK = '127.0.0.1'
@@ -9,12 +10,14 @@ export class LinkProxy {
   port = 0
   /** Pieces that were held back, swallowed or cut off, and connections that were refused. */
   hits = 0
+  private readonly host: Clock
   private readonly server: Server
   private readonly pairs = new Set<readonly [Socket, Socket]>()
   private is: 'whole' | 'cut' | 'deaf' = 'whole'
   private delayMs: Millis = 0
 
-  constructor(target: () => number) {
+  constructor(target: () => number, host: Clock) {
+    this.host = host
     this.server = createServer((near) => this.join(near, target()))
   }
 
@@ -88,7 +91,7 @@ export class LinkProxy {
       const { delayMs } = this
       if (delayMs > 0) this.hits += 1
       before = before
-        .then(() => (delayMs === 0 ? undefined : new Promise((resolve) => setTimeout(resolve, delayMs))))
+        .then(() => (delayMs === 0 ? undefined : this.host.sleep(delayMs)))
         .then(() => void to.write(piece))
     })
   }

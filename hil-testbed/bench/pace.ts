@@ -37,7 +37,8 @@ export class LockstepPace implements Pace {
   private readonly endpoint: string
   /** Holds time to that of the wall; null: it goes as fast as it can. */
   private readonly wall: FreePace | null
-  private readonly stubs: readonly ActuatorStub[]
+  readonly stubs: readonly ActuatorStub[]
+  private readonly host = systemClock()
   private client: LockstepClient | null = null
   private before = new Map<string, Readonly<{ taken: number; sent: number }>>()
 
@@ -82,7 +83,7 @@ export class LockstepPace implements Pace {
       const told = await this.client.grant({ ...grant, heard })
       for (const { spec, link } of this.stubs) {
         const count = (this.before.get(spec.target)?.taken ?? 0) + (told.sent[spec.target] ?? 0)
-        await within(`what the agent sent to ${spec.target}`, link.heard(count), HOST_WAIT_MS)
+        await within(`what the agent sent to ${spec.target}`, link.heard(count), HOST_WAIT_MS, this.host)
       }
       const now = this.answers()
       if (Object.keys(now).every((target) => now[target] === heard[target])) return

@@ -2,8 +2,10 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writ
 import { hostname, tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { HbError } from '../../shared/errors/hb-error.ts'
+import type { Clock } from '../../shared/lib/clock.ts'
+import { utc } from '../../shared/lib/command-output.ts'
 import { isId } from '../../shared/model/ids.ts'
-import type { Millis } from '../../shared/units.ts'
+import type { Micros, Millis } from '../../shared/units.ts'
 
 /** Whoever has a place that there is only one of: a rack, a rig on a desk. Ends by itself. */
 export type Reservation = Readonly<{
@@ -22,19 +24,18 @@ export function reservationFolder(): string {
   return process.env['HB_HIL_RESERVATIONS'] ?? join(tmpdir(), 'hb-hil-reservations')
 }
 
+type Wanted = Readonly<{ forMs: Millis; waitMs: Millis; comment: string; pid: number; host: Clock }>
+
 /** Takes a place, waiting for it so long. @throws HbError RIG_RESERVED with who has it */
-export async function reserve(
-  place: string,
-  { forMs, waitMs, comment, pid }: Readonly<{ forMs: Millis; waitMs: Millis; comment: string; pid: number }>,
-): Promise<Reservation> {
+export async function reserve(place: string, { forMs, waitMs, comment, pid, host }: Wanted): Promise<Reservation> {
   if (!isId(place)) throw new HbError('USAGE', { found: place, expected: 'a name of lower-case letters, digits and -' })
   const folder = reservationFolder()
   mkdirSync(folder, { recursive: true })
   for (let waited = 0; ; waited += LOOK_MS) {
-    const nowMs = Date.now()
-    const held = heldBy(place)
+    const nowUs = host.nowUs()
+    const held = heldBy(place, nowUs)
     if (held === null) {
-      const times = { since_utc: new Date(nowMs).toISOString(), until_utc: new Date(nowMs + forMs).toISOString() }
+      const times = { since_utc: utc(nowUs), until_utc: utc(nowUs + forMs * 1000) }
       const made: Reservation = { place, by: `${userInfo().username}@${hostname()}`, pid, comment, ...times }
       if (put(place, made)) return made
     }
@@ -43,7 +44,7 @@ export async function reserve(
         place,
         ...(held === null ? {} : { found: `${held.by}, ${held.comment}`, until: held.until_utc }),
       })
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    await host.sleep(LOOK_MS)
   }
 }
 
@@ -52,23 +53,23 @@ export function release(place: string): void {
   rmSync(fileOf(place), { force: true })
 }
 
-export function reservations(): readonly Reservation[] {
+export function reservations(nowUs: Micros): readonly Reservation[] {
   let names: string[] = []
   try {
     names = readdirSync(reservationFolder())
   } catch {
     return []
   }
-  return names.flatMap((name) => heldBy(name.replace(/\.json$/, '')) ?? [])
+  return names.flatMap((name) => heldBy(name.replace(/\.json$/, ''), nowUs) ?? [])
 }
 
 const fileOf = (place: string): string => join(reservationFolder(), `${place}.json`)
 
 /** Who has it; an end that is past frees it, and so does what nobody can read. */
-function heldBy(place: string): Reservation | null {
+function heldBy(place: string, nowUs: Micros): Reservation | null {
   try {
     const held = JSON.parse(readFileSync(fileOf(place), 'utf8')) as Reservation
-    if (Date.parse(held.until_utc) > Date.now()) return held
+    if (Date.parse(held.until_utc) * 1000 > nowUs) return held
   } catch {
     // Not there, or not one of ours.
   }

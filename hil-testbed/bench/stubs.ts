@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
-import type { Micros } from '../../shared/units.ts'
+import type { Micros, Millis } from '../../shared/units.ts'
 import { type Actuator, createActuator } from '../actuator.ts'
 import { openActuatorBook } from '../actuator-book.ts'
 import type { ActuatorSpec } from '../core/scenario.ts'
@@ -71,15 +71,15 @@ export function openFolder(path: string): Readonly<{ in(name: string): string; c
 }
 
 /** Waits for something on the host's time. @throws HbError BENCH_WAIT */
-export async function within<T>(what: string, promise: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
+export async function within<T>(what: string, promise: Promise<T>, ms: Millis, host: Clock): Promise<T> {
+  let cancel = (): void => {}
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new HbError('BENCH_WAIT', { waited_for: what, expected: `${ms} ms` })), ms)
+    cancel = host.after(ms, () => reject(new HbError('BENCH_WAIT', { waited_for: what, expected: `${ms} ms` })))
   })
   try {
     return await Promise.race([promise, late])
   } finally {
-    clearTimeout(timer)
+    cancel()
   }
 }
 

@@ -1,9 +1,10 @@
+import type { Clock } from '../../shared/lib/clock.ts'
 import { createScreen, type ScreenStream, styled } from '../../shared/lib/screen.ts'
-import type { Millis } from '../../shared/units.ts'
+import type { Micros } from '../../shared/units.ts'
 import type { RunView } from './run.ts'
 
 /** A person sees no more than so many pictures a second. */
-const EVERY_MS: Millis = 200
+const EVERY_US: Micros = 200_000
 const BAR = 40
 const NEWS_SHOWN = 8
 
@@ -12,16 +13,16 @@ type Line = Readonly<Record<string, unknown>>
 /** Live view of a run: truth, what the agent says of it, faults, alarms, actions. */
 export function createWatch(
   stream: ScreenStream,
-  noColor: boolean,
+  { noColor, host }: Readonly<{ noColor: boolean; host: Pick<Clock, 'monotonicUs'> }>,
 ): Readonly<{ show(view: RunView): void; close(): void }> {
   const screen = createScreen(stream)
   const style = styled(stream, noColor)
-  let shownMs = Number.NEGATIVE_INFINITY
+  let shownUs = Number.NEGATIVE_INFINITY
   return {
     show(view) {
-      const nowMs = performance.now()
-      if (nowMs - shownMs < EVERY_MS) return
-      shownMs = nowMs
+      const nowUs = host.monotonicUs()
+      if (nowUs - shownUs < EVERY_US) return
+      shownUs = nowUs
       const { row, atUs, signals, truth, agentSaid, telemetry } = view
       const share = atUs / row.clock.durationUs
       const filled = Math.round(share * BAR)

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { systemClock } from '../../shared/lib/clock.ts'
 import { numberOption, printResult, table } from '../../shared/lib/command-output.ts'
 import { spanOption } from '../../shared/lib/span.ts'
 import { release, reservationFolder, reservations, reserve } from '../bench/reservations.ts'
@@ -24,6 +25,7 @@ export function placeCommands(hil: Command): void {
         comment: options.comment,
         // The command ends at once; what it took stays.
         pid: process.ppid,
+        host: systemClock(),
       })
       printResult(options.json, made, [`${made.place} is reserved for ${made.by} until ${made.until_utc}`])
     })
@@ -41,7 +43,7 @@ export function placeCommands(hil: Command): void {
     .description('places that are taken: by whom, what for, until when')
     .option('--json', 'one JSON object')
     .action(({ json }: { json?: boolean }) => {
-      const all = reservations()
+      const all = reservations(systemClock().nowUs())
       const rows = all.map(({ place, by, comment, until_utc: until }) => [place, by, until, comment])
       printResult(json, { folder: reservationFolder(), reservations: all }, all.length === 0 ? ['none'] : table(rows))
     })

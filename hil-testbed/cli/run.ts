@@ -4,7 +4,9 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import { numberOption, printResult } from '../../shared/lib/command-output.ts'
+import { systemClock } from '../../shared/lib/clock.ts'
+import { numberOption, printResult, utc } from '../../shared/lib/command-output.ts'
+import type { Micros } from '../../shared/units.ts'
 import { ownHb } from '../bench/agent-process.ts'
 import { runCampaign, shardOf } from '../bench/campaign.ts'
 import { createWatch } from '../bench/watch.ts'
@@ -77,6 +79,7 @@ function collect(text: string, before: readonly string[]): readonly string[] {
 }
 
 async function run(paths: readonly string[], options: RunCliOptions): Promise<void> {
+  const host = systemClock()
   const rows = chosen(paths, options)
   const requirements = requirementsAbove(paths)
   const quarantine = options.quarantine === undefined ? [] : readQuarantine(options.quarantine)
@@ -87,18 +90,21 @@ async function run(paths: readonly string[], options: RunCliOptions): Promise<vo
   const ending = new AbortController()
   const stop = (): void => ending.abort()
   process.on('SIGINT', stop).on('SIGTERM', stop)
-  const watch = options.watch === true ? createWatch(process.stdout, process.env['NO_COLOR'] !== undefined) : null
-  const startedMs = performance.now()
+  const watch =
+    options.watch === true
+      ? createWatch(process.stdout, { noColor: process.env['NO_COLOR'] !== undefined, host })
+      : null
+  const startedUs = host.monotonicUs()
   const result = await runCampaign({
-    ...{ rows, folder, jobs, hb: ownHb(), commit: commitOf(), keep: kept, signal: ending.signal },
+    ...{ rows, folder, jobs, hb: ownHb(), host, commit: commitOf(), keep: kept, signal: ending.signal },
     real: options.speed === 'real',
     waitMs: numberOption(options.wait, '--wait', { min: 0, max: 86_400 }) * 1000,
     ...(watch === null ? {} : { watch: watch.show }),
-    told: (one, done, of) => tell(one, { done, of, startedMs, quiet: watch !== null }),
+    told: (one, done, of) => tell(one, { done, of, spentUs: host.monotonicUs() - startedUs, quiet: watch !== null }),
   })
   watch?.close()
   process.off('SIGINT', stop).off('SIGTERM', stop)
-  const standing = campaignExit(result, quarantine, new Date().toISOString().slice(0, 10))
+  const standing = campaignExit(result, quarantine, utc(host.nowUs()).slice(0, 10))
   report(result, { options, folder, base, standing, requirements })
   const comparison = base === null ? null : compareCampaigns(base, result)
   say(options, { result, comparison, lines: standingLines(standing, result) })
@@ -143,12 +149,12 @@ function commitOf(): string {
   }
 }
 
-type Told = Readonly<{ done: number; of: number; startedMs: number; quiet: boolean }>
+type Told = Readonly<{ done: number; of: number; spentUs: Micros; quiet: boolean }>
 
 /** One line a case on standard error, with how long the rest may take. */
-function tell(one: CaseResult, { done, of, startedMs, quiet }: Told): void {
+function tell(one: CaseResult, { done, of, spentUs, quiet }: Told): void {
   if (quiet) return
-  const leftS = (((performance.now() - startedMs) / done) * (of - done)) / 1000
+  const leftS = ((spentUs / done) * (of - done)) / 1_000_000
   const eta = done === of ? '' : `  (${Math.ceil(leftS)} s left)`
   const why = isGood(one.verdict) ? '' : `  ${one.reason}`
   process.stderr.write(

@@ -1,0 +1,173 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '../../shared/lib/clock.ts'
+import type { Micros } from '../../shared/units.ts'
+import { createInstrumentation } from '../core/instrumentation.ts'
+import type { Plant } from '../core/plant.ts'
+import { plantNamed } from '../core/plants/models.ts'
+import type { BenchEvent } from '../core/run-record.ts'
+import type { RigSpec, ScenarioRow } from '../core/scenario.ts'
+import { type AgentFolder, LOCKSTEP_SOCKET, makeAgentFolder } from './agent-folder.ts'
+import { AgentLife } from './agent-life.ts'
+import type { Hb, LogLine } from './agent-process.ts'
+import { CarriedFaults } from './carried-faults.ts'
+import { CollectorSide } from './collector-side.ts'
+import { Conductor } from './conductor.ts'
+import { baselineOf, configChanges } from './config-carriers.ts'
+import { injectorMark } from './injector.ts'
+import { benchKey } from './keys.ts'
+import { People } from './orders.ts'
+import { FreePace, LockstepPace, type Pace } from './pace.ts'
+import { PeerStub } from './peer-stub.ts'
+import type { RunFiles } from './run-files.ts'
+import { ActuatorStub, openFolder, type PlantEffect } from './stubs.ts'
+import { Transmitter } from './transmitter.ts'
+import type { Workshop } from './workshop.ts'
+
+/** What a run is put together from. */
+export type Wanted = Readonly<{
+  row: ScenarioRow
+  /** Folder of the run; there is one. */
+  folder: string
+  hb: Hb
+  /** Time of this machine. */
+  host: Clock
+  workshop: Workshop
+  signal: AbortSignal
+  /** Time in lock-step goes on no faster than on the wall. */
+  real: boolean
+  plant: Plant
+  files: RunFiles
+  /** Time of the first instant, µs since 1970. */
+  beginUs: Micros
+  /** Told after each quantum. */
+  moved(atUs: Micros, agent: AgentLife): void
+  /** Told how something ends before it begins; the last that began ends first, whatever comes between. */
+  ends(end: () => Promise<void> | void): void
+}>
+
+/** What a run is made of. */
+export type Parts = Readonly<{
+  folder: AgentFolder
+  pace: Pace
+  agent: AgentLife
+  collector: CollectorSide | null
+  conductor: Conductor
+}>
+
+/** Makes everything of a run, and starts all of it but the agent. */
+export async function assemble(wanted: Wanted): Promise<Parts> {
+  const { row, folder: at, hb, host, workshop, beginUs, files } = wanted
+  const { rig } = row
+  const path = join(at, 'agent')
+  mkdirSync(path, { mode: 0o700 })
+  const event = (one: BenchEvent): void => files.event(one)
+  const collector = rig.collector
+    ? new CollectorSide({ path: join(at, 'collector'), log: join(at, 'collector.log'), hb, host })
+    : null
+  if (collector !== null) wanted.ends(() => collector.stop())
+  const collectorKeys = collector === null ? null : await collector.start(path, rig.name)
+  const baseline = await baselineOf(row, workshop)
+  const folder = makeAgentFolder(path, { row, baseline, collectorKeys, brokerUrl: null, changes: configChanges(row) })
+  const open = openFolder(path)
+  wanted.ends(() => open.close())
+  const effects: PlantEffect[] = []
+  const { pace, stubs } = paced(wanted, { folder, open: open.in, effects })
+  for (const stub of stubs) await begun(wanted, stub)
+  const peer =
+    rig.peer === null
+      ? null
+      : new PeerStub({ name: rig.peer.name, folder, path: open.in, clock: pace.clock }, () => undefined)
+  if (peer !== null) await begun(wanted, peer)
+  const transmitter = transmitterOf(wanted, folder, open.in)
+  const agent = new AgentLife({
+    ...{ folder, log: join(at, 'agent.log'), hb, host, pace, transmitter, event },
+    said: (line) => tellAlarm(line, beginUs, event),
+  })
+  const nowUs = (): Micros => pace.clock.nowUs()
+  const people = new People(folder.state, folder.pems, nowUs)
+  const carried = new CarriedFaults({
+    ...{ row, folder, agent, stubs, inputs: inputsOf(rig), peer, collector, people, transmitter, host, nowUs },
+    ordered: (order, by, { state, refused }) =>
+      event({ t_us: nowUs() - beginUs, kind: 'order', order, by, answer: refused === '' ? state : refused }),
+  })
+  const instruments = createInstrumentation({ rig: rig.name, seed: row.seed, sensors: rig.sensors, beginUs })
+  const conductor = new Conductor({
+    ...{ row, plant: wanted.plant, instruments, transmitter, pace, people, files, carried, effects },
+    signal: wanted.signal,
+    moved: (atUs) => wanted.moved(atUs, agent),
+  })
+  return { folder, pace, agent, collector, conductor }
+}
+
+type Link = Readonly<{ folder: AgentFolder; open: (name: string) => string; effects: PlantEffect[] }>
+
+/** How time goes on, and the actuators that live in it. */
+function paced(wanted: Wanted, link: Link): Readonly<{ pace: Pace; stubs: readonly ActuatorStub[] }> {
+  const { row, beginUs, real } = wanted
+  const stubsOn = (clock: Clock): ActuatorStub[] =>
+    row.rig.actuators.map((spec) => stubOf(wanted, { spec, clock }, link))
+  if (row.clock.mode === 'free_run') {
+    const pace = new FreePace(beginUs)
+    return { pace, stubs: stubsOn(pace.clock) }
+  }
+  const pace = new LockstepPace({ beginUs, endpoint: `ipc://${link.open(LOCKSTEP_SOCKET)}`, real, stubs: stubsOn })
+  return { pace, stubs: pace.stubs }
+}
+
+type Stubbed = Pick<ConstructorParameters<typeof ActuatorStub>[0], 'spec' | 'clock'>
+
+/** An actuator whose effects reach the plant after the latency of its hardware. */
+function stubOf({ files, beginUs }: Wanted, { spec, clock }: Stubbed, { folder, open, effects }: Link): ActuatorStub {
+  const atUs = (): Micros => clock.nowUs() - beginUs
+  return new ActuatorStub({
+    ...{ spec, clock, folder, path: open },
+    request: (actuator, key) => files.event({ t_us: atUs(), kind: 'request', actuator, key }),
+    effect: (target, key, inputs) => {
+      files.event({ t_us: atUs(), kind: key === 'permit' ? 'permit_lost' : 'effect', actuator: target, key })
+      effects.push({ atUs: atUs() + spec.latencyUs, target, key, inputs })
+    },
+  })
+}
+
+/** What has begun is ended, also when its beginning goes wrong. */
+async function begun(
+  { ends }: Wanted,
+  part: Readonly<{ start(): Promise<unknown>; stop(): Promise<void> }>,
+): Promise<void> {
+  ends(() => part.stop())
+  await part.start()
+}
+
+function transmitterOf({ row, beginUs, files }: Wanted, folder: AgentFolder, path: Link['open']): Transmitter {
+  return new Transmitter({
+    sources: [...new Set(row.rig.sensors.map(({ source }) => source))],
+    ...{ path, beginUs },
+    mark: injectorMark(folder.injector),
+    badMark: injectorMark(benchKey('somebody else').privatePem),
+    sent: (channel, atUs, value) => files.sent(channel, atUs, value),
+  })
+}
+
+/** Inputs of the plant of a rig as they are at the start; none are known of an external one. */
+function inputsOf({ plant }: RigSpec): Readonly<Record<string, number>> {
+  const inputs = Object.entries(plantNamed(plant.model)?.inputs ?? {})
+  return Object.fromEntries(inputs.map(([name, { initial }]) => [name, initial]))
+}
+
+/** States of an alarm in which its condition holds (AL-2). */
+const ACTIVE_STATES: ReadonlySet<string> = new Set(['UNACK', 'ACKED'])
+
+/** Alarms of the alarm engine are told to people and stand in no signed record: what was told is an event of the bench. */
+function tellAlarm(line: LogLine, beginUs: Micros, event: (one: BenchEvent) => void): void {
+  if (line['event'] !== 'alarm' || typeof line['t_us'] !== 'number') return
+  const to = String(line['to'])
+  event({
+    t_us: line['t_us'] - beginUs,
+    kind: 'alarm',
+    id: String(line['alarm']),
+    severity: typeof line['severity'] === 'string' ? line['severity'] : null,
+    change: String(line['change']),
+    active: ACTIVE_STATES.has(to),
+  })
+}
