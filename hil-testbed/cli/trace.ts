@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { HbError } from '../../shared/errors/hb-error.ts'
@@ -34,6 +35,7 @@ function trace({ root, results, record, json }: TraceOptions): void {
   const today = utc(systemClock().nowUs()).slice(0, 10)
   const given = results === undefined ? {} : { results }
   if (record !== undefined) {
+    if (results !== undefined && !existsSync(results)) writeReport(results, jsonFile({ v: 1, results: [] }))
     const before = readTrace(root, { today, ...given })
     const latest = latestAfter(before.latest, readCampaign(record), digestsOf(before))
     writeReport(results ?? join(root, LATEST_FILE), jsonFile(latest))

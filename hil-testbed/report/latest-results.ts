@@ -42,8 +42,8 @@ export function readLatest(path: string): LatestResults {
 }
 
 /**
- * The results after a campaign: of every scenario that ran in it, its verdicts in place of those from before. What was broken off says
- * nothing of what it did not run.
+ * The results after a campaign: of every row that ran in it, its verdict in place of the one from before. Verdicts of other rows stay
+ * as long as they are of the same files. What was broken off says nothing of what it did not run.
  *
  * @param digestOf of the files of a scenario, by its id; null where there is no such scenario any more
  */
@@ -57,7 +57,10 @@ export function latestAfter(
     const digest = digestOf(id)
     return digest === null ? [] : [{ scenario: id, row, verdict, commit, digest, at }]
   })
-  const kept = before.results.filter(({ scenario }) => !ran.some(({ id }) => id === scenario))
+  const kept = before.results.filter(({ scenario, row, digest }) => {
+    const again = results.filter((result) => result.scenario === scenario)
+    return again.every((result) => result.row !== row && result.digest === digest)
+  })
   return { v: 1, results: [...kept, ...results].sort(inOrder) }
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { parse } from 'yaml'
-import { SCENARIO_SUFFIX } from '../scenario/load.ts'
+import { checkScenarios, SCENARIO_SUFFIX } from '../scenario/load.ts'
 import { LATEST_FILE, type LatestResults, readLatest } from './latest-results.ts'
 import { REQUIREMENTS_FILE, readRequirements } from './requirements.ts'
 import type { TracedScenario, TraceInput } from './trace.ts'
@@ -22,7 +22,7 @@ const TEXT_BYTES_MAX = 16 * 1024 * 1024
 export function readTrace(root: string, { today, results }: Readonly<{ today: string; results?: string }>): TraceInput {
   const own = join(root, LATEST_FILE)
   const nothing: LatestResults = { v: 1, results: [] }
-  const reader = new TraceReader(resolve(root))
+  const reader = new TraceReader(resolve(root), rowsByFile(resolve(root, SCENARIOS_FOLDER)))
   return {
     requirements: readRequirements(join(root, REQUIREMENTS_FILE)),
     scenarios: filesBelow(resolve(root, SCENARIOS_FOLDER))
@@ -32,6 +32,15 @@ export function readTrace(root: string, { today, results }: Readonly<{ today: st
     textOf: (path) => textOf(root, path),
     today,
   }
+}
+
+/** How many rows the matrix of each scenario has, by its file. What does not load has none. */
+function rowsByFile(folder: string): Map<string, number> {
+  const counts = new Map<string, number>()
+  if (!existsSync(folder)) return counts
+  for (const { file } of checkScenarios([folder], { mayBeNone: true }).rows)
+    counts.set(resolve(file), (counts.get(resolve(file)) ?? 0) + 1)
+  return counts
 }
 
 /** Digest over a scenario and everything it is made of, by id; null where there is no such scenario. */
@@ -51,9 +60,11 @@ class TraceReader {
   private readonly yamls = new Map<string, Yaml>()
   private readonly digests = new Map<string, string>()
   private readonly root: string
+  private readonly rows: ReadonlyMap<string, number>
 
-  constructor(root: string) {
+  constructor(root: string, rows: ReadonlyMap<string, number>) {
     this.root = root
+    this.rows = rows
   }
 
   /** What a scenario says it is; the rest of it is for `hb hil lint`. */
@@ -72,6 +83,7 @@ class TraceReader {
       ...{ id: typeof id === 'string' ? id : file, title: typeof title === 'string' ? title : '', file, rig: name },
       verifies: Array.isArray(verifies) ? verifies.map(String) : [],
       rules: files.flatMap((each) => this.rules(each)),
+      rows: this.rows.get(path) ?? 0,
       digest: this.digest(files),
       problem: problem !== '' ? problem : lacks.length === 0 ? '' : `it has no ${lacks.join(' and no ')}`,
     }

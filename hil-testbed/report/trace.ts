@@ -10,6 +10,8 @@ export type TracedScenario = Readonly<{
   verifies: readonly string[]
   /** Rules of the policy of its rig. */
   rules: readonly string[]
+  /** Rows of its matrix; 0: nobody knows, because it does not load. */
+  rows: number
   digest: string
   problem: string
 }>
@@ -62,10 +64,14 @@ export function traceProblems(input: TraceInput): TraceProblem[] {
 }
 
 /** By its newest verdicts: one bad row is enough, and what was skipped or is expected to fail shows nothing. */
-export function standOf({ id, digest }: TracedScenario, { latest }: Pick<TraceInput, 'latest'>): ScenarioStand {
+export function standOf(
+  { id, digest, rows: wanted }: TracedScenario,
+  { latest }: Pick<TraceInput, 'latest'>,
+): ScenarioStand {
   const rows = latest.results.filter(({ scenario }) => scenario === id)
   if (rows.length === 0) return 'not_run'
   if (rows.some((row) => row.digest !== digest)) return 'stale'
+  if (new Set(rows.map(({ row }) => row)).size < wanted) return 'not_run'
   const is = (...verdicts: readonly string[]): boolean => rows.some(({ verdict }) => verdicts.includes(verdict))
   if (is('FAIL', 'INCONCLUSIVE', 'ERROR', 'ABORTED')) return 'failed'
   return is('PASS', 'MARGINAL') ? 'passed' : 'open'
@@ -127,11 +133,16 @@ function scenarioProblems(one: TracedScenario, k: number, input: TraceInput): Tr
     ...verifies.flatMap((each) =>
       known.has(each) ? [] : [{ reason: 'unknown_id', what: id, found: `${each} is in no list` } as const],
     ),
-    ...(stand === 'not_run' ? [{ reason: 'not_run', what: id, found: 'it has no verdict' } as const] : []),
+    ...(stand === 'not_run' ? [{ reason: 'not_run', what: id, found: unrun(one, input) } as const] : []),
     ...(stand === 'stale'
       ? [{ reason: 'verdict_stale', what: id, found: 'scenario, rig or rules have changed since its verdict' } as const]
       : []),
   ]
+}
+
+function unrun({ id, rows }: TracedScenario, { latest }: TraceInput): string {
+  const known = new Set(latest.results.filter(({ scenario }) => scenario === id).map(({ row }) => row))
+  return known.size === 0 ? 'it has no verdict' : `${rows - known.size} of ${rows} rows have no verdict`
 }
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/

@@ -5,6 +5,7 @@ import { acceptancePlan } from '../../../../hil-testbed/report/acceptance-plan.t
 import { latestAfter, readLatest } from '../../../../hil-testbed/report/latest-results.ts'
 import { TRACE_REASONS, type TraceReason, traceProblems } from '../../../../hil-testbed/report/trace.ts'
 import { digestsOf, readTrace } from '../../../../hil-testbed/report/trace-files.ts'
+import { ROOT } from '../../../../scripts/sources.ts'
 import { campaignOf, caseOf } from '../../../support/campaigns.ts'
 import { LATEST, TODAY, WHOLE_PROJECT, writeIn, writeProject } from '../../../support/trace-project.ts'
 
@@ -197,9 +198,11 @@ t.test('verdicts of a campaign take the place of those from before, and only of 
     caseOf({ id: 'SCN-ACT-004', verdict: 'ABORTED' }),
   ]
   const other = { scenario: 'SCN-ACT-004', row: 0, verdict: 'PASS', commit: '1', digest: 'x', at: '' } as const
+  const same = { ...other, scenario: 'SCN-ACT-003', row: 1, digest: 'now-SCN-ACT-003' }
+  const old = { ...same, row: 2, digest: 'x' }
   const digests = (id: string) => (id === 'SCN-GONE-001' ? null : `now-${id}`)
   const after = latestAfter(
-    { v: 1, results: [...before.results, other] },
+    { v: 1, results: [...before.results, other, same, old] },
     campaignOf(cases, { complete: false }),
     digests,
   )
@@ -208,11 +211,26 @@ t.test('verdicts of a campaign take the place of those from before, and only of 
     [
       ['SCN-ACT-001', 0, 'FAIL', 'now-SCN-ACT-001'],
       ['SCN-ACT-003', 0, 'PASS', 'now-SCN-ACT-003'],
+      ['SCN-ACT-003', 1, 'PASS', 'now-SCN-ACT-003'],
       ['SCN-ACT-004', 0, 'PASS', 'x'],
     ],
   )
   writeIn(root, LATEST, '{"v":1,"results":[{"scenario":"A"}]}')
   t.throws(() => readLatest(join(root, LATEST)), { code: 'HIL_REPORT_SHAPE', context: { at: '/results/0' } })
+  t.end()
+})
+
+t.test('a scenario has as many verdicts as its matrix has rows, or it was not run', (t) => {
+  const root = project(t)
+  const input = readTrace(root, { today: TODAY })
+  const of = (rows: number) => traceProblems({ ...input, scenarios: input.scenarios.map((one) => ({ ...one, rows })) })
+  t.same(of(2), [])
+  t.match(of(5), [
+    { reason: 'requirement_not_passed', found: 'SCN-ACT-001 not run' },
+    { reason: 'not_run', found: '3 of 5 rows have no verdict' },
+  ])
+  const own = readTrace(ROOT, { today: TODAY }).scenarios.find(({ id }) => id === 'SCN-ACT-030')
+  t.match(own, { rows: 4 }, 'two seeds, two values')
   t.end()
 })
 
