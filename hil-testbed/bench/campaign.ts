@@ -42,7 +42,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const { rows, folder, hb, host, jobs, signal } = options
   const [startedUs, fromUs] = [host.nowUs(), host.monotonicUs()]
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const workshop = new Workshop(join(folder, 'baselines'), hb, LOCKSTEP_BEGIN_US)
+  const workshop = new Workshop(join(folder, 'baselines'), { hb, host, beginUs: LOCKSTEP_BEGIN_US })
   const cases = new Array<CaseResult | undefined>(rows.length)
   let done = 0
   const one = async (k: number): Promise<void> => {

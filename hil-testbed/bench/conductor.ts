@@ -1,7 +1,7 @@
 import type { Micros } from '../../shared/units.ts'
 import type { Fault, FaultSeen } from '../core/fault.ts'
 import { faultKind } from '../core/faults/catalogue.ts'
-import type { Instrumentation, OutFrame } from '../core/out-frame.ts'
+import type { Instrumentation } from '../core/out-frame.ts'
 import type { Plant } from '../core/plant.ts'
 import type { BenchEvent } from '../core/run-record.ts'
 import type { ScenarioRow, Step, TimedStep } from '../core/scenario.ts'
@@ -9,6 +9,7 @@ import { compileCondition } from '../oracle/formula.ts'
 import type { CarriedFaults } from './carried-faults.ts'
 import type { People } from './orders.ts'
 import type { Pace } from './pace.ts'
+import { framesUntil } from './rig-plant.ts'
 import type { RunFiles } from './run-files.ts'
 import type { PlantEffect } from './stubs.ts'
 import type { Transmitter } from './transmitter.ts'
@@ -75,14 +76,15 @@ export class Conductor {
   }
 
   private async quantum(): Promise<void> {
-    const { row, pace, transmitter, signal } = this.stage
+    const { row, pace, transmitter, instruments, plant, signal } = this.stage
     signal.throwIfAborted()
     const fromUs = this.atUs
     const toUs = Math.min(fromUs + row.clock.quantumUs, row.clock.durationUs)
     for (let at = fromUs; at < toUs; ) {
       const next = this.nextInstant(at, toUs)
-      await transmitter.send(await this.framesUntil(next))
-      await this.stage.plant.advance(next)
+      const external = row.rig.plant.command !== null
+      await transmitter.send(await framesUntil(next, { instruments, plant, external }))
+      await plant.advance(next)
       pace.fireUntil(next)
       this.applyEffects(next)
       at = next
@@ -94,23 +96,6 @@ export class Conductor {
     await this.stage.carried.move(toUs)
     await this.performDue()
     this.stage.moved(toUs)
-  }
-
-  /** What the acquisitions hand over until then. An external plant is asked for each of its steps on the way. */
-  private async framesUntil(atUs: Micros): Promise<OutFrame[]> {
-    const { instruments, plant, row } = this.stage
-    if (row.rig.plant.command === null) return instruments.frames(atUs, this.source)
-    while (instruments.nextSampleUs <= atUs) {
-      await plant.advance(instruments.nextSampleUs)
-      instruments.sample(this.source.read)
-    }
-    return instruments.frames(atUs)
-  }
-
-  /** The plant as the instruments read it: at each sample time, in order. */
-  private readonly source = {
-    advance: (atUs: Micros): void => void this.stage.plant.advance(atUs),
-    read: (signal: string): number => this.stage.plant.read(signal),
   }
 
   private nextInstant(atUs: Micros, toUs: Micros): Micros {

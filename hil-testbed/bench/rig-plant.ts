@@ -1,7 +1,10 @@
 import type { Clock } from '../../shared/lib/clock.ts'
+import type { Micros } from '../../shared/units.ts'
+import type { Instrumentation, OutFrame } from '../core/out-frame.ts'
 import type { Plant } from '../core/plant.ts'
 import { plantNamed } from '../core/plants/models.ts'
-import type { ScenarioRow } from '../core/scenario.ts'
+import type { PlantSpec, ScenarioRow } from '../core/scenario.ts'
+import type { Hb } from './agent-process.ts'
 import { createExternalPlant } from './external-plant.ts'
 import type { PlantNeeds } from './plant-protocol.ts'
 import { type Broken, brokenBy } from './run-facts.ts'
@@ -15,19 +18,25 @@ export type RigPlant = Readonly<{
   broken: Broken | null
 }>
 
-type PlantOptions = Readonly<{ folder: string; host: Clock }>
+type PlantOptions = Readonly<{ folder: string; host: Clock; hb: Hb }>
 
 /** Makes the plant of a rig: a model of the bench, or a program of its own that is started. Never rejects. */
-export async function openPlant(row: ScenarioRow, { folder, host }: PlantOptions): Promise<RigPlant> {
-  const { rig } = row
-  const { plant: spec } = rig
+export async function openPlant(row: ScenarioRow, options: PlantOptions): Promise<RigPlant> {
+  return startPlant(row.rig.plant, { ...options, cwd: row.rig.folder, needs: needsOf(row) })
+}
+
+type StartOptions = PlantOptions & Readonly<{ cwd: string; needs: PlantNeeds }>
+
+/** The same for a plant by itself, as its nominal run needs it. */
+export async function startPlant(spec: PlantSpec, { folder, host, hb, cwd, needs }: StartOptions): Promise<RigPlant> {
   if (spec.command === null) {
     const model = plantNamed(spec.model)!
     const plant = model.create({ params: spec.params, init: spec.init })
     return { plant, signals: Object.keys(model.signals), stop: async () => null, broken: null }
   }
-  const { command } = spec
-  const external = createExternalPlant({ command, cwd: rig.folder, folder, needs: needsOf(row), clock: host })
+  // `{hb}` is this program itself.
+  const command = spec.command.flatMap((word) => (word === '{hb}' ? [hb.command, ...hb.before] : [word]))
+  const external = createExternalPlant({ command, cwd, folder, needs, clock: host })
   try {
     const { signals } = await external.start()
     const stop = async (): Promise<Broken | null> => {
@@ -52,4 +61,18 @@ function needsOf({ rig, steps, setup, teardown }: ScenarioRow): PlantNeeds {
     signals: [...new Set(rig.sensors.map(({ of }) => of))],
     inputs: [...new Set([...set, ...rig.actuators.flatMap(({ effect }) => Object.keys(effect))])],
   }
+}
+
+/** What the acquisitions hand over until then. An external plant is asked for each of its steps on the way. */
+export async function framesUntil(
+  atUs: Micros,
+  { instruments, plant, external }: Readonly<{ instruments: Instrumentation; plant: Plant; external: boolean }>,
+): Promise<OutFrame[]> {
+  const read = (signal: string): number => plant.read(signal)
+  if (!external) return instruments.frames(atUs, { advance: (us) => void plant.advance(us), read })
+  while (instruments.nextSampleUs <= atUs) {
+    await plant.advance(instruments.nextSampleUs)
+    instruments.sample(read)
+  }
+  return instruments.frames(atUs)
 }

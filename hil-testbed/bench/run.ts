@@ -55,7 +55,7 @@ export async function runScenario(options: RunOptions): Promise<void> {
   const { row, folder, host } = options
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const [startedUs, fromUs] = [host.nowUs(), host.monotonicUs()]
-  const { plant, signals, stop: stopPlant, broken: noPlant } = await openPlant(row, { folder, host })
+  const { plant, signals, stop: stopPlant, broken: noPlant } = await openPlant(row, { folder, host, hb: options.hb })
   const files = new RunFiles(folder, row, signals)
   const facts = { started_utc: utc(startedUs) }
   if (plant === null) {
@@ -149,7 +149,8 @@ class Run {
       // An agent that refuses its configuration may be what the scenario is about.
       const said = isHbError(error) && typeof error.context['detail'] === 'string' ? [error.context['detail']] : []
       // It says why before it ends.
-      await within('the end of an agent that refused to begin', agent.now.ended, ENDS_WITHIN_MS).catch(() => null)
+      const { host } = this.options
+      await within('the end of an agent that refused', agent.now.ended, ENDS_WITHIN_MS, host).catch(() => null)
       const code = refusalIn([...agent.tail, ...said])
       this.files.event({ t_us: 0, kind: 'agent', is: 'exited', code: agent.now.code, refused: code })
       if (code !== '' && row.expect.some(({ kind }) => kind === 'start_refused')) return

@@ -8,15 +8,17 @@ import { decodeBaseline, encodeBaseline } from '../../shared/codec/baseline-reco
 import { bookGenesis, NO_REQUEST, openStatement, signStatement } from '../../shared/codec/baseline-statement.ts'
 import { DOMAIN, digestOf, toHex } from '../../shared/crypto/digest.ts'
 import { readPublicKey, signerFromPem } from '../../shared/crypto/sign.ts'
+import { HbError } from '../../shared/errors/hb-error.ts'
+import type { Clock } from '../../shared/lib/clock.ts'
 import type { BaselineRecord } from '../../shared/model/baseline.ts'
 import type { Statement } from '../../shared/model/baseline-statement.ts'
 import type { Micros } from '../../shared/units.ts'
 import { createInstrumentation } from '../core/instrumentation.ts'
-import { plantNamed } from '../core/plants/models.ts'
 import type { RigSpec } from '../core/scenario.ts'
 import { AGENT, DEPLOYMENT, PROGRAM, QUALITY } from './agent-folder.ts'
 import { type Hb, runHb } from './agent-process.ts'
 import { benchKey, benchSecret } from './keys.ts'
+import { framesUntil, startPlant } from './rig-plant.ts'
 
 const DAY_US: Micros = 86_400_000_000
 /** Time of the nominal run that is asked of plant and sensors at once. */
@@ -29,12 +31,14 @@ const PART_US: Micros = 1_000_000
 export class Workshop {
   private readonly folder: string
   private readonly hb: Hb
+  private readonly host: Clock
   private readonly beginUs: Micros
   private readonly made = new Map<string, Promise<Uint8Array>>()
 
-  constructor(folder: string, hb: Hb, beginUs: Micros) {
+  constructor(folder: string, { hb, host, beginUs }: Readonly<{ hb: Hb; host: Clock; beginUs: Micros }>) {
     this.folder = folder
     this.hb = hb
+    this.host = host
     this.beginUs = beginUs
     mkdirSync(folder, { recursive: true, mode: 0o700 })
   }
@@ -63,7 +67,7 @@ export class Workshop {
     put('sign.pem', benchKey('agent', rig.name).privatePem)
     put('quality.yaml', QUALITY)
     put(basename(rig.registryFile), readFileSync(rig.registryFile, 'utf8'))
-    await record(join(cwd, 'nominal.csv'), rig, this.beginUs - DAY_US)
+    await record(join(cwd, 'nominal.csv'), rig, this.beginUs - DAY_US, { folder: cwd, hb: this.hb, host: this.host })
     const { mode, slide_ms, windows_ms, detector_step_ms, context } = rig.rigKeys
     const keys = Object.entries({ mode, slide_ms, windows_ms, detector_step_ms, context })
     const source = { name: 'recording', type: 'csv', file: 'nominal.csv', time_column: 't_us', speed: 'max' }
@@ -91,20 +95,23 @@ export class Workshop {
   }
 }
 
+/** Where a plant of its own runs, and on whose time. */
+type Bench = Readonly<{ folder: string; hb: Hb; host: Clock }>
+
 /** A nominal run of the rig as a recording; a channel that has no sample at a time leaves its cell empty. */
-async function record(path: string, { name, nominal, baseline }: RigSpec, fromUs: Micros): Promise<void> {
+async function record(path: string, rig: RigSpec, fromUs: Micros, at: Bench): Promise<void> {
+  const { name, nominal, baseline } = rig
   const { plant: spec, sensors } = nominal
-  const plant = plantNamed(spec.model)!.create({ params: spec.params, init: spec.init })
+  const needs = { stepUs: spec.stepUs, signals: [...new Set(sensors.map(({ of }) => of))], inputs: [] }
+  const { plant, stop, broken } = await startPlant(spec, { ...at, cwd: rig.folder, needs })
+  if (plant === null) throw new HbError('PLANT_NOT_STARTED', { reason: broken?.detail ?? '' })
   const instruments = createInstrumentation({ rig: name, seed: baseline.seed, sensors, beginUs: fromUs })
   const channels = sensors.map(({ channel }) => channel)
   const out = createWriteStream(path, { flags: 'wx' })
   out.write(`t_us;${channels.join(';')}\n`)
   for (let atUs = 0; atUs < baseline.seconds * 1_000_000; atUs += PART_US) {
     const rows = new Map<Micros, string[]>()
-    const frames = instruments.frames(atUs + PART_US, {
-      advance: (us) => void plant.advance(us),
-      read: (signal) => plant.read(signal),
-    })
+    const frames = await framesUntil(atUs + PART_US, { instruments, plant, external: spec.command !== null })
     for (const { channels: of, timeUs, value } of frames)
       of.forEach((channel, c) => {
         const column = channels.indexOf(channel)
@@ -119,6 +126,7 @@ async function record(path: string, { name, nominal, baseline }: RigSpec, fromUs
   }
   out.end()
   await once(out, 'close')
+  await stop()
 }
 
 /**

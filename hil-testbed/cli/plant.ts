@@ -7,8 +7,9 @@ import { systemClock } from '../../shared/lib/clock.ts'
 import { stopSignals } from '../../shared/lib/stop-signals.ts'
 import { createExternalPlant } from '../bench/external-plant.ts'
 import type { PlantHello } from '../bench/plant-protocol.ts'
+import { servePlant } from '../bench/plant-server.ts'
 import type { ParamSpec, Plant, PlantModel } from '../core/plant.ts'
-import { PLANT_MODELS } from '../core/plants/models.ts'
+import { PLANT_MODELS, plantNamed } from '../core/plants/models.ts'
 import { plantProblems, withUnit } from '../plant-problems.ts'
 import { numberIn, say } from './options.ts'
 
@@ -25,6 +26,20 @@ export function plantCommands(hil: Command): void {
     .action(({ json }: Readonly<{ json?: boolean }>) => {
       if (json === true) process.stdout.write(`${JSON.stringify({ v: 1, plants: PLANT_MODELS })}\n`)
       else process.stdout.write(PLANT_MODELS.map(described).join('\n'))
+    })
+  plant
+    .command('serve')
+    .description('a built-in plant as an external one, to rehearse a bench against')
+    .argument('<model>', 'its name')
+    .requiredOption('--endpoint <address>', 'where the bench listens')
+    .option('--json', 'errors as JSON too; what it writes is JSON lines anyway')
+    .action(async (name: string, { endpoint }: Readonly<{ endpoint: string }>) => {
+      const model = plantNamed(name)
+      if (model === undefined) {
+        const names = PLANT_MODELS.map((one) => one.name)
+        throw new HbError('USAGE', { found: name, expected: names.join(', ') })
+      }
+      say({ event: 'ended', reason: await servePlant(model, endpoint) })
     })
   plant
     .command('check')
