@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { writeJson } from '../../hil-testbed/report/campaign-file.ts'
@@ -57,10 +57,15 @@ t.test('hb readiness gate opens on what was really analysed, and on nothing else
   const root = t.testdir({})
   writeFileSync(join(root, 'metric_registry.yaml'), RUN_REGISTRY)
   writeRun(join(root, 'golden'), 'golden-1', { latency_ms: [10, 'ms'], reset_count: [0, 'count'] })
-  const reports: string[] = []
-  for (const id of ['run-1', 'run-2', 'run-3']) {
-    run(root, id, 0)
-    reports.push(`out-${id}/drift_report.json`)
+  run(root, 'run-3', 0)
+  const last = JSON.parse(readFileSync(join(root, 'out-run-3', 'drift_report.json'), 'utf8'))
+  const reports = ['out-run-3/drift_report.json']
+  for (const id of ['run-1', 'run-2']) {
+    writeFileSync(
+      join(root, `${id}.json`),
+      JSON.stringify({ ...last, run_id: id, run_start_utc: '2026-01-01T00:00:00Z' }),
+    )
+    reports.push(`${id}.json`)
   }
   const digest = 'ab'.repeat(32)
   const row = { digest, program: 'demo', rig: 'loop', kind: 'golden', tags: [], in_force: true }
