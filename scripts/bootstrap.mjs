@@ -27,6 +27,7 @@ const COMMANDS = {
   mutate: { script: 'mutate', args: [], bundle: false },
   bench: { script: 'bench', args: [], bundle: true },
   'eval:detect': { script: 'eval-detect', args: [], bundle: true },
+  'hil:mutations': { script: 'hil-mutations', args: [], bundle: true },
   hb: { script: null, args: [], bundle: true },
 }
 

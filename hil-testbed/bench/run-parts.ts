@@ -10,6 +10,7 @@ import type { RigSpec, ScenarioRow } from '../core/scenario.ts'
 import { type AgentFolder, LOCKSTEP_SOCKET, makeAgentFolder } from './agent-folder.ts'
 import { AgentLife } from './agent-life.ts'
 import type { Hb, LogLine } from './agent-process.ts'
+import { Broker } from './broker.ts'
 import { CarriedFaults } from './carried-faults.ts'
 import { CollectorSide } from './collector-side.ts'
 import { Conductor } from './conductor.ts'
@@ -67,8 +68,16 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
     : null
   if (collector !== null) wanted.ends(() => collector.stop())
   const collectorKeys = collector === null ? null : await collector.start(path, rig.name)
+  const broker = rig.telemetry === 'mqtt' ? new Broker(at, host) : null
+  if (broker !== null) await begun(wanted, broker)
   const baseline = await baselineOf(row, workshop)
-  const folder = makeAgentFolder(path, { row, baseline, collectorKeys, brokerUrl: null, changes: configChanges(row) })
+  const folder = makeAgentFolder(path, {
+    row,
+    baseline,
+    collectorKeys,
+    brokerUrl: broker?.url ?? null,
+    changes: configChanges(row),
+  })
   const open = openFolder(path)
   wanted.ends(() => open.close())
   const effects: PlantEffect[] = []
@@ -79,7 +88,7 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
       ? null
       : new PeerStub({ name: rig.peer.name, folder, path: open.in, clock: pace.clock }, () => undefined)
   if (peer !== null) await begun(wanted, peer)
-  const transmitter = transmitterOf(wanted, folder, open.in)
+  const transmitter = transmitterOf(wanted, { folder, open: open.in, broker })
   const agent = new AgentLife({
     ...{ folder, log: join(at, 'agent.log'), hb, host, pace, transmitter, event },
     said: (line) => tellAlarm(line, beginUs, event),
@@ -139,10 +148,13 @@ async function begun(
   await part.start()
 }
 
-function transmitterOf({ row, beginUs, files }: Wanted, folder: AgentFolder, path: Link['open']): Transmitter {
+type Sending = Pick<Link, 'folder' | 'open'> & Readonly<{ broker: Broker | null }>
+
+function transmitterOf({ row, beginUs, files }: Wanted, { folder, open, broker }: Sending): Transmitter {
   return new Transmitter({
     sources: [...new Set(row.rig.sensors.map(({ source }) => source))],
-    ...{ path, beginUs },
+    ...{ path: open, beginUs },
+    publish: broker === null ? null : (channel, timeUs, value) => broker.publish(channel, timeUs, value),
     mark: injectorMark(folder.injector),
     badMark: injectorMark(benchKey('somebody else').privatePem),
     sent: (channel, atUs, value) => files.sent(channel, atUs, value),

@@ -18,6 +18,8 @@ export type TransmitterOptions = Readonly<{
   mark: (frame: FrameIdentity, channels: readonly string[]) => InjectedMark
   /** The same with a key that is not the bench's. */
   badMark: (frame: FrameIdentity, channels: readonly string[]) => InjectedMark
+  /** Where single samples go instead, for a rig that publishes to a broker; null: frames over ZeroMQ. */
+  publish: ((channel: string, timeUs: Micros, value: number) => void) | null
   /** Told of the newest sample of each channel that goes out; its time counts from the start of the run. */
   sent: (channel: string, atUs: Micros, value: number) => void
 }>
@@ -48,6 +50,10 @@ export class Transmitter {
   async send(frames: readonly OutFrame[]): Promise<void> {
     for (const frame of frames) {
       const { rig, source, epoch, seq, channels, timeUs, value, quality, injected, mutate } = frame
+      if (this.options.publish !== null) {
+        this.publish(frame, this.options.publish)
+        continue
+      }
       const socket = this.sockets.get(frame.line)
       if (socket === undefined) {
         this.lost += 1
@@ -64,6 +70,17 @@ export class Transmitter {
       if (last >= 0)
         channels.forEach((channel, c) => void sent(channel, timeUs[last]! - beginUs, value[c * timeUs.length + last]!))
     }
+  }
+
+  /** Sample by sample, as a rig without frames has them. They carry no mark: what is injected into them is not told apart. */
+  private publish({ channels, timeUs, value }: OutFrame, to: NonNullable<TransmitterOptions['publish']>): void {
+    const { sent, beginUs } = this.options
+    timeUs.forEach((us, k) => {
+      channels.forEach((channel, c) => {
+        to(channel, us, value[c * timeUs.length + k]!)
+        sent(channel, us - beginUs, value[c * timeUs.length + k]!)
+      })
+    })
   }
 
   private marked(frame: FrameIdentity, injected: readonly string[]): { injected?: InjectedMark } {

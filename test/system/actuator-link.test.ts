@@ -8,7 +8,7 @@ import { startActuatorProxy } from '../support/actuator-proxy.ts'
 const LATE_MS: Readonly<Record<LinkSide, number>> = { agent: 400, actuator: 2200 }
 const BUDGET_MS = 300
 
-// verifies SE-14, SE-41
+// verifies SE-14, SE-41, REQ-LNK-003
 t.test(
   'whatever goes wrong between the processes is named where it arrives, and an action is done exactly once',
   async (t) => {

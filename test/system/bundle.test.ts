@@ -59,7 +59,7 @@ const startAgent = (folder: BenchFolder, line?: (line: LogLine) => void): Progra
     ...(line === undefined ? {} : { line }),
   })
 
-// verifies SE-39
+// verifies SE-39, REQ-CFG-001
 t.test('a bundle is activated, holds over a kill, is refused whole when broken, and replays equal', async (t) => {
   const folder = await bench(t)
   const said = hb(folder)

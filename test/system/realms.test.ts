@@ -152,7 +152,7 @@ async function counted({ ports }: BenchFolder): Promise<Record<string, number>> 
   return Object.fromEntries([...found].map(([, reason, count]) => [reason, Number(count)]))
 }
 
-// verifies SE-12
+// verifies SE-12, REQ-BAS-004
 t.test('a running agent follows nothing of the other realm, and production takes no injected sample', async (t) => {
   const inRealm = async (realm: Realm): Promise<void> => {
     const injector = generateSigner('testbed')

@@ -155,7 +155,7 @@ t.test('rules are judged by the priority of their actions, then as they are writ
   t.same(order('notify', 'abort', 'abort'), ['1', '2', '0'])
 })
 
-// verifies SE-32
+// verifies SE-32, REQ-CMP-003
 t.test(
   'past the bound of a slide gentle actions wait for the next, notify first, and what is hard never does',
   async (t) => {
