@@ -110,6 +110,6 @@ export function matchScore(settings: RigSettings, mode: Mode): number | null {
   const asking = metricsIn(settings, mode).filter((m) => m.baselineRequired)
   if (asking.length === 0) return null
   const known = asking.filter((m) => baseline?.metrics.get(m.metric)?.unit === m.unit)
-  const environment = baseline?.about?.inputs.find(({ name }) => name === 'environment_match')?.score ?? 1
+  const environment = baseline?.about.inputs.find(({ name }) => name === 'environment_match')?.score ?? 1
   return (known.length / asking.length) * environment
 }

@@ -1,4 +1,5 @@
 import { type AlarmState, createAlarms } from '../../shared/model/alarms/state.ts'
+import { decayOf } from '../../shared/model/baseline-decay.ts'
 import type { Canonical } from '../../shared/model/decision.ts'
 import type { Frame } from '../../shared/model/telemetry.ts'
 import type { Micros } from '../../shared/units.ts'
@@ -15,7 +16,7 @@ import { safetyAtArrival, safetyAtInput, safetyAtSlide } from './safety/engine.t
 import { type InjectedNote, noteInjected } from './safety/injected.ts'
 import type { KeyOf, MetricSeen, Seen } from './safety/seen.ts'
 import { createSafety, type SafetyState } from './safety/state.ts'
-import { baselinesIn, type Digests, type RigSettings, type RuledSettings } from './settings.ts'
+import { type Baseline, baselinesIn, type Digests, type RigSettings, type RuledSettings } from './settings.ts'
 import type { RigState } from './state.ts'
 
 /** What is remembered for the actions of one rig: what the kernel knows, and the slide that it last looked at. */
@@ -128,10 +129,8 @@ function seenOf(rig: RigState, { last, ruled, nowUs }: Looking): Seen {
     event: last.event,
     config: ruled.config,
     clockStepped: steppedUs >= 0 && nowUs - steppedUs < CLOCK_STEP_DISTRUST_US,
-    baseline:
-      baseline === null
-        ? null
-        : { kind: kindAt(baseline, last.endUs), confidence: baseline.confidence, basis: baseline.basis ?? null },
+    // Before the first slide it is as old as the input is late.
+    baseline: baseline === null ? null : baselineSeen(baseline, last.endUs < 0 ? nowUs : last.endUs),
     metric(name) {
       const m = settings.metrics.findIndex(({ metric }) => metric === name)
       const facts = last.metrics[m]
@@ -141,6 +140,20 @@ function seenOf(rig: RigState, { last, ruled, nowUs }: Looking): Seen {
   }
   if (safety === null || safety.fast.length === 0) return seen
   return { ...seen, early: (rule) => earlyPanes(rig, rule).map((pane) => earlySeen(rig, pane, { ruled, nowUs, seen })) }
+}
+
+/**
+ * What a baseline is worth at a time: what its gate gave it and what was said of it since, times what age and wander leave of it
+ * (SE-11). Where the levels of the rig are counts for people alone: a rig in trouble must not lower what it is stopped by.
+ */
+export function baselineSeen(baseline: Baseline, atUs: Micros): NonNullable<Seen['baseline']> {
+  const { about, toUs, confidence, basis = null } = baseline
+  const { factor } = decayOf({ ...about, toUs }, { nowUs: atUs, current: null }, about.policy)
+  return {
+    kind: kindAt(baseline, atUs),
+    confidence: confidence * factor,
+    basis: basis === null ? null : { ...basis, decay: basis.decay * factor },
+  }
 }
 
 type LookingEarly = Readonly<{ ruled: RuledSettings; nowUs: Micros; seen: Seen }>

@@ -19,7 +19,7 @@ import type { RigState } from './state.ts'
  * Version of the evaluator: what a decision's `code` names (decisions 5). Raised whenever the same journal would give
  * other bytes; `test/unit/agent/evaluator-version.test.ts` holds it to the decision vectors.
  */
-export const EVALUATOR_VERSION = 4
+export const EVALUATOR_VERSION = 5
 /** Version of the layout of a snapshot. A checkpoint of another layout is passed over and the journal replayed. */
 export const STATE_LAYOUT = 7
 
@@ -105,7 +105,7 @@ export type MetricBaseline = Pick<BaselineMetric, 'metric' | 'unit' | 'detectors
 
 /**
  * A baseline as the evaluator uses it; `digest` is of the exact bytes of the record. `kind` is what its approvals make of
- * it, `confidence` (0–1) what its gate gave it, less what has decayed.
+ * it, `confidence` (0–1) what its gate gave it, less what was stated to have decayed.
  */
 export type Baseline = Readonly<{
   digest: Uint8Array
@@ -124,8 +124,11 @@ export type Baseline = Readonly<{
   rigMaxima: readonly number[]
   /** What it rests on, for gates; absent: not known, and then nothing hard is done on it. */
   basis?: CertificateBasis
-  /** For people alone, nothing is decided from it: terms of the confidence, and what tells how old it has grown. */
-  about?: Readonly<{
+  /**
+   * What tells how old it has grown, with the metrics as they are in the record: gates go by it, decisions do not. `inputs`,
+   * the terms of the confidence, are for people alone.
+   */
+  about: Readonly<{
     inputs: BaselineGate['inputs']
     metrics: readonly BaselineMetric[]
     stepUs: Micros

@@ -205,7 +205,7 @@ function baselineOf(rig: RigConfig, name: string | undefined, { named, files, tr
   }
   const { metrics, stepUs, gate } = record
   const about = { inputs: gate.inputs, metrics, stepUs, policy: decayPolicy(file.bytes) }
-  return { ...baselineFrom({ ...opened, record: portBaseline(record, named) }), about }
+  return baselineFrom({ ...opened, record: portBaseline(record, named) }, about)
 }
 
 /** The policy beside the record; a bare one has none, and grows old by the defaults. */
@@ -214,9 +214,13 @@ function decayPolicy(bytes: Uint8Array): DecayPolicy {
 }
 
 /** A baseline as the evaluator uses it. Without the statements of those who approved it, it counts as a draft. */
-export function baselineFrom({ record, digest, effectiveKind, basis, request }: OpenedBaseline): Baseline {
+function baselineFrom(
+  { record, digest, effectiveKind, basis, request }: OpenedBaseline,
+  about: Baseline['about'],
+): Baseline {
   return {
     digest,
+    about,
     basis,
     kind: effectiveKind,
     validUntilUs: request?.breakGlass?.untilUs ?? null,

@@ -17,8 +17,8 @@ const TELL_RATIO = 0.05
 const WHOLE: Decay = { factor: 1, reasons: [], terms: [] }
 
 /**
- * What is left of the baselines in force, looked at when they come into force and every hour of event time after it. For
- * people and metrics alone: decisions carry the confidence of their configuration until another one is journaled.
+ * What is left of the baselines in force, looked at when they come into force and every hour of event time after it, levels
+ * of the rig too. For people and metrics alone: gates compute what time has left at every slide.
  */
 export class DecayGauge {
   private readonly looks = new Map<string, Look>()
@@ -32,7 +32,7 @@ export class DecayGauge {
   look(rig: RigState, timeUs: Micros, verdict: OverallVerdict): void {
     for (const role of BASELINE_ROLES) {
       const baseline = inRole(rig, role)
-      if (baseline?.about === undefined) continue
+      if (baseline === null) continue
       const name = nameOf(rig, role)
       const last = this.looks.get(name)
       const levels = verdict === 'PASS' && isOfModeAlone(rig, timeUs) ? levelsOf(rig) : null

@@ -102,7 +102,7 @@ function baselineVitals(baseline: Baseline | null, timeUs: number, decay: Decay)
     decay: decay.factor,
     decay_reasons: decay.reasons,
     age_us: Math.max(0, timeUs - baseline.toUs),
-    inputs: baseline.about?.inputs ?? [],
+    inputs: baseline.about.inputs,
   }
 }
 

@@ -15,6 +15,7 @@ import {
 import { checkQuality } from '../../shared/model/baseline-gate.ts'
 import type { Statement } from '../../shared/model/baseline-statement.ts'
 import type { Realm } from '../../shared/model/realm.ts'
+import type { Micros } from '../../shared/units.ts'
 
 const HOUR_US = 3_600_000_000
 /** Keys for tests only; signatures of Ed25519 are the same every time. */
@@ -93,14 +94,21 @@ export function baselineSegment(change: Partial<BaselineSegment> = {}): Baseline
   }
 }
 
+/** Twenty hours of nominal data that end an hour before a record is made of them: old enough for nobody. */
+export function dataUntil(madeUs: Micros): Pick<BaselineRecord, 'madeUs' | 'fromUs' | 'toUs' | 'segments'> {
+  const [fromUs, toUs] = [madeUs - 21 * HOUR_US, madeUs - HOUR_US]
+  const segments = Array.from({ length: 20 }, (_, k) =>
+    baselineSegment({ source: `run-${k}`, fromUs: fromUs + k * HOUR_US, toUs: fromUs + (k + 1) * HOUR_US }),
+  )
+  return { madeUs, fromUs, toUs, segments }
+}
+
 /** A record whose gate is that of its data. */
 export function baselineRecord(
   change: Partial<BaselineRecord> = {},
   { policy, digest }: LoadedPolicy = defaultQualityPolicy(),
 ): BaselineRecord {
-  const segments = Array.from({ length: 20 }, (_, k) =>
-    baselineSegment({ source: `run-${k}`, fromUs: k * HOUR_US, toUs: (k + 1) * HOUR_US }),
-  )
+  const data = dataUntil(21 * HOUR_US)
   const without = {
     kind: 'golden',
     program: 'pumps',
@@ -108,16 +116,13 @@ export function baselineRecord(
     family: '',
     mode: 'nominal',
     evaluator: 1,
-    madeUs: 21 * HOUR_US,
-    fromUs: 0,
-    toUs: 20 * HOUR_US,
+    ...data,
     stepUs: 1_000_000,
     context: CONTEXT,
     registry: new Uint8Array(32).fill(7),
-    segments,
     metrics: [baselineMetric(), baselineMetric({ metric: 'pressure', unit: 'bar' })],
     rigDetectors: [],
-    rigMaxima: segments.map((_, k) => 0.4 + k / 100),
+    rigMaxima: data.segments.map((_, k) => 0.4 + k / 100),
     ...change,
   } as const
   return { ...without, gate: change.gate ?? checkQuality(without, { policy, digest, environment: 1 }) }

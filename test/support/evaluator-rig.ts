@@ -11,11 +11,13 @@ import { createState, type EvaluatorState, type RigState } from '../../agent/cor
 import { type Effect, type EvaluatorInput, step } from '../../agent/core/step.ts'
 import { evaluatorDigests } from '../../agent/pipeline/digests.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
+import { defaultQualityPolicy } from '../../shared/config/quality-policy.ts'
 import { sha256, toHex } from '../../shared/crypto/digest.ts'
 import type { Canonical, Decision, DecisionItem, Finding } from '../../shared/model/decision.ts'
 import type { FrameResult } from '../../shared/model/input.ts'
 import type { Frame } from '../../shared/model/telemetry.ts'
 import type { MetricVerdict } from '../../shared/model/verdict.ts'
+import { baselineMetric } from './certified-baselines.ts'
 
 /** A time on the grid of every slide used here: 14 November 2023, in µs. */
 export const T0 = 1_700_000_000_000_000
@@ -250,8 +252,14 @@ export function windowBaseline(digest: Uint8Array, metrics: readonly MetricBasel
     validUntilUs: null,
     mode: 'nominal',
     confidence: 0.5,
-    fromUs: 0,
-    toUs: 0,
+    fromUs: T0 - 3_600_000_000,
+    toUs: T0,
+    about: {
+      inputs: [],
+      metrics: metrics.map(({ metric, unit }) => baselineMetric({ metric, unit, tolerance: null })),
+      stepUs: 1_000_000,
+      policy: defaultQualityPolicy().decay,
+    },
     metrics: new Map(metrics.map((m) => [m.metric, m])),
     rigDetectors: [],
     rigMaxima: [],

@@ -12,8 +12,8 @@ import { generateSigner } from '../../shared/crypto/sign.ts'
 import {
   baselineMetric,
   baselineRecord,
-  baselineSegment,
   certifiedBundle,
+  dataUntil,
   privatePem,
   TESTBED_SIGNERS,
 } from './certified-baselines.ts'
@@ -128,11 +128,7 @@ export function goldenBundle(madeUs = Date.now() * 1000): Uint8Array {
   const metrics = Object.values(DAQS).map((metric) =>
     baselineMetric({ metric, unit: metric === 'flow' ? 'l/min' : 'bar' }),
   )
-  const [fromUs, toUs] = [madeUs - 21 * HOUR_US, madeUs - HOUR_US]
-  const segments = Array.from({ length: 20 }, (_, k) =>
-    baselineSegment({ source: `run-${k}`, fromUs: fromUs + k * HOUR_US, toUs: fromUs + (k + 1) * HOUR_US }),
-  )
-  const record = baselineRecord({ program: 'demo', rig: RIG, madeUs, fromUs, toUs, segments, metrics })
+  const record = baselineRecord({ program: 'demo', rig: RIG, ...dataUntil(madeUs), metrics })
   return certifiedBundle(record, defaultQualityPolicy(), TESTBED_SIGNERS)
 }
 

@@ -16,7 +16,7 @@ import { encodeFrame } from '../../shared/codec/telemetry.ts'
 import { loadRuntimeConfig } from '../../shared/config/load.ts'
 import { generateSigner } from '../../shared/crypto/sign.ts'
 import type { ActionStep } from '../../shared/model/action-input.ts'
-import { baselineMetric, baselineRecord, certifiedBundle, TESTBED_SIGNERS } from './certified-baselines.ts'
+import { baselineMetric, baselineRecord, certifiedBundle, dataUntil, TESTBED_SIGNERS } from './certified-baselines.ts'
 import { OPERATOR_LINES, PEOPLE, publicPem } from './operator-keys.ts'
 import { LOOP_ACTIONS, LOOP_REGISTRY, LOOP_RUNTIME } from './policy-texts.ts'
 
@@ -33,7 +33,8 @@ export function writeLoop(folder: string, actions = LOOP_ACTIONS, agent = LOOP_R
   const put = (name: string, text: string | Uint8Array): void =>
     writeFileSync(join(folder, name), text, { mode: 0o600 })
   const metrics = [baselineMetric({ metric: 'flow', unit: 'l/min' })]
-  put('loop.hbb', certifiedBundle(baselineRecord({ program: 'demo', rig: LOOP, metrics }), undefined, TESTBED_SIGNERS))
+  const record = baselineRecord({ program: 'demo', rig: LOOP, ...dataUntil(T0), metrics })
+  put('loop.hbb', certifiedBundle(record, undefined, TESTBED_SIGNERS))
   put('loop.registry.yaml', LOOP_REGISTRY)
   put('loop.actions.yaml', actions)
   put('sign.pem', privatePem)

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { Push } from 'zeromq'
 import { readActuatorBook } from '../../hil-testbed/actuator-book.ts'
 import { runHb } from '../../scripts/demo/processes.ts'
-import { baselineMetric, baselineRecord, certifiedBundle, privatePem } from './certified-baselines.ts'
+import { baselineMetric, baselineRecord, certifiedBundle, dataUntil, privatePem } from './certified-baselines.ts'
 import { PEOPLE, publicPem } from './operator-keys.ts'
 
 export const TRIP_MS = 400
@@ -84,7 +84,12 @@ rules:
 `
 /** What gates of a degrade ask for: a baseline that three keys stand for. */
 const TRIP_BASELINE = certifiedBundle(
-  baselineRecord({ program: 'demo', rig: 'trip', metrics: [baselineMetric({ metric: 'trip', unit: 'bar' })] }),
+  baselineRecord({
+    program: 'demo',
+    rig: 'trip',
+    ...dataUntil(Date.now() * 1000),
+    metrics: [baselineMetric({ metric: 'trip', unit: 'bar' })],
+  }),
 )
 
 /** Arguments of `hb` that start its actuator. */

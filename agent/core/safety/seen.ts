@@ -33,7 +33,7 @@ export type Seen = Readonly<{
   verdict: OverallVerdict
   event: 'warming_up' | 'nominal' | 'alarm' | null
   metric(name: string): MetricSeen | null
-  /** `confidence` is that of the gate times what decay left of it, 0–1. */
+  /** `confidence` is that of the gate times what stated decay, age and wander left of it, 0–1; `decay` of the basis is their product. */
   baseline: Readonly<{ kind: BaselineKind; confidence: number; basis?: CertificateBasis | null }> | null
   /** Digest in hex of everything in force: policy, limits, baselines, rig, software. */
   config: string
