@@ -180,8 +180,9 @@ export class AgentLoop {
     const must = (input: JournalInput): void => {
       if (this.intake.take(input) === null) throw this.intake.refusals.last!
     }
-    await this.actions?.restore(this.options.recovered.actions)
+    const armed = (await this.actions?.restore(this.options.recovered.actions)) ?? []
     must({ kind: 'operator', nowUs, command: 'agent_start', bootId: identity.bootId, version: identity.code.version })
+    this.deadMan?.endedArmed(armed)
     const inForce = this.evaluation.state.settings?.configDigest
     if (inForce === undefined || !equalBytes(inForce, configDigest(files))) must({ kind: 'config', nowUs, files })
     if (config.evaluation.threads > 0)

@@ -109,9 +109,15 @@ export class RigActions {
     })
   }
 
-  /** Brings the ledger up to what the journal said anew. Before anything else happens: the steps of an action are in order. */
-  async restore(replayed: readonly ActionChange[]): Promise<void> {
+  /**
+   * Brings the ledger up to what the journal said anew. Before anything else happens: the steps of an action are in order.
+   *
+   * @returns rigs that were armed when the process died; an orderly end has disarmed them
+   */
+  async restore(replayed: readonly ActionChange[]): Promise<string[]> {
     await recordReplayed(this.ledger, oneByOne(replayed))
+    const armed = this.options.state().rigs.filter(({ safety }) => safety?.kernel.arm.state === 'ARMED')
+    return armed.map(({ settings }) => settings.rig)
   }
 
   /** Begins to carry out: what was open when the agent ended is looked into first (SE-15). */

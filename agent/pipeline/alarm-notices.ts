@@ -26,6 +26,7 @@ type About = Pick<AlarmChange, 'id' | 'occurrence' | 'severity' | 'text'>
  */
 export class AlarmNotices {
   private readonly options: AlarmNoticesOptions
+  private isStarted = false
 
   constructor(options: AlarmNoticesOptions) {
     this.options = options
@@ -33,13 +34,15 @@ export class AlarmNotices {
 
   /** Of what nobody has acknowledged it tells anew: the process before this one may have ended before it was told. */
   start(): void {
+    this.isStarted = true
     for (const rig of this.options.state().rigs)
       for (const entry of rig.safety === null ? [] : entriesOf(rig.safety.alarms))
         if (entry.severity === 'CRITICAL' && !entry.acked && !isMasked(entry)) this.tell(rig, entry)
   }
 
+  /** What is announced before the start stands then, and is told once. */
   take(id: string, change: AlarmChange): void {
-    if (!change.announce || change.severity !== 'CRITICAL') return
+    if (!this.isStarted || !change.announce || change.severity !== 'CRITICAL') return
     const rig = this.options.state().rigs.find(({ settings }) => settings.rig === id)
     if (rig !== undefined) this.tell(rig, change)
   }

@@ -100,6 +100,11 @@ export class DeadMan {
     })
   }
 
+  /** The process before this one ended while these rigs were armed. */
+  endedArmed(rigs: readonly string[]): void {
+    this.options.permits.endedArmed(rigs)
+  }
+
   /** People have armed a rig: its permits begin, when tokens come through. */
   armed(rig: string): void {
     this.options.permits.begin(rig)

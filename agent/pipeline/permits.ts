@@ -71,6 +71,16 @@ export class Permits {
     }
   }
 
+  /**
+   * Rigs were armed when the process before this one ended, and nobody told their actuators: those are on their own, so what
+   * they do is told at once. Of rigs that were not armed nothing is known to be lost.
+   */
+  endedArmed(rigs: readonly string[]): void {
+    for (const one of this.kept)
+      if (one.permit.rigs.some((rig) => rigs.includes(rig))) this.lose(one, 'the agent ended while it was armed')
+    this.tell()
+  }
+
   /** A token came through; `token` is the agent's time of its tick, so that it grows over restarts. */
   stroke(token: number): void {
     const nowUs = this.clock.monotonicUs()

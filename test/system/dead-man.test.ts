@@ -90,6 +90,38 @@ t.test(
   },
 )
 
+// verifies SE-33, SE-36
+t.test(
+  'an agent that was killed armed says at its next start that the permit is lost; one that ended in order does not',
+  async (t) => {
+    const on = await bench(t)
+    const { rig, pump } = on
+    rig.configure({ endpoints: endpointsOf(on) })
+    const armOf = async () => (await rig.json(['arm', 'show', '--state', 'state']))['rigs']
+    const ordered = await rig.agent('state')
+    await rig.arm('state')
+    await until('the permit', () => permits(pump).length === 1)
+    t.equal(await ordered.program.stop(), 0)
+    const killed = await rig.agent('state')
+    t.match(await armOf(), [{ arm: { state: 'PASSIVE', alarms: [] } }], 'who stops it knows what that does')
+    await rig.arm('state')
+    await until('the permit again', () => permits(pump).length === 3)
+    t.equal(killed.lines.filter(isPermitAlarm(true)).length, 0)
+    process.kill(killed.program.pid, 'SIGKILL')
+    await killed.program.exited
+    const { program, line, lines } = await rig.agent('state')
+    t.match(await line('the alarm of it', isPermitAlarm(true)), { severity: 'CRITICAL' })
+    t.match(await armOf(), [{ arm: { state: 'PASSIVE', alarms: [{ id: 'permit_lost:pump', severity: 'CRITICAL' }] } }])
+    await until('the loss', () => permits(pump).at(-1)?.['held'] === false)
+    await rig.arm('state')
+    await line('the end of the alarm', isPermitAlarm(false))
+    t.equal(lines.filter(isPermitAlarm(true)).length, 1)
+    t.match(permits(pump).at(-1), { held: true })
+    t.equal(await program.stop(), 0)
+    t.match(await runHb(['replay', '--state', 'state'], rig.path), /^equal: /)
+  },
+)
+
 const isPermitAlarm =
   (isActive: boolean) =>
   ({ event, alarm, active }: LogLine): boolean =>

@@ -23,6 +23,7 @@ function noticesOf(loop: AlarmLoop, isWell = true) {
 t.test('every CRITICAL alarm that is announced is told, with what to do; nothing less is', async (t) => {
   const loop = new AlarmLoop()
   const { sent, notices } = noticesOf(loop)
+  notices.start()
   loop.run(3000, CALM)
   const from = loop.said.length
   loop.run(1500, OVER)
@@ -48,6 +49,8 @@ t.test('what nobody has acknowledged, and nothing hides, is told anew after a st
   loop.run(1500, OVER)
   const told = (): unknown[] => {
     const { sent, notices } = noticesOf(loop)
+    for (const change of alarmsOf(loop.said.flat())) notices.take(LOOP, change)
+    t.equal(sent.length, 0, 'what is said before the start waits for it')
     notices.start()
     return sent.map(({ params }) => params['alarm']).filter((alarm) => alarm === 'pressure-high')
   }
