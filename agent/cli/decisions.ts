@@ -9,6 +9,8 @@ import type { Micros } from '../../shared/units.ts'
 import { replay } from '../pipeline/replay.ts'
 import { findingJson } from '../pipeline/vitals.ts'
 import { viewStorage } from '../storage.ts'
+import { decisionJson, decisionNumber } from './decision-json.ts'
+import { sliceCommand } from './decision-slice.ts'
 
 type ListOptions = Readonly<{
   state: string
@@ -19,7 +21,7 @@ type ListOptions = Readonly<{
   json?: boolean
 }>
 
-/** Adds `hb decisions list|show|digest`: what the journal says was decided, by running it again. */
+/** Adds `hb decisions list|show|slice|digest`: what the journal says was decided, by running it again. */
 export function decisionsCommands(program: Command): void {
   const group = program.command('decisions').description('what was decided, from the journal itself')
   group
@@ -39,6 +41,7 @@ export function decisionsCommands(program: Command): void {
     .requiredOption('--state <dir>', 'state folder')
     .option('--json', 'one JSON object')
     .action(show)
+  sliceCommand(group)
   group
     .command('digest')
     .description('SHA-256 chain over the canonical bytes of every decision')
@@ -108,7 +111,7 @@ function listed({ verdict, revisions }: ListOptions): (seen: Seen) => boolean {
 }
 
 async function show(id: string, options: Readonly<{ state: string; json?: boolean }>): Promise<void> {
-  const seq = Number(id.slice(id.lastIndexOf(':') + 1))
+  const seq = decisionNumber(id)
   const { seen, revisedBy } = await lookFor(options.state, seq)
   if (seen === null) throw new HbError('DECISION_UNKNOWN', { id, state: options.state })
   const { decision, revises, was } = seen
@@ -182,20 +185,6 @@ async function* decisionsOf(state: string): AsyncGenerator<Seen> {
 
 function seenJson({ decision, revises, was }: Seen): Record<string, unknown> {
   return { ...decisionJson(decision), ...(revises === null ? {} : { revises, was }) }
-}
-
-function decisionJson(d: Decision): Record<string, unknown> {
-  return {
-    seq: d.seq,
-    rig: d.rig,
-    time_us: d.timeUs,
-    time: utc(d.timeUs),
-    verdict: d.verdict,
-    mode: d.mode,
-    limits_only: d.limitsOnly,
-    run: d.run?.run ?? null,
-    findings: d.findings.map(findingJson),
-  }
 }
 
 function whyOf(finding: Finding | undefined): string {

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { stringify } from 'yaml'
+import { readBundle } from '../../shared/codec/baseline-bundle.ts'
 import type { ScenarioRow } from '../core/scenario.ts'
 import { benchKey, benchSecret } from './keys.ts'
 
@@ -65,7 +66,8 @@ export function makeAgentFolder(path: string, options: FolderOptions): AgentFold
   for (const file of [rig.registryFile, ...(rig.policyFile === null ? [] : [rig.policyFile])])
     put(basename(file), readFileSync(file, 'utf8'))
   if (baseline !== null) put('baseline.hbb', baseline)
-  put('quality.yaml', QUALITY)
+  // A baseline of the field was judged by a policy of its own; a stricter one would make a draft of it.
+  put('quality.yaml', baseline === null ? QUALITY : new TextDecoder().decode(readBundle(baseline).policy))
   put('runtime.yaml', stringify(runtimeOf(options)))
   return { path, state: join(path, 'state'), pems, linkKeys, injector: injector.privatePem }
 }

@@ -74,7 +74,7 @@ export async function baselineOf(row: ScenarioRow, workshop: Workshop): Promise<
   const { rig } = row
   if (rig.baseline.kind === 'none') return null
   const bytes = await workshop.baseline(rig)
-  const { record } = readBundle(bytes)
+  const { record, policy } = readBundle(bytes)
   const decoded = decodeBaseline(record)
   const faults = new Map(configFaults(row).map((fault) => [fault.class, fault]))
   const decayed = faults.get('config.decayed_baseline')
@@ -83,10 +83,10 @@ export async function baselineOf(row: ScenarioRow, workshop: Workshop): Promise<
     const { madeUs, fromUs, toUs, segments } = decoded
     const older = segments.map((one) => ({ ...one, fromUs: one.fromUs - ageUs, toUs: one.toUs - ageUs }))
     const times = { madeUs: madeUs - ageUs, fromUs: fromUs - ageUs, toUs: toUs - ageUs, segments: older }
-    return certify({ ...decoded, ...times }, rig.operators)
+    return certify({ ...decoded, ...times }, rig.operators, { policy })
   }
   const swappedBy = faults.get('config.swapped_baseline')
-  if (swappedBy !== undefined) return certify({ ...decoded, rig: textOf(swappedBy, 'of') }, rig.operators)
-  if (faults.has('config.wrong_signature')) return certify(decoded, rig.operators, 'mallory')
+  if (swappedBy !== undefined) return certify({ ...decoded, rig: textOf(swappedBy, 'of') }, rig.operators, { policy })
+  if (faults.has('config.wrong_signature')) return certify(decoded, rig.operators, { policy, signer: 'mallory' })
   return bytes
 }

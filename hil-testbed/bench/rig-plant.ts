@@ -7,6 +7,7 @@ import type { PlantSpec, ScenarioRow } from '../core/scenario.ts'
 import type { Hb } from './agent-process.ts'
 import { createExternalPlant } from './external-plant.ts'
 import type { PlantNeeds } from './plant-protocol.ts'
+import { openRecorded } from './recorded-plant.ts'
 import { type Broken, brokenBy } from './run-facts.ts'
 
 /** The plant of a run, or what kept it from beginning. */
@@ -29,6 +30,7 @@ type StartOptions = PlantOptions & Readonly<{ cwd: string; needs: PlantNeeds }>
 
 /** The same for a plant by itself, as its nominal run needs it. */
 export async function startPlant(spec: PlantSpec, { folder, host, hb, cwd, needs }: StartOptions): Promise<RigPlant> {
+  if (spec.file !== null) return { ...openRecorded(spec.file), stop: async () => null }
   if (spec.command === null) {
     const model = plantNamed(spec.model)!
     const plant = model.create({ params: spec.params, init: spec.init })

@@ -2,7 +2,6 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../shared/lib/clock.ts'
 import type { Micros } from '../../shared/units.ts'
-import { createInstrumentation } from '../core/instrumentation.ts'
 import type { Plant } from '../core/plant.ts'
 import { plantNamed } from '../core/plants/models.ts'
 import type { BenchEvent } from '../core/run-record.ts'
@@ -20,6 +19,7 @@ import { benchKey } from './keys.ts'
 import { People } from './orders.ts'
 import { FreePace, LockstepPace, type Pace } from './pace.ts'
 import { PeerStub } from './peer-stub.ts'
+import { instrumentsOf } from './recorded-plant.ts'
 import type { RunFiles } from './run-files.ts'
 import { ActuatorStub, openFolder, type PlantEffect } from './stubs.ts'
 import { Transmitter } from './transmitter.ts'
@@ -100,7 +100,7 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
     ordered: (order, by, { state, refused }) =>
       event({ t_us: nowUs() - beginUs, kind: 'order', order, by, answer: refused === '' ? state : refused }),
   })
-  const instruments = createInstrumentation({ rig: rig.name, seed: row.seed, sensors: rig.sensors, beginUs })
+  const instruments = instrumentsOf(wanted.plant, { rig: rig.name, seed: row.seed, sensors: rig.sensors, beginUs })
   const conductor = new Conductor({
     ...{ row, plant: wanted.plant, instruments, transmitter, pace, people, files, carried, effects },
     signal: wanted.signal,

@@ -94,7 +94,8 @@ class Run {
 
   async go(): Promise<Omit<RunFacts, 'started_utc' | 'host_ms'>> {
     const { row, host } = this.options
-    const beginUs = row.clock.mode === 'lockstep' ? LOCKSTEP_BEGIN_US : host.nowUs() + FREE_RUN_LEAD_US
+    const { mode, beginUs: ownUs } = row.clock
+    const beginUs = mode === 'lockstep' ? (ownUs ?? LOCKSTEP_BEGIN_US) : host.nowUs() + FREE_RUN_LEAD_US
     let parts: Parts | null = null
     try {
       parts = await this.assemble(beginUs)

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { stringify } from 'yaml'
-import { encodeBundle } from '../../shared/codec/baseline-bundle.ts'
+import { encodeBundle, readBundle } from '../../shared/codec/baseline-bundle.ts'
 import { decodeBaseline, encodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { bookGenesis, NO_REQUEST, openStatement, signStatement } from '../../shared/codec/baseline-statement.ts'
 import { DOMAIN, digestOf, toHex } from '../../shared/crypto/digest.ts'
@@ -44,7 +44,8 @@ export class Workshop {
   }
 
   /** The certified baseline of a rig, at rest and as its file says it. */
-  baseline(rig: RigSpec): Promise<Uint8Array> {
+  async baseline(rig: RigSpec): Promise<Uint8Array> {
+    if (rig.baseline.file !== null) return certifiedAgain(rig, rig.baseline.file)
     const about = JSON.stringify([
       rig.name,
       rig.nominal,
@@ -68,8 +69,8 @@ export class Workshop {
     put('quality.yaml', QUALITY)
     put(basename(rig.registryFile), readFileSync(rig.registryFile, 'utf8'))
     await record(join(cwd, 'nominal.csv'), rig, this.beginUs - DAY_US, { folder: cwd, hb: this.hb, host: this.host })
-    const { mode, slide_ms, windows_ms, detector_step_ms, context } = rig.rigKeys
-    const keys = Object.entries({ mode, slide_ms, windows_ms, detector_step_ms, context })
+    const { mode, slide_ms, windows_ms, detector_step_ms, context, program } = rig.rigKeys
+    const keys = Object.entries({ mode, slide_ms, windows_ms, detector_step_ms, context, program })
     const source = { name: 'recording', type: 'csv', file: 'nominal.csv', time_column: 't_us', speed: 'max' }
     put(
       'nominal.yaml',
@@ -93,6 +94,14 @@ export class Workshop {
     writeFileSync(join(cwd, 'baseline.hbb'), bytes)
     return bytes
   }
+}
+
+/** The record of a file, under the policy of its gate and the name of the rig here, certified by the people of the bench. */
+function certifiedAgain(rig: RigSpec, file: string): Uint8Array {
+  const { record: bytes, policy } = readBundle(new Uint8Array(readFileSync(file)))
+  const record = decodeBaseline(bytes)
+  const named = record.rig === '' ? record : { ...record, rig: rig.name }
+  return certify(named, rig.operators, { policy })
 }
 
 /** Where a plant of its own runs, and on whose time. */
@@ -133,8 +142,13 @@ async function record(path: string, rig: RigSpec, fromUs: Micros, at: Bench): Pr
  * Proposed, reviewed and approved by three people, a second apart.
  *
  * @param signer whose keys sign in their names; their own unless somebody forges them
+ * @param policy of its gate; that of the bench unless it was another
  */
-export function certify(record: BaselineRecord, people: readonly string[], signer?: string): Uint8Array {
+export function certify(
+  record: BaselineRecord,
+  people: readonly string[],
+  { signer, policy = new TextEncoder().encode(QUALITY) }: Readonly<{ signer?: string; policy?: Uint8Array }> = {},
+): Uint8Array {
   const bytes = encodeBaseline(record)
   const digest = toHex(digestOf(DOMAIN.baseline, bytes))
   const book = toHex(benchSecret('book', record.rig).subarray(0, 16))
@@ -159,5 +173,5 @@ export function certify(record: BaselineRecord, people: readonly string[], signe
     prev = id
     statements.push(signed)
   })
-  return encodeBundle({ record: bytes, policy: new TextEncoder().encode(QUALITY), statements })
+  return encodeBundle({ record: bytes, policy, statements })
 }

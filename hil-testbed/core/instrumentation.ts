@@ -224,7 +224,7 @@ function linesOf({ seed, sensors }: InstrumentationOptions): Line[] {
 }
 
 /** The life of a sender: random where it really starts, here a function of seed and name. */
-function epochOf(seed: number, source: string): string {
+export function epochOf(seed: number, source: string): string {
   const word = (k: number): string =>
     Math.floor(uniformAt(seed, streamOf(source), k) * 4_294_967_296)
       .toString(16)

@@ -26,7 +26,13 @@ export type ScenarioRow = Readonly<{
   teardown: readonly Step[]
 }>
 
-export type ClockSpec = Readonly<{ mode: 'lockstep' | 'free_run'; quantumUs: Micros; durationUs: Micros }>
+export type ClockSpec = Readonly<{
+  mode: 'lockstep' | 'free_run'
+  quantumUs: Micros
+  durationUs: Micros
+  /** Event time of the start of a run in lock-step; null for that of every bench. */
+  beginUs: Micros | null
+}>
 
 /** A rig as its file and the scenario together say. */
 export type RigSpec = Readonly<{
@@ -55,13 +61,15 @@ export type RigSpec = Readonly<{
   reserve: string
 }>
 
-/** A built-in model by name, or an external one that is told where to connect. */
+/** A built-in model by name, an external one that is told where to connect, or what was recorded of a rig. */
 export type PlantSpec = Readonly<{
   model: string
   params: Readonly<Record<string, number>>
   init: Readonly<Record<string, number>>
   /** Program and arguments of an external plant; null for a built-in one. `{endpoint}` in them is filled in. */
   command: readonly string[] | null
+  /** Recording (core/recording.ts) that is played instead of a plant; null for none. */
+  file: string | null
   /** Step of an external plant. */
   stepUs: Micros
   hazard: string
@@ -96,9 +104,13 @@ export type ActuatorSpec = Readonly<{
   idempotent: boolean
 }>
 
-/** Where the baseline of the rig comes from: a nominal run of its own plant through the gate and three keys. */
+/**
+ * Where the baseline of the rig comes from: a nominal run of its own plant through the gate and three keys, or a file
+ * whose record the people of the bench certify again.
+ */
 export type BaselineSpec = Readonly<{
-  kind: 'golden' | 'none'
+  kind: 'golden' | 'file' | 'none'
+  file: string | null
   seconds: number
   rateHz: number
   seed: number

@@ -5,7 +5,8 @@ import { METRIC_WITHOUT } from './check-words.ts'
 import { lookAtCondition, lookUp, type RowContext } from './row-context.ts'
 
 /** Signals of a built-in plant; null where they are known only when it has said hello. */
-export function signalsOf({ plant }: RowContext): readonly string[] | null {
+export function signalsOf({ plant, recorded }: RowContext): readonly string[] | null {
+  if (plant !== null && plant.file !== null) return recorded
   const model = plant === null || plant.command !== null ? undefined : plantNamed(plant.model)
   return model === undefined ? null : Object.keys(model.signals)
 }
@@ -15,7 +16,8 @@ export function checkRig(context: RowContext): void {
   const { notes, rig, plant, policy } = context
   if (rig === null) return
   if (plant === null) notes.add(['plant'], 'nothing', '`model`, a built-in plant, or `command`, a program')
-  else notes.addAll(['plant'], plantProblems(plant))
+  else if (plant.file === null) notes.addAll(['plant'], plantProblems(plant))
+  else checkRecording(context)
   if (plant?.hazard === '' && plant.command !== null)
     notes.add(['plant', 'hazard'], 'nothing', 'where an external plant does harm, as `p_bar > 10`')
   if (plant !== null && plant.hazard !== '')
@@ -28,6 +30,15 @@ export function checkRig(context: RowContext): void {
     else checkInputs(context, [...path, 'effect'], effect)
   }
   checkOperators(context)
+  if ((rig.baseline?.kind === 'file') !== (rig.baseline?.file !== undefined))
+    notes.add(['baseline', 'kind'], 'one of `kind: file` and `file`', 'both, or neither')
+}
+
+/** A recording is what was: nothing else is said of it. */
+function checkRecording({ notes, rig }: RowContext): void {
+  for (const key of ['model', 'command', 'params', 'init'] as const)
+    if (Object.keys(rig?.plant?.[key] ?? {}).length > 0)
+      notes.add(['plant', key], `\`${key}\` and \`file\``, 'one of them: a recording is of what was')
 }
 
 function checkSensors(context: RowContext): void {
@@ -48,6 +59,8 @@ function checkSensors(context: RowContext): void {
 
 /** Inputs that a step or an actuator sets. */
 export function checkInputs({ notes, plant }: RowContext, path: Path, inputs: Readonly<Record<string, number>>): void {
+  if (plant !== null && plant.file !== null && Object.keys(inputs).length > 0)
+    notes.add(path, Object.keys(inputs).join(', '), 'nothing: a recording has no inputs')
   if (plant === null || plant.command !== null || plantNamed(plant.model) === undefined) return
   notes.addAll(
     path,

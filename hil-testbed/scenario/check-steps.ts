@@ -116,6 +116,8 @@ function checkFault(context: RowContext, path: Path, inject: InjectValue, step: 
   if (clock !== null && inject.onset !== undefined && step.when === undefined && fault.onsetUs >= clock.durationUs)
     notes.add([...path, 'onset'], timeText(fault.onsetUs), `before the end of the run, ${timeText(clock.durationUs)}`)
   const kind = faultKind(fault.class)
+  if (kind?.by === 'instrumentation' && context.plant !== null && context.plant.file !== null)
+    notes.add([...path, 'class'], `\`${fault.class}\``, 'none of sensors and links: a recording is sent as it was')
   if (kind?.by === 'file')
     notes.add(
       [...path, 'class'],

@@ -31,10 +31,11 @@ const PlantSchema = closed(
         maxItems: 64,
       }),
     ),
+    file: may(file('Recording of a rig (`hb decisions slice`) that is played instead: its channels are the signals.')),
     step_us: may(Type.Integer({ minimum: 1, maximum: 60_000_000, description: 'Step of an external plant, in µs.' })),
     hazard: may(expression('Where it does harm; by default what the model says.')),
   },
-  'Plant: a built-in model, or a program of your own.',
+  'Plant: a built-in model, a program of your own, or a recording.',
 )
 
 const SensorSchema = closed(
@@ -78,15 +79,7 @@ const ActuatorSchema = closed(
 )
 
 /** Keys that the bench writes itself, of a rig and of an agent. */
-const RIG_OWN = [
-  'rig',
-  'program',
-  'registry_file',
-  'baseline_file',
-  'actions_policy_file',
-  'testbed',
-  'sources',
-] as const
+const RIG_OWN = ['rig', 'registry_file', 'baseline_file', 'actions_policy_file', 'testbed', 'sources'] as const
 const AGENT_KEYS = ['decisions', 'checkpoint', 'journal', 'outbox', 'evaluation', 'log_level'] as const
 
 function optional(keys: Readonly<Record<string, TSchema>>): Record<string, TSchema> {
@@ -109,7 +102,15 @@ export const RIG_PARTS = {
     closed(
       {
         kind: may(
-          oneOf(['golden', 'none'] as const, '`golden`: a nominal run of the rig, through the gate and three keys.'),
+          oneOf(
+            ['golden', 'file', 'none'] as const,
+            '`golden`: a nominal run of the rig, through the gate and three keys; `file`: one that there is.',
+          ),
+        ),
+        file: may(
+          file(
+            'Baseline (`.hbb`) of `kind: file`; people of the bench certify it again, for no other is believed here.',
+          ),
         ),
         seconds: may(Type.Integer({ minimum: 1, maximum: 86_400, description: 'Length of that run.' })),
         rate_hz: may(

@@ -25,7 +25,7 @@ export type RigParts = Pick<
 /** What a scenario says instead: maps key by key, everything else as a whole. Another model begins anew. */
 export function mergedParts(rig: RigParts, own: RigParts): RigParts {
   const model = own.plant?.model ?? own.plant?.command
-  const isOther = model !== undefined && own.plant?.model !== rig.plant?.model
+  const isOther = own.plant?.file !== undefined || (model !== undefined && own.plant?.model !== rig.plant?.model)
   const plant = isOther
     ? own.plant
     : {
@@ -60,14 +60,15 @@ function byKey<T extends object>(
   return Object.fromEntries(keys.map((key) => [key, join(below[key] ?? {}, above[key] ?? {})]))
 }
 
+/** What the model of a plant is called that is a recording. */
+const RECORDING = 'recording'
+
 export function plantSpec(plant: NonNullable<RigParts['plant']>): PlantSpec {
-  const { model = 'external', params = {}, init = {}, command = null, step_us: stepUs, hazard } = plant
-  const known = command === null ? plantNamed(model) : undefined
+  const { file = null, params = {}, init = {}, command = null, step_us: stepUs, hazard } = plant
+  const { model = file === null ? 'external' : RECORDING } = plant
+  const known = command === null && file === null ? plantNamed(model) : undefined
   return {
-    model,
-    params,
-    init,
-    command,
+    ...{ model, params, init, command, file },
     stepUs: known?.stepUs ?? stepUs ?? 0,
     hazard: hazard ?? known?.hazard ?? '',
   }
@@ -114,22 +115,27 @@ function actuatorSpec(target: string, actuator: NonNullable<RigParts['actuators'
 /** A nominal run that is long enough for the confidence that a shutdown needs. */
 const BASELINE = { kind: 'golden', seconds: 2000, rate_hz: 100, seed: 21 } as const
 
-function baselineSpec(baseline: RigParts['baseline']): BaselineSpec {
+function baselineSpec(baseline: RigParts['baseline'], file: string | null): BaselineSpec {
   const { kind, seconds, rate_hz: rateHz, seed } = { ...BASELINE, ...baseline }
-  return { kind, seconds, rateHz, seed }
+  return { kind, file, seconds, rateHz, seed }
 }
 
 /** Files of a rig and of what a scenario says instead, as they are found from here. */
 export function filesOf(
   rig: Pick<RigFile, 'folder'> & Readonly<{ value: RigParts }>,
   own: RigParts & Readonly<{ folder: string }>,
-): { registry: string | null; policy: string | null } {
-  const place = (key: 'registry' | 'policy'): string | null => {
-    const [above, below] = [own[key], rig.value[key]]
+): Readonly<Record<'registry' | 'policy' | 'recording' | 'baseline', string | null>> {
+  const place = (named: (parts: RigParts) => string | undefined): string | null => {
+    const [above, below] = [named(own), named(rig.value)]
     if (above !== undefined) return join(own.folder, above)
     return below === undefined ? null : join(rig.folder, below)
   }
-  return { registry: place('registry'), policy: place('policy') }
+  return {
+    registry: place(({ registry }) => registry),
+    policy: place(({ policy }) => policy),
+    recording: place(({ plant }) => plant?.file),
+    baseline: place(({ baseline }) => baseline?.file),
+  }
 }
 
 type About = Readonly<{ rig: RigFile & Readonly<{ value: RigFileValue }>; own: RigParts; folder: string }>
@@ -147,14 +153,14 @@ export function rigSpec(
   return {
     name: rig.value.name,
     folder: rig.folder,
-    plant: plantSpec(parts.plant ?? {}),
+    plant: { ...plantSpec(parts.plant ?? {}), ...(parts.plant?.file === undefined ? {} : { file: files.recording }) },
     sensors: sensors(parts, files.registry),
     actuators: Object.entries(parts.actuators ?? {}).map(([target, one]) => actuatorSpec(target, one)),
     peer: parts.peer ?? null,
     nominal: { plant: plantSpec(rig.value.plant ?? {}), sensors: sensors(rig.value, nominal.registry) },
     registryFile: files.registry ?? '',
     policyFile: files.policy,
-    baseline: baselineSpec(parts.baseline),
+    baseline: baselineSpec(parts.baseline, files.baseline),
     rigKeys: { ...parts.keys },
     agentKeys: { ...parts.agent },
     collector: parts.collector ?? false,

@@ -19,6 +19,8 @@ export type RowContext = Readonly<{
   clock: Readonly<{ durationUs: Micros; quantumUs: Micros; isLockstep: boolean }> | null
   rig: RigParts | null
   plant: PlantSpec | null
+  /** Channels of the recording that is played instead of a plant; null without one, or where it is not sound. */
+  recorded: readonly string[] | null
   sensors: readonly SensorSpec[]
   registry: RegistryNames | null
   policy: PolicyWords | null

@@ -93,6 +93,7 @@ function contextOf(
   options: RowOptions,
 ): { rig: RigFile | null; context: RowContext } {
   const { file } = notes
+  const { rigs } = options
   const rig = file.isSound(['rig']) && value.rig !== undefined ? findRig(value.rig, notes, options) : null
   notes.rig = rig?.file ?? null
   const isSound = rig?.value != null && PARTS.every((part) => file.isSound([part]))
@@ -103,7 +104,11 @@ function contextOf(
   const registry = files === null ? null : registryOf(files.registry, notes, options)
   const policy = files?.policy == null ? null : policyOf(files.policy, notes, options)
   if (files !== null && files.registry === null) notes.add(['registry'], 'nothing', 'the registry of the rig')
+  const recorded = files?.recording == null ? null : rigs.recording(files.recording)
+  notes.problems.push(...(recorded?.problems ?? []))
+  if (files?.baseline != null && parts?.baseline?.kind === 'file') notes.problems.push(...rigs.baseline(files.baseline))
   const { plant } = parts ?? {}
+  const isPlant = [plant?.model, plant?.command, plant?.file].some((one) => one !== undefined)
   const clock = value.clock
   const isClockSound = clock !== undefined && file.isSound(['clock'])
   return {
@@ -119,7 +124,8 @@ function contextOf(
           }
         : null,
       rig: parts,
-      plant: plant?.model === undefined && plant?.command === undefined ? null : plantSpec(plant),
+      plant: plant === undefined || !isPlant ? null : plantSpec(plant),
+      recorded: recorded?.channels ?? null,
       sensors: Object.entries(parts?.sensors ?? {}).map(([channel, one]) => sensorSpec(channel, one, registry)),
       registry,
       policy,
@@ -128,7 +134,17 @@ function contextOf(
   }
 }
 
-const PARTS = ['plant', 'sensors', 'actuators', 'registry', 'policy', 'peer', 'collector', 'operators'] as const
+const PARTS = [
+  'plant',
+  'sensors',
+  'actuators',
+  'registry',
+  'policy',
+  'baseline',
+  'peer',
+  'collector',
+  'operators',
+] as const
 
 function findRig(name: string, notes: Notes, { path, rigs }: RowOptions): RigFile | null {
   const found = nearestAbove(dirname(path), `rigs/${name}/${RIG_FILE}`)
@@ -166,8 +182,10 @@ function named<T extends Readonly<{ problems: readonly Problem[] }>>(
   return found
 }
 
-function checkClock({ notes, clock }: RowContext): void {
+function checkClock({ notes, clock, value }: RowContext): void {
   if (clock === null) return
+  if (value.clock?.begin_us !== undefined && !clock.isLockstep)
+    notes.add(['clock', 'begin_us'], 'a start of its own', '`mode: lockstep`: in free run it is now')
   const { durationUs, quantumUs } = clock
   const quantum: Path = ['clock', 'quantum_ms']
   if (durationUs % quantumUs !== 0) {
@@ -210,6 +228,7 @@ function rowOf(value: ScenarioValue, { rig, combination, options }: Sound): Scen
       mode: value.clock.mode,
       quantumUs: microsOfMillis(value.clock.quantum_ms),
       durationUs: microsOfSeconds(value.clock.duration_s),
+      beginUs: value.clock.begin_us ?? null,
     },
     setup: value.setup.flatMap((step) => actsOf(step, 0)),
     steps: timedSteps(value.steps),

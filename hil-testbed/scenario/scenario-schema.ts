@@ -12,6 +12,8 @@ const VALUES_MAX = 256
 const TEXT = 512
 /** Days of event time are not for a bench. */
 const DURATION_MAX_S = 86_400
+/** The year 2100. */
+const BEGIN_MAX_US = 4_102_444_800_000_000
 
 const reason = (description: string) => Type.String({ minLength: 3, maxLength: TEXT, description })
 const names = (description: string) =>
@@ -36,6 +38,13 @@ export const ClockSchema = closed(
     ),
     quantum_ms: Type.Integer({ minimum: 1, maximum: 1000, default: 5, description: 'The bench moves on by so much.' }),
     duration_s: Type.Number({ exclusiveMinimum: 0, maximum: DURATION_MAX_S, description: 'Length of the run.' }),
+    begin_us: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: BEGIN_MAX_US,
+        description: 'Event time of the start in lock-step, µs since 1970; by default 2026-06-01 UTC.',
+      }),
+    ),
   },
   'How time goes.',
 )

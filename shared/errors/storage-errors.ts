@@ -83,4 +83,17 @@ export const STORAGE_ERRORS = {
     remedy:
       'Start the agent once with `hb runtime`: it begins a new epoch and signs anew what is left. Then export again.',
   },
+  SLICE_GONE: {
+    exit: 66,
+    retry: false,
+    summary: 'The journal does not reach back to what a decision was made from.',
+    remedy:
+      'Ask for less before it (`--before`); look at a copy of the state folder from then; or raise `journal.bytes_max` for the next time.',
+  },
+  SLICE_TOO_LARGE: {
+    exit: 65,
+    retry: false,
+    summary: 'There are more samples around a decision than are taken out of a journal at once.',
+    remedy: 'Ask for less with `--before` and `--after`.',
+  },
 } as const satisfies Record<string, ErrorEntry>

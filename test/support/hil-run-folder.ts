@@ -59,12 +59,12 @@ const FACTS: RunFacts = {
 }
 
 function rowOf(expect: readonly Expectation[]): ScenarioRow {
-  const plant = { model: 'vessel', params: {}, init: {}, command: null, stepUs: 1000, hazard: 'p_bar > 10' }
+  const plant = { model: 'vessel', params: {}, init: {}, command: null, file: null, stepUs: 1000, hazard: 'p_bar > 10' }
   return {
     ...{ id: 'SCN-1', title: 'a title', file: 'a.yaml', row: 1, params: { k: 2 }, verifies: ['REQ-1'], tags: ['t'] },
     ...{ skip: '', xfail: '', seed: 7, setup: [], steps: [], teardown: [], expect },
     rig: { name: 'vessel', plant } as unknown as ScenarioRow['rig'],
-    clock: { mode: 'lockstep', quantumUs: 100_000, durationUs: RUN_S * 1_000_000 },
+    clock: { mode: 'lockstep', quantumUs: 100_000, durationUs: RUN_S * 1_000_000, beginUs: null },
   }
 }
 
