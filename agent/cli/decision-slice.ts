@@ -136,8 +136,11 @@ async function spanOf(
   if (firstUs > wantedUs && journal.firstSeq > 1)
     throw new HbError('SLICE_GONE', { found: `from ${utc(firstUs)} on`, expected: `from ${utc(wantedUs)} on` })
   const fromUs = Math.max(wantedUs, Math.floor(firstUs / SECOND_US) * SECOND_US)
+  let lastUs = nowUs
+  for await (const record of journal.read(journal.lastSeq))
+    if (record.kind !== 'damage') lastUs = decodeJournalInput(record.body).nowUs
   const fromSeq = seqBefore(fromUs - LISTS_US) ?? journal.firstSeq
-  return { rig: decision.rig, channels, fromSeq, fromUs, toUs: nowUs + afterUs }
+  return { rig: decision.rig, channels, fromSeq, fromUs, toUs: Math.min(nowUs + afterUs, lastUs + 1) }
 }
 
 /** What there is, before anything is written. @throws HbError SLICE_TOO_LARGE, SLICE_GONE without any sample */

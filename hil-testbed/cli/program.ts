@@ -7,6 +7,7 @@ import { stopSignals } from '../../shared/lib/stop-signals.ts'
 import { createPublisher } from '../publisher.ts'
 import { TURNED_VALVE, type Valve, WATER_LOOP_CHANNELS, waterLoopAt } from '../water-loop.ts'
 import { actuatorCommands } from './actuator.ts'
+import { fromDecisionCommand } from './from-decision.ts'
 import { judgeCommand } from './judge.ts'
 import { numberIn, say } from './options.ts'
 import { peerCommand } from './peer.ts'
@@ -45,6 +46,7 @@ export function hilCommands(program: Command): void {
   judgeCommand(hil)
   traceCommand(hil)
   scenarioCommands(hil)
+  fromDecisionCommand(hil)
   hil
     .command('water-loop')
     .description('a simulated water loop: publish it over ZeroMQ, or write a recording of it')

@@ -20,6 +20,33 @@ export const HIL_ERRORS = {
     summary: 'Somebody else has the place that a run needs.',
     remedy: 'Wait for it (`--wait`), or ask who has it. `hb hil reservations` lists them.',
   },
+  FIELD_NOT_RED: {
+    exit: 65,
+    retry: false,
+    summary: 'Nothing was wrong in the decision that a scenario was to be made of.',
+    remedy:
+      'Look for one that is not PASS with `hb decisions list`. With `--force` the scenario expects that it stays PASS.',
+  },
+  FIELD_CONFIG_DIFFERS: {
+    exit: 78,
+    retry: false,
+    summary: 'The configuration is not the one that the decision was made under.',
+    remedy:
+      'Give the files as they were then, or leave out `--config`: the state folder holds their bytes. Baselines and bundles that a collector sent are there only.',
+  },
+  FIELD_UNFIT: {
+    exit: 65,
+    retry: false,
+    summary: 'What was in the field cannot be had on this bench.',
+    remedy: 'See what is named, and docs/operating/hil-from-the-field.md for what a bench takes over.',
+  },
+  FIELD_NOT_AGAIN: {
+    exit: 65,
+    retry: false,
+    summary: 'The bench does not say of the slice what the field said.',
+    remedy:
+      'Take more before it (`--before`): detectors and windows remember. The scenario is written, and its run is kept; look at the notes, or write it without a try with `--no-verify`.',
+  },
   HOST_OVERRUN: {
     exit: 75,
     retry: true,
