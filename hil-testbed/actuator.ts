@@ -52,6 +52,8 @@ export interface Actuator {
   readonly frames: Readonly<{ taken: number; sent: number }>
   /** Settles when so many frames have come in since the start, and every answer that followed from them has gone. */
   heard(frames: number): Promise<void>
+  /** Whoever has spoken so far is gone: nothing more of it is heard, counted or answered. */
+  retire(): void
   /** @returns the endpoint, with the port that the system chose for port 0. @throws HbError PORT_TAKEN */
   start(): Promise<string>
   stop(): Promise<void>
@@ -80,6 +82,8 @@ class LinkedActuator implements Actuator {
   private waiting = 0
   private done: Promise<void> = Promise.resolve()
   readonly frames = { taken: 0, sent: 0 }
+  private readonly routes = new Set<string>()
+  private readonly retired = new Set<string>()
   private waits: Readonly<{ frames: number; settle: () => void }>[] = []
 
   constructor(options: ActuatorOptions) {
@@ -115,6 +119,11 @@ class LinkedActuator implements Actuator {
     this.tellWaiting(Number.POSITIVE_INFINITY)
   }
 
+  retire(): void {
+    for (const route of this.routes) this.retired.add(route)
+    this.routes.clear()
+  }
+
   async heard(frames: number): Promise<void> {
     if (this.frames.taken < frames)
       await new Promise<void>((settle) => {
@@ -132,6 +141,9 @@ class LinkedActuator implements Actuator {
   private async receive(): Promise<void> {
     for await (const parts of this.socket) {
       const [route, frame] = parts
+      const from = route?.toString('hex') ?? ''
+      if (this.retired.has(from)) continue
+      this.routes.add(from)
       this.frames.taken += 1
       this.tellWaiting(this.frames.taken)
       if (parts.length !== 2 || route === undefined || frame === undefined) {
@@ -212,6 +224,7 @@ class LinkedActuator implements Actuator {
 
   /** In order, one after the other. What has no way back is gone: the agent asks again. */
   private send(route: Uint8Array, frame: Uint8Array): void {
+    if (this.retired.has(Buffer.from(route).toString('hex'))) return
     if (this.waiting >= WAITING_MAX) {
       this.options.say('answer_dropped', { waiting: this.waiting })
       return

@@ -70,7 +70,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     host_ms: millisSince(fromUs, host),
     commit: options.commit,
     complete: cases.every((one) => one !== undefined),
-    cases: cases.map((one, k) => one ?? notRun(rows[k]!, ENDED, host)),
+    // Places of rows that were not begun are empty, and `map` would pass over them.
+    cases: Array.from(cases, (one, k) => one ?? notRun(rows[k]!, ENDED, host)),
   }
 }
 

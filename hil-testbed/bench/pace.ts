@@ -69,6 +69,7 @@ export class LockstepPace implements Pace {
   async greet(atUs: Micros): Promise<void> {
     this.client?.close()
     this.client = createLockstepClient({ endpoint: this.endpoint, timeoutMs: HOST_WAIT_MS })
+    for (const { link } of this.stubs) link.retire()
     // What went between a link and the life before is not for this one: nobody would count it.
     this.before = new Map(this.stubs.map(({ spec, link }) => [spec.target, { ...link.frames }] as const))
     await this.client.hello(this.beginUs + atUs)

@@ -10,6 +10,7 @@ import type { AgentFolder } from './agent-folder.ts'
 import type { AgentLife } from './agent-life.ts'
 import { type Hb, runHb } from './agent-process.ts'
 import type { Collected } from './collector-side.ts'
+import { baselineOf } from './config-carriers.ts'
 import { openPlant } from './rig-plant.ts'
 import { type Broken, brokenBy, faultFacts, hashesOf, NOTHING, overrunOf, refusalIn } from './run-facts.ts'
 import { RunFiles } from './run-files.ts'
@@ -19,8 +20,8 @@ import type { Workshop } from './workshop.ts'
 
 /** A run in lock-step begins here, whatever day it is: 2026-06-01 UTC. */
 export const LOCKSTEP_BEGIN_US: Micros = 1_780_272_000_000_000
-/** One in free run begins so long after it was put together. */
-const FREE_RUN_LEAD_US: Micros = 1_000_000
+/** One in free run begins so long after this: until then collector, broker and agent have started. */
+const FREE_RUN_LEAD_US: Micros = 4_000_000
 
 /** What a run shows of itself while it goes. */
 export type RunView = Readonly<{
@@ -95,6 +96,8 @@ class Run {
   async go(): Promise<Omit<RunFacts, 'started_utc' | 'host_ms'>> {
     const { row, host } = this.options
     const { mode, beginUs: ownUs } = row.clock
+    // It is made once; the run on the wall must not wait for it.
+    if (mode === 'free_run') await baselineOf(row, this.options.workshop).catch(() => null)
     const beginUs = mode === 'lockstep' ? (ownUs ?? LOCKSTEP_BEGIN_US) : host.nowUs() + FREE_RUN_LEAD_US
     let parts: Parts | null = null
     try {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
@@ -134,9 +134,17 @@ function jobsOf(text: string | undefined): number {
   return text === undefined ? availableParallelism() : numberOption(text, '--jobs', { min: 1, max: JOBS_MAX })
 }
 
+/** Evidence of two campaigns is not mixed. @throws HbError USAGE for a folder that holds something */
 function newFolder(path: string): string {
   const folder = resolve(path)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const [first] = readdirSync(folder)
+  if (first !== undefined)
+    throw new HbError('USAGE', {
+      option: '--evidence',
+      found: `${path} holds ${first}`,
+      expected: 'a new or an empty folder',
+    })
   return folder
 }
 

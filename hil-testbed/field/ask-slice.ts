@@ -14,7 +14,20 @@ export type Asked = Readonly<{ id: string; state: string; before: string; after:
  * @throws HbError what that command says, with its code
  */
 export async function askSlice({ id, state, before, after, out }: Asked, hb: Hb): Promise<void> {
-  const args = ['decisions', 'slice', id, '--state', state, '--before', before, '--after', after, '--out', out, '--json']
+  const args = [
+    'decisions',
+    'slice',
+    id,
+    '--state',
+    state,
+    '--before',
+    before,
+    '--after',
+    after,
+    '--out',
+    out,
+    '--json',
+  ]
   const child = spawn(hb.command, [...hb.before, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -32,5 +45,9 @@ function errorIn(said: string, code: number | null): HbError {
   } catch {
     // It ended without saying why as it should: its own words follow.
   }
-  return new HbError('PROGRAM_FAILED', { program: 'hb decisions slice', found: `exit ${code}`, reason: said.slice(-2000) })
+  return new HbError('PROGRAM_FAILED', {
+    program: 'hb decisions slice',
+    found: `exit ${code}`,
+    reason: said.slice(-2000),
+  })
 }

@@ -70,8 +70,7 @@ function actingParts(
   const of = (executor: string): string[] => targets.flatMap((one) => (one.executor === executor ? [one.name] : []))
   const [actuators, peers] = [of('actuator'), of('peer')]
   const others = targets.filter(
-    ({ name, executor }) =>
-      !['actuator', 'peer'].includes(executor) && !(executor === 'notify' && name === NOTICES),
+    ({ name, executor }) => !['actuator', 'peer'].includes(executor) && !(executor === 'notify' && name === NOTICES),
   )
   if (others.length > 0 || peers.length > 1) {
     const named = others.map(({ name, executor }) => `${name} (${executor})`).join(', ')

@@ -2,7 +2,7 @@ import { stringify } from 'yaml'
 import { utc } from '../../shared/lib/command-output.ts'
 import type { OverallVerdict } from '../../shared/model/verdict.ts'
 import type { Micros } from '../../shared/units.ts'
-import { type DecisionSlice, type FieldEvent } from './decision-folder.ts'
+import type { DecisionSlice, FieldEvent } from './decision-folder.ts'
 import { BENCH_PEOPLE } from './field-rig.ts'
 
 /** The bench moves on by so much: late and early samples stay late and early. */
@@ -26,7 +26,10 @@ const NOT_AGAIN: Readonly<Record<OverallVerdict, readonly OverallVerdict[]>> = {
 
 /** Id of the scenario of a decision, and the name of its file. */
 export function scenarioNames(rig: string, seq: number): Readonly<{ id: string; file: string }> {
-  const word = rig.toUpperCase().replace(/[^A-Z0-9]+/g, '-').replace(/^-|-$/g, '')
+  const word = rig
+    .toUpperCase()
+    .replace(/[^A-Z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
   return { id: `FIELD-${word}-${seq}`, file: `${rig}-${seq}.scenario.yaml` }
 }
 
