@@ -2,11 +2,12 @@ import { basename } from 'node:path'
 import { parseDocument } from 'yaml'
 import { readBundle } from '../../shared/codec/baseline-bundle.ts'
 import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
+import type { BaselineRecord } from '../../shared/model/baseline.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Fault } from '../core/fault.ts'
 import type { ScenarioRow } from '../core/scenario.ts'
 import type { FileChange } from './agent-folder.ts'
-import { type MakeCarrier, textOf } from './carrier.ts'
+import { type MakeCarrier, numberOf, textOf } from './carrier.ts'
 import { certify, type Workshop } from './workshop.ts'
 
 /** Faults of the configuration are there before the agent is: the files were made with them. */
@@ -69,8 +70,12 @@ function inverted(metric: string): FileChange {
 /** Days of a decayed baseline are counted from its own making. */
 const DAY_US: Micros = 86_400_000_000
 
-/** The baseline that the agent of a row is given, as its faults want it; null for none. */
-export async function baselineOf(row: ScenarioRow, workshop: Workshop): Promise<Uint8Array | null> {
+/**
+ * The baseline that the agent of a row is given, as its faults want it; null for none.
+ *
+ * @param laterUs how much later the run is than that of its campaign's lock-step: a baseline grows old.
+ */
+export async function baselineOf(row: ScenarioRow, workshop: Workshop, laterUs: Micros): Promise<Uint8Array | null> {
   const { rig } = row
   if (rig.baseline.kind === 'none') return null
   const bytes = await workshop.baseline(rig)
@@ -78,15 +83,17 @@ export async function baselineOf(row: ScenarioRow, workshop: Workshop): Promise<
   const decoded = decodeBaseline(record)
   const faults = new Map(configFaults(row).map((fault) => [fault.class, fault]))
   const decayed = faults.get('config.decayed_baseline')
-  if (decayed !== undefined) {
-    const ageUs = Number(decayed.params['age_d'] ?? 400) * DAY_US
-    const { madeUs, fromUs, toUs, segments } = decoded
-    const older = segments.map((one) => ({ ...one, fromUs: one.fromUs - ageUs, toUs: one.toUs - ageUs }))
-    const times = { madeUs: madeUs - ageUs, fromUs: fromUs - ageUs, toUs: toUs - ageUs, segments: older }
-    return certify({ ...decoded, ...times }, rig.operators, { policy })
-  }
+  const shiftUs = laterUs - (decayed === undefined ? 0 : numberOf(decayed, 'age_d') * DAY_US)
+  const then = shifted(decoded, shiftUs)
   const swappedBy = faults.get('config.swapped_baseline')
-  if (swappedBy !== undefined) return certify({ ...decoded, rig: textOf(swappedBy, 'of') }, rig.operators, { policy })
-  if (faults.has('config.wrong_signature')) return certify(decoded, rig.operators, { policy, signer: 'mallory' })
-  return bytes
+  if (swappedBy !== undefined) return certify({ ...then, rig: textOf(swappedBy, 'of') }, rig.operators, { policy })
+  if (faults.has('config.wrong_signature')) return certify(then, rig.operators, { policy, signer: 'mallory' })
+  return shiftUs === 0 ? bytes : certify(then, rig.operators, { policy })
+}
+
+/** The same nominal run at another time. */
+function shifted(record: BaselineRecord, byUs: Micros): BaselineRecord {
+  const { madeUs, fromUs, toUs } = record
+  const segments = record.segments.map((one) => ({ ...one, fromUs: one.fromUs + byUs, toUs: one.toUs + byUs }))
+  return { ...record, madeUs: madeUs + byUs, fromUs: fromUs + byUs, toUs: toUs + byUs, segments }
 }

@@ -70,7 +70,7 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
   const collectorKeys = collector === null ? null : await collector.start(path, rig.name)
   const broker = rig.telemetry === 'mqtt' ? new Broker(at, host) : null
   if (broker !== null) await begun(wanted, broker)
-  const baseline = await baselineOf(row, workshop)
+  const baseline = await baselineOf(row, workshop, row.clock.mode === 'free_run' ? beginUs - workshop.beginUs : 0)
   const folder = makeAgentFolder(path, {
     row,
     baseline,

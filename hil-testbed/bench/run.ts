@@ -97,7 +97,7 @@ class Run {
     const { row, host } = this.options
     const { mode, beginUs: ownUs } = row.clock
     // It is made once; the run on the wall must not wait for it.
-    if (mode === 'free_run') await baselineOf(row, this.options.workshop).catch(() => null)
+    if (mode === 'free_run') await baselineOf(row, this.options.workshop, 0).catch(() => null)
     const beginUs = mode === 'lockstep' ? (ownUs ?? LOCKSTEP_BEGIN_US) : host.nowUs() + FREE_RUN_LEAD_US
     let parts: Parts | null = null
     try {

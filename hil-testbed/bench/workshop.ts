@@ -32,7 +32,8 @@ export class Workshop {
   private readonly folder: string
   private readonly hb: Hb
   private readonly host: Clock
-  private readonly beginUs: Micros
+  /** When the runs begin that it is made for. */
+  readonly beginUs: Micros
   private readonly made = new Map<string, Promise<Uint8Array>>()
 
   constructor(folder: string, { hb, host, beginUs }: Readonly<{ hb: Hb; host: Clock; beginUs: Micros }>) {
