@@ -28,6 +28,7 @@ const COMMANDS = {
   bench: { script: 'bench', args: [], bundle: true },
   'eval:detect': { script: 'eval-detect', args: [], bundle: true },
   'hil:mutations': { script: 'hil-mutations', args: [], bundle: true },
+  'hil:figures': { script: 'hil-figures', args: [], bundle: true },
   hb: { script: null, args: [], bundle: true },
 }
 
