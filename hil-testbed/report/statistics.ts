@@ -66,7 +66,8 @@ export function reactionsOf(cases: readonly CaseResult[]): Reaction[] {
   })
 }
 
-function spreadOf(values: readonly number[]): Spread | null {
+/** null without values. */
+export function spreadOf(values: readonly number[]): Spread | null {
   const [p50, p95, max] = [0.5, 0.95, 1].map((p) => quantile(values, p))
   return p50 == null || p95 == null || max == null ? null : { count: values.length, p50, p95, max }
 }

@@ -4,7 +4,7 @@ import { arch, cpus, platform, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runCampaign, runFolder } from '../../hil-testbed/bench/campaign.ts'
 import type { ScenarioRow } from '../../hil-testbed/core/scenario.ts'
-import { readRun } from '../../hil-testbed/oracle/run-folder.ts'
+import { type Run, readRun } from '../../hil-testbed/oracle/run-folder.ts'
 import { loadScenarios } from '../../hil-testbed/scenario/load.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { usualHb } from '../demo/processes.ts'
@@ -52,65 +52,60 @@ export type Say = (done: number, of: number, leftS: number) => void
 export async function collect(wanted: Wanted, signal: AbortSignal, say: Say): Promise<Omit<Measured, 'command'>> {
   const { variants, seeds, minutes, jobs } = wanted
   const base = loadScenarios([join(ROOT, BASE)]).rows[0]!
-  const each = Array.from({ length: seeds }, (_, k) => k + 1)
-  const trials = variants.map((): Trial[] => [])
-  const quiet: Quiet[] = []
-  const rows: ScenarioRow[] = []
-  const take = new Map<string, (folder: string) => void>()
-  const plan = (row: ScenarioRow, read: (folder: string) => void): void => {
-    rows.push(row)
-    take.set(runFolder(row), read)
-  }
-  // The long ones first, so that both jobs end together.
-  for (const seed of each) plan(nominalRow(base, seed, minutes), (folder) => void quiet.push(quietOf(readRun(folder))))
-  variants.forEach((variant, k) => {
-    const index = VARIANTS.indexOf(variant)
-    for (const seed of each)
-      plan(
-        faultRow(base, variant, { index, seed }),
-        (folder) => void trials[k]!.push(trialOf(readRun(folder), variant.channels)),
-      )
-  })
+  const { runs, faults, quiet } = planOf(base, wanted)
+  const rows = [...runs.values()].map(({ row }) => row)
   const folder = mkdtempSync(join(tmpdir(), 'hb-figures-'))
   const startedMs = performance.now()
+  const spentS = (): number => (performance.now() - startedMs) / 1000
   const work = rows.reduce((sum, row) => sum + costOf(row), 0)
-  let doneWork = 0
+  let worked = 0
   try {
     const { complete } = await runCampaign({
-      ...{
-        rows,
-        folder,
-        hb: usualHb(),
-        host: systemClock(),
-        jobs,
-        commit: '',
-        keep: true,
-        real: false,
-        waitMs: 0,
-        signal,
-      },
+      ...{ rows, folder, hb: usualHb(), host: systemClock(), jobs, commit: '', keep: true, real: false, waitMs: 0 },
+      signal,
       told: (result, done, of) => {
         const name = `${result.id}.${result.row}`
-        take.get(name)?.(join(folder, name))
+        const { row, read } = runs.get(name)!
+        read(readRun(join(folder, name)))
         rmSync(join(folder, name), { recursive: true, force: true })
-        doneWork += costOf({ clock: { durationUs: result.simulated_us } })
-        say(done, of, (((performance.now() - startedMs) / doneWork) * (work - doneWork)) / 1000)
+        worked += costOf(row)
+        say(done, of, (spentS() / worked) * (work - worked))
       },
     })
     return {
       v: 1,
-      ...{
-        commit: git('log', '-1', '--format=%H', '--', ...SOURCES),
-        clean: git('status', '--porcelain', '--', ...SOURCES) === '',
-      },
+      ...{ commit: git('log', '-1', '--format=%H', '--', ...SOURCES) },
+      clean: git('status', '--porcelain', '--', ...SOURCES) === '',
       ...{ date: new Date().toISOString().slice(0, 10), machine: machine(), rig: base.rig.name },
-      ...{ host_s: Math.round((performance.now() - startedMs) / 1000), seeds, minutes, complete },
-      faults: variants.map((variant, k) => ({ variant, trials: trials[k]!.sort(bySeed) })),
+      ...{ host_s: Math.round(spentS()), seeds, minutes, complete },
+      faults: variants.map((variant, k) => ({ variant, trials: faults[k]!.sort(bySeed) })),
       quiet: quiet.sort(bySeed),
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+type Planned = Readonly<{ row: ScenarioRow; read: (run: Run) => void }>
+
+/** Every run by its folder, and where what is read of it goes. */
+function planOf(
+  base: ScenarioRow,
+  { variants, seeds, minutes }: Wanted,
+): Readonly<{ runs: ReadonlyMap<string, Planned>; faults: Trial[][]; quiet: Quiet[] }> {
+  const faults = variants.map((): Trial[] => [])
+  const quiet: Quiet[] = []
+  const runs = new Map<string, Planned>()
+  const plan = (row: ScenarioRow, read: Planned['read']): void => void runs.set(runFolder(row), { row, read })
+  const each = Array.from({ length: seeds }, (_, k) => k + 1)
+  // The long ones first, so that all jobs end together.
+  for (const seed of each) plan(nominalRow(base, seed, minutes), (run) => quiet.push(quietOf(run)))
+  variants.forEach((variant, k) => {
+    const index = VARIANTS.indexOf(variant)
+    for (const seed of each)
+      plan(faultRow(base, variant, { index, seed }), (run) => faults[k]!.push(trialOf(run, variant.channels)))
+  })
+  return { runs, faults, quiet }
 }
 
 /** In simulated µs: the start of an agent costs as much as so many of them. */
