@@ -13,32 +13,28 @@ function figures(...args: readonly string[]) {
   return spawnSync(process.execPath, command, { encoding: 'utf8' })
 }
 
-t.test('a fault is measured with the real agent, and the same seed gives the same', (t) => {
+t.test('a fault is measured with the real agent, and the document is made of what was measured', (t) => {
   const folder = t.testdir({})
   const saved = join(folder, 'saved.json')
   const { status, stdout, stderr } = figures(
     '--only',
     'comms.half_open,comms.repeat',
     '--seeds',
-    '2',
+    '1',
     '--minutes',
     '1',
     '--save',
     saved,
   )
   t.equal(status, 0, stderr)
-  t.match(stdout, /\| `comms\.half_open` \| – \| 2\/2 \| 2 \| 0 % \(0 %–65\.8 %\) \| 50 \| 50 \| 50 \|/)
-  t.match(stderr, /^\d+\/6 runs \(\d+ s left\)$/m)
+  t.match(stdout, /\| `comms\.half_open` \| – \| 1\/1 \| 1 \| 0 % \(0 %–79\.3 %\) \| 50 \| 50 \| 50 \|/)
+  t.match(stderr, /^\d+\/3 runs \(\d+ s left\)$/m)
   const { faults, quiet, complete } = JSON.parse(readFileSync(saved, 'utf8')) as Measured
   t.ok(complete)
   const byName = new Map(faults.map(({ variant, trials }) => [variant.class, trials]))
-  const named = { metric: 'p_b', after_us: 50_000 }
-  t.match(byName.get('comms.half_open'), [
-    { seed: 1, injected: true, named },
-    { seed: 2, injected: true, named },
-  ])
-  t.match(byName.get('comms.repeat'), [{ counted: ['duplicate'], told_us: null }, { named: null }])
-  t.match(quiet, [{ broken: '', alarms: [], trips: 0, spans: 4 }, { broken: '' }])
+  t.match(byName.get('comms.half_open'), [{ seed: 1, injected: true, named: { metric: 'p_b', after_us: 50_000 } }])
+  t.match(byName.get('comms.repeat'), [{ injected: true, counted: ['duplicate'], told_us: null, named: null }])
+  t.match(quiet, [{ broken: '', alarms: [], trips: 0, spans: 4 }])
   t.equal(figures('--from', saved).stdout, stdout, 'the document is that of what was saved')
   t.match(figures('--from', saved, '--write'), { status: 64, stderr: /a part/ })
   t.end()

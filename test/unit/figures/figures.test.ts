@@ -22,7 +22,7 @@ function ran(
 ): Run {
   const durationUs = (parts.lastsS ?? 40) * S
   const row = {
-    clock: { mode: 'lockstep', quantumUs: 50_000, durationUs },
+    clock: { mode: 'lockstep', quantumUs: 50_000, durationUs, beginUs: null },
     rig: { name: 'vessel', sensors: SENSORS } as unknown as ScenarioRow['rig'],
   } as const
   const facts: Partial<RunFacts> = { simulated_us: durationUs, faults: [faultSeen('F1', 12 * S)], ...parts.facts }
