@@ -46,6 +46,9 @@ export class HilPeer {
   private router: Router | null = null
   private server: Server | null = null
   private sent: Promise<void> = Promise.resolve()
+  /** Frames that have come in over ZeroMQ, and frames that have gone, since the start. */
+  readonly frames = { taken: 0, sent: 0 }
+  private waits: Readonly<{ frames: number; settle: () => void }>[] = []
 
   constructor(options: HilPeerOptions) {
     this.options = options
@@ -64,6 +67,8 @@ export class HilPeer {
   async stop(): Promise<void> {
     await this.sent
     this.router?.close()
+    this.router = null
+    this.tellWaiting(Number.POSITIVE_INFINITY)
     this.server?.closeAllConnections()
     this.server?.close()
   }
@@ -91,6 +96,7 @@ export class HilPeer {
     if (this.router !== null) {
       const frame = sealPeerFrame(key, 'to_agent', new TextEncoder().encode(json))
       await this.router.send([agent, frame])
+      this.frames.sent += 1
       return
     }
     if (agentUrl === null) throw new Error('nobody said where the agent listens')
@@ -111,7 +117,24 @@ export class HilPeer {
       const json = openPeerFrame(this.options.key, 'to_peer', frame ?? new Uint8Array())
       if (json === null) this.options.say('not_authentic', { from: String(from) })
       else this.got(json)
+      this.frames.taken += 1
+      this.tellWaiting(this.frames.taken)
     }
+  }
+
+  /** Settles when so many frames have come in since the start, and what was sent has gone; at once when it ends. */
+  async heard(frames: number): Promise<void> {
+    if (this.frames.taken < frames && this.router !== null)
+      await new Promise<void>((settle) => {
+        this.waits.push({ frames, settle })
+      })
+    await this.sent
+  }
+
+  private tellWaiting(frames: number): void {
+    const met = this.waits.filter((one) => one.frames <= frames)
+    this.waits = this.waits.filter((one) => one.frames > frames)
+    for (const { settle } of met) settle()
   }
 
   private listen({ hostname, port }: URL): Promise<string> {

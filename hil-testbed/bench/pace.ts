@@ -30,6 +30,13 @@ export interface Pace {
   readonly overruns: number
 }
 
+/** The other end of a link of the agent, as far as it is counted. */
+type Link = Readonly<{
+  frames: Readonly<{ taken: number; sent: number }>
+  heard(frames: number): Promise<void>
+  retire(): void
+}>
+
 export class LockstepPace implements Pace {
   readonly clock: BenchClock
   readonly overruns = 0
@@ -38,6 +45,7 @@ export class LockstepPace implements Pace {
   /** Holds time to that of the wall; null: it goes as fast as it can. */
   private readonly wall: FreePace | null
   readonly stubs: readonly ActuatorStub[]
+  private links: readonly (readonly [string, Link])[]
   private readonly host = systemClock()
   private client: LockstepClient | null = null
   private before = new Map<string, Readonly<{ taken: number; sent: number }>>()
@@ -55,6 +63,7 @@ export class LockstepPace implements Pace {
     this.wall = options.real ? new FreePace(systemClock().nowUs()) : null
     this.clock = createBenchClock(options.beginUs)
     this.stubs = options.stubs(this.clock)
+    this.links = this.stubs.map(({ spec, link }) => [spec.target, link])
   }
 
   nextUs(): Micros | null {
@@ -69,9 +78,9 @@ export class LockstepPace implements Pace {
   async greet(atUs: Micros): Promise<void> {
     this.client?.close()
     this.client = createLockstepClient({ endpoint: this.endpoint, timeoutMs: HOST_WAIT_MS })
-    for (const { link } of this.stubs) link.retire()
+    for (const [, link] of this.links) link.retire()
     // What went between a link and the life before is not for this one: nobody would count it.
-    this.before = new Map(this.stubs.map(({ spec, link }) => [spec.target, { ...link.frames }] as const))
+    this.before = new Map(this.links.map(([name, link]) => [name, { ...link.frames }] as const))
     await this.client.hello(this.beginUs + atUs)
   }
 
@@ -82,9 +91,9 @@ export class LockstepPace implements Pace {
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       const heard = this.answers()
       const told = await this.client.grant({ ...grant, heard })
-      for (const { spec, link } of this.stubs) {
-        const count = (this.before.get(spec.target)?.taken ?? 0) + (told.sent[spec.target] ?? 0)
-        await within(`what the agent sent to ${spec.target}`, link.heard(count), HOST_WAIT_MS, this.host)
+      for (const [name, link] of this.links) {
+        const count = (this.before.get(name)?.taken ?? 0) + (told.sent[name] ?? 0)
+        await within(`what the agent sent to ${name}`, link.heard(count), HOST_WAIT_MS, this.host)
       }
       const now = this.answers()
       if (Object.keys(now).every((target) => now[target] === heard[target])) return
@@ -92,10 +101,15 @@ export class LockstepPace implements Pace {
     throw new HbError('BENCH_WAIT', { waited_for: 'an end of answers', expected: ROUNDS_MAX })
   }
 
-  /** Frames that each actuator has sent to this life of the agent. */
+  /** Another end of a link of the agent, under the name that the protocol has for it. */
+  join(name: string, link: Link): void {
+    this.links = [...this.links, [name, link]]
+  }
+
+  /** Frames that each other end has sent to this life of the agent. */
   private answers(): Record<string, number> {
     return Object.fromEntries(
-      this.stubs.map(({ spec: { target }, link }) => [target, link.frames.sent - (this.before.get(target)?.sent ?? 0)]),
+      this.links.map(([name, link]) => [name, link.frames.sent - (this.before.get(name)?.sent ?? 0)]),
     )
   }
 

@@ -20,6 +20,7 @@ export class PeerStub {
   /** Messages that it took, and those that met a fault. */
   taken = 0
   hits = 0
+  readonly name: string
   private wrongs: PeerWrongs = {}
   private readonly options: Readonly<{
     name: string
@@ -29,6 +30,7 @@ export class PeerStub {
   }>
   private readonly told: (message: Readonly<Record<string, unknown>>) => void
   private peer: HilPeer | null = null
+  private over = { taken: 0, sent: 0 }
   private asked = 0
 
   constructor(
@@ -36,8 +38,22 @@ export class PeerStub {
     told: (message: Readonly<Record<string, unknown>>) => void,
   ) {
     this.options = options
+    this.name = options.name
     this.told = told
   }
+
+  /** Frames of all its lives; it has several when it goes down. */
+  get frames(): Readonly<{ taken: number; sent: number }> {
+    const { taken = 0, sent = 0 } = this.peer?.frames ?? {}
+    return { taken: this.over.taken + taken, sent: this.over.sent + sent }
+  }
+
+  /** Settles when so many have come; at once while it is down: who is not there hears nothing. */
+  async heard(frames: number): Promise<void> {
+    await this.peer?.heard(frames - this.over.taken)
+  }
+
+  retire(): void {}
 
   async start(): Promise<void> {
     const { name, folder, path, clock } = this.options
@@ -55,8 +71,10 @@ export class PeerStub {
   }
 
   async stop(): Promise<void> {
+    const frames = this.frames
     await this.peer?.stop()
     this.peer = null
+    this.over = frames
   }
 
   behave(wrongs: PeerWrongs): void {

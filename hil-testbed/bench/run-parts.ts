@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../shared/lib/clock.ts'
+import { PEER_PREFIX } from '../../shared/protocol/lockstep.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Plant } from '../core/plant.ts'
 import { plantNamed } from '../core/plants/models.ts'
@@ -88,6 +89,7 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
       ? null
       : new PeerStub({ name: rig.peer.name, folder, path: open.in, clock: pace.clock }, () => undefined)
   if (peer !== null) await begun(wanted, peer)
+  if (peer !== null && pace instanceof LockstepPace) pace.join(`${PEER_PREFIX}${peer.name}`, peer)
   const transmitter = transmitterOf(wanted, { folder, open: open.in, broker })
   const agent = new AgentLife({
     ...{ folder, log: join(at, 'agent.log'), hb, host, pace, transmitter, event },

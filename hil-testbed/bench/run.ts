@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import { utc } from '../../shared/lib/command-output.ts'
+import { askControl } from '../../shared/lib/control-socket.ts'
 import type { Micros, Millis } from '../../shared/units.ts'
 import type { Plant } from '../core/plant.ts'
 import type { RunFacts } from '../core/run-record.ts'
@@ -76,6 +77,9 @@ export function millisSince(fromUs: Micros, host: Clock): Millis {
 
 /** An agent that refuses its configuration ends by itself. */
 const ENDS_WITHIN_MS: Millis = 5_000
+/** Longest wait for receipts at the end, in time of this machine: a link that was cut is tried again with growing pauses. */
+const RECEIPTS_WITHIN_MS: Millis = 30_000
+const LOOK_MS: Millis = 100
 
 /** What is put together for one run, and taken apart again in any case. */
 class Run {
@@ -175,7 +179,7 @@ class Run {
     collector,
     folder,
   }: Parts): Promise<{ replay: RunFacts['replay']; collected: Collected | null }> {
-    const { row, hb } = this.options
+    const { row, hb, host } = this.options
     const { broken } = this
     if (broken === null && agent.running)
       try {
@@ -183,6 +187,7 @@ class Run {
       } catch (error) {
         this.broken = brokenBy(error)
       }
+    if (collector !== null && this.broken === null) await settled(folder.state, host)
     await agent.stop(conductor.atUs)
     const wants = row.expect.some(({ kind }) => kind === 'replay')
     const replay = wants && this.broken === null ? await replayed(folder, hb) : null
@@ -191,6 +196,17 @@ class Run {
     return { replay, collected }
   }
 }
+
+/** What is signed is receipted, or nobody comes for it: an agent that has ended sends nothing any more. */
+async function settled(state: string, host: Clock): Promise<void> {
+  for (let waitedMs = 0; waitedMs < RECEIPTS_WITHIN_MS; waitedMs += LOOK_MS) {
+    const { outbox } = (await askControl(state, { path: '/top', withinMs: ENDS_WITHIN_MS })) as Waiting
+    if (outbox.batches === 0) return
+    await host.sleep(LOOK_MS)
+  }
+}
+
+type Waiting = Readonly<{ outbox: Readonly<{ batches: number }> }>
 
 async function replayed({ path }: AgentFolder, hb: Hb): Promise<RunFacts['replay']> {
   const text = await runHb(['replay', '--state', 'state', '--json'], { cwd: path, hb, codes: [0, 65, 70] })
