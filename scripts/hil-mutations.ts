@@ -34,8 +34,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     gate: 'vote',
     file: 'agent/core/safety/vote.ts',
-    from: 'demand: yes >= needed, gone }',
-    to: 'demand: yes >= 1, gone }',
+    from: "'2oo3': { must_work: [2, 1, 'lost', 'lost'], must_not_work: [2, 2, 'lost', 'lost'] }",
+    to: "'2oo3': { must_work: [1, 1, 'lost', 'lost'], must_not_work: [1, 2, 'lost', 'lost'] }",
     means: 'one of three is enough',
   },
   {
