@@ -196,8 +196,7 @@ export class AgentLoop {
     await this.actions?.start()
     // Nothing may come between a loss and a state behind it: the next start must not have to look for it again.
     if (this.options.recovered.loss !== null) await this.saveCheckpoint()
-    this.cancels.push(this.damage.start(), injectedWatch(this.options, this.evaluation))
-    this.cancels.push(this.calibrations.start())
+    this.cancels.push(this.damage.start(), injectedWatch(this.options, this.evaluation), this.calibrations.start())
     this.cancels.push(clock.every(config.decisions.batch_ms, () => void this.batcher.flush().catch(() => undefined)))
     this.cancels.push(clock.every(config.checkpoint.every_ms, () => void this.saveCheckpoint()))
   }

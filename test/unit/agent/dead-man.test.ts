@@ -271,30 +271,6 @@ t.test('a permit begins by arming, and after it was lost by arming again: never 
 })
 
 // verifies SE-33
-t.test('what a process held that died armed is lost, is told at once, and comes back by arming alone', async (t) => {
-  const world = new World()
-  world.deadMan.endedArmed([])
-  world.deadMan.endedArmed(['host'])
-  await world.turns(5)
-  t.same([world.permit, world.told], ['none', []], 'of rigs that were not armed, or have no permit, nothing is lost')
-  world.journalTakes = false
-  world.deadMan.endedArmed(['host', 'loop'])
-  t.same([world.permit, world.told], ['lost', ['pump loop lost']], 'before any time passes')
-  t.equal(world.said.at(-1), 'lost pump: the agent ended while it was armed')
-  world.journalTakes = true
-  await world.turns(60)
-  t.same(
-    world.told.splice(0),
-    ['pump loop lost', 'pump loop lost'],
-    'what was not taken is told again, and then no more',
-  )
-  t.equal(world.strokes.length, 0, 'tokens come through, and give nothing back')
-  world.deadMan.armed('loop')
-  await world.turns(10)
-  t.same([world.permit, world.told], ['held', ['pump loop held']])
-})
-
-// verifies SE-33
 t.test('the rigs of a permit are told that it is lost, and that it is held, once each', async (t) => {
   const world = new World()
   await world.turns(5)
