@@ -1,11 +1,8 @@
 import type { LoadedRuntime } from '../shared/config/load.ts'
 import { HbError } from '../shared/errors/hb-error.ts'
 import { BATCH_COUNT_MAX } from '../shared/protocol/batch.ts'
-import type { Micros } from '../shared/units.ts'
+import { EARLIEST_US, LATEST_US, type Micros } from '../shared/units.ts'
 
-/** Before this there was no such program: a clock that says so was never set. After the other, certificates make no sense. */
-const EARLIEST_US: Micros = Date.UTC(2026, 0, 1) * 1000
-const LATEST_US: Micros = Date.UTC(2100, 0, 1) * 1000
 /** How far behind its own last input a clock may be at a start: a year. */
 const BEHIND_MAX_US: Micros = 365 * 86_400_000_000
 

@@ -90,14 +90,15 @@ type Found = Readonly<{
 async function find(view: StorageView, seq: number, about: { id: string; state: string }): Promise<Found> {
   const index = createTimeIndex()
   const report = progress('replaying')
-  let first: number | null = null
+  // Decisions up to here were made before the earliest point that the journal can be run again from.
+  let before: number | null = null
   for await (const { seq: record, input, effects, evaluation } of replay(view)) {
     report(record, view.journal.lastSeq)
     index.note(input.nowUs, record)
+    before ??= evaluation.state.decisionSeq - effects.filter(({ kind }) => kind === 'decided').length
     for (const effect of effects) {
       if (effect.kind !== 'decided') continue
       const { decision } = effect
-      first ??= decision.seq
       if (decision.seq !== seq) continue
       const rig = evaluation.state.rigs.find(({ settings }) => settings.rig === decision.rig)!
       const { baseline, rolling } = baselinesIn(rig.settings, decision.mode)
@@ -114,11 +115,10 @@ async function find(view: StorageView, seq: number, about: { id: string; state: 
       }
     }
   }
-  if (first !== null && seq < first && seq >= 1)
-    throw new HbError('SLICE_GONE', {
-      found: `decision ${first} is the first that is left`,
-      expected: `decision ${seq}`,
-    })
+  if (seq >= 1 && seq <= (before ?? 0))
+    throw new HbError('SLICE_GONE', { found: `decisions after ${before} alone`, expected: `decision ${seq}` })
+  if (before === null && view.journal.firstSeq > 1)
+    throw new HbError('SLICE_GONE', { found: 'nothing that can be run again', expected: `decision ${seq}` })
   throw new HbError('DECISION_UNKNOWN', about)
 }
 
@@ -140,7 +140,7 @@ async function spanOf(
   for await (const record of journal.read(journal.lastSeq))
     if (record.kind !== 'damage') lastUs = decodeJournalInput(record.body).nowUs
   const fromSeq = seqBefore(fromUs - LISTS_US) ?? journal.firstSeq
-  return { rig: decision.rig, channels, fromSeq, fromUs, toUs: Math.min(nowUs + afterUs, lastUs + 1) }
+  return { rig: decision.rig, channels, fromSeq, fromUs, toUs: Math.min(nowUs + afterUs, lastUs) }
 }
 
 /** What there is, before anything is written. @throws HbError SLICE_TOO_LARGE, SLICE_GONE without any sample */

@@ -12,7 +12,7 @@ export const SLICE_DELIMITER = ';'
 const LEFT_OUT_MAX = 20
 const LEFT_OUT_KNOWN_MAX = 4096
 
-/** Samples of a rig exactly as they came: those that the agent took in from `fromUs` to before `toUs`, by its own time. */
+/** Samples of a rig exactly as they came: those that the agent took in from `fromUs` to `toUs`, by its own time. */
 export type SliceSpan = Readonly<{
   rig: string
   /** Channels of the rig, in Unicode NFC. */
@@ -37,7 +37,7 @@ export type SliceFacts = Readonly<{
   damaged: number
   /** Changes of mode in the span, in order. */
   modes: readonly Readonly<{ atUs: Micros; mode: Mode }>[]
-  /** Times that the agent began in the span. */
+  /** Times that the agent began again in the span. */
   starts: number
 }>
 
@@ -80,9 +80,11 @@ export class SliceReader {
       }
       const input = decodeJournalInput(record.body)
       const { nowUs } = input
-      if (nowUs >= span.toUs) return
+      if (nowUs > span.toUs) return
       const isInside = nowUs >= span.fromUs
-      if (isInside && input.kind === 'operator' && input.command === 'agent_start') this.counts.starts += 1
+      // The start that a slice begins with is that of its run.
+      const isStart = input.kind === 'operator' && input.command === 'agent_start'
+      if (isInside && isStart && this.counts.samples > 0) this.counts.starts += 1
       if (isInside && input.kind === 'mode' && input.rig === span.rig)
         this.modes.push({ atUs: nowUs, mode: input.mode })
       if (input.kind !== 'frame' || input.rig !== span.rig) continue
