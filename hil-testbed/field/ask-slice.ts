@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { ERRORS, type ErrorCode } from '../../shared/errors/catalog.ts'
-import { HbError } from '../../shared/errors/hb-error.ts'
+import { type ErrorContext, HbError } from '../../shared/errors/hb-error.ts'
 import type { Hb } from '../bench/agent-process.ts'
 
 /** What is asked of the state folder of an agent. */
@@ -37,11 +37,16 @@ export async function askSlice({ id, state, before, after, out }: Asked, hb: Hb)
   if (code !== 0) throw errorIn(said, code)
 }
 
+/** Facts of an error as its program shows them, one `name = value` a line. */
+function contextOf(lines: readonly string[]): ErrorContext {
+  const facts = lines.map((line) => /^(\w+) = (.*)$/.exec(line) ?? [line, 'found', JSON.stringify(line)])
+  return Object.fromEntries(facts.map(([, name, value]) => [name!, JSON.parse(value!) as string | number]))
+}
+
 function errorIn(said: string, code: number | null): HbError {
   try {
     const { error } = JSON.parse(said.trim().split('\n').at(-1)!) as { error: { code: string; found: string[] } }
-    if (Object.hasOwn(ERRORS, error.code))
-      return new HbError(error.code as ErrorCode, { found: error.found.join('; ') })
+    if (Object.hasOwn(ERRORS, error.code)) return new HbError(error.code as ErrorCode, contextOf(error.found))
   } catch {
     // It ended without saying why as it should: its own words follow.
   }

@@ -9,7 +9,7 @@ import { defaultQualityPolicy, policyDigest } from '../../shared/config/quality-
 import { DOMAIN, digestOf, equalBytes, toHex } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Mode, OverallVerdict } from '../../shared/model/verdict.ts'
-import type { Micros } from '../../shared/units.ts'
+import { EARLIEST_US, type Micros } from '../../shared/units.ts'
 
 /** `decision.json` as `hb decisions slice` of the same program writes it, as far as it is needed here. */
 export type DecisionSlice = Readonly<{
@@ -62,6 +62,11 @@ export function readFieldEvent(folder: string): FieldEvent {
 /** Bytes of a file that a key of the configuration names; null where it names none. */
 export function fileAt({ files }: FieldEvent, name: unknown): Uint8Array | null {
   return files.find((file) => file.name === name)?.bytes ?? null
+}
+
+/** A recording may be of any day; the clock of an agent is not. Such a slice is played on the day of every bench. */
+export function isBeforeBenches({ begin_us: beginUs }: DecisionSlice): boolean {
+  return beginUs < EARLIEST_US
 }
 
 /** Longest file that is compared. */

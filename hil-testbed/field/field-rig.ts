@@ -1,6 +1,6 @@
 import { parse } from 'yaml'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import { type FieldEvent, fileAt } from './decision-folder.ts'
+import { type FieldEvent, fileAt, isBeforeBenches } from './decision-folder.ts'
 
 /** Keys of a rig that the bench writes itself, or that name files which it takes over in its own way. */
 const NOT_TAKEN: ReadonlySet<string> = new Set([
@@ -100,6 +100,9 @@ function notesOf({ slice }: FieldEvent): string[] {
     ...(more > 0 ? [`${more} more channels are left out`] : []),
     ...(refused > 0 ? [`${refused} messages that the agent could not read are left out`] : []),
     ...(damaged > 0 ? [`${damaged} records of the journal are damaged; what they held is left out`] : []),
+    ...(isBeforeBenches(slice)
+      ? ['it was before any agent: it is played on another day, and a baseline has another age']
+      : []),
     ...(slice.rolling === null ? [] : ['the rolling baseline is left out: events are told by the golden one']),
     ...(slice.modes.length === 0 ? [] : [`the mode changed in the slice; here it is ${slice.decision.mode} all along`]),
     ...(slice.starts === 0 ? [] : ['the agent was started in the slice; here it runs all along']),

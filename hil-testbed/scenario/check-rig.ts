@@ -30,6 +30,12 @@ export function checkRig(context: RowContext): void {
     else checkInputs(context, [...path, 'effect'], effect)
   }
   checkOperators(context)
+  if (rig.collector === true && rig.keys?.program !== undefined)
+    notes.add(
+      ['keys', 'program'],
+      `\`${rig.keys.program}\``,
+      'none beside `collector`, which knows that of the bench alone',
+    )
   if ((rig.baseline?.kind === 'file') !== (rig.baseline?.file !== undefined))
     notes.add(['baseline', 'kind'], 'one of `kind: file` and `file`', 'both, or neither')
 }

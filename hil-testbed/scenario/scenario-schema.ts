@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { closed, id, oneOf } from '../../shared/config/schema-parts.ts'
+import { EARLIEST_US, LATEST_US } from '../../shared/units.ts'
 import { EXPECTATIONS_MAX, ExpectationSchema } from './expectation-schema.ts'
 import { RIG_PARTS } from './rig-schema.ts'
 import { SetupStepSchema, STEPS_MAX, TeardownStepSchema, TimedStepSchema } from './step-schema.ts'
@@ -12,8 +13,6 @@ const VALUES_MAX = 256
 const TEXT = 512
 /** Days of event time are not for a bench. */
 const DURATION_MAX_S = 86_400
-/** The year 2100. */
-const BEGIN_MAX_US = 4_102_444_800_000_000
 
 const reason = (description: string) => Type.String({ minLength: 3, maxLength: TEXT, description })
 const names = (description: string) =>
@@ -40,8 +39,8 @@ export const ClockSchema = closed(
     duration_s: Type.Number({ exclusiveMinimum: 0, maximum: DURATION_MAX_S, description: 'Length of the run.' }),
     begin_us: Type.Optional(
       Type.Integer({
-        minimum: 0,
-        maximum: BEGIN_MAX_US,
+        minimum: EARLIEST_US,
+        maximum: LATEST_US,
         description: 'Event time of the start in lock-step, µs since 1970; by default 2026-06-01 UTC.',
       }),
     ),

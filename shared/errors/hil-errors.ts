@@ -45,7 +45,7 @@ export const HIL_ERRORS = {
     retry: false,
     summary: 'The bench does not say of the slice what the field said.',
     remedy:
-      'Take more before it (`--before`): detectors and windows remember. The scenario is written, and its run is kept; look at the notes, or write it without a try with `--no-verify`.',
+      'Take more before it (`--before`): detectors and windows remember. The scenario is written: run it with `hb hil run` and look at what it keeps. The notes say what is not as in the field.',
   },
   HOST_OVERRUN: {
     exit: 75,
