@@ -35,8 +35,8 @@ export const MUTATIONS: readonly Mutation[] = [
     gate: 'vote',
     file: 'agent/core/safety/vote.ts',
     from: "'2oo3': { must_work: [2, 1, 'lost', 'lost'], must_not_work: [2, 2, 'lost', 'lost'] }",
-    to: "'2oo3': { must_work: [1, 1, 'lost', 'lost'], must_not_work: [1, 2, 'lost', 'lost'] }",
-    means: 'one of three is enough',
+    to: "'2oo3': { must_work: [3, 2, 'lost', 'lost'], must_not_work: [3, 2, 'lost', 'lost'] }",
+    means: 'all of three must agree',
   },
   {
     gate: 'mode',
