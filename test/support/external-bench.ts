@@ -40,7 +40,6 @@ export function externalYaml({
   )
   return `version: 1
 deployment: demo
-realm: testbed
 agent: ${AGENT}
 realm: testbed
 clock: external
