@@ -29,6 +29,8 @@ export async function startMosquitto({
   // Debian puts it where only administrators look.
   const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` }
   const child = spawn('mosquitto', ['-c', path], { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] })
+  // A test that is ended hard leaves nothing behind.
+  process.once('exit', () => child.kill('SIGKILL'))
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said = `${said}${text}`.slice(-4000)
