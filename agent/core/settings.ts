@@ -161,9 +161,15 @@ export type RigSettings = Readonly<{
   /** What may be done to the rig, and where each metric comes from, in their order; absent: nothing is ever done. */
   safety?: RuledSettings
   /** Who may say that samples are injected; absent: outside a testbed, where none of them is taken. */
-  injected?: Readonly<{ isSigned(frame: Frame, mark: InjectedMark): boolean }>
+  injected?: InjectedTrust
   /** How long a rig settles after a change of mode: until then nothing is compared with a baseline. */
   settleUs: Micros
+}>
+
+/** `spki` is the public key of the injector, null without one: a thread of its own makes `isSigned` from it anew. */
+export type InjectedTrust = Readonly<{
+  spki: Uint8Array | null
+  isSigned(frame: Frame, mark: InjectedMark): boolean
 }>
 
 /** Under what a rig is acted on. */

@@ -1,7 +1,6 @@
 import { isBundle, type OpenedBaseline, openBundle, readBundle } from '../../shared/codec/baseline-bundle.ts'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import { configDigest } from '../../shared/codec/config-digest.ts'
-import { isMarkSigned } from '../../shared/codec/injected-mark.ts'
 import type { JournalFile } from '../../shared/codec/journal-input.ts'
 import type { Equivalence } from '../../shared/config/equivalence.ts'
 import { type ParsedRuntime, parseRuntimeFiles } from '../../shared/config/load.ts'
@@ -18,6 +17,7 @@ import type { Mode } from '../../shared/model/verdict.ts'
 import { microsFromMillis } from '../../shared/units.ts'
 import type { Baseline, EvaluatorSettings, MetricSettings, RigSettings } from '../core/settings.ts'
 import { EVALUATOR_VERSION, WINDOW_SAMPLES_MIN } from '../core/settings.ts'
+import { injectedTrust } from './injected-trust.ts'
 import { type Named, portBaseline } from './port-baseline.ts'
 
 /** A channel that says nothing for this many of its intervals is idle, but never sooner than {@link IDLE_MIN_US} (decisions 8). */
@@ -76,10 +76,9 @@ function compileRig(rig: RigConfig, parsed: ParsedRuntime, files: readonly Journ
   }
 }
 
-/** Whose word it is that samples are injected: the injector's, in a testbed; without its key nobody's. */
-function injectedOf({ testbed }: RigConfig, { injectorKey: key }: ParsedRuntime): Pick<RigSettings, 'injected'> {
-  if (!testbed) return {}
-  return { injected: { isSigned: (frame, mark) => key !== null && isMarkSigned(frame, mark, key) } }
+/** Outside a testbed nobody may say that samples are injected. */
+function injectedOf({ testbed }: RigConfig, { injectorKey }: ParsedRuntime): Pick<RigSettings, 'injected'> {
+  return testbed ? { injected: injectedTrust(injectorKey?.spki ?? null) } : {}
 }
 
 /** What may be done to a rig. An arming holds for exactly these files under this evaluator (SE-22). */

@@ -5,16 +5,16 @@ import type { OverallVerdict } from '../../shared/model/verdict.ts'
 import { arraysOfMonitor } from '../core/detectors/monitor.ts'
 import type { Judgement } from '../core/judge.ts'
 import { advanceRig, completeRig, type RigOutcome, type Time, takeOnRig } from '../core/rig-step.ts'
-import type { RigSettings } from '../core/settings.ts'
 import { restoreRig, snapshotRig } from '../core/snapshot.ts'
 import type { RigState } from '../core/state.ts'
 import { evaluatorDigests } from './digests.ts'
+import { receivedSettings, type SentSettings } from './injected-trust.ts'
 import { type Mark, markOf, type Token } from './pulse.ts'
 import { rigInput } from './rig-input.ts'
 import { type RigView, refusalsOf, viewOf } from './rig-view.ts'
 
 /** Rigs that are evaluated apart: their place among all rigs, settings, and state as the bytes of a snapshot. */
-export type ShardRig = Readonly<{ index: number; settings: RigSettings; state: Uint8Array }>
+export type ShardRig = Readonly<{ index: number; settings: SentSettings; state: Uint8Array }>
 export type ShardStart = Readonly<{ rigs: readonly ShardRig[] }>
 
 /** Inputs that are evaluated together: the time of each, and the record's body of those that bring something to these rigs. */
@@ -72,7 +72,8 @@ export class Shard {
   private readonly rigs: ShardedRig[]
 
   constructor({ rigs }: ShardStart) {
-    this.rigs = rigs.map(({ index, settings, state }) => {
+    this.rigs = rigs.map(({ index, settings: sent, state }) => {
+      const settings = receivedSettings(sent)
       const rig = restoreRig(decodeSigned(state), settings)
       if (rig === null) throw new Error(`rig ${settings.rig}: a state of other settings`)
       return { index, rig, refused: -1, verdict: null, judgements: [] }

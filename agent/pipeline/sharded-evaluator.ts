@@ -12,6 +12,7 @@ import { advanceClock, closeAtStop, type Effect } from '../core/step.ts'
 import { evaluatorDigests } from './digests.ts'
 import { checkpointBody, type Evaluation, emittedThrough } from './evaluation.ts'
 import type { Evaluator, InputHead, SavedState, Told } from './evaluator.ts'
+import { sentSettings } from './injected-trust.ts'
 import type { Mark, Token } from './pulse.ts'
 import { applyView, lookAlike } from './rig-view.ts'
 import type { ShardOutcome, ShardReply, ShardRound, ShardStart } from './shard.ts'
@@ -72,7 +73,9 @@ export async function shardedEvaluator(options: ShardedOptions): Promise<Evaluat
     threads.map((thread, shard) =>
       thread.start({
         rigs: rigs.flatMap((rig, index) =>
-          shardOf[index] === shard ? [{ index, settings: rig.settings, state: canonicalBytes(snapshotRig(rig)) }] : [],
+          shardOf[index] === shard
+            ? [{ index, settings: sentSettings(rig.settings), state: canonicalBytes(snapshotRig(rig)) }]
+            : [],
         ),
       }),
     ),

@@ -180,6 +180,7 @@ t.test('a frame without a mark is not verified', async (t) => {
   loop.rig.settings = {
     ...settings,
     injected: {
+      spki: settings.injected!.spki,
       isSigned: (frame, mark) => {
         asked += 1
         return settings.injected!.isSigned(frame, mark)

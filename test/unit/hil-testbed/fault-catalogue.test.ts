@@ -13,6 +13,9 @@ const GIVEN: Readonly<Record<string, Record<string, number | string>>> = {
   'comms.masquerade': { as: 'daq-2' },
   'config.mapping_error': { one: 'x', other: 'y' },
   'config.inverted_limits': { metric: 'x' },
+  'operator.ack_old_occurrence': { alarm: 'x' },
+  'operator.shelve_during_escalation': { alarm: 'x' },
+  'security.suppression_flood': { alarm: 'x' },
   'recording.rename_column': { column: 'x', to: 'z' },
   'recording.drop_column': { column: 'x' },
 }
