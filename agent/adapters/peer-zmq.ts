@@ -26,7 +26,7 @@ const RECONNECT_MS = 250
 const RECONNECT_MAX_MS = 5000
 const LINGER_MS = 200
 /** While time stands a connection may be waited for, so that what goes does not hang on how fast it is made. */
-const CONNECT_OUTSIDE_MS = 250
+const CONNECT_OUTSIDE_MS = 1_000
 
 /**
  * DEALER to the ROUTER of the peer: one connection that the agent makes, both ways, and no port of ours. A message without a

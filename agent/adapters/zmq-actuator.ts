@@ -52,7 +52,8 @@ const BREAKER = { failures: 5, windowMs: 60_000, openMs: 10_000, jitter: 0.5 } a
 /** An actuator of another kind needs a person; asking again fast would help nobody. */
 const REFUSED_RETRY_MS: Millis = 30_000
 const CONNECT_MS: Millis = 2000
-const CONNECT_OUTSIDE_MS: Millis = 250
+/** The same while time stands: on a busy machine a connection takes its time, and what is decided must not hang on that. */
+const CONNECT_OUTSIDE_MS: Millis = 5_000
 const HELLO_MS: Millis = 2000
 /** A greeting that took longer would let messages seem older than they are; it is said again, so often at most. */
 const GREETING_MS_MAX: Millis = 250
@@ -170,7 +171,7 @@ class LinkedExecutor implements ZmqActuator {
       this.connectLater(this.retry.next())
       return
     }
-    // Nothing that was counted may be lost with a connection, and nobody waits long for one while time stands.
+    // Nothing that was counted may be lost with a connection.
     const [linger, sendTimeout] = this.options.turn === undefined ? [0, CONNECT_MS] : [LINGER_MS, CONNECT_OUTSIDE_MS]
     const socket = new Dealer({
       ...{ linger, immediate: true, sendTimeout, maxMessageSize: ACTUATOR_FRAME_BYTES_MAX },
