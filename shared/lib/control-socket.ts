@@ -28,6 +28,8 @@ export function askControl(
         const asked = request(
           {
             socketPath,
+            // A connection that is kept would be known by its path, and the next folder may have the same (ADR 40).
+            agent: false,
             path,
             method: body === undefined ? 'GET' : 'POST',
             headers: { 'content-type': 'application/json' },
