@@ -2,25 +2,26 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import type { Clock } from '../../shared/lib/clock.ts'
 import type { Micros, Millis } from '../../shared/units.ts'
 import type { BenchEvent } from '../core/run-record.ts'
-import { HOST_WAIT_MS } from '../core/scenario.ts'
 import type { AgentFolder } from './agent-folder.ts'
 import { type Hb, type LogLine, Program } from './agent-process.ts'
+import type { HostTime } from './host-time.ts'
 import type { Pace } from './pace.ts'
 import type { Transmitter } from './transmitter.ts'
 
 const runFile = promisify(execFile)
 /** An agent that stops takes so long at most before it is killed. */
 const STOP_MS: Millis = 10_000
+/** One that refuses to begin takes so long at most to end. */
+const REFUSED_END_MS: Millis = 5_000
 
 export type AgentLifeOptions = Readonly<{
   folder: AgentFolder
   log: string
   hb: Hb
   /** Time of this machine, which bounds every wait. */
-  host: Clock
+  host: HostTime
   pace: Pace
   transmitter: Transmitter
   event(event: Extract<BenchEvent, { kind: 'agent' }>): void
@@ -36,6 +37,8 @@ export class AgentLife {
   lives = 0
   /** The bench killed it, and has not started it again. */
   killed = false
+  /** The run is over: it was ended, and is not started any more. */
+  private over = false
 
   constructor(options: AgentLifeOptions) {
     this.options = options
@@ -50,33 +53,63 @@ export class AgentLife {
     return this.program?.running === true
   }
 
+  /** It ended, and the bench has not ended it. */
+  get broke(): boolean {
+    return this.program !== null && !this.program.running && !this.killed && !this.over
+  }
+
   get tail(): readonly string[] {
     return this.program?.tail ?? []
   }
 
   /** @param wrapped what is run before `hb`, such as a program that limits it */
   async start(atUs: Micros, wrapped: readonly string[] = []): Promise<void> {
+    if (this.over) return
     const { folder, log, hb, host, pace, transmitter, event } = this.options
     const [command = hb.command, ...before] = [...wrapped, hb.command, ...hb.before]
-    this.program = new Program('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state', '--stay'], {
+    const program = new Program('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state', '--stay'], {
       cwd: folder.path,
       log,
       host,
       hb: { command, before },
       line: this.options.said,
     })
+    this.program = program
     this.lives += 1
     this.killed = false
-    await Promise.race([pace.greet(atUs), this.endsBefore(this.program)])
-    await this.program.event('agent_started', HOST_WAIT_MS)
+    // Whoever waits for its answer would wait in vain.
+    void program.ended.then(() => {
+      if (this.program === program && this.broke) pace.gone()
+    })
+    try {
+      await Promise.race([pace.greet(atUs), this.endsBefore(program)])
+      await program.event('agent_started', host.startMs)
+    } catch (error) {
+      // One that has said why it will not begin is about to end; how it ends is part of what it says.
+      await program.endedWithin(REFUSED_END_MS)
+      throw error
+    }
     transmitter.open()
     event({ t_us: atUs, kind: 'agent', is: 'started', code: null })
   }
 
   /** Whoever waits for an agent that has refused its configuration would wait in vain. */
   private async endsBefore(program: Program): Promise<never> {
-    const code = await program.ended
-    throw new HbError('AGENT_SILENT', { found: `it ended with ${code}`, expected: 'that it begins' })
+    await program.ended
+    throw new HbError('AGENT_SILENT', { found: `it ended with ${program.how}`, expected: 'that it begins' })
+  }
+
+  /** How it ended by itself; null when it has not. */
+  get death(): HbError | null {
+    if (!this.broke) return null
+    const found = `it ended by itself with ${this.now.how}`
+    return new HbError('AGENT_SILENT', { found, expected: 'that it goes on' })
+  }
+
+  /** @throws HbError AGENT_SILENT when it has ended by itself */
+  mustLive(): void {
+    const { death } = this
+    if (death !== null) throw death
   }
 
   async kill(atUs: Micros): Promise<void> {
@@ -102,6 +135,7 @@ export class AgentLife {
   async stop(atUs: Micros): Promise<void> {
     const { pace, transmitter, event } = this.options
     transmitter.close()
+    this.over = true
     if (this.program === null) return
     const wasRunning = this.program.running
     pace.gone()

@@ -18,6 +18,8 @@ export function ownHb(): Hb {
 
 export type LogLine = Readonly<Record<string, unknown>>
 
+/** Events that are kept of a program; what it says after that stands in its log alone. */
+const EVENTS_MAX = 200_000
 /** Lines kept to be shown when a run breaks, and characters of one. */
 const TAIL_LINES = 40
 const TAIL_CHARS = 600
@@ -30,6 +32,8 @@ export class Program {
   readonly ended: Promise<number | null>
   /** null while it runs; a program that was killed by a signal has −1. */
   code: number | null = null
+  /** How it ended, in words: its exit code or the signal; '' while it runs. */
+  how = ''
   readonly tail: string[] = []
   private readonly host: Clock
   private readonly child: ChildProcess
@@ -56,16 +60,17 @@ export class Program {
       keep(text)
       const line = parsed(text)
       if (line === null) return
-      this.lines.push(line)
+      if (this.lines.length < EVENTS_MAX) this.lines.push(line)
       tell?.(line)
       for (const wake of this.wakes) wake(line)
     })
     createInterface({ input: this.child.stderr! }).on('line', keep)
     this.ended = new Promise((resolve) => {
       this.child.on('error', (error) => keep(error.message))
-      this.child.on('close', (code) => {
+      this.child.on('close', (code, signal) => {
         closeSync(fd)
         this.code = code ?? -1
+        this.how = signal ?? `exit code ${code}`
         for (const wake of this.wakes) wake(null)
         resolve(this.code)
       })
@@ -97,13 +102,23 @@ export class Program {
       if (!this.running) wake(null)
     })
     if (found !== null) return found
-    const ended = this.running ? 'still runs' : `ended with ${this.code}`
+    const ended = this.running ? 'it still runs' : `it ended with ${this.how}`
     throw new HbError('AGENT_SILENT', {
       program: this.name,
       waited_for: wanted,
       found: ended,
       expected: `${withinMs} ms`,
     })
+  }
+
+  /** Settles when it has ended, or after a while. */
+  async endedWithin(ms: Millis): Promise<void> {
+    let cancel = (): void => {}
+    const late = new Promise<void>((resolve) => {
+      cancel = this.host.after(ms, resolve)
+    })
+    await Promise.race([this.ended, late])
+    cancel()
   }
 
   signal(name: NodeJS.Signals): void {
@@ -136,10 +151,19 @@ function parsed(text: string): LogLine | null {
   }
 }
 
-/** Runs `hb ARGS` to its end. @returns what it wrote @throws HbError PROGRAM_FAILED */
-export function runHb(args: readonly string[], { cwd, hb, codes = [0] }: RunOptions): Promise<string> {
+/** A program that takes longer than this will never be done. */
+const RUN_WITHIN_MS: Millis = 600_000
+
+/**
+ * Runs `hb ARGS` to its end.
+ *
+ * @returns what it wrote
+ * @throws HbError PROGRAM_FAILED, also when it takes too long; the AbortError of `signal`
+ */
+export function runHb(args: readonly string[], { cwd, hb, codes = [0], signal }: RunOptions): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(hb.command, [...hb.before, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+    const options = { cwd, timeout: RUN_WITHIN_MS, ...(signal === undefined ? {} : { signal }) }
+    const child = spawn(hb.command, [...hb.before, ...args], { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
     const parts: { out: string; error: string } = { out: '', error: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       parts.out += text
@@ -148,13 +172,13 @@ export function runHb(args: readonly string[], { cwd, hb, codes = [0] }: RunOpti
       parts.error += text
     })
     child.on('error', reject)
-    child.on('close', (code) => {
+    child.on('close', (code, how) => {
       if (codes.includes(code ?? -1)) resolve(parts.out)
       else
         reject(
           new HbError('PROGRAM_FAILED', {
             program: `hb ${args.join(' ')}`,
-            found: `exit ${code}`,
+            found: how ?? `exit ${code}`,
             reason: parts.error.slice(-2000) || parts.out.slice(-2000),
           }),
         )
@@ -162,4 +186,4 @@ export function runHb(args: readonly string[], { cwd, hb, codes = [0] }: RunOpti
   })
 }
 
-type RunOptions = Readonly<{ cwd: string; hb: Hb; codes?: readonly number[] }>
+type RunOptions = Readonly<{ cwd: string; hb: Hb; codes?: readonly number[]; signal?: AbortSignal }>

@@ -1,4 +1,5 @@
-import type { Clock } from '../../shared/lib/clock.ts'
+import { invariant } from '../../shared/lib/assert.ts'
+import { type Clock, sleepWith } from '../../shared/lib/clock.ts'
 import type { Micros } from '../../shared/units.ts'
 
 type Timer = { dueUs: Micros; readonly order: number; readonly everyUs: Micros | null; readonly fn: () => void }
@@ -26,7 +27,7 @@ export function createBenchClock(beginUs: Micros): BenchClock {
     return found
   }
   const add = (dueUs: Micros, everyUs: Micros | null, fn: () => void): (() => void) => {
-    if (timers.size >= TIMERS_MAX) throw new Error(`more than ${TIMERS_MAX} timers of a bench`)
+    invariant(timers.size < TIMERS_MAX, `a bench has at most ${TIMERS_MAX} timers`)
     made += 1
     const timer = { dueUs, order: made, everyUs, fn }
     timers.add(timer)
@@ -47,14 +48,11 @@ export function createBenchClock(beginUs: Micros): BenchClock {
       nowUs = Math.max(nowUs, us)
     },
     after,
-    every: (ms, fn) => add(nowUs + Math.round(ms * 1000), Math.round(ms * 1000), fn),
-    sleep: (ms, signal) =>
-      new Promise((resolve, reject) => {
-        const cancel = after(ms, resolve)
-        signal?.addEventListener('abort', () => {
-          cancel()
-          reject(signal.reason)
-        })
-      }),
+    every(ms, fn) {
+      const everyUs = Math.round(ms * 1000)
+      invariant(everyUs > 0, `an interval must be longer than 0, not ${ms} ms`)
+      return add(nowUs + everyUs, everyUs, fn)
+    },
+    sleep: (ms, signal) => sleepWith(after, ms, signal),
   }
 }

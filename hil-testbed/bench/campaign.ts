@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Clock } from '../../shared/lib/clock.ts'
+import { isHbError } from '../../shared/errors/hb-error.ts'
 import { utc } from '../../shared/lib/command-output.ts'
 import type { Millis } from '../../shared/units.ts'
 import type { CampaignResult, CaseResult } from '../core/result.ts'
@@ -9,8 +9,9 @@ import type { ScenarioRow } from '../core/scenario.ts'
 import { judge } from '../oracle/judge.ts'
 import type { Hb } from './agent-process.ts'
 import { closeEvidence } from './evidence.ts'
-import { release, reserve } from './reservations.ts'
-import { LOCKSTEP_BEGIN_US, millisSince, type RunView, runScenario } from './run.ts'
+import { type HostTime, millisSince } from './host-time.ts'
+import { giveBack, reserve } from './reservations.ts'
+import { LOCKSTEP_BEGIN_US, type RunView, runScenario } from './run.ts'
 import { Workshop } from './workshop.ts'
 
 export type CampaignOptions = Readonly<{
@@ -19,7 +20,7 @@ export type CampaignOptions = Readonly<{
   folder: string
   hb: Hb
   /** Time of this machine. */
-  host: Clock
+  host: HostTime
   jobs: number
   commit: string
   /** Folders of runs that passed are kept too. */
@@ -42,11 +43,12 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const { rows, folder, hb, host, jobs, signal } = options
   const [startedUs, fromUs] = [host.nowUs(), host.monotonicUs()]
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const workshop = new Workshop(join(folder, 'baselines'), { hb, host, beginUs: LOCKSTEP_BEGIN_US })
-  const cases = new Array<CaseResult | undefined>(rows.length)
+  const workshop = new Workshop(join(folder, 'baselines'), { hb, host, beginUs: LOCKSTEP_BEGIN_US, signal })
+  const queues = new Map<string, Promise<unknown>>()
+  const cases = rows.map((): CaseResult | null => null)
   let done = 0
   const one = async (k: number): Promise<void> => {
-    const result = await oneCase(rows[k]!, options, workshop)
+    const result = await oneCase(rows[k]!, options, { workshop, queues })
     cases[k] = result
     done += 1
     options.told(result, done, rows.length)
@@ -69,9 +71,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     started_utc: utc(startedUs),
     host_ms: millisSince(fromUs, host),
     commit: options.commit,
-    complete: cases.every((one) => one !== undefined),
-    // Places of rows that were not begun are empty, and `map` would pass over them.
-    cases: Array.from(cases, (one, k) => one ?? notRun(rows[k]!, ENDED, host)),
+    complete: cases.every((one) => one !== null && one.verdict !== 'ABORTED'),
+    cases: cases.map((one, k) => one ?? notRun(rows[k]!, ENDED, host)),
   }
 }
 
@@ -101,19 +102,58 @@ export function runFolder({ id, row }: ScenarioRow): string {
   return `${id}.${row}`
 }
 
-async function oneCase(row: ScenarioRow, options: CampaignOptions, workshop: Workshop): Promise<CaseResult> {
-  if (row.skip !== '') return notRun(row, { verdict: 'SKIPPED', reason: row.skip }, options.host)
+/** What the runs of a campaign share: baselines, and who is next at each place. */
+type Common = Readonly<{ workshop: Workshop; queues: Map<string, Promise<unknown>> }>
+
+/** Never rejects: a run that could not even be made is a case of its own, and the others go on. */
+async function oneCase(row: ScenarioRow, options: CampaignOptions, common: Common): Promise<CaseResult> {
+  const { host, signal } = options
+  if (row.skip !== '') return notRun(row, { verdict: 'SKIPPED', reason: row.skip }, host)
+  try {
+    const { reserve: place } = row.rig
+    if (place === '') return await ran(row, options, common)
+    // Runs of one campaign wait for each other, however short it would wait for others.
+    const turn = (common.queues.get(place) ?? Promise.resolve()).then(() =>
+      inPlace(row, options, () => ran(row, options, common)),
+    )
+    common.queues.set(
+      place,
+      turn.catch(() => undefined),
+    )
+    return await turn
+  } catch (error) {
+    if (signal.aborted) return notRun(row, ENDED, host)
+    const { message } = error as Error
+    // What a run needs before it begins is not there: that says nothing of the agent.
+    const verdict = isHbError(error, 'RIG_RESERVED') ? 'INCONCLUSIVE' : 'ERROR'
+    return notRun(row, { verdict, reason: isHbError(error) ? message : `INTERNAL: ${message}` }, host)
+  }
+}
+
+/** Takes the place that the rig needs for itself, and gives it back. */
+async function inPlace<T>(row: ScenarioRow, options: CampaignOptions, run: () => Promise<T>): Promise<T> {
+  const { host, signal, waitMs } = options
+  signal.throwIfAborted()
+  const held = await reserve(row.rig.reserve, {
+    forMs: PLACE_MS,
+    waitMs,
+    comment: row.id,
+    pid: process.pid,
+    host,
+    signal,
+  })
+  try {
+    return await run()
+  } finally {
+    giveBack(held)
+  }
+}
+
+async function ran(row: ScenarioRow, options: CampaignOptions, { workshop }: Common): Promise<CaseResult> {
   const name = runFolder(row)
   const folder = join(options.folder, name)
   const { hb, host, signal, watch, real } = options
-  const place = row.rig.reserve
-  if (place !== '')
-    await reserve(place, { forMs: PLACE_MS, waitMs: options.waitMs, comment: row.id, pid: process.pid, host })
-  try {
-    await runScenario({ row, folder, hb, host, workshop, signal, real, ...(watch === undefined ? {} : { watch }) })
-  } finally {
-    if (place !== '') release(place)
-  }
+  await runScenario({ row, folder, hb, host, workshop, signal, real, ...(watch === undefined ? {} : { watch }) })
   const result: CaseResult = { ...judge(folder), folder: name }
   const isRed = result.verdict !== 'PASS' && result.verdict !== 'MARGINAL' && result.verdict !== 'XFAIL'
   if (isRed || options.keep) closeEvidence(folder)
@@ -125,7 +165,7 @@ type NotRun = Pick<CaseResult, 'verdict' | 'reason'>
 const ENDED: NotRun = { verdict: 'ABORTED', reason: 'the campaign ended before' }
 
 /** A row that was not run, and why. */
-function notRun(row: ScenarioRow, { verdict, reason }: NotRun, host: Clock): CaseResult {
+function notRun(row: ScenarioRow, { verdict, reason }: NotRun, host: HostTime): CaseResult {
   const { id, title, file, params, verifies, tags, seed, rig } = row
   return {
     ...{ id, title, file, row: row.row, params, rig: rig.name, verifies, tags, seed, verdict, reason },

@@ -69,6 +69,11 @@ export class CarriedFaults {
     for (const one of this.all) await this.end(one, atUs)
   }
 
+  /** Ids of those that act. */
+  get acting(): readonly string[] {
+    return this.all.filter(({ is }) => is === 'acts').map(({ fault }) => fault.id)
+  }
+
   seen(): FaultSeen[] {
     return this.all.map(({ fault, count, firstUs, lastUs }) => ({ id: fault.id, count, firstUs, lastUs }))
   }

@@ -1,4 +1,3 @@
-import type { Clock } from '../../shared/lib/clock.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Fault } from '../core/fault.ts'
 import { faultKind, paramOf } from '../core/faults/catalogue.ts'
@@ -6,6 +5,7 @@ import type { ScenarioRow } from '../core/scenario.ts'
 import type { AgentFolder } from './agent-folder.ts'
 import type { AgentLife } from './agent-life.ts'
 import type { CollectorSide } from './collector-side.ts'
+import type { HostTime } from './host-time.ts'
 import type { OrderAnswer, People } from './orders.ts'
 import type { PeerStub } from './peer-stub.ts'
 import type { ActuatorStub } from './stubs.ts'
@@ -24,7 +24,7 @@ export type Reach = Readonly<{
   people: People
   transmitter: Transmitter
   /** Time of this machine. */
-  host: Clock
+  host: HostTime
   nowUs(): Micros
   /** An order that a fault gave, and what was said to it. */
   ordered(kind: string, by: readonly string[], answer: OrderAnswer): void

@@ -2,11 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
-import type { Clock } from '../../shared/lib/clock.ts'
 import { agentUri, collectorUri } from '../../shared/model/realm.ts'
-import { HOST_WAIT_MS } from '../core/scenario.ts'
 import { AGENT, DEPLOYMENT, PROGRAM } from './agent-folder.ts'
 import { type Hb, Program, runHb } from './agent-process.ts'
+import type { HostTime } from './host-time.ts'
 import { benchKey } from './keys.ts'
 import { LinkProxy } from './link-proxy.ts'
 
@@ -24,13 +23,13 @@ export class CollectorSide {
   private readonly path: string
   private readonly log: string
   private readonly hb: Hb
-  private readonly host: Clock
+  private readonly host: HostTime
   private program: Program | null = null
   private agentsPort = 0
   private operators = ''
 
   /** Makes its folder with keys and certificates of the bench; the agent's parts go into its own. */
-  constructor(options: Readonly<{ path: string; log: string; hb: Hb; host: Clock }>) {
+  constructor(options: Readonly<{ path: string; log: string; hb: Hb; host: HostTime }>) {
     this.path = options.path
     this.log = options.log
     this.hb = options.hb
@@ -82,7 +81,7 @@ export class CollectorSide {
   async up(): Promise<void> {
     const args = ['collector', '--config', 'collector.yaml']
     this.program = new Program('collector', args, { cwd: this.path, log: this.log, hb: this.hb, host: this.host })
-    const started = await this.program.event('collector_started', HOST_WAIT_MS)
+    const started = await this.program.event('collector_started', this.host.startMs)
     this.agentsPort = Number(new URL(String(started['agents'])).port)
     this.operators = String(started['operators'])
   }

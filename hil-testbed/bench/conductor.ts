@@ -6,6 +6,7 @@ import type { Plant } from '../core/plant.ts'
 import type { BenchEvent } from '../core/run-record.ts'
 import type { ScenarioRow, Step, TimedStep } from '../core/scenario.ts'
 import { compileCondition } from '../oracle/formula.ts'
+import type { AgentLife } from './agent-life.ts'
 import type { CarriedFaults } from './carried-faults.ts'
 import type { People } from './orders.ts'
 import type { Pace } from './pace.ts'
@@ -22,6 +23,7 @@ export type Stage = Readonly<{
   transmitter: Transmitter
   pace: Pace
   people: People
+  agent: Pick<AgentLife, 'mustLive'>
   files: RunFiles
   carried: CarriedFaults
   /** Effects of actuators on their way to the plant; taken out when they are due. */
@@ -35,6 +37,9 @@ export type Stage = Readonly<{
 const ARM_WITHIN_US: Micros = 5_000_000
 
 type Open = { readonly step: TimedStep; readonly holds: () => boolean; done: boolean }
+
+/** Steps that set the plant back, whether anybody answers or not. */
+const SAFE_ALONE: ReadonlySet<Step['do']> = new Set(['actuator', 'stimulate', 'mark', 'clear'])
 
 /** Moves plant, instruments, actuators and agent through a scenario, quantum by quantum. */
 export class Conductor {
@@ -65,10 +70,26 @@ export class Conductor {
       if (!done) this.event({ kind: 'note', text: `never came: ${step.when ?? step.atUs}` })
   }
 
-  /** Back to safe: also after a run that broke off, as far as the agent still answers. */
+  /** Back to safe, in order: what the scenario says, and then an end of every fault. */
   async teardown(): Promise<void> {
     for (const step of this.stage.row.teardown) await this.perform(step)
     await this.stage.carried.endAll(this.atUs)
+  }
+
+  /**
+   * Back to safe after a run that broke off: everything of it that needs neither an agent nor time, whatever of it goes
+   * wrong. The rest is left out, and noted.
+   */
+  async makeSafe(): Promise<void> {
+    const { row, carried } = this.stage
+    for (const step of row.teardown)
+      if (SAFE_ALONE.has(step.do)) await this.attempt(`teardown ${step.do}`, this.perform(step))
+      else this.event({ kind: 'note', text: `left out of the teardown: ${step.do}` })
+    for (const id of carried.acting) await this.attempt(`end of ${id}`, carried.clear(id, this.atUs))
+  }
+
+  private async attempt(what: string, done: Promise<void>): Promise<void> {
+    await done.catch((error: Error) => this.event({ kind: 'note', text: `${what}: ${error.message}` }))
   }
 
   seen(): readonly FaultSeen[] {
@@ -76,7 +97,7 @@ export class Conductor {
   }
 
   private async quantum(): Promise<void> {
-    const { row, pace, transmitter, instruments, plant, signal } = this.stage
+    const { row, pace, transmitter, instruments, plant, agent, signal } = this.stage
     signal.throwIfAborted()
     const fromUs = this.atUs
     const toUs = Math.min(fromUs + row.clock.quantumUs, row.clock.durationUs)
@@ -92,6 +113,7 @@ export class Conductor {
     this.atUs = toUs
     this.tellFaults()
     await pace.advance(toUs, transmitter.sent)
+    agent.mustLive()
     this.sawTruth()
     await this.stage.carried.move(toUs)
     await this.performDue()

@@ -5,7 +5,7 @@ import { decodeSigned, SIGNED_CAPS } from '../../shared/codec/signed-cbor.ts'
 import { openCose } from '../../shared/crypto/cose.ts'
 import { readPublicKey } from '../../shared/crypto/sign.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import { MANIFEST, MANIFEST_TYP } from './evidence.ts'
+import { evidenceFiles, MANIFEST, MANIFEST_TYP } from './evidence.ts'
 import { benchKey } from './keys.ts'
 
 /** A manifest of ten thousand files. */
@@ -27,7 +27,9 @@ export function evidenceProblem(folder: string): string | null {
     const problem = fileProblem(folder, file)
     if (problem !== null) return `${file.path} ${problem}`
   }
-  return null
+  const listed = new Set(files.map(({ path: name }) => name))
+  const more = evidenceFiles(folder).find((name) => name !== MANIFEST && !listed.has(name))
+  return more === undefined ? null : `${more} came after it was closed`
 }
 
 type Listed = Readonly<{ path: string; digest: Uint8Array; length: number }>

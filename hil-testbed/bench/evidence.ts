@@ -11,6 +11,8 @@ import { benchKey } from './keys.ts'
 
 export const MANIFEST_TYP = 'application/hb-hil-evidence+cose'
 export const MANIFEST = 'manifest.cose'
+/** Public half of the key that signed it. */
+export const MANIFEST_KEY = 'manifest.pub.pem'
 
 /**
  * Closes the folder of a run: keys that could sign are taken out, and a signed manifest says what every file is. The
@@ -19,7 +21,8 @@ export const MANIFEST = 'manifest.cose'
  * @returns digest of what was signed
  */
 export function closeEvidence(folder: string): string {
-  const paths = filesIn(folder)
+  removeSockets(folder)
+  const paths = evidenceFiles(folder)
   for (const path of paths.filter(isSecret)) rmSync(join(folder, path))
   const files = paths
     .filter((path) => !isSecret(path) && path !== MANIFEST)
@@ -31,15 +34,23 @@ export function closeEvidence(folder: string): string {
   const key = benchKey('bench')
   const about = { typ: MANIFEST_TYP, issuer: `spiffe://${trustDomain(DEPLOYMENT, 'testbed')}/bench`, subject: 'run' }
   writeFileSync(join(folder, MANIFEST), signCose({ ...about, payload, signer: signerFromPem(key.privatePem) }))
-  writeFileSync(join(folder, 'manifest.pub.pem'), key.publicPem)
+  writeFileSync(join(folder, MANIFEST_KEY), key.publicPem)
   return toHex(sha256(payload))
 }
 
 const isSecret = (path: string): boolean => /(^|\/)(sign\.pem|receipts\.pem|[^/]+\.key)$/.test(path)
 
-function filesIn(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && entry.name !== 'manifest.pub.pem')
+/** Paths of what a manifest lists, in order. */
+export function evidenceFiles(folder: string): string[] {
+  const entries = readdirSync(folder, { withFileTypes: true, recursive: true })
+  return entries
+    .filter((entry) => entry.isFile() && entry.name !== MANIFEST_KEY)
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
     .sort()
+}
+
+/** Sockets of a run that is over: nobody listens there, and what packs files up stumbles over them. */
+function removeSockets(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true }))
+    if (entry.isSocket()) rmSync(join(entry.parentPath, entry.name))
 }

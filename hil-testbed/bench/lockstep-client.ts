@@ -18,6 +18,8 @@ export type LockstepClientOptions = Readonly<{
   endpoint: string
   /** Longest wait for one answer, in time of this machine. */
   timeoutMs: Millis
+  /** The same for the first: an agent that begins may have much to read. As `timeoutMs` when left out. */
+  helloMs?: Millis
 }>
 
 /** Counts since the agent began: see {@link LockstepGrant}. */
@@ -65,7 +67,10 @@ class Client implements LockstepClient {
   }
 
   async hello(beginUs: Micros): Promise<LockstepReady> {
+    const { timeoutMs, helloMs = timeoutMs } = this.options
+    this.socket.receiveTimeout = helloMs
     const answer = await this.ask({ t: 'hello', begin_us: beginUs })
+    this.socket.receiveTimeout = timeoutMs
     if (answer.t !== 'ready') throw this.strange(answer)
     return answer
   }

@@ -1,8 +1,8 @@
 import { HbError } from '../../shared/errors/hb-error.ts'
-import { type Clock, systemClock } from '../../shared/lib/clock.ts'
+import type { Clock } from '../../shared/lib/clock.ts'
 import type { Micros, Millis } from '../../shared/units.ts'
-import { HOST_WAIT_MS } from '../core/scenario.ts'
 import { type BenchClock, createBenchClock } from './bench-clock.ts'
+import type { HostTime } from './host-time.ts'
 import { createLockstepClient, type LockstepClient } from './lockstep-client.ts'
 import { type ActuatorStub, within } from './stubs.ts'
 
@@ -46,8 +46,10 @@ export class LockstepPace implements Pace {
   private readonly wall: FreePace | null
   readonly stubs: readonly ActuatorStub[]
   private links: readonly (readonly [string, Link])[]
-  private readonly host = systemClock()
+  private readonly host: HostTime
   private client: LockstepClient | null = null
+  /** Ends every wait for this life of the agent. */
+  private left = new AbortController()
   private before = new Map<string, Readonly<{ taken: number; sent: number }>>()
 
   constructor(
@@ -55,12 +57,14 @@ export class LockstepPace implements Pace {
       beginUs: Micros
       endpoint: string
       real: boolean
+      host: HostTime
       stubs: (clock: Clock) => readonly ActuatorStub[]
     }>,
   ) {
     this.beginUs = options.beginUs
     this.endpoint = options.endpoint
-    this.wall = options.real ? new FreePace(systemClock().nowUs()) : null
+    this.host = options.host
+    this.wall = options.real ? new FreePace(options.host.nowUs(), options.host) : null
     this.clock = createBenchClock(options.beginUs)
     this.stubs = options.stubs(this.clock)
     this.links = this.stubs.map(({ spec, link }) => [spec.target, link])
@@ -76,8 +80,10 @@ export class LockstepPace implements Pace {
   }
 
   async greet(atUs: Micros): Promise<void> {
-    this.client?.close()
-    this.client = createLockstepClient({ endpoint: this.endpoint, timeoutMs: HOST_WAIT_MS })
+    this.gone()
+    this.left = new AbortController()
+    const { endpoint, host } = this
+    this.client = createLockstepClient({ endpoint, timeoutMs: host.waitMs, helloMs: host.startMs })
     for (const [, link] of this.links) link.retire()
     // What went between a link and the life before is not for this one: nobody would count it.
     this.before = new Map(this.links.map(([name, link]) => [name, { ...link.frames }] as const))
@@ -86,14 +92,15 @@ export class LockstepPace implements Pace {
 
   async advance(toUs: Micros, sent: Readonly<Record<string, number>>): Promise<void> {
     await this.wall?.advance(toUs)
-    if (this.client === null) return
+    const { client, left, host } = this
+    if (client === null) return
     const grant = { untilUs: this.beginUs + toUs, frames: sent }
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       const heard = this.answers()
-      const told = await this.client.grant({ ...grant, heard })
+      const told = await client.grant({ ...grant, heard })
       for (const [name, link] of this.links) {
         const count = (this.before.get(name)?.taken ?? 0) + (told.sent[name] ?? 0)
-        await within(`what the agent sent to ${name}`, link.heard(count), HOST_WAIT_MS, this.host)
+        await within(`what the agent sent to ${name}`, link.heard(count), { host, signal: left.signal })
       }
       const now = this.answers()
       if (Object.keys(now).every((target) => now[target] === heard[target])) return
@@ -114,6 +121,7 @@ export class LockstepPace implements Pace {
   }
 
   gone(): void {
+    this.left.abort()
     this.client?.close()
     this.client = null
   }
@@ -123,12 +131,13 @@ export class LockstepPace implements Pace {
 const LATE_MS: Millis = 100
 
 export class FreePace implements Pace {
-  readonly clock = systemClock()
+  readonly clock: Clock
   overruns = 0
   private readonly beginUs: Micros
 
-  constructor(beginUs: Micros) {
+  constructor(beginUs: Micros, clock: Clock) {
     this.beginUs = beginUs
+    this.clock = clock
   }
 
   nextUs(): Micros | null {

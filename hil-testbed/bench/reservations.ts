@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { HbError } from '../../shared/errors/hb-error.ts'
@@ -11,7 +11,9 @@ import type { Micros, Millis } from '../../shared/units.ts'
 export type Reservation = Readonly<{
   place: string
   by: string
-  pid: number
+  host: string
+  /** The run that has it; null for a person, whose command is over. */
+  pid: number | null
   comment: string
   since_utc: string
   until_utc: string
@@ -19,40 +21,54 @@ export type Reservation = Readonly<{
 
 const LOOK_MS: Millis = 500
 
-/** Where reservations stand: a file each, on a folder that everybody who shares the places sees. */
+/** Where reservations stand: a file each, in a folder that everybody who shares the places sees. */
 export function reservationFolder(): string {
   return process.env['HB_HIL_RESERVATIONS'] ?? join(tmpdir(), 'hb-hil-reservations')
 }
 
-type Wanted = Readonly<{ forMs: Millis; waitMs: Millis; comment: string; pid: number; host: Clock }>
+type Wanted = Readonly<{
+  forMs: Millis
+  waitMs: Millis
+  comment: string
+  pid: number | null
+  host: Clock
+  signal?: AbortSignal
+}>
 
-/** Takes a place, waiting for it so long. @throws HbError RIG_RESERVED with who has it */
-export async function reserve(place: string, { forMs, waitMs, comment, pid, host }: Wanted): Promise<Reservation> {
+/** Takes a place, waiting for it so long. @throws HbError RIG_RESERVED with who has it, USAGE; the reason of `signal` */
+export async function reserve(
+  place: string,
+  { forMs, waitMs, comment, pid, host, signal }: Wanted,
+): Promise<Reservation> {
   if (!isId(place)) throw new HbError('USAGE', { found: place, expected: 'a name of lower-case letters, digits and -' })
-  const folder = reservationFolder()
-  mkdirSync(folder, { recursive: true })
   for (let waited = 0; ; waited += LOOK_MS) {
     const nowUs = host.nowUs()
+    const times = { since_utc: utc(nowUs), until_utc: utc(nowUs + forMs * 1000) }
+    const made: Reservation = { place, by: userInfo().username, host: hostname(), pid, comment, ...times }
+    if (put(made)) return made
     const held = heldBy(place, nowUs)
-    if (held === null) {
-      const times = { since_utc: utc(nowUs), until_utc: utc(nowUs + forMs * 1000) }
-      const made: Reservation = { place, by: `${userInfo().username}@${hostname()}`, pid, comment, ...times }
-      if (put(place, made)) return made
-    }
-    if (waited >= waitMs)
-      throw new HbError('RIG_RESERVED', {
-        place,
-        ...(held === null ? {} : { found: `${held.by}, ${held.comment}`, until: held.until_utc }),
-      })
-    await host.sleep(LOOK_MS)
+    // What was over has been taken away.
+    if (held === null && put(made)) return made
+    if (waited >= waitMs) throw new HbError('RIG_RESERVED', { place, ...(held === null ? {} : whoHas(held)) })
+    await host.sleep(LOOK_MS, signal)
   }
 }
 
-/** Gives a place back; one that is free is free. */
+function whoHas({ by, host, comment, until_utc }: Reservation): Readonly<Record<string, string>> {
+  return { found: `${by}@${host}${comment === '' ? '' : `, ${comment}`}`, until: until_utc }
+}
+
+/** Frees a place, whoever has it. */
 export function release(place: string): void {
   rmSync(fileOf(place), { force: true })
 }
 
+/** Gives back what was taken; a place that somebody else has by now stays his. */
+export function giveBack(held: Reservation): void {
+  if (textIn(fileOf(held.place)) === textOf(held)) release(held.place)
+}
+
+/** Every place that is taken. */
 export function reservations(nowUs: Micros): readonly Reservation[] {
   let names: string[] = []
   try {
@@ -60,31 +76,82 @@ export function reservations(nowUs: Micros): readonly Reservation[] {
   } catch {
     return []
   }
-  return names.flatMap((name) => heldBy(name.replace(/\.json$/, ''), nowUs) ?? [])
+  return names
+    .filter((name) => name.endsWith(SUFFIX))
+    .flatMap((name) => heldBy(name.slice(0, -SUFFIX.length), nowUs) ?? [])
 }
 
-const fileOf = (place: string): string => join(reservationFolder(), `${place}.json`)
+const SUFFIX = '.json'
+const fileOf = (place: string): string => join(reservationFolder(), `${place}${SUFFIX}`)
+const textOf = (made: Reservation): string => `${JSON.stringify(made)}\n`
 
-/** Who has it; an end that is past frees it, and so does what nobody can read. */
+/** Who has it; null frees it: an end that is past, a run of this machine that is gone, or what nobody can read. */
 function heldBy(place: string, nowUs: Micros): Reservation | null {
-  try {
-    const held = JSON.parse(readFileSync(fileOf(place), 'utf8')) as Reservation
-    if (Date.parse(held.until_utc) * 1000 > nowUs) return held
-  } catch {
-    // Not there, or not one of ours.
-  }
-  rmSync(fileOf(place), { force: true })
+  const text = textIn(fileOf(place))
+  if (text === null) return null
+  const held = parsed(text)
+  if (held !== null && Date.parse(held.until_utc) * 1000 > nowUs && lives(held)) return held
+  free(place, text)
   return null
 }
 
-/** @returns false when somebody else was faster */
-function put(place: string, made: Reservation): boolean {
+function lives({ host, pid }: Reservation): boolean {
+  if (pid === null || host !== hostname()) return true
   try {
-    const fd = openSync(fileOf(place), 'wx', 0o644)
-    writeSync(fd, `${JSON.stringify(made)}\n`)
-    closeSync(fd)
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** Takes away what is over. When somebody was faster and has the place again, it is put back. */
+function free(place: string, over: string): void {
+  const aside = `${fileOf(place)}.${process.pid}.over`
+  try {
+    renameSync(fileOf(place), aside)
+    if (textIn(aside) !== over) linkSync(aside, fileOf(place))
+  } catch {
+    // Somebody else has freed it, or has it.
+  }
+  rmSync(aside, { force: true })
+}
+
+/** Makes it as a whole or not at all. @returns false when somebody has it */
+function put(made: Reservation): boolean {
+  const aside = `${fileOf(made.place)}.${process.pid}.new`
+  try {
+    mkdirSync(reservationFolder(), { recursive: true })
+    rmSync(aside, { force: true })
+    // Also in a folder of everybody: nothing that lies there already is written to.
+    writeFileSync(aside, textOf(made), { flag: 'wx', mode: 0o644 })
+  } catch (cause) {
+    const { code = 'unknown' } = cause as NodeJS.ErrnoException
+    throw new HbError('REPORT_UNWRITABLE', { path: reservationFolder(), errno: code }, { cause })
+  }
+  try {
+    linkSync(aside, fileOf(made.place))
     return true
   } catch {
     return false
+  } finally {
+    rmSync(aside, { force: true })
+  }
+}
+
+function textIn(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return null
+  }
+}
+
+function parsed(text: string): Reservation | null {
+  try {
+    const held = JSON.parse(text) as Reservation
+    return typeof held === 'object' && held !== null ? held : null
+  } catch {
+    return null
   }
 }

@@ -1,4 +1,3 @@
-import type { Clock } from '../../shared/lib/clock.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Instrumentation, OutFrame } from '../core/out-frame.ts'
 import type { Plant } from '../core/plant.ts'
@@ -6,6 +5,7 @@ import { plantNamed } from '../core/plants/models.ts'
 import type { PlantSpec, ScenarioRow } from '../core/scenario.ts'
 import type { Hb } from './agent-process.ts'
 import { createExternalPlant } from './external-plant.ts'
+import type { HostTime } from './host-time.ts'
 import type { PlantNeeds } from './plant-protocol.ts'
 import { openRecorded } from './recorded-plant.ts'
 import { type Broken, brokenBy } from './run-facts.ts'
@@ -19,7 +19,7 @@ export type RigPlant = Readonly<{
   broken: Broken | null
 }>
 
-type PlantOptions = Readonly<{ folder: string; host: Clock; hb: Hb }>
+type PlantOptions = Readonly<{ folder: string; host: HostTime; hb: Hb }>
 
 /** Makes the plant of a rig: a model of the bench, or a program of its own that is started. Never rejects. */
 export async function openPlant(row: ScenarioRow, options: PlantOptions): Promise<RigPlant> {
@@ -38,7 +38,7 @@ export async function startPlant(spec: PlantSpec, { folder, host, hb, cwd, needs
   }
   // `{hb}` is this program itself.
   const command = spec.command.flatMap((word) => (word === '{hb}' ? [hb.command, ...hb.before] : [word]))
-  const external = createExternalPlant({ command, cwd, folder, needs, clock: host })
+  const external = createExternalPlant({ command, cwd, folder, needs, clock: host, waitMs: host.waitMs })
   try {
     const { signals } = await external.start()
     const stop = async (): Promise<Broken | null> => {

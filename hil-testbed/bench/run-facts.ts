@@ -25,11 +25,18 @@ export const NOTHING = {
   log_tail: [],
 } as const
 
+/** Whether it is what a wait rejects with that nobody wants any more. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError'
+}
+
 export function brokenBy(error: unknown): Broken {
-  if (error instanceof DOMException && error.name === 'AbortError')
-    return { verdict: 'ABORTED', code: 'ABORTED', detail: 'the campaign was ended' }
+  if (isAbort(error)) return { verdict: 'ABORTED', code: 'ABORTED', detail: 'the campaign was ended' }
   const code = isHbError(error) ? error.code : 'INTERNAL'
-  return { verdict: 'ERROR', code, detail: (error as Error).message.slice(0, DETAIL_CHARS_MAX) }
+  const { message } = error as Error
+  // The code stands at the front of the message as well.
+  const detail = message.startsWith(`${code}: `) ? message.slice(code.length + 2) : message
+  return { verdict: 'ERROR', code, detail: detail.slice(0, DETAIL_CHARS_MAX) }
 }
 
 /** What of a run counts when this machine could not keep up with real time. */

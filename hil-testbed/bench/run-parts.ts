@@ -15,6 +15,7 @@ import { CarriedFaults } from './carried-faults.ts'
 import { CollectorSide } from './collector-side.ts'
 import { Conductor } from './conductor.ts'
 import { baselineOf, configChanges } from './config-carriers.ts'
+import type { HostTime } from './host-time.ts'
 import { injectorMark } from './injector.ts'
 import { benchKey } from './keys.ts'
 import { People } from './orders.ts'
@@ -33,7 +34,7 @@ export type Wanted = Readonly<{
   folder: string
   hb: Hb
   /** Time of this machine. */
-  host: Clock
+  host: HostTime
   workshop: Workshop
   signal: AbortSignal
   /** Time in lock-step goes on no faster than on the wall. */
@@ -53,6 +54,7 @@ export type Parts = Readonly<{
   folder: AgentFolder
   pace: Pace
   agent: AgentLife
+  transmitter: Transmitter
   collector: CollectorSide | null
   conductor: Conductor
 }>
@@ -62,6 +64,7 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
   const { row, folder: at, hb, host, workshop, beginUs, files } = wanted
   const { rig } = row
   const path = join(at, 'agent')
+  wanted.signal.throwIfAborted()
   mkdirSync(path, { mode: 0o700 })
   const event = (one: BenchEvent): void => files.event(one)
   const collector = rig.collector
@@ -79,6 +82,7 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
     brokerUrl: broker?.url ?? null,
     changes: configChanges(row),
   })
+  wanted.signal.throwIfAborted()
   const open = openFolder(path)
   wanted.ends(() => open.close())
   const effects: PlantEffect[] = []
@@ -104,25 +108,26 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
   })
   const instruments = instrumentsOf(wanted.plant, { rig: rig.name, seed: row.seed, sensors: rig.sensors, beginUs })
   const conductor = new Conductor({
-    ...{ row, plant: wanted.plant, instruments, transmitter, pace, people, files, carried, effects },
+    ...{ row, plant: wanted.plant, instruments, transmitter, pace, people, files, agent, carried, effects },
     signal: wanted.signal,
     moved: (atUs) => wanted.moved(atUs, agent),
   })
-  return { folder, pace, agent, collector, conductor }
+  return { folder, pace, agent, transmitter, collector, conductor }
 }
 
 type Link = Readonly<{ folder: AgentFolder; open: (name: string) => string; effects: PlantEffect[] }>
 
 /** How time goes on, and the actuators that live in it. */
 function paced(wanted: Wanted, link: Link): Readonly<{ pace: Pace; stubs: readonly ActuatorStub[] }> {
-  const { row, beginUs, real } = wanted
+  const { row, beginUs, real, host } = wanted
   const stubsOn = (clock: Clock): ActuatorStub[] =>
     row.rig.actuators.map((spec) => stubOf(wanted, { spec, clock }, link))
   if (row.clock.mode === 'free_run') {
-    const pace = new FreePace(beginUs)
+    const pace = new FreePace(beginUs, host)
     return { pace, stubs: stubsOn(pace.clock) }
   }
-  const pace = new LockstepPace({ beginUs, endpoint: `ipc://${link.open(LOCKSTEP_SOCKET)}`, real, stubs: stubsOn })
+  const endpoint = `ipc://${link.open(LOCKSTEP_SOCKET)}`
+  const pace = new LockstepPace({ beginUs, endpoint, real, host, stubs: stubsOn })
   return { pace, stubs: pace.stubs }
 }
 

@@ -1,22 +1,20 @@
 import { mkdirSync } from 'node:fs'
-import { HbError, isHbError } from '../../shared/errors/hb-error.ts'
-import type { Clock } from '../../shared/lib/clock.ts'
+import { isHbError } from '../../shared/errors/hb-error.ts'
 import { utc } from '../../shared/lib/command-output.ts'
 import { askControl } from '../../shared/lib/control-socket.ts'
 import type { Micros, Millis } from '../../shared/units.ts'
 import type { Plant } from '../core/plant.ts'
 import type { RunFacts } from '../core/run-record.ts'
 import type { ScenarioRow } from '../core/scenario.ts'
-import type { AgentFolder } from './agent-folder.ts'
 import type { AgentLife } from './agent-life.ts'
 import { type Hb, runHb } from './agent-process.ts'
 import type { Collected } from './collector-side.ts'
 import { baselineOf } from './config-carriers.ts'
+import { type HostTime, millisSince } from './host-time.ts'
 import { openPlant } from './rig-plant.ts'
-import { type Broken, brokenBy, faultFacts, hashesOf, NOTHING, overrunOf, refusalIn } from './run-facts.ts'
+import { type Broken, brokenBy, faultFacts, hashesOf, isAbort, NOTHING, overrunOf, refusalIn } from './run-facts.ts'
 import { RunFiles } from './run-files.ts'
 import { assemble, type Parts } from './run-parts.ts'
-import { within } from './stubs.ts'
 import type { Workshop } from './workshop.ts'
 
 /** A run in lock-step begins here, whatever day it is: 2026-06-01 UTC. */
@@ -41,7 +39,7 @@ export type RunOptions = Readonly<{
   folder: string
   hb: Hb
   /** Time of this machine. */
-  host: Clock
+  host: HostTime
   workshop: Workshop
   signal: AbortSignal
   /** Time in lock-step goes on no faster than on the wall. */
@@ -57,26 +55,26 @@ export async function runScenario(options: RunOptions): Promise<void> {
   const { row, folder, host } = options
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const [startedUs, fromUs] = [host.nowUs(), host.monotonicUs()]
-  const { plant, signals, stop: stopPlant, broken: noPlant } = await openPlant(row, { folder, host, hb: options.hb })
-  const files = new RunFiles(folder, row, signals)
-  const facts = { started_utc: utc(startedUs) }
-  if (plant === null) {
-    files.close({ ...facts, ...NOTHING, begin_us: 0, simulated_us: 0, host_ms: 0, broken: noPlant })
-    return
+  const { plant, signals, stop, broken: noPlant } = await openPlant(row, { folder, host, hb: options.hb })
+  let stopped: ReturnType<typeof stop> | null = null
+  const stopPlant = (): ReturnType<typeof stop> => {
+    stopped ??= stop()
+    return stopped
   }
-  const run = new Run(options, plant, files, signals)
-  const rest = await run.go()
-  const unsafe = await stopPlant()
-  files.close({ ...facts, ...rest, broken: rest.broken ?? unsafe, host_ms: millisSince(fromUs, host) })
+  try {
+    const files = new RunFiles(folder, row, signals)
+    const nothing = { ...NOTHING, begin_us: 0, simulated_us: 0, broken: noPlant }
+    const rest = plant === null ? nothing : await new Run(options, plant, files, signals).go()
+    const broken = rest.broken ?? (await stopPlant())
+    files.close({ ...rest, broken, started_utc: utc(startedUs), host_ms: millisSince(fromUs, host) })
+  } finally {
+    await stopPlant()
+  }
 }
 
-/** Whole milliseconds since a time of `monotonicUs`. */
-export function millisSince(fromUs: Micros, host: Clock): Millis {
-  return Math.round((host.monotonicUs() - fromUs) / 1000)
-}
+/** Codes of errors that follow from an agent that is gone. */
+const SILENCE: ReadonlySet<string> = new Set(['AGENT_SILENT', 'AGENT_NOT_RUNNING', 'BENCH_WAIT'])
 
-/** An agent that refuses its configuration ends by itself. */
-const ENDS_WITHIN_MS: Millis = 5_000
 /** Longest wait for receipts at the end, in time of this machine: a link that was cut is tried again with growing pauses. */
 const RECEIPTS_WITHIN_MS: Millis = 30_000
 const LOOK_MS: Millis = 100
@@ -98,18 +96,21 @@ class Run {
   }
 
   async go(): Promise<Omit<RunFacts, 'started_utc' | 'host_ms'>> {
-    const { row, host } = this.options
+    const { row, host, signal } = this.options
     const { mode, beginUs: ownUs } = row.clock
     // It is made once; the run on the wall must not wait for it.
     if (mode === 'free_run') await baselineOf(row, this.options.workshop, 0).catch(() => null)
     const beginUs = mode === 'lockstep' ? (ownUs ?? LOCKSTEP_BEGIN_US) : host.nowUs() + FREE_RUN_LEAD_US
     let parts: Parts | null = null
+    const leave = (): void => parts?.pace.gone()
+    signal.addEventListener('abort', leave)
     try {
       parts = await this.assemble(beginUs)
       await this.play(parts)
     } catch (error) {
-      this.broken = brokenBy(error)
+      this.broken = this.whyOf(error, parts)
     }
+    signal.removeEventListener('abort', leave)
     const after = parts === null ? null : await this.after(parts)
     for (const end of this.ends.reverse())
       try {
@@ -156,65 +157,88 @@ class Run {
     } catch (error) {
       // An agent that refuses its configuration may be what the scenario is about.
       const said = isHbError(error) && typeof error.context['detail'] === 'string' ? [error.context['detail']] : []
-      // It says why before it ends.
-      const { host } = this.options
-      await within('the end of an agent that refused', agent.now.ended, ENDS_WITHIN_MS, host).catch(() => null)
       const code = refusalIn([...agent.tail, ...said])
       this.files.event({ t_us: 0, kind: 'agent', is: 'exited', code: agent.now.code, refused: code })
       if (code !== '' && row.expect.some(({ kind }) => kind === 'start_refused')) return
       throw error
     }
     await conductor.play()
-    if (!agent.running && !agent.killed)
-      throw new HbError('AGENT_SILENT', {
-        found: `it ended by itself with ${agent.now.code}`,
-        expected: 'that it goes on',
-      })
+    agent.mustLive()
+  }
+
+  /** Somebody ended the campaign, or the agent ended: what else went wrong is only what followed from it. */
+  private whyOf(error: unknown, parts: Parts | null): Broken {
+    const { signal } = this.options
+    if (signal.aborted) return brokenBy(signal.reason)
+    const isSilence = isHbError(error) ? SILENCE.has(error.code) : isAbort(error)
+    return brokenBy(isSilence ? (parts?.agent.death ?? error) : error)
   }
 
   /** Back to safe, the agent ended in order, its record replayed: also after a run that broke off. */
-  private async after({
-    conductor,
-    agent,
-    collector,
-    folder,
-  }: Parts): Promise<{ replay: RunFacts['replay']; collected: Collected | null }> {
-    const { row, hb, host } = this.options
-    const { broken } = this
-    if (broken === null && agent.running)
-      try {
-        await conductor.teardown()
-      } catch (error) {
-        this.broken = brokenBy(error)
-      }
-    if (collector !== null && this.broken === null) await settled(folder.state, host)
+  private async after(parts: Parts): Promise<After> {
+    const { conductor, agent, transmitter, collector, folder } = parts
+    const { host, signal } = this.options
+    if (this.broken === null && agent.running) await this.attempt(parts, conductor.teardown())
+    if (this.broken === null && collector !== null && agent.running)
+      await this.attempt(parts, settled(folder.state, { host, signal }))
+    const unfinished = this.broken !== null || !agent.running
     await agent.stop(conductor.atUs)
-    const wants = row.expect.some(({ kind }) => kind === 'replay')
-    const replay = wants && this.broken === null ? await replayed(folder, hb) : null
-    const collected =
-      collector === null || this.broken !== null ? null : await collector.collected(await decisionsIn(folder, hb))
+    if (unfinished) await conductor.makeSafe()
+    const { lost } = transmitter
+    if (lost > 0) this.files.event({ t_us: conductor.atUs, kind: 'note', text: `frames that nobody took: ${lost}` })
+    let after: After = { replay: null, collected: null }
+    if (this.broken === null)
+      await this.attempt(
+        parts,
+        this.asked(parts).then((asked) => {
+          after = asked
+        }),
+      )
+    return after
+  }
+
+  /** What goes wrong after a run breaks it like what goes wrong in it. */
+  private async attempt(parts: Parts, done: Promise<void>): Promise<void> {
+    try {
+      await done
+    } catch (error) {
+      this.broken = this.whyOf(error, parts)
+    }
+  }
+
+  /** What other programs say of the record that the agent has left. */
+  private async asked({ folder, collector }: Parts): Promise<After> {
+    const { row, hb, signal } = this.options
+    const options = { cwd: folder.path, hb, signal }
+    const replay = row.expect.some(({ kind }) => kind === 'replay') ? await replayed(options) : null
+    const collected = collector === null ? null : await collector.collected(await decisionsIn(options))
     return { replay, collected }
   }
 }
 
 /** What is signed is receipted, or nobody comes for it: an agent that has ended sends nothing any more. */
-async function settled(state: string, host: Clock): Promise<void> {
+async function settled(
+  state: string,
+  { host, signal }: Readonly<{ host: HostTime; signal: AbortSignal }>,
+): Promise<void> {
   for (let waitedMs = 0; waitedMs < RECEIPTS_WITHIN_MS; waitedMs += LOOK_MS) {
-    const { outbox } = (await askControl(state, { path: '/top', withinMs: ENDS_WITHIN_MS })) as Waiting
+    const { outbox } = (await askControl(state, { path: '/top', withinMs: host.waitMs })) as Waiting
     if (outbox.batches === 0) return
-    await host.sleep(LOOK_MS)
+    await host.sleep(LOOK_MS, signal)
   }
 }
 
 type Waiting = Readonly<{ outbox: Readonly<{ batches: number }> }>
+type After = Readonly<{ replay: RunFacts['replay']; collected: Collected | null }>
+type Asked = Readonly<{ cwd: string; hb: Hb; signal: AbortSignal }>
 
-async function replayed({ path }: AgentFolder, hb: Hb): Promise<RunFacts['replay']> {
-  const text = await runHb(['replay', '--state', 'state', '--json'], { cwd: path, hb, codes: [0, 65, 70] })
+async function replayed(options: Asked): Promise<RunFacts['replay']> {
+  const text = await runHb(['replay', '--state', 'state', '--json'], { ...options, codes: [0, 65, 70] })
   const { equal, ...rest } = JSON.parse(text) as { equal: boolean }
   return { equal, detail: JSON.stringify(rest).slice(0, 1000) }
 }
 
-async function decisionsIn({ path }: AgentFolder, hb: Hb): Promise<number> {
-  const text = await runHb(['decisions', 'digest', '--state', 'state', '--json'], { cwd: path, hb })
+async function decisionsIn(options: Asked): Promise<number> {
+  const text = await runHb(['decisions', 'digest', '--state', 'state', '--json'], options)
   return (JSON.parse(text) as { decisions: number }).decisions
 }

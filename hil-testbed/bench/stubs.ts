@@ -2,11 +2,12 @@ import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
-import type { Micros, Millis } from '../../shared/units.ts'
+import type { Micros } from '../../shared/units.ts'
 import { type Actuator, createActuator } from '../actuator.ts'
 import { openActuatorBook } from '../actuator-book.ts'
 import type { ActuatorSpec } from '../core/scenario.ts'
 import { AGENT, type AgentFolder, socketOf } from './agent-folder.ts'
+import type { HostTime } from './host-time.ts'
 
 /** How the hardware behind an actuator can be wrong while its link says nothing of it (8.3): what becomes of an effect. */
 export type EffectChange = (inputs: Readonly<Record<string, number>>) => Readonly<Record<string, number>>
@@ -70,16 +71,20 @@ export function openFolder(path: string): Readonly<{ in(name: string): string; c
   return { in: (name) => `/proc/self/fd/${fd}/${name}`, close: () => closeSync(fd) }
 }
 
-/** Waits for something on the host's time. @throws HbError BENCH_WAIT */
-export async function within<T>(what: string, promise: Promise<T>, ms: Millis, host: Clock): Promise<T> {
-  let cancel = (): void => {}
-  const late = new Promise<never>((_, reject) => {
-    cancel = host.after(ms, () => reject(new HbError('BENCH_WAIT', { waited_for: what, expected: `${ms} ms` })))
+/** Waits for something on the host's time, as long as anybody wants it. @throws HbError BENCH_WAIT; the reason of `signal` */
+export async function within<T>(
+  what: string,
+  promise: Promise<T>,
+  { host, signal }: Readonly<{ host: HostTime; signal: AbortSignal }>,
+): Promise<T> {
+  const over = new AbortController()
+  const late = host.sleep(host.waitMs, AbortSignal.any([signal, over.signal])).then(() => {
+    throw new HbError('BENCH_WAIT', { waited_for: what, expected: `${host.waitMs} ms` })
   })
   try {
     return await Promise.race([promise, late])
   } finally {
-    cancel()
+    over.abort()
   }
 }
 

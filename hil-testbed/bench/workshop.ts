@@ -9,7 +9,6 @@ import { bookGenesis, NO_REQUEST, openStatement, signStatement } from '../../sha
 import { DOMAIN, digestOf, toHex } from '../../shared/crypto/digest.ts'
 import { readPublicKey, signerFromPem } from '../../shared/crypto/sign.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import type { Clock } from '../../shared/lib/clock.ts'
 import type { BaselineRecord } from '../../shared/model/baseline.ts'
 import type { Statement } from '../../shared/model/baseline-statement.ts'
 import type { Micros } from '../../shared/units.ts'
@@ -17,12 +16,15 @@ import { createInstrumentation } from '../core/instrumentation.ts'
 import type { RigSpec } from '../core/scenario.ts'
 import { AGENT, DEPLOYMENT, PROGRAM, QUALITY } from './agent-folder.ts'
 import { type Hb, runHb } from './agent-process.ts'
+import type { HostTime } from './host-time.ts'
 import { benchKey, benchSecret } from './keys.ts'
 import { framesUntil, startPlant } from './rig-plant.ts'
 
 const DAY_US: Micros = 86_400_000_000
 /** Time of the nominal run that is asked of plant and sensors at once. */
 const PART_US: Micros = 1_000_000
+
+type WorkshopOptions = Readonly<{ hb: Hb; host: HostTime; beginUs: Micros; signal: AbortSignal }>
 
 /**
  * Baselines of a campaign: each is made once, from a nominal run of the rig's own plant, through the agent's own gate, and
@@ -31,13 +33,15 @@ const PART_US: Micros = 1_000_000
 export class Workshop {
   private readonly folder: string
   private readonly hb: Hb
-  private readonly host: Clock
+  private readonly host: HostTime
+  private readonly signal: AbortSignal
   /** When the runs begin that it is made for. */
   readonly beginUs: Micros
   private readonly made = new Map<string, Promise<Uint8Array>>()
 
-  constructor(folder: string, { hb, host, beginUs }: Readonly<{ hb: Hb; host: Clock; beginUs: Micros }>) {
+  constructor(folder: string, { hb, host, beginUs, signal }: WorkshopOptions) {
     this.folder = folder
+    this.signal = signal
     this.hb = hb
     this.host = host
     this.beginUs = beginUs
@@ -89,7 +93,11 @@ export class Workshop {
       }),
     )
     const args = ['--config', 'nominal.yaml', '--csv', 'nominal.csv', '--policy', 'quality.yaml', '--kind', 'golden']
-    await runHb(['baseline', 'create', ...args, '--out', 'record.hbb', '--json'], { cwd, hb: this.hb })
+    await runHb(['baseline', 'create', ...args, '--out', 'record.hbb', '--json'], {
+      cwd,
+      hb: this.hb,
+      signal: this.signal,
+    })
     const recorded = decodeBaseline(readFileSync(join(cwd, 'record.hbb')))
     const bytes = certify({ ...recorded, madeUs: recorded.toUs + 1_000_000 }, rig.operators)
     writeFileSync(join(cwd, 'baseline.hbb'), bytes)
@@ -106,7 +114,7 @@ function certifiedAgain(rig: RigSpec, file: string): Uint8Array {
 }
 
 /** Where a plant of its own runs, and on whose time. */
-type Bench = Readonly<{ folder: string; hb: Hb; host: Clock }>
+type Bench = Readonly<{ folder: string; hb: Hb; host: HostTime }>
 
 /** A nominal run of the rig as a recording; a channel that has no sample at a time leaves its cell empty. */
 async function record(path: string, rig: RigSpec, fromUs: Micros, at: Bench): Promise<void> {

@@ -5,12 +5,12 @@ import type { Command } from 'commander'
 import { stringify } from 'yaml'
 import { encodeBundle } from '../../shared/codec/baseline-bundle.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, writeNew } from '../../shared/lib/command-output.ts'
 import { spanOption } from '../../shared/lib/span.ts'
 import { isId } from '../../shared/model/ids.ts'
 import { type Hb, ownHb } from '../bench/agent-process.ts'
 import { runCampaign } from '../bench/campaign.ts'
+import { hostTime } from '../bench/host-time.ts'
 import type { CaseResult } from '../core/result.ts'
 import { askSlice } from '../field/ask-slice.ts'
 import { baselineInForce, type FieldEvent, readFieldEvent, requireInForce } from '../field/decision-folder.ts'
@@ -135,7 +135,7 @@ async function tried(file: string, { hb, work }: At): Promise<CaseResult> {
   const stop = (): void => ending.abort()
   process.on('SIGINT', stop).on('SIGTERM', stop)
   const { cases } = await runCampaign({
-    ...{ rows: loadScenarios([resolve(file)]).rows, folder: work, hb, host: systemClock(), jobs: 1, commit: '' },
+    ...{ rows: loadScenarios([resolve(file)]).rows, folder: work, hb, host: hostTime(), jobs: 1, commit: '' },
     ...{ keep: false, real: false, waitMs: 0, signal: ending.signal, told: () => undefined },
   })
   process.off('SIGINT', stop).off('SIGTERM', stop)

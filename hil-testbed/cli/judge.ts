@@ -1,8 +1,12 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { printResult, table } from '../../shared/lib/command-output.ts'
 import type { OverallVerdict } from '../../shared/model/verdict.ts'
 import { verdictExit } from '../../shared/report/verdict-exit.ts'
+import { MANIFEST } from '../bench/evidence.ts'
+import { evidenceProblem } from '../bench/evidence-check.ts'
 import type { CaseResult, CaseVerdict } from '../core/result.ts'
 import { judge } from '../oracle/judge.ts'
 import { RunUnreadable } from '../oracle/run-folder.ts'
@@ -29,8 +33,10 @@ export function judgeCommand(hil: Command): void {
     })
 }
 
-/** @throws HbError HIL_RUN_SHAPE */
+/** A folder that was closed is judged as it was closed, or not at all. @throws HbError HIL_RUN_SHAPE, HIL_EVIDENCE_CHANGED */
 function judged(folder: string): CaseResult {
+  const problem = existsSync(join(folder, MANIFEST)) ? evidenceProblem(folder) : null
+  if (problem !== null) throw new HbError('HIL_EVIDENCE_CHANGED', { run: folder, found: problem })
   try {
     return judge(folder)
   } catch (cause) {

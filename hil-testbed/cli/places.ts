@@ -24,7 +24,7 @@ export function placeCommands(hil: Command): void {
         waitMs: numberOption(options.wait, '--wait', { min: 0, max: WAIT_S_MAX }) * 1000,
         comment: options.comment,
         // The command ends at once; what it took stays.
-        pid: process.ppid,
+        pid: null,
         host: systemClock(),
       })
       printResult(options.json, made, [`${made.place} is reserved for ${made.by} until ${made.until_utc}`])

@@ -1,17 +1,17 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import { systemClock } from '../../shared/lib/clock.ts'
-import { numberOption, printResult, utc } from '../../shared/lib/command-output.ts'
+import { numberOption, printable, printResult, utc } from '../../shared/lib/command-output.ts'
 import type { Micros } from '../../shared/units.ts'
 import { ownHb } from '../bench/agent-process.ts'
 import { runCampaign, shardOf } from '../bench/campaign.ts'
+import { hostTime } from '../bench/host-time.ts'
 import { createWatch } from '../bench/watch.ts'
 import type { CampaignResult, CaseResult } from '../core/result.ts'
-import type { ScenarioRow } from '../core/scenario.ts'
+import { HOST_WAIT_MS, type ScenarioRow } from '../core/scenario.ts'
 import { readCampaign, writeJson } from '../report/campaign-file.ts'
 import { writeHtml } from '../report/campaign-html.ts'
 import { caseName, isGood, paramsText } from '../report/case-name.ts'
@@ -22,6 +22,7 @@ import { campaignExit, readQuarantine, type Standing, standingLines } from '../r
 import { type Requirements, readRequirements } from '../report/requirements.ts'
 import { loadScenarios } from '../scenario/load.ts'
 import { nearestAbove } from '../scenario/rig-file.ts'
+import { openOutputs } from './run-outputs.ts'
 
 type RunCliOptions = Readonly<{
   seed?: string
@@ -38,12 +39,18 @@ type RunCliOptions = Readonly<{
   shard?: string
   against?: string
   quarantine?: string
+  hostWait: string
   wait: string
   json?: boolean
 }>
 
 const SHARDS_MAX = 1024
 const JOBS_MAX = 64
+const WAIT_S_MAX = 86_400
+const HOST_WAIT_S_MAX = 3_600
+const HOST_WAIT = String(HOST_WAIT_MS / 1000)
+/** What ends a campaign in order; a terminal that is closed, too. */
+const STOPS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** Adds `hb hil run`. */
 export function runCommand(hil: Command): void {
@@ -65,6 +72,11 @@ export function runCommand(hil: Command): void {
     .option('--shard <i/n>', 'the i-th of n parts of all rows')
     .option('--against <report>', 'say what is better or worse than in an earlier report')
     .option('--quarantine <file>', 'cases that may be red until a date, with who mends them')
+    .option(
+      '--host-wait <s>',
+      `longest single wait for an agent or a plant; for its start ${HOST_WAIT} at least`,
+      HOST_WAIT,
+    )
     .option('--wait <s>', 'how long to wait for a place that somebody else has reserved', '0')
     .option('--json', 'the campaign as one JSON object')
     .addHelpText(
@@ -79,17 +91,19 @@ function collect(text: string, before: readonly string[]): readonly string[] {
 }
 
 async function run(paths: readonly string[], options: RunCliOptions): Promise<void> {
-  const host = systemClock()
+  const host = hostTime(numberOption(options.hostWait, '--host-wait', { min: 1, max: HOST_WAIT_S_MAX }) * 1000)
+  const waitMs = numberOption(options.wait, '--wait', { min: 0, max: WAIT_S_MAX }) * 1000
   const rows = chosen(paths, options)
   const requirements = requirementsAbove(paths)
   const quarantine = options.quarantine === undefined ? [] : readQuarantine(options.quarantine)
   const base = options.against === undefined ? null : readCampaign(options.against)
   const jobs = options.watch === true ? 1 : jobsOf(options.jobs)
-  const kept = options.evidence !== undefined
-  const folder = kept ? newFolder(options.evidence!) : mkdtempSync(join(tmpdir(), 'hb-hil-'))
+  const { junit, html, csv, report: json, evidence } = options
+  const folder = openOutputs({ reports: [junit, html, csv, json].filter((file) => file !== undefined), evidence })
+  const kept = evidence !== undefined
   const ending = new AbortController()
   const stop = (): void => ending.abort()
-  process.on('SIGINT', stop).on('SIGTERM', stop)
+  for (const signal of STOPS) process.on(signal, stop)
   const watch =
     options.watch === true
       ? createWatch(process.stdout, { noColor: process.env['NO_COLOR'] !== undefined, host })
@@ -97,20 +111,21 @@ async function run(paths: readonly string[], options: RunCliOptions): Promise<vo
   const startedUs = host.monotonicUs()
   const result = await runCampaign({
     ...{ rows, folder, jobs, hb: ownHb(), host, commit: commitOf(), keep: kept, signal: ending.signal },
-    real: options.speed === 'real',
-    waitMs: numberOption(options.wait, '--wait', { min: 0, max: 86_400 }) * 1000,
+    ...{ real: options.speed === 'real', waitMs },
     ...(watch === null ? {} : { watch: watch.show }),
     told: (one, done, of) => tell(one, { done, of, spentUs: host.monotonicUs() - startedUs, quiet: watch !== null }),
   })
   watch?.close()
-  process.off('SIGINT', stop).off('SIGTERM', stop)
+  for (const signal of STOPS) process.off(signal, stop)
   const standing = campaignExit(result, quarantine, utc(host.nowUs()).slice(0, 10))
   report(result, { options, folder, base, standing, requirements })
   const comparison = base === null ? null : compareCampaigns(base, result)
   say(options, { result, comparison, lines: standingLines(standing, result) })
   if (!kept && result.cases.every(({ verdict }) => isGood(verdict))) rmSync(folder, { recursive: true, force: true })
   else process.stderr.write(`runs: ${folder}\n`)
-  process.exitCode = standing.exit
+  // One of many runners may have nothing to do.
+  const isIdle = rows.length === 0 && standing.exit === 30
+  process.exitCode = isIdle ? 0 : standing.exit
 }
 
 /** Everything is read and checked before anything is started. @throws HbError CONFIG_INVALID, USAGE */
@@ -134,20 +149,6 @@ function jobsOf(text: string | undefined): number {
   return text === undefined ? availableParallelism() : numberOption(text, '--jobs', { min: 1, max: JOBS_MAX })
 }
 
-/** Evidence of two campaigns is not mixed. @throws HbError USAGE for a folder that holds something */
-function newFolder(path: string): string {
-  const folder = resolve(path)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const [first] = readdirSync(folder)
-  if (first !== undefined)
-    throw new HbError('USAGE', {
-      option: '--evidence',
-      found: `${path} holds ${first}`,
-      expected: 'a new or an empty folder',
-    })
-  return folder
-}
-
 /** Commit of the sources that are tested; '' where nobody can say. */
 function commitOf(): string {
   try {
@@ -159,15 +160,22 @@ function commitOf(): string {
 
 type Told = Readonly<{ done: number; of: number; spentUs: Micros; quiet: boolean }>
 
+/** Last lines of the log that are shown with what broke. */
+const TAIL_SHOWN = 5
+
 /** One line a case on standard error, with how long the rest may take. */
 function tell(one: CaseResult, { done, of, spentUs, quiet }: Told): void {
   if (quiet) return
   const leftS = ((spentUs / done) * (of - done)) / 1_000_000
   const eta = done === of ? '' : `  (${Math.ceil(leftS)} s left)`
   const why = isGood(one.verdict) ? '' : `  ${one.reason}`
-  process.stderr.write(
-    `${String(done).padStart(String(of).length)}/${of} ${one.verdict.padEnd(12)} ${caseName(one)}${why}${eta}\n`,
-  )
+  const count = `${String(done).padStart(String(of).length)}/${of}`
+  const tail = one.verdict === 'ERROR' ? one.log_tail.slice(-TAIL_SHOWN) : []
+  const lines = [
+    `${count} ${one.verdict.padEnd(12)} ${caseName(one)}${why}${eta}`,
+    ...tail.map((text) => `      ${text}`),
+  ]
+  process.stderr.write(lines.map((text) => `${printable(text)}\n`).join(''))
 }
 
 type Reported = Readonly<{
@@ -187,8 +195,6 @@ function requirementsAbove(paths: readonly string[]): Requirements | null {
 /** Also after an end before the last run: whoever looks must see how far it came. */
 function report(result: CampaignResult, { options, folder, base, standing, requirements }: Reported): void {
   const { junit, html, csv, report: json, evidence } = options
-  for (const file of [junit, html, csv, json])
-    if (file !== undefined) mkdirSync(dirname(resolve(file)), { recursive: true })
   if (json !== undefined) writeJson(result, json)
   if (evidence !== undefined) writeJson(result, join(folder, 'report.json'))
   if (junit !== undefined) writeJunit(result, junit, standing)

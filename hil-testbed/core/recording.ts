@@ -1,5 +1,3 @@
-import type { Micros } from '../../shared/units.ts'
-
 /** Rows of one recording, samples of all of them, and mistakes of a file that are told. */
 export const RECORDING_ROWS_MAX = 4_000_000
 const PROBLEMS_MAX = 20

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { arch, cpus, platform, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runCampaign, runFolder } from '../../hil-testbed/bench/campaign.ts'
+import { hostTime } from '../../hil-testbed/bench/host-time.ts'
 import type { ScenarioRow } from '../../hil-testbed/core/scenario.ts'
 import { type Run, readRun } from '../../hil-testbed/oracle/run-folder.ts'
 import { loadScenarios } from '../../hil-testbed/scenario/load.ts'
-import { systemClock } from '../../shared/lib/clock.ts'
 import { usualHb } from '../demo/processes.ts'
 import { ROOT } from '../sources.ts'
 import { type Quiet, quietOf, type Trial, trialOf } from './measure.ts'
@@ -61,7 +61,7 @@ export async function collect(wanted: Wanted, signal: AbortSignal, say: Say): Pr
   let worked = 0
   try {
     const { complete } = await runCampaign({
-      ...{ rows, folder, hb: usualHb(), host: systemClock(), jobs, commit: '', keep: true, real: false, waitMs: 0 },
+      ...{ rows, folder, hb: usualHb(), host: hostTime(), jobs, commit: '', keep: true, real: false, waitMs: 0 },
       signal,
       told: (result, done, of) => {
         const name = `${result.id}.${result.row}`

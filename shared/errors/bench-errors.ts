@@ -41,6 +41,12 @@ export const BENCH_ERRORS = {
     summary: 'A folder is not that of a run of the HIL bench.',
     remedy: 'Give the folder that holds row.json and run.json, as `hb hil run` left it. Nothing was judged.',
   },
+  HIL_EVIDENCE_CHANGED: {
+    exit: 65,
+    retry: false,
+    summary: 'The folder of a run is not as it was closed.',
+    remedy: 'Take the folder as `hb hil run --evidence` left it, or run the scenario again. Nothing was judged.',
+  },
   TRACE_BROKEN: {
     exit: 65,
     retry: false,

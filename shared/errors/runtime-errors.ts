@@ -105,7 +105,7 @@ export const RUNTIME_ERRORS = {
     exit: 77,
     retry: false,
     summary: 'A report cannot be written.',
-    remedy: 'Name a folder with --out that this user may write to, on a disk with room.',
+    remedy: 'Name a place that this user may write to, on a disk with room.',
   },
   RUN_INVALID: {
     exit: 65,

@@ -77,7 +77,8 @@ function afterMs(ms: Millis, fn: () => void): () => void {
   return () => clearTimeout(timer)
 }
 
-function sleepWith(after: Clock['after'], ms: Millis, signal?: AbortSignal): Promise<void> {
+/** `sleep` of a clock, made of its `after`. */
+export function sleepWith(after: Clock['after'], ms: Millis, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) {
       reject(signal.reason)

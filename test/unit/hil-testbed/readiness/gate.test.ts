@@ -294,6 +294,10 @@ t.test('evidence of a run is one that was closed and is whole', (t) => {
     closed((folder) => writeFileSync(join(folder, 'manifest.cose'), 'x')),
     /^manifest.cose: /,
   )
+  t.match(
+    closed((folder) => writeFileSync(join(folder, 'more.csv'), '')),
+    'more.csv came after it was closed',
+  )
   const { 'run.json': _, ...without } = files
   t.match(closed(nothing, without), 'run.json is not in it')
   t.end()

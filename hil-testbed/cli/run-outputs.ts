@@ -1,0 +1,54 @@
+import { accessSync, constants, mkdirSync, mkdtempSync, readdirSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { HbError } from '../../shared/errors/hb-error.ts'
+
+export type RunOutputs = Readonly<{
+  /** Files that reports are wanted in. */
+  reports: readonly string[]
+  /** Folder for the evidence of every run; undefined for none. */
+  evidence: string | undefined
+}>
+
+/**
+ * Makes the folders that a campaign writes to: nobody is to learn after an hour that its report cannot be written.
+ *
+ * @returns the folder of the runs
+ * @throws HbError REPORT_UNWRITABLE with every path that cannot be written; USAGE for a folder of evidence that holds something: that of two campaigns is not mixed
+ */
+export function openOutputs({ reports, evidence }: RunOutputs): string {
+  const files = reports.map((file) => [file, fileProblem(file)] as const)
+  const all = evidence === undefined ? files : [...files, [evidence, folderProblem(evidence)] as const]
+  const bad = all.filter(([, problem]) => problem !== null)
+  if (bad.length > 0)
+    throw new HbError('REPORT_UNWRITABLE', {
+      paths: bad.map(([path, problem]) => `${path} (${problem})`).join(', '),
+    })
+  if (evidence === undefined) return mkdtempSync(join(tmpdir(), 'hb-hil-'))
+  const folder = resolve(evidence)
+  const [first] = readdirSync(folder)
+  if (first !== undefined)
+    throw new HbError('USAGE', {
+      option: '--evidence',
+      found: `${evidence} holds ${first}`,
+      expected: 'a new or an empty folder',
+    })
+  return folder
+}
+
+/** Why a file cannot be written there; null when it can. */
+function fileProblem(file: string): string | null {
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) return 'is a folder'
+  return folderProblem(dirname(resolve(file)))
+}
+
+function folderProblem(folder: string): string | null {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o755 })
+    accessSync(folder, constants.W_OK | constants.X_OK)
+    return null
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException
+    return code === 'EEXIST' ? 'ENOTDIR' : code
+  }
+}
