@@ -9,6 +9,7 @@ import { CODE_FOLDERS, listFiles, ROOT } from '../../scripts/sources.ts'
 import { allClaims, claimsIn, GAPS, openIds, REQUIREMENTS, traceabilityMarkdown } from '../../scripts/traceability.ts'
 import { ERRORS } from '../../shared/errors/catalog.ts'
 import type { ErrorEntry } from '../../shared/errors/entry.ts'
+import { shellWords, wordProblems } from '../support/command-words.ts'
 
 const CATALOGUE: Readonly<Record<string, ErrorEntry>> = ERRORS
 
@@ -58,30 +59,28 @@ t.test('every command that a remedy names exists', async (t) => {
 /** Lines `hb …` of the blocks of a page, without what `#` says about them. */
 function blockCommands(text: string): string[] {
   const blocks = [...text.matchAll(/^```\w*\n([\s\S]*?)^```$/gm)].map(([, block]) => block!)
-  return blocks.flatMap((block) => block.split('\n').filter((line) => line.startsWith('hb ')))
+  return blocks.flatMap((block) =>
+    block
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line.startsWith('hb ')),
+  )
 }
 
-t.test('every command in a block about actions exists, with every option it is given', async (t) => {
+const PAGES = [
+  'README.md',
+  ...['actions', 'hil', 'hil-scenarios', 'hil-reports', 'hil-plants'].map((name) => `docs/operating/${name}.md`),
+]
+
+t.test('every command in a block exists, with every option it is given', async (t) => {
   const program = await createProgram()
   let lines = 0
-  for (const page of ['README.md', 'docs/operating/actions.md'])
+  for (const page of PAGES)
     for (const line of blockCommands(readFileSync(join(ROOT, page), 'utf8'))) {
-      const words = line
-        .replace(/ #.*$/, '')
-        .replace(/"[^"]*"/g, 'TEXT')
-        .split(/\s+/)
-        .filter(Boolean)
-      let command: Command = program
-      for (const word of words.slice(1)) command = command.commands.find((one) => one.name() === word) ?? command
-      // A group with a default, as `hb arm`.
-      if (command.commands.length > 0) command = command.commands[0]!
-      const known = command.options.map(({ long }) => long)
-      const unknown = words.filter((word) => word.startsWith('--') && !known.includes(word))
-      const missing = command.options.filter(({ mandatory, long }) => mandatory && !words.includes(long!))
-      t.same([unknown, missing.map(({ long }) => long)], [[], []], `${page}: ${line}`)
+      t.same(wordProblems(program, shellWords(line.replace(/ #.*$/, ''))), [], `${page}: ${line}`)
       lines += 1
     }
-  t.ok(lines > 15, `${lines} lines`)
+  t.ok(lines > 25, `${lines} lines`)
 })
 
 t.test('an error says something, in a sentence, and what to do', (t) => {
