@@ -20,15 +20,15 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     gate: 'arm',
     file: 'agent/core/safety/arming.ts',
-    from: "if (arm.state !== 'ARMED') return [`NOT_ARMED:${arm.state}`]",
-    to: 'if (arm.untilUs < 0) return []; if (arm.state !== "ARMED") return []',
+    from: "if (arm.state !== 'ARMED') return [",
+    to: "if (arm.state !== 'ARMED') return arm.state !== 'OFF' ? [] : [",
     means: 'a rig that nobody armed acts',
   },
   {
     gate: 'independence',
     file: 'agent/core/safety/independence.ts',
-    from: 'return [...new Set(shared)].map((cause) => `NOT_INDEPENDENT:${cause}`)',
-    to: 'return shared.length < 0 ? [""] : []',
+    from: 'return [...new Set(shared)].map(',
+    to: 'return shared.slice(0, 0).map(',
     means: 'two proofs with a common cause count as two',
   },
   {
@@ -41,8 +41,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     gate: 'mode',
     file: GATE,
-    from: 'return rule.modes.includes(mode) ? [] : [`MODE:${mode}`]',
-    to: 'return rule.modes.includes(mode) ? [] : []',
+    from: 'return rule.modes.includes(mode) ? [] : [',
+    to: 'return rule.modes.length > 0 ? [] : [',
     means: 'a rule acts in every mode',
   },
   {
@@ -55,8 +55,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     gate: 'inhibit',
     file: GATE,
-    from: 'return inhibits.some((one) => one.subject === subject) ? [`INHIBITED:${subject}`] : []',
-    to: 'return inhibits.some((one) => one.subject === subject) ? [] : []',
+    from: 'return inhibits.some((one) => one.subject === subject) ? [',
+    to: 'return inhibits.length < 0 ? [',
     means: 'an inhibit inhibits nothing',
   },
   {

@@ -113,7 +113,10 @@ t.test(
     t.match(await line('the alarm of it', isPermitAlarm(true)), { severity: 'CRITICAL' })
     const [stands] = (await armOf()) as { arm: { state: string; alarms: { id: string; severity: string }[] } }[]
     t.equal(stands!.arm.state, 'PASSIVE')
-    t.match(stands!.arm.alarms.find(({ id }) => id === 'permit_lost:pump'), { severity: 'CRITICAL' })
+    t.match(
+      stands!.arm.alarms.find(({ id }) => id === 'permit_lost:pump'),
+      { severity: 'CRITICAL' },
+    )
     await until('the loss', () => permits(pump).at(-1)?.['held'] === false)
     await rig.arm('state')
     await line('the end of the alarm', isPermitAlarm(false))
