@@ -89,7 +89,7 @@ function indexHtml(result: CampaignResult, numbers: Numbers): Html {
   return html`<table class="tight"><thead><tr><th scope="col">Verdict</th><th scope="col">Case</th><th scope="col">Rig</th><th scope="col" class="n">FHTI</th><th scope="col" class="n">Margin</th><th scope="col" class="n">Took</th></tr></thead><tbody>
 ${failingFirst(result.cases).map((one) => {
   const margin = marginOf(one)
-  return html`<tr><td>${verdictHtml(one.verdict)}</td><td><a href="#case-${numbers.get(one)}">${caseName(one)}</a></td><td>${one.rig}</td><td class="n">${one.measures.fhti_us === null ? '–' : `${ms(one.measures.fhti_us)} ms`}</td><td class="n">${margin === null ? '–' : `${Math.round(margin * 100)} %`}</td><td class="n">${shownNumber(Number((one.host_ms / 1000).toFixed(1)))} s</td></tr>`
+  return html`<tr><td>${verdictHtml(one.verdict)}</td><td><a href="#case-${numbers.get(one)}">${caseName(one)}</a></td><td class="w">${one.rig}</td><td class="n">${one.measures.fhti_us === null ? '–' : `${ms(one.measures.fhti_us)} ms`}</td><td class="n">${margin === null ? '–' : `${Math.round(margin * 100)} %`}</td><td class="n">${shownNumber(Number((one.host_ms / 1000).toFixed(1)))} s</td></tr>`
 })}</tbody></table>`
 }
 

@@ -4,7 +4,7 @@ h3{font-size:16px}h4{font-size:14px;margin:12px 0 2px}a{color:#1f5fa8}summary{cu
 section.case{margin:20px 0 28px;padding:0 0 0 14px;border-left:4px solid var(--line)}section.case.bad{border-left-color:var(--fail)}
 .is{font-weight:600;white-space:nowrap}.is.PASS,.is.met,.is.better{color:var(--pass)}.is.MARGINAL,.is.XFAIL,.is.digest_changed{color:var(--drift)}.is.FAIL,.is.missed,.is.worse{color:var(--fail)}
 .is.INCONCLUSIVE,.is.ERROR,.is.ABORTED,.is.SKIPPED,.is.unknown,.is.new,.is.gone{color:var(--none)}
-.counts{display:flex;flex-wrap:wrap;gap:8px 20px;margin:8px 0;padding:0;list-style:none}ul.plain{list-style:none;padding:0;margin:0}pre{white-space:pre-wrap;overflow-wrap:anywhere;font:12px/1.45 ui-monospace,"DejaVu Sans Mono",monospace;background:#f4f6f8;padding:8px;margin:4px 0}
+td.w{white-space:nowrap;max-width:16ch;overflow:hidden;text-overflow:ellipsis}.counts{display:flex;flex-wrap:wrap;gap:8px 20px;margin:8px 0;padding:0;list-style:none}ul.plain{list-style:none;padding:0;margin:0}pre{white-space:pre-wrap;overflow-wrap:anywhere;font:12px/1.45 ui-monospace,"DejaVu Sans Mono",monospace;background:#f4f6f8;padding:8px;margin:4px 0}
 td code{white-space:pre-wrap}td.n{white-space:nowrap}th.what{width:40%}table.tight th,table.tight td{padding:2px 10px 2px 0}
 .timeline{font-size:11px;margin:8px 0}.timeline .name{fill:var(--ink)}.timeline .frame{fill:none;stroke:var(--line)}.timeline .tick,.timeline .rail{stroke:var(--line)}
 .timeline .truth{fill:none;stroke:#1c2126;stroke-width:2.6;stroke-linejoin:round}.timeline .told{fill:none;stroke-width:1.1;stroke-linejoin:round}
