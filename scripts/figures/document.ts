@@ -22,6 +22,9 @@ export const COLUMNS = [
   'Trips',
 ] as const
 
+/** Row of what the agent is meant to bear, among the classes. */
+const BORNE = 'meant to be borne'
+
 const INTRO = `<!-- Written by \`npm run -s hil:figures -- --write\` from what it measured. -->
 
 How soon and how surely the agent tells each fault that the acquisitions of a rig can have, and how often it tells one that is
@@ -36,11 +39,10 @@ export function documentOf(measured: Measured): string {
     INTRO,
     about(measured),
     '## By class',
-    'Over all variants of a class that are no more than the agent is meant to bear; how many are weak and how many are strong was ' +
-      'chosen here, so a share of a class says less than the rows below it.',
+    CLASS_TEXT,
     table(
       ['Class', 'Variants', ...COLUMNS.slice(2, 9), 'Trips'],
-      [...classes, { ...borne, class: 'meant to be borne' }].map(classRow),
+      [...classes, { ...borne, class: BORNE }].map(classRow),
     ),
     '## Without a fault',
     quietText(quiet),
@@ -74,7 +76,7 @@ function about({ commit, clean, date, seeds, machine, command, host_s: hostS, mi
 function faultRow({ variant, magnitude, ...detection }: FaultFigures): string[] {
   const name = `\`${variant.class}\`${variant.borne ? ' (borne)' : ''}`
   const { said, counted, alarmedBefore } = detection
-  const [named, missed, p50, p95, max, told] = measures(detection)
+  const [named, missed, p50, p95, max, told] = measures(detection, variant.borne)
   return [
     ...[name, magnitude, injectedText(detection), named!, missed!, p50!, p95!, max!, told!],
     ...[said.slice(0, 3).join(', ') || '–', counted.map((word) => word.replace(/ ×.*/, '')).join(', ') || '–'],
@@ -83,12 +85,18 @@ function faultRow({ variant, magnitude, ...detection }: FaultFigures): string[] 
 }
 
 function classRow({ class: name, variants, ...detection }: ClassFigures): string[] {
-  return [name, String(variants), injectedText(detection), ...measures(detection), String(detection.trips)]
+  return [
+    name,
+    String(variants),
+    injectedText(detection),
+    ...measures(detection, name === BORNE),
+    String(detection.trips),
+  ]
 }
 
-/** Cells from `Named` to `Told`. */
-function measures({ named, missed, namedAfter, told }: Detection): string[] {
-  return [String(named.count), shareText(missed), ...latencies(namedAfter), String(told.count)]
+/** Cells from `Named` to `Told`. What is meant to be borne cannot be missed. */
+function measures({ named, missed, namedAfter, told }: Detection, borne: boolean): string[] {
+  return [String(named.count), borne ? '–' : shareText(missed), ...latencies(namedAfter), String(told.count)]
 }
 
 function injectedText({ injected, runs, broken }: Detection): string {
@@ -162,6 +170,9 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), `|${head.map(() => '---|').join('')}`, ...rows.map(line)].join('\n')
 }
 
+const CLASS_TEXT = `Over the variants of a class that are more than the agent is meant to bear. How many of them are weak and how many strong was chosen
+here: a share of a class says less than the rows below.`
+
 const COLUMN_TEXT = `- **Magnitude**: parameters of the fault; σ is the standard deviation of the noise of its channel (\`p_b\`: 0.02 bar at 5 bar).
   Sensor faults are on \`p_b\`, faults of link and clock on \`daq-2\`, which samples \`p_b\` alone. \`(borne)\`: within lateness and duplicates, which
   the agent is there to bear; a record about it would be a false alarm, and not telling it is no miss.
@@ -181,5 +192,6 @@ const COLUMN_TEXT = `- **Magnitude**: parameters of the fault; σ is the standar
 const LIMITS = `- One rig with white noise at rest. What moves, wanders or is coloured is harder, and its baseline looser: see
   [how detection is evaluated](../internals/detection-evaluation.md) for recordings of a real one.
 - Faults begin at once and in full when all windows are full and no alarm stands. What comes during an alarm is not measured.
+- Frames of a sender nobody knows (\`comms.insert\`) are told by their values alone: they are evaluated like others, and no counter has them.
 - Magnitudes were chosen to show where it begins to fail, not as they are frequent in the field.
-- An hour without a false alarm is an hour of a plant that cannot surprise.`
+- Hours without a false alarm are hours of a plant that cannot surprise.`
