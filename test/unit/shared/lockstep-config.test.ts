@@ -37,7 +37,6 @@ t.test('everything that is wrong with it is said at once', async (t) => {
     )
   t.same(said(two), [
     'clock: `external`, and no `lockstep` | `lockstep: { endpoint }` beside it',
-    'rigs[0].testbed: a rig that is no testbed | `testbed: true`',
     'rigs[0].sources[0].type: `host` under `clock: external` | `zmq`, which is counted',
     'rigs[1].sources[0].name: `daq` in another rig too | every source of an agent once',
   ])
