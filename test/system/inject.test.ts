@@ -13,6 +13,7 @@ metrics:
 `
 const RIG = (file: string): string => `  - rig: stand
     program: demo
+    testbed: true
     registry_file: stand.registry.yaml
     slide_ms: 100
     windows_ms: [500]
@@ -33,7 +34,8 @@ function recording(): string {
 type Ended = Readonly<{ code: number | null; out: string; err: string }>
 
 async function bench(t: Test) {
-  const folder = await createBenchFolder()
+  // What was injected counts in a testbed alone.
+  const folder = await createBenchFolder({ realm: 'testbed' })
   t.teardown(folder.remove)
   const hb = (...args: string[]): Ended => {
     const { command, before } = usualHb()
@@ -70,7 +72,7 @@ t.test('an agent sees a fault that hb inject wrote into a recording, where it wa
   t.equal(read('again.csv'), read('bias.csv'), 'the same seed, the same bytes')
 
   const failures = (file: string): { from: number; of: string[] }[] => {
-    folder.write('runtime.yaml', runtimeYaml({ clock: 'recording', rigs: RIG(file) }))
+    folder.write('runtime.yaml', runtimeYaml({ clock: 'recording', rigs: RIG(file), extra: 'realm: testbed\n' }))
     const state = `state-${file}`
     t.equal(hb('runtime', '--config', 'runtime.yaml', '--state', state).code, 0)
     const listed = JSON.parse(hb('decisions', 'list', '--state', state, '--verdict', 'FAIL', '--json').out)
