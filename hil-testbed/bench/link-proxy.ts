@@ -90,8 +90,12 @@ export class LinkProxy {
       }
       const { delayMs } = this
       if (delayMs > 0) this.hits += 1
+      // Each is late by so much, not by that of all before it.
+      const dueUs = this.host.monotonicUs() + delayMs * 1000
       before = before
-        .then(() => (delayMs === 0 ? undefined : this.host.sleep(delayMs)))
+        .then(() =>
+          delayMs === 0 ? undefined : this.host.sleep(Math.max(0, (dueUs - this.host.monotonicUs()) / 1000)),
+        )
         .then(() => void to.write(piece))
     })
   }

@@ -1,4 +1,5 @@
-import { closeSync, openSync } from 'node:fs'
+import { symlinkSync, unlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
@@ -65,10 +66,17 @@ export class ActuatorStub {
   }
 }
 
-/** A folder held open, so that the socket of a deep folder has a short name (proc(5), `/proc/self/fd`). */
+let opened = 0
+
+/**
+ * A folder under a short name of its own, so that sockets in a deep one can be named at all (107 bytes, unix(7)). No two runs
+ * ever have the same: what still looks for a run that is over must not find the next one.
+ */
 export function openFolder(path: string): Readonly<{ in(name: string): string; close(): void }> {
-  const fd = openSync(path, 'r')
-  return { in: (name) => `/proc/self/fd/${fd}/${name}`, close: () => closeSync(fd) }
+  opened += 1
+  const link = join(tmpdir(), `hb-hil-${process.pid}-${opened}`)
+  symlinkSync(path, link)
+  return { in: (name) => `${link}/${name}`, close: () => unlinkSync(link) }
 }
 
 /** Waits for something on the host's time, as long as anybody wants it. @throws HbError BENCH_WAIT; the reason of `signal` */
