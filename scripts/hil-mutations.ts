@@ -67,13 +67,6 @@ export const MUTATIONS: readonly Mutation[] = [
     means: 'an action is done as often as it is asked for',
   },
   {
-    gate: 'shot',
-    file: GATE,
-    from: "if (shot === 'ready' || self !== null) return []",
-    to: "if (shot !== 'never' || self !== null) return []",
-    means: 'an action is done again without being rearmed',
-  },
-  {
     gate: 'interlock',
     file: GATE,
     from: "if (verdict === 'inactive' || verdict === 'verified') return []",
