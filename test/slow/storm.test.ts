@@ -8,7 +8,7 @@ import { createUplink, type Uplink } from '../../agent/adapters/ws-uplink.ts'
 import { rssOf } from '../../scripts/bench/agent.ts'
 import { BUNDLE, killAll, type Program, startHb } from '../../scripts/demo/processes.ts'
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
-import { generateSigner, readPublicKey } from '../../shared/crypto/sign.ts'
+import { generateSigner, readPublicKey, type Signer } from '../../shared/crypto/sign.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { createBatchMaker, noBaseline, noBundles } from '../support/agent-double.ts'
 import { createBenchFolder } from '../support/bench-folder.ts'
@@ -39,7 +39,6 @@ type Simulated = Readonly<{
   outbox: FileOutbox
   connectedMs: number[]
   trouble: string[]
-  /** Makes one more batch, as a rig under test does without end. */
   makeBatch(): Promise<void>
 }>
 
@@ -48,17 +47,8 @@ const receipts = generateSigner()
 /** Asked at every receipt. */
 let onReceipt = (): void => undefined
 
-/** One agent without a rig: its own key, its own certificate, an outbox on disk, and the agent's own uplink. */
-async function simulated(name: string): Promise<Simulated & { publicPem: string }> {
-  const { signer, publicPem } = generateSigner()
-  const { certPem, keyPem } = issueCertificate({
-    ca,
-    subjectUri: `spiffe://demo/agent/${name}`,
-    dnsNames: [],
-    ipAddresses: [],
-    use: 'client',
-    days: 1,
-  })
+/** An outbox on disk with what an agent made before, and what makes one more batch, as a rig under test does without end. */
+async function filledOutbox(name: string, signer: Signer): Promise<Pick<Simulated, 'outbox' | 'makeBatch'>> {
   mkdirSync(at(name))
   const outbox = new FileOutbox(systemFiles, {
     folder: at(name),
@@ -73,6 +63,21 @@ async function simulated(name: string): Promise<Simulated & { publicPem: string 
     await outbox.append({ epoch, batchSeq, firstSeq, count, madeUs: 1, cose, records, seed: new Uint8Array(32) })
   }
   for (let k = 0; k < BATCHES_BEFORE; k += 1) await makeBatch()
+  return { outbox, makeBatch }
+}
+
+/** One agent without a rig: its own key, its own certificate, an outbox on disk, and the agent's own uplink. */
+async function simulated(name: string): Promise<Simulated & { publicPem: string }> {
+  const { signer, publicPem } = generateSigner()
+  const { certPem, keyPem } = issueCertificate({
+    ca,
+    subjectUri: `spiffe://demo/agent/${name}`,
+    dnsNames: [],
+    ipAddresses: [],
+    use: 'client',
+    days: 1,
+  })
+  const { outbox, makeBatch } = await filledOutbox(name, signer)
   const connectedMs: number[] = []
   const trouble: string[] = []
   const uplink = createUplink({
