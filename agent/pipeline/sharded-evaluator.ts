@@ -200,8 +200,12 @@ class ShardedEvaluator implements Evaluator {
           this.running = null
           this.run()
         },
-        // Stays running for ever: what was not evaluated must not look as if it had been.
-        (cause) => this.options.broken(cause),
+        // Stays running for ever: what was not evaluated must not look as if it had been, and who waits for it waits until the
+        // process ends. Settled, it would be awaited again at once, without a turn in which the process could end.
+        (cause) => {
+          this.options.broken(cause)
+          return new Promise<never>(() => undefined)
+        },
       )
   }
 

@@ -337,6 +337,8 @@ t.test('a thread that ends is told, and nothing is told after it', async (t) => 
     broken: (cause) => void broken.push(cause),
   })
   for (const [k, input] of inputsOf(6, 50).entries()) evaluator.take(k + 2, input, encodeJournalInput(input))
+  // Who waits for what is not evaluated any more leaves the process the turns that it needs to end.
+  for (const waits of [evaluator.settled(), evaluator.told()]) void waits
   await new Promise((resolve) => setTimeout(resolve, 50))
   t.equal(broken.length, 1)
   t.equal(rounds, 1, 'no round is given to a thread that has lost its rigs')
