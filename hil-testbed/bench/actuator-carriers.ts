@@ -25,7 +25,7 @@ function device(kind: DeviceFault): MakeCarrier {
 }
 
 /** The hardware behind it is wrong, and the link says nothing of it. */
-function hardware(change: (fault: Fault, initial: Readonly<Record<string, number>>) => EffectChange): MakeCarrier {
+function hardware(change: (fault: Fault, inputs: Reach['inputs']) => EffectChange): MakeCarrier {
   return (fault, reach) => {
     const stub = stubOf(fault, reach)
     let hits = 0
@@ -62,13 +62,17 @@ export const ACTUATOR_CARRIERS: Readonly<Record<string, MakeCarrier>> = {
   'actuator.slow': device('slow'),
   'actuator.stuck': hardware(() => () => ({})),
   'actuator.partial': hardware(
-    (fault, initial) => (inputs) =>
+    (fault, known) => (inputs) =>
       mapped(inputs, (name, value) => {
-        const from = initial[name] ?? 0
+        const from = known[name]?.initial ?? 0
         return from + (value - from) * numberOf(fault, 'effect')
       }),
   ),
   'actuator.reversed': hardware(
-    (_, initial) => (inputs) => mapped(inputs, (name, value) => 2 * (initial[name] ?? 0) - value),
+    (_, known) => (inputs) =>
+      mapped(inputs, (name, value) => {
+        const { minimum, maximum } = known[name] ?? { minimum: 0, maximum: 0 }
+        return minimum + maximum - value
+      }),
   ),
 }

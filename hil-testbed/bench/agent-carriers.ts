@@ -1,9 +1,21 @@
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync, readdirSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { Micros } from '../../shared/units.ts'
 import type { Fault } from '../core/fault.ts'
 import { type MakeCarrier, numberOf, once, type Reach, textOf } from './carrier.ts'
+import { clockSpoof } from './clock-spoof.ts'
+import { crashThread } from './thread-crash.ts'
 
 const PAGE_BYTES = 4096
 /** What an action says in the log when it comes to a state. */
@@ -78,6 +90,58 @@ const stall: MakeCarrier = (fault, { agent }) => {
   }
 }
 
+/** A thread of the agent ends, the agent with it, and it is started again a while later on what is left. */
+const workerCrash: MakeCarrier = (fault, { agent, host }) => {
+  const restartUs = numberOf(fault, 'restart_ms') * 1000
+  let [crashes, backUs] = [0, Number.POSITIVE_INFINITY]
+  const back = async (atUs: Micros): Promise<void> => {
+    backUs = Number.POSITIVE_INFINITY
+    await agent.start(atUs)
+  }
+  return {
+    begin: async (atUs) => {
+      agent.doom()
+      if (!(await crashThread(agent.now, numberOf(fault, 'worker'), host))) return
+      crashes += 1
+      backUs = atUs + restartUs
+    },
+    move: (atUs) => (agent.fell && atUs >= backUs ? back(atUs) : undefined),
+    end: (atUs) => (agent.fell ? back(atUs) : undefined),
+    count: () => crashes,
+  }
+}
+
+/** Started again on a state folder that it may not write, which it must refuse; with the end it may, and is started. */
+const readOnly: MakeCarrier = (_, { agent }) => {
+  let refusals = 0
+  return {
+    begin: async (atUs) => {
+      await agent.kill(atUs)
+      setWritable(agent.path(), false)
+      if (await agent.startRefused(atUs, asAnybody())) refusals += 1
+    },
+    end: async (atUs) => {
+      setWritable(agent.path(), true)
+      await agent.start(atUs)
+    },
+    count: () => refusals,
+  }
+}
+
+/** Modes mean nothing to who may pass them over (capabilities(7)). */
+function asAnybody(): readonly string[] {
+  return process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search,-fowner'] : []
+}
+
+function setWritable(folder: string, may: boolean): void {
+  const [folders, files] = may ? [0o700, 0o600] : [0o500, 0o400]
+  // A folder that cannot be written still lets its entries' modes be changed.
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true }))
+    if (entry.isFile() || entry.isDirectory())
+      chmodSync(join(entry.parentPath, entry.name), entry.isDirectory() ? folders : files)
+  chmodSync(folder, folders)
+}
+
 const fdExhaustion: MakeCarrier = (fault, { agent }) => {
   const fds = numberOf(fault, 'fds')
   let limits = 0
@@ -86,7 +150,8 @@ const fdExhaustion: MakeCarrier = (fault, { agent }) => {
       await agent.limit(`--nofile=${fds}:`)
       limits += 1
     },
-    end: () => agent.limit('--nofile=65536:'),
+    // The most it may be given.
+    end: async () => (agent.running ? agent.limit(`--nofile=${await agent.hardLimit('nofile')}:`) : undefined),
     count: () => limits,
   }
 }
@@ -211,11 +276,14 @@ function largestIn(folder: string): number {
 
 export const AGENT_CARRIERS: Readonly<Record<string, MakeCarrier>> = {
   'compute.kill': kill,
+  'security.clock_spoof': clockSpoof,
   'compute.pause': pause,
   'compute.stall': stall,
+  'compute.worker_crash': workerCrash,
   'compute.oom_cap': oomCap,
   'compute.fd_exhaustion': fdExhaustion,
   'storage.full': full,
+  'storage.read_only': readOnly,
   'storage.fsync_failure': fsyncFailure,
   'storage.torn_write': tornWrite,
   'storage.corrupt_ledger_page': corruptLedgerPage,

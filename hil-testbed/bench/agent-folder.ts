@@ -10,6 +10,7 @@ export const AGENT = 'bench'
 export const PROGRAM = 'hil'
 /** Sockets in the working folder of the agent: short names, so that the configuration is the same bytes in every run. */
 export const LOCKSTEP_SOCKET = 'lockstep.sock'
+export const BASELINE_FILE = 'baseline.hbb'
 export const socketOf = (name: string): string => `${name}.sock`
 
 /** Text of a file of the configuration as a fault wants it: what is not there is taken as it is. */
@@ -23,6 +24,8 @@ export type FolderOptions = Readonly<{
   collectorKeys: Readonly<Record<string, unknown>> | null
   brokerUrl: string | null
   changes: Readonly<Record<string, FileChange>>
+  /** Files that are named in the configuration and left out. */
+  missing: readonly string[]
 }>
 
 /** What was made: keys of the people, and of the links. */
@@ -39,9 +42,10 @@ export type AgentFolder = Readonly<{
  * changes from run to run - its digest is in every decision.
  */
 export function makeAgentFolder(path: string, options: FolderOptions): AgentFolder {
-  const { row, baseline, changes } = options
+  const { row, baseline, changes, missing } = options
   const { rig } = row
   const put = (name: string, content: string | Uint8Array): void => {
+    if (missing.includes(name)) return
     const change = changes[name]
     const changed = change !== undefined && typeof content === 'string' ? change(content) : content
     writeFileSync(join(path, name), changed, { mode: 0o600 })
@@ -65,7 +69,7 @@ export function makeAgentFolder(path: string, options: FolderOptions): AgentFold
   }
   for (const file of [rig.registryFile, ...(rig.policyFile === null ? [] : [rig.policyFile])])
     put(basename(file), readFileSync(file, 'utf8'))
-  if (baseline !== null) put('baseline.hbb', baseline)
+  if (baseline !== null) put(BASELINE_FILE, baseline)
   // A baseline of the field was judged by a policy of its own; a stricter one would make a draft of it.
   put('quality.yaml', baseline === null ? QUALITY : new TextDecoder().decode(readBundle(baseline).policy))
   put('runtime.yaml', stringify(runtimeOf(options)))
@@ -100,7 +104,7 @@ function runtimeOf({ row, baseline, collectorKeys, brokerUrl }: FolderOptions): 
         program: PROGRAM,
         registry_file: basename(rig.registryFile),
         ...(rig.policyFile === null ? {} : { actions_policy_file: basename(rig.policyFile) }),
-        ...(baseline === null ? {} : { baseline_file: 'baseline.hbb' }),
+        ...(baseline === null ? {} : { baseline_file: BASELINE_FILE }),
         testbed: true,
         ...rig.rigKeys,
         sources: sourcesOf(row, brokerUrl),

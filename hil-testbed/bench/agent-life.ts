@@ -8,6 +8,7 @@ import type { AgentFolder } from './agent-folder.ts'
 import { type Hb, type LogLine, Program } from './agent-process.ts'
 import type { HostTime } from './host-time.ts'
 import type { Pace } from './pace.ts'
+import { refusalIn } from './run-facts.ts'
 import type { Transmitter } from './transmitter.ts'
 
 const runFile = promisify(execFile)
@@ -27,6 +28,8 @@ export type AgentLifeOptions = Readonly<{
   event(event: Extract<BenchEvent, { kind: 'agent' }>): void
   /** Told of every line that it logs. */
   said(line: LogLine): void
+  /** What is run before `hb` in every life. */
+  wrapped: readonly string[]
 }>
 
 /** The agent under test through all its lives: started, killed, paused, started again on what it left behind. */
@@ -35,8 +38,10 @@ export class AgentLife {
   private program: Program | null = null
   /** Lives before this one. */
   lives = 0
-  /** The bench killed it, and has not started it again. */
+  /** A fault ended it, and it was not started again. */
   killed = false
+  /** A fault is about to end it: that does not break the run. */
+  private doomed = false
   /** The run is over: it was ended, and is not started any more. */
   private over = false
 
@@ -53,7 +58,7 @@ export class AgentLife {
     return this.program?.running === true
   }
 
-  /** It ended, and the bench has not ended it. */
+  /** It ended, and no fault has ended it. */
   get broke(): boolean {
     return this.program !== null && !this.program.running && !this.killed && !this.over
   }
@@ -62,25 +67,12 @@ export class AgentLife {
     return this.program?.tail ?? []
   }
 
-  /** @param wrapped what is run before `hb`, such as a program that limits it */
+  /** @param wrapped what is run before `hb` in this life as well, such as a program that limits it */
   async start(atUs: Micros, wrapped: readonly string[] = []): Promise<void> {
     if (this.over) return
-    const { folder, log, hb, host, pace, transmitter, event } = this.options
-    const [command = hb.command, ...before] = [...wrapped, hb.command, ...hb.before]
-    const program = new Program('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state', '--stay'], {
-      cwd: folder.path,
-      log,
-      host,
-      hb: { command, before },
-      line: this.options.said,
-    })
-    this.program = program
-    this.lives += 1
-    this.killed = false
-    // Whoever waits for its answer would wait in vain.
-    void program.ended.then(() => {
-      if (this.program === program && this.broke) pace.gone()
-    })
+    const { host, pace, transmitter, event } = this.options
+    this.doomed = false
+    const program = this.spawn(atUs, wrapped)
     try {
       await Promise.race([pace.greet(atUs), this.endsBefore(program)])
       await program.event('agent_started', host.startMs)
@@ -93,10 +85,62 @@ export class AgentLife {
     event({ t_us: atUs, kind: 'agent', is: 'started', code: null })
   }
 
+  /** Starts it where it cannot begin. @returns whether it refused, and ended */
+  async startRefused(atUs: Micros, wrapped: readonly string[]): Promise<boolean> {
+    const { pace, host, event } = this.options
+    this.doomed = true
+    const program = this.spawn(atUs, wrapped)
+    // In lock-step it says nothing before it is greeted, and what comes of the greeting is how it ends.
+    await Promise.race([pace.greet(atUs).catch(() => undefined), program.endedWithin(host.startMs)])
+    await program.endedWithin(REFUSED_END_MS)
+    pace.gone()
+    const refused = !program.running
+    if (!refused) await program.kill()
+    this.killed = true
+    event({ t_us: atUs, kind: 'agent', is: 'exited', code: program.code, refused: refusalIn(program.tail) })
+    return refused
+  }
+
+  private spawn(atUs: Micros, wrapped: readonly string[]): Program {
+    const { folder, log, hb, host, pace, transmitter, event } = this.options
+    const [command = hb.command, ...before] = [...this.options.wrapped, ...wrapped, hb.command, ...hb.before]
+    const program = new Program('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state', '--stay'], {
+      cwd: folder.path,
+      log,
+      host,
+      hb: { command, before },
+      line: this.options.said,
+    })
+    this.program = program
+    this.lives += 1
+    this.killed = false
+    void program.ended.then((code) => {
+      if (this.program !== program || this.killed || this.over) return
+      if (this.doomed) {
+        this.killed = true
+        transmitter.close()
+        event({ t_us: atUs, kind: 'agent', is: 'exited', code })
+      }
+      // Whoever waits for its answer would wait in vain.
+      pace.gone()
+    })
+    return program
+  }
+
   /** Whoever waits for an agent that has refused its configuration would wait in vain. */
   private async endsBefore(program: Program): Promise<never> {
     await program.ended
     throw new HbError('AGENT_SILENT', { found: `it ended with ${program.how}`, expected: 'that it begins' })
+  }
+
+  /** A fault ends it: whenever it ends now, the run goes on without it until somebody starts it again. */
+  doom(): void {
+    this.doomed = true
+  }
+
+  /** A fault has ended it, and nobody has started it again. */
+  get fell(): boolean {
+    return this.doomed && this.killed
   }
 
   /** How it ended by itself; null when it has not. */
@@ -129,6 +173,12 @@ export class AgentLife {
   /** Limits a resource of the running process (prlimit(1)), as `--fsize=0`. */
   async limit(...limits: readonly string[]): Promise<void> {
     await runFile('prlimit', ['--pid', String(this.now.pid), ...limits])
+  }
+
+  /** What a resource of the running process may be limited to at most. */
+  async hardLimit(resource: string): Promise<string> {
+    const args = ['--pid', String(this.now.pid), `--${resource}`, '--output=HARD', '--noheadings', '--raw']
+    return (await runFile('prlimit', args)).stdout.trim()
   }
 
   /** In order, or by force. It never outlives the bench. */

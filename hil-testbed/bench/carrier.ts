@@ -1,6 +1,7 @@
 import type { Micros } from '../../shared/units.ts'
 import type { Fault } from '../core/fault.ts'
 import { faultKind, paramOf } from '../core/faults/catalogue.ts'
+import type { InputSpec } from '../core/plant.ts'
 import type { ScenarioRow } from '../core/scenario.ts'
 import type { AgentFolder } from './agent-folder.ts'
 import type { AgentLife } from './agent-life.ts'
@@ -17,8 +18,8 @@ export type Reach = Readonly<{
   folder: AgentFolder
   agent: AgentLife
   stubs: readonly ActuatorStub[]
-  /** Inputs of the plant as they were at the start. */
-  inputs: Readonly<Record<string, number>>
+  /** Inputs of the plant; none are known of an external one. */
+  inputs: Readonly<Record<string, InputSpec>>
   peer: PeerStub | null
   collector: CollectorSide | null
   people: People

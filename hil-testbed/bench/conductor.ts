@@ -23,7 +23,7 @@ export type Stage = Readonly<{
   transmitter: Transmitter
   pace: Pace
   people: People
-  agent: Pick<AgentLife, 'mustLive'>
+  agent: Pick<AgentLife, 'mustLive' | 'fell'>
   files: RunFiles
   carried: CarriedFaults
   /** Effects of actuators on their way to the plant; taken out when they are due. */
@@ -112,7 +112,10 @@ export class Conductor {
     }
     this.atUs = toUs
     this.tellFaults()
-    await pace.advance(toUs, transmitter.sent)
+    await pace.advance(toUs, transmitter.sent).catch((error: unknown) => {
+      // An agent that a fault ends while it is waited for says nothing any more.
+      if (!agent.fell) throw error
+    })
     agent.mustLive()
     this.sawTruth()
     await this.stage.carried.move(toUs)

@@ -5,8 +5,8 @@ import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
 import type { BaselineRecord } from '../../shared/model/baseline.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Fault } from '../core/fault.ts'
-import type { ScenarioRow } from '../core/scenario.ts'
-import type { FileChange } from './agent-folder.ts'
+import { faultsOf, type ScenarioRow } from '../core/scenario.ts'
+import { BASELINE_FILE, type FileChange } from './agent-folder.ts'
 import { type MakeCarrier, numberOf, textOf } from './carrier.ts'
 import { certify, type Workshop } from './workshop.ts'
 
@@ -35,11 +35,18 @@ export function configChanges(row: ScenarioRow): Readonly<Record<string, FileCha
   return changes
 }
 
-/** The faults of a row that are about its configuration, which is made before it starts. */
-export function configFaults({ steps }: ScenarioRow): readonly Fault[] {
-  return steps.flatMap(({ steps: all }) =>
-    all.flatMap((step) => (step.do === 'inject' && step.fault.class.startsWith('config.') ? [step.fault] : [])),
+/** Files that a row's faults leave out of its configuration. */
+export function filesMissing(row: ScenarioRow): readonly string[] {
+  const { registryFile, policyFile } = row.rig
+  const names = { registry: basename(registryFile), policy: basename(policyFile ?? ''), baseline: BASELINE_FILE }
+  return configFaults(row).flatMap((fault) =>
+    fault.class === 'config.partial_bundle' ? [names[textOf(fault, 'missing') as keyof typeof names]] : [],
   )
+}
+
+/** The faults of a row that are about its configuration, which is made before it starts. */
+function configFaults(row: ScenarioRow): readonly Fault[] {
+  return faultsOf(row).filter((fault) => fault.class.startsWith('config.'))
 }
 
 function swapped(one: string, other: string): FileChange {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { configDigest } from '../../shared/codec/config-digest.ts'
 import { isHbError } from '../../shared/errors/hb-error.ts'
 import type { FaultSeen } from '../core/fault.ts'
 import type { RunFacts } from '../core/run-record.ts'
-import type { ScenarioRow } from '../core/scenario.ts'
+import { faultsOf, type ScenarioRow } from '../core/scenario.ts'
 import type { AgentFolder } from './agent-folder.ts'
 import type { Pace } from './pace.ts'
 
@@ -56,9 +56,8 @@ export function refusalIn(tail: readonly string[]): string {
 }
 
 /** Every fault of a row with what was seen of it. */
-export function faultFacts({ steps }: ScenarioRow, seen: readonly FaultSeen[]): RunFacts['faults'] {
-  const wanted = steps.flatMap((timed) => timed.steps.flatMap((step) => (step.do === 'inject' ? [step.fault] : [])))
-  return wanted.map(({ id, class: of, target }) => {
+export function faultFacts(row: ScenarioRow, seen: readonly FaultSeen[]): RunFacts['faults'] {
+  return faultsOf(row).map(({ id, class: of, target }) => {
     const { count = 0, firstUs = null, lastUs = null } = seen.find((found) => found.id === id) ?? {}
     return { id, class: of, target, count, first_us: firstUs, last_us: lastUs }
   })
@@ -68,7 +67,8 @@ export function faultFacts({ steps }: ScenarioRow, seen: readonly FaultSeen[]): 
 export function hashesOf({ rig }: ScenarioRow, { path }: AgentFolder): RunFacts['hashes'] {
   const policy = rig.policyFile === null ? [] : [basename(rig.policyFile)]
   const names = ['runtime.yaml', basename(rig.registryFile), ...policy]
-  const files = names.map((name) => ({ name, bytes: new Uint8Array(readFileSync(join(path, name))) }))
+  const there = names.filter((name) => existsSync(join(path, name)))
+  const files = there.map((name) => ({ name, bytes: new Uint8Array(readFileSync(join(path, name))) }))
   return {
     config: Buffer.from(configDigest(files)).toString('hex'),
     policy: policy[0] === undefined ? '' : digestIn(join(path, policy[0])),

@@ -6,15 +6,16 @@ import type { Micros } from '../../shared/units.ts'
 import type { Plant } from '../core/plant.ts'
 import { plantNamed } from '../core/plants/models.ts'
 import type { BenchEvent } from '../core/run-record.ts'
-import type { RigSpec, ScenarioRow } from '../core/scenario.ts'
+import { faultsOf, type ScenarioRow } from '../core/scenario.ts'
 import { type AgentFolder, LOCKSTEP_SOCKET, makeAgentFolder } from './agent-folder.ts'
 import { AgentLife } from './agent-life.ts'
 import type { Hb, LogLine } from './agent-process.ts'
 import { Broker } from './broker.ts'
 import { CarriedFaults } from './carried-faults.ts'
+import { turnable } from './clock-spoof.ts'
 import { CollectorSide } from './collector-side.ts'
 import { Conductor } from './conductor.ts'
-import { baselineOf, configChanges } from './config-carriers.ts'
+import { baselineOf, configChanges, filesMissing } from './config-carriers.ts'
 import type { HostTime } from './host-time.ts'
 import { injectorMark } from './injector.ts'
 import { benchKey } from './keys.ts'
@@ -24,6 +25,7 @@ import { PeerStub } from './peer-stub.ts'
 import { instrumentsOf } from './recorded-plant.ts'
 import type { RunFiles } from './run-files.ts'
 import { ActuatorStub, openFolder, type PlantEffect } from './stubs.ts'
+import { INSPECTABLE } from './thread-crash.ts'
 import { Transmitter } from './transmitter.ts'
 import type { Workshop } from './workshop.ts'
 
@@ -81,6 +83,7 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
     collectorKeys,
     brokerUrl: broker?.url ?? null,
     changes: configChanges(row),
+    missing: filesMissing(row),
   })
   wanted.signal.throwIfAborted()
   const open = openFolder(path)
@@ -98,11 +101,24 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
   const agent = new AgentLife({
     ...{ folder, log: join(at, 'agent.log'), hb, host, pace, transmitter, event },
     said: (line) => tellAlarm(line, beginUs, event),
+    wrapped: wrappersOf(row, path),
   })
   const nowUs = (): Micros => pace.clock.nowUs()
   const people = new People(folder.state, folder.pems, nowUs)
   const carried = new CarriedFaults({
-    ...{ row, folder, agent, stubs, inputs: inputsOf(rig), peer, collector, people, transmitter, host, nowUs },
+    ...{
+      row,
+      folder,
+      agent,
+      stubs,
+      inputs: plantNamed(rig.plant.model)?.inputs ?? {},
+      peer,
+      collector,
+      people,
+      transmitter,
+      host,
+      nowUs,
+    },
     ordered: (order, by, { state, refused }) =>
       event({ t_us: nowUs() - beginUs, kind: 'order', order, by, answer: refused === '' ? state : refused }),
   })
@@ -113,6 +129,15 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
     moved: (atUs) => wanted.moved(atUs, agent),
   })
   return { folder, pace, agent, transmitter, collector, conductor }
+}
+
+/** What the agent of a row is started by, so that its faults can reach it. */
+function wrappersOf(row: ScenarioRow, path: string): readonly string[] {
+  const classes = new Set(faultsOf(row).map((fault) => fault.class))
+  return [
+    ...(classes.has('compute.worker_crash') ? INSPECTABLE : []),
+    ...(classes.has('security.clock_spoof') ? turnable(path) : []),
+  ]
 }
 
 type Link = Readonly<{ folder: AgentFolder; open: (name: string) => string; effects: PlantEffect[] }>
@@ -166,12 +191,6 @@ function transmitterOf({ row, beginUs, files }: Wanted, { folder, open, broker }
     badMark: injectorMark(benchKey('somebody else').privatePem),
     sent: (channel, atUs, value) => files.sent(channel, atUs, value),
   })
-}
-
-/** Inputs of the plant of a rig as they are at the start; none are known of an external one. */
-function inputsOf({ plant }: RigSpec): Readonly<Record<string, number>> {
-  const inputs = Object.entries(plantNamed(plant.model)?.inputs ?? {})
-  return Object.fromEntries(inputs.map(([name, { initial }]) => [name, initial]))
 }
 
 /** States of an alarm in which its condition holds (AL-2). */

@@ -26,6 +26,11 @@ export type ScenarioRow = Readonly<{
   teardown: readonly Step[]
 }>
 
+/** Faults that the steps of a row inject, in order. */
+export function faultsOf({ steps }: Pick<ScenarioRow, 'steps'>): readonly Fault[] {
+  return steps.flatMap((timed) => timed.steps.flatMap((step) => (step.do === 'inject' ? [step.fault] : [])))
+}
+
 export type ClockSpec = Readonly<{
   mode: 'lockstep' | 'free_run'
   quantumUs: Micros

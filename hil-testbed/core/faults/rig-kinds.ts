@@ -19,16 +19,19 @@ const COMPUTE = kindsOf('compute', ['agent'], 'runner', {
     params: [millis('stall_ms', 50, 'how long'), millis('every_ms', 500, 'from one to the next')],
   },
   worker_crash: {
-    about: 'the thread of a rig ends',
-    params: [whole('worker', '', 0, [0, 255], 'which, in the order they were started')],
+    about: 'a thread that evaluates rigs ends, and the agent with it; it is started again on the same state',
+    params: [
+      whole('worker', '', 0, [0, 255], 'which, in the order they were started'),
+      millis('restart_ms', 500, 'until it is started again'),
+    ],
   },
   oom_cap: {
     about: 'the agent is started again with little memory',
     params: [whole('heap_mb', 'MB', 32, [8, 65_536], 'limit of its old generation')],
   },
   fd_exhaustion: {
-    about: 'the agent is started again with few descriptors',
-    params: [whole('fds', '', 32, [3, 1_048_576], 'how many files it may have open')],
+    about: 'the agent can open no file and no connection that it has not',
+    params: [whole('fds', '', 3, [3, 1_048_576], 'how many it may have open')],
   },
 })
 
@@ -37,7 +40,7 @@ const STORAGE = kindsOf('storage', ['agent'], 'runner', {
     about: 'the disk of the state folder is full',
     params: [whole('left_kb', 'kB', 0, [0, 1e9], 'what is left of it')],
   },
-  read_only: { about: 'the state folder cannot be written' },
+  read_only: { about: 'the agent is killed, and started again where it may not write its state; then where it may' },
   torn_write: {
     about: 'the agent dies in a write, and is started again: the last record of a file is cut',
     params: [
@@ -68,7 +71,7 @@ const ACTUATOR = kindsOf('actuator', ['actuator'], 'runner', {
     grows: ['effect'],
   },
   stuck: { about: 'stays where it is, and says that it has begun' },
-  reversed: { about: 'does the opposite' },
+  reversed: { about: 'does the opposite: of each input as far from one end as it should be from the other' },
   double_execution: { about: 'does it twice' },
   forget_keys: { about: 'has forgotten what it did, and does it again when it is asked again' },
   slow: { about: 'takes longer for each stage', params: [millis('late_ms', 1000, 'how much')] },
@@ -163,7 +166,8 @@ const SECURITY = [
       params: [whole('batches', '', 3, [1, 1000], 'how many')],
     },
     clock_spoof: {
-      about: 'somebody turns the clock of the agent',
+      about:
+        'somebody turns the wall clock of the machine of the agent (on the wall only, with the library of `faketime`)',
       params: [number('offset_ms', 'ms', 60_000, [-3.2e12, 3.2e12], 'how far ahead')],
     },
   }),

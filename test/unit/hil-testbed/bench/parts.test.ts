@@ -24,7 +24,7 @@ function soundRow(t: Test): ScenarioRow {
 
 function made(t: Test, name: string, row: ScenarioRow): AgentFolder {
   const path = join(t.testdir({ [name]: {} }), name)
-  return makeAgentFolder(path, { row, baseline: null, collectorKeys: null, brokerUrl: null, changes: {} })
+  return makeAgentFolder(path, { row, baseline: null, collectorKeys: null, brokerUrl: null, changes: {}, missing: [] })
 }
 
 t.test('a working folder has the same bytes wherever it is made', (t) => {
@@ -47,12 +47,20 @@ t.test('a fault of the configuration changes the one file that it is about', (t)
   const { path } = made(t, 'as it is', row)
   const other = join(path, 'changed')
   mkdirSync(other)
-  const options = { row, baseline: null, collectorKeys: null, brokerUrl: null }
+  const options = { row, baseline: null, collectorKeys: null, brokerUrl: null, missing: [] }
   makeAgentFolder(other, { ...options, changes: { 'registry.yaml': (text) => text.replaceAll('p_a', 'p_z') } })
   const differs = readdirSync(other).filter(
     (name) => readFileSync(join(path, name), 'latin1') !== readFileSync(join(other, name), 'latin1'),
   )
   t.same(differs, ['registry.yaml'])
+  const half = join(path, 'half')
+  mkdirSync(half)
+  makeAgentFolder(half, { ...options, changes: {}, missing: ['registry.yaml'] })
+  t.same(
+    readdirSync(path).filter((name) => !readdirSync(half).includes(name)),
+    ['changed', 'half', 'registry.yaml'],
+    'one that is missing is the only one',
+  )
   t.end()
 })
 
