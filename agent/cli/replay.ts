@@ -2,14 +2,17 @@ import type { Command } from 'commander'
 import { toHex } from '../../shared/crypto/digest.ts'
 import { readPublicKey } from '../../shared/crypto/sign.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import { printResult, progress } from '../../shared/lib/command-output.ts'
+import { printResult, progress, utc } from '../../shared/lib/command-output.ts'
+import type { RigChange } from '../core/rig-change.ts'
 import { seqRange } from '../pipeline/batcher.ts'
 import { type Comparison, ItemComparison, replay } from '../pipeline/replay.ts'
 import type { OutboxEntry } from '../ports.ts'
 import { type StorageView, viewStorage } from '../storage.ts'
 
-type ReplayOptions = Readonly<{ state: string; from?: string; to?: string; json?: boolean }>
+type ReplayOptions = Readonly<{ state: string; from?: string; to?: string; alarms?: boolean; json?: boolean }>
 
+/** Alarms that are listed; more are counted. */
+const ALARMS_LISTED_MAX = 10_000
 /** Exit code when there was nothing to compare (sysexits: missing input). */
 const NOTHING_COMPARED_EXIT = 66
 /** Exit code when all that could be compared is equal, and records of journal or outbox are damaged (sysexits: data). */
@@ -23,6 +26,7 @@ export function replayCommand(program: Command): void {
     .requiredOption('--state <dir>', 'state folder')
     .option('--from <seq>', 'first decision that is compared')
     .option('--to <seq>', 'last decision that is compared')
+    .option('--alarms', `list what alarms came to as well: they follow from the journal and stand in no batch`)
     .option('--json', 'one JSON object')
     .action(compareAll)
 }
@@ -39,12 +43,14 @@ async function compareAll(options: ReplayOptions): Promise<void> {
   const comparison = new ItemComparison(batches, (of) => (of === epoch ? key : null))
   const report = progress('replaying')
   const totals: Totals = { records: 0, decisions: 0, digest: '', unreadable: [] }
+  const alarms: Alarms = { count: 0, listed: [] }
   for await (const { seq, effects, evaluation, lostThrough, unreadable } of replay(view)) {
     if (unreadable !== null) totals.unreadable.push(unreadable)
     if (lostThrough > 0) comparison.passOver(lostThrough)
     report(seq, view.journal.lastSeq)
     totals.records += 1
     for (const effect of effects) {
+      if (effect.kind === 'safety') list(alarms, effect.rig, effect.change)
       if (effect.kind !== 'item') continue
       const span = seqRange(effect.item)
       if (span.last >= from && span.first <= to) comparison.take(effect.item)
@@ -54,7 +60,7 @@ async function compareAll(options: ReplayOptions): Promise<void> {
   }
   const isWhole = options.from === undefined && options.to === undefined
   const result = isWhole ? comparison.finish() : comparison.result
-  print(options, { result, totals, outbox: view.outbox, lost })
+  print(options, { result, totals, alarms, outbox: view.outbox, lost })
 }
 
 /** Batches `from` to `to`. */
@@ -79,14 +85,45 @@ type Totals = {
   unreadable: { fromSeq: number; toSeq: number; reason: string }[]
 }
 
+/** One change of an alarm, as the agent tells it in its log; `t_us` is the end of its slide. */
+type Alarm = Readonly<{
+  rig: string
+  t_us: number
+  alarm: string
+  change: string
+  severity: string | null
+  to: string
+  occurrence: number
+}>
+type Alarms = { count: number; listed: Alarm[] }
+
+function list(alarms: Alarms, rig: string, change: RigChange): void {
+  if (change.kind !== 'alarm_state') return
+  alarms.count += 1
+  if (alarms.listed.length >= ALARMS_LISTED_MAX) return
+  const { id, kind, severity, to, occurrence, endUs } = change.change
+  alarms.listed.push({ rig, t_us: endUs, alarm: id, change: kind, severity, to, occurrence })
+}
+
+function alarmLines({ count, listed }: Alarms): string[] {
+  const lines = listed.map(
+    ({ rig, t_us, alarm, change, severity, to }) =>
+      `${utc(t_us)}  ${rig}  ${alarm === '' ? 'alarms' : alarm} ${change}, ${severity ?? 'no severity'}, now ${to}`,
+  )
+  return count === listed.length ? lines : [...lines, `${count - listed.length} more changes of alarms`]
+}
+
 type Outcome = Readonly<{
   result: Comparison
   totals: Totals
+  alarms: Alarms
   outbox: Pick<StorageView['outbox'], 'torn' | 'damage'>
   lost: readonly NumberSpan[]
 }>
 
-function print(options: ReplayOptions, { result, totals, outbox: { torn, damage }, lost: lostBatches }: Outcome): void {
+function print(options: ReplayOptions, outcome: Outcome): void {
+  const { result, totals, alarms, outbox, lost: lostBatches } = outcome
+  const { torn, damage } = outbox
   const { compared, thinned, uncompared, batches, unverified, unsigned, missing, lost, difference } = result
   if (difference !== null) {
     const { seq: decision, batchSeq: batch, where, signed, replayed } = difference
@@ -110,6 +147,7 @@ function print(options: ReplayOptions, { result, totals, outbox: { torn, damage 
     outbox_damage: damage,
     lost_batches: lostBatches,
     outbox_torn_tail: torn,
+    ...(options.alarms === true ? { alarms } : {}),
   }
   const whole = `${compared} decisions of ${batches - unverified} verified batches`
   printResult(options.json, json, [
@@ -131,6 +169,7 @@ function print(options: ReplayOptions, { result, totals, outbox: { torn, damage 
     ...(unsigned > 0 ? [`${unsigned} decisions are in no batch here`] : []),
     ...(torn === null ? [] : [`${torn.bytes} bytes at the end of ${torn.file} are no whole batch (${torn.reason})`]),
     `digest ${totals.digest} over ${totals.decisions} decisions`,
+    ...(options.alarms === true ? alarmLines(alarms) : []),
   ])
   if (!equal) process.exitCode = NOTHING_COMPARED_EXIT
   else if (totals.unreadable.length + damage.length + lostBatches.length > 0) process.exitCode = DAMAGED_EXIT

@@ -1,9 +1,18 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { DEVICE_FAULTS } from '../../../hil-testbed/actuator-device.ts'
+import { isCarried } from '../../../hil-testbed/bench/carried-faults.ts'
 import { FAULT_KINDS, faultKind } from '../../../hil-testbed/core/faults/catalogue.ts'
 import { FAULT_CLASSES } from '../../../hil-testbed/core/faults/kind.ts'
 import { faultProblems } from '../../../hil-testbed/fault-problems.ts'
+import { ROOT } from '../../../scripts/sources.ts'
 import { fault, sensor, tried } from '../../support/instrumented-rig.ts'
+
+const filesBelow = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
 
 /** What must be given, for kinds that have no default for it. */
 const GIVEN: Readonly<Record<string, Record<string, number | string>>> = {
@@ -41,6 +50,26 @@ t.test('every class has faults, every fault one name, and defaults that its own 
     const listed = params.map((param) => param.name)
     t.ok(grows.every((one) => listed.includes(one)) && new Set(listed).size === listed.length && about !== '', name)
   }
+})
+
+t.test('every fault is carried out, and is in a scenario', async (t) => {
+  const files = ['scenarios', 'scenarios-host'].flatMap((folder) => filesBelow(join(ROOT, 'hil-testbed', folder)))
+  const injected = new Set(
+    files.flatMap((path) =>
+      [...readFileSync(path, 'utf8').matchAll(/class: ([a-z]+\.[a-z_]+)/g)].map(([, name]) => name),
+    ),
+  )
+  const rehearsed = FAULT_KINDS.filter(({ by }) => by !== 'file')
+  t.same(
+    rehearsed.filter(({ by, name }) => by === 'runner' && !isCarried(name)).map(({ name }) => name),
+    [],
+    'the runner can do all of it',
+  )
+  t.same(
+    rehearsed.filter(({ name }) => !injected.has(name)).map(({ name }) => name),
+    [],
+    'and it is done',
+  )
 })
 
 t.test('whatever the simulated actuator can do wrong is in the list', async (t) => {
