@@ -2,10 +2,10 @@ import type { Static } from 'typebox'
 import { DOMAIN, digestOf } from '../crypto/digest.ts'
 import type { DecayPolicy } from '../model/baseline-decay.ts'
 import type { QualityPolicy } from '../model/baseline-gate.ts'
-import { checkYaml } from './document.ts'
-import { ConfigError, type Problem } from './problems.ts'
+import type { CheckedFile } from './document.ts'
+import type { Problem } from './problems.ts'
 import { QualityPolicySchema } from './quality-schema.ts'
-import type { Schema } from './schema-terms.ts'
+import { soundYaml } from './sound-yaml.ts'
 
 /** A policy, and exactly the bytes it was read from: a gate names their digest. */
 export type LoadedPolicy = Readonly<{
@@ -23,8 +23,14 @@ const DEFAULT_TEXT = 'version: 1\n'
  * @throws ConfigError with every mistake.
  */
 export function parseQualityPolicy(name: string, bytes: Uint8Array): LoadedPolicy {
-  const file = checkYaml(name, bytes, QualityPolicySchema as unknown as Schema)
-  const problems: Problem[] = [...file.problems]
+  const whole = soundYaml(name, bytes, { schema: QualityPolicySchema, moreProblems: policyProblems })
+  const { max_age_s: maxAgeS, max_drift_spreads: maxDriftSpreads, min_common_ratio: minCommonRatio } = whole.decay
+  const decay = { maxAgeS, maxDriftSpreads, minCommonRatio }
+  return { policy: policyOf(whole), decay, bytes, digest: policyDigest(bytes) }
+}
+
+function policyProblems(file: CheckedFile): Problem[] {
+  const problems: Problem[] = []
   const read = (file.value ?? {}) as Partial<Static<typeof QualityPolicySchema>>
   if (read.require_quality_gate === false)
     problems.push({
@@ -40,11 +46,7 @@ export function parseQualityPolicy(name: string, bytes: Uint8Array): LoadedPolic
       found: `${hard}`,
       expected: `at least \`min_segments\` (${few})`,
     })
-  if (problems.length > 0) throw new ConfigError(problems)
-  const whole = file.value as Static<typeof QualityPolicySchema>
-  const { max_age_s: maxAgeS, max_drift_spreads: maxDriftSpreads, min_common_ratio: minCommonRatio } = whole.decay
-  const decay = { maxAgeS, maxDriftSpreads, minCommonRatio }
-  return { policy: policyOf(whole), decay, bytes, digest: policyDigest(bytes) }
+  return problems
 }
 
 /** The policy of a place without a file: every default. */
