@@ -1,6 +1,5 @@
 import type { Static } from 'typebox'
 import { DOMAIN, digestOf } from '../crypto/digest.ts'
-import type { DecayPolicy } from '../model/baseline-decay.ts'
 import type { QualityPolicy } from '../model/baseline-gate.ts'
 import type { CheckedFile } from './document.ts'
 import type { Problem } from './problems.ts'
@@ -10,7 +9,6 @@ import { soundYaml } from './sound-yaml.ts'
 /** A policy, and exactly the bytes it was read from: a gate names their digest. */
 export type LoadedPolicy = Readonly<{
   policy: QualityPolicy
-  decay: DecayPolicy
   bytes: Uint8Array
   digest: Uint8Array
 }>
@@ -24,9 +22,7 @@ const DEFAULT_TEXT = 'version: 1\n'
  */
 export function parseQualityPolicy(name: string, bytes: Uint8Array): LoadedPolicy {
   const whole = soundYaml(name, bytes, { schema: QualityPolicySchema, moreProblems: policyProblems })
-  const { max_age_s: maxAgeS, max_drift_spreads: maxDriftSpreads, min_common_ratio: minCommonRatio } = whole.decay
-  const decay = { maxAgeS, maxDriftSpreads, minCommonRatio }
-  return { policy: policyOf(whole), decay, bytes, digest: policyDigest(bytes) }
+  return { policy: policyOf(whole), bytes, digest: policyDigest(bytes) }
 }
 
 function policyProblems(file: CheckedFile): Problem[] {
@@ -59,7 +55,11 @@ export function policyDigest(bytes: Uint8Array): Uint8Array {
   return digestOf(DOMAIN.file, bytes)
 }
 
-function policyOf({ acceptance_criteria: a, confidence_weights }: Static<typeof QualityPolicySchema>): QualityPolicy {
+function policyOf({
+  acceptance_criteria: a,
+  confidence_weights,
+  decay,
+}: Static<typeof QualityPolicySchema>): QualityPolicy {
   return {
     minSampleSize: a.min_sample_size,
     minEffectiveN: a.min_effective_n,
@@ -76,5 +76,10 @@ function policyOf({ acceptance_criteria: a, confidence_weights }: Static<typeof 
     minSegments: a.min_segments,
     hardSegments: a.hard_segments,
     weights: confidence_weights,
+    decay: {
+      maxAgeS: decay.max_age_s,
+      maxDriftSpreads: decay.max_drift_spreads,
+      minCommonRatio: decay.min_common_ratio,
+    },
   }
 }
