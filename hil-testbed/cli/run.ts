@@ -147,7 +147,7 @@ async function run(paths: readonly string[], options: RunCliOptions): Promise<vo
   process.exitCode = isIdle ? 0 : standing.exit
 }
 
-/** Everything is read and checked before anything is started. @throws HbError CONFIG_INVALID, USAGE */
+/** Everything is read and checked before anything is started. @throws HbError SCENARIO_INVALID, USAGE */
 function chosen(paths: readonly string[], { seed, speed, tag, only, shard }: RunCliOptions): readonly ScenarioRow[] {
   if (speed !== 'max' && speed !== 'real')
     throw new HbError('USAGE', { option: '--speed', found: speed, expected: 'max or real' })

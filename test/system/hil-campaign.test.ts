@@ -19,7 +19,7 @@ t.test('whatever is wrong is told before anything is started', async (t) => {
   await Promise.all([
     refused(
       78,
-      /scn-try-002\.scenario\.yaml:14:1 sede.*scn-try-003\.scenario\.yaml:14:/s,
+      /SCENARIO_INVALID.*scn-try-002\.scenario\.yaml:14:1 sede.*scn-try-003\.scenario\.yaml:14:/s,
       'scenarios',
       '--evidence',
       'ev',
