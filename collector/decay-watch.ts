@@ -107,8 +107,8 @@ export class DecayWatch {
   private async decayed(digest: string, nowUs: Micros): Promise<Decay | null> {
     try {
       const { book } = this.options
-      const { record, decay } = checkRecord(await book.stored(digest), book.trust.qualityPolicy)
-      return decayOf(record, { nowUs, current: this.levelsOf(record) }, decay)
+      const { record, rules } = checkRecord(await book.stored(digest), book.trust.qualityPolicy)
+      return decayOf(record, { nowUs, current: this.levelsOf(record) }, rules.decay)
     } catch (error) {
       if (!isHbError(error)) throw error
       this.options.broken(error)

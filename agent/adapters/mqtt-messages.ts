@@ -15,7 +15,7 @@ const TO_BYTES = new TextEncoder()
 /** Where a time may stand, the first that is there counts. */
 const TIME_KEYS = ['timestamp', 'event_time', 'ts'] as const
 const CHANNEL_KEYS = ['channel', 'metric', 'name'] as const
-/** By which samples say that they are injected: kept, so that they are refused like anywhere. */
+/** By which samples say that they are injected: kept, whatever stands there, so that they are judged like anywhere. */
 const MARKS = ['injected', INJECTED_COLUMN] as const
 const US_OF = { s: 1_000_000, ms: 1000, us: 1 } as const
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
@@ -148,7 +148,8 @@ function isMap(value: unknown): value is Fields {
 }
 
 function isOurs(fields: unknown): boolean {
-  return isMap(fields) && fields['channel'] !== undefined && fields['t_us'] !== undefined
+  const isWhole = isMap(fields) && fields['channel'] !== undefined && fields['t_us'] !== undefined
+  return isWhole && fields[INJECTED_COLUMN] === undefined
 }
 
 function samplesOf(said: readonly Fields[], asList: boolean, place: MessagePlace): Encoded {

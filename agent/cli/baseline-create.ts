@@ -2,11 +2,10 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { encodeBaseline } from '../../shared/codec/baseline-record.ts'
 import { channelChain, type InForceForRig } from '../../shared/config/channel-chain.ts'
-import { readBytes } from '../../shared/config/files.ts'
 import { loadRuntimeConfig, parseRuntimeFiles } from '../../shared/config/load.ts'
 import { defaultQualityPolicy, type LoadedPolicy, parseQualityPolicy } from '../../shared/config/quality-policy.ts'
+import { yamlBytes } from '../../shared/config/sound-yaml.ts'
 import type { RigConfig } from '../../shared/config/types.ts'
-import { YAML_BYTES_MAX } from '../../shared/config/yaml-text.ts'
 import { DOMAIN, digestOf, toHex } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
@@ -99,10 +98,7 @@ function kindOf(text: string): BaselineKind {
 }
 
 function policyOf(path: string | undefined): LoadedPolicy {
-  if (path === undefined) return defaultQualityPolicy()
-  const bytes = readBytes(path, YAML_BYTES_MAX)
-  if (bytes instanceof Uint8Array) return parseQualityPolicy(path, bytes)
-  throw new HbError('CONFIG_MISSING', { path, reason: bytes.reason })
+  return path === undefined ? defaultQualityPolicy() : parseQualityPolicy(path, yamlBytes(path))
 }
 
 type Meant = Readonly<{ kind: BaselineKind; family: string; policy: LoadedPolicy }>

@@ -89,10 +89,10 @@ function decaysOf(
   const { state } = book.log()
   const inForce = [...state.slots.keys()].flatMap((slot) => currentOf(state, slot, nowUs) ?? [])
   return inForce.map(({ digest }) => {
-    const { record, decay: policy } = book.records.get(digest)!
+    const { record, rules } = book.records.get(digest)!
     const rolling = record.kind === 'golden' ? currentOf(state, slotOf(record, 'rolling'), nowUs) : null
     const now = current ?? (rolling === null ? null : (book.records.get(rolling.digest)?.record ?? null))
-    const left = decayOf(record, { nowUs, current: now?.metrics ?? null }, policy)
+    const left = decayOf(record, { nowUs, current: now?.metrics ?? null }, rules.decay)
     const creep = record.kind === 'golden' && now !== null ? creepInBook(book, withKind(now, record), nowUs) : []
     return { digest, record, left, creep }
   })

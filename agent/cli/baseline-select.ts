@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
 import { defaultBaselinePolicy, loadBaselinePolicy } from '../../shared/config/baseline-policy.ts'
 import type { BaselinePolicy } from '../../shared/config/baseline-policy-schema.ts'
-import { readBytes } from '../../shared/config/files.ts'
-import { YAML_BYTES_MAX } from '../../shared/config/yaml-text.ts'
+import { yamlBytes } from '../../shared/config/sound-yaml.ts'
 import { DOMAIN, digestOf, toHex } from '../../shared/crypto/digest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
@@ -104,13 +103,7 @@ function checkUsage({ runs, book, registry, rig, baseline }: SelectOptions, poli
 
 function registryHashOf({ registry }: SelectOptions, run: BaselineCandidate): string {
   if (registry === undefined) return run.registry_hash ?? ''
-  const bytes = readBytes(registry, YAML_BYTES_MAX)
-  if (!(bytes instanceof Uint8Array))
-    throw new HbError(bytes.isTooLarge ? 'CONFIG_TOO_LARGE' : 'CONFIG_MISSING', {
-      path: registry,
-      reason: bytes.reason,
-    })
-  return toHex(digestOf(DOMAIN.file, bytes))
+  return toHex(digestOf(DOMAIN.file, yamlBytes(registry)))
 }
 
 /** Certificates in force, oldest first. What the policy's `governance` does not find approved enough is told as skipped. */

@@ -1,10 +1,8 @@
 import { basename } from 'node:path'
 import type { Command } from 'commander'
-import { readBytes } from '../../shared/config/files.ts'
 import { formatProblems } from '../../shared/config/problems.ts'
 import { type LintFinding, lintRegistry } from '../../shared/config/registry-lint.ts'
-import { YAML_BYTES_MAX } from '../../shared/config/yaml-text.ts'
-import { HbError } from '../../shared/errors/hb-error.ts'
+import { yamlBytes } from '../../shared/config/sound-yaml.ts'
 import { printResult } from '../../shared/lib/command-output.ts'
 
 /** Exit code when anything was found (sysexits: configuration). */
@@ -24,10 +22,7 @@ export function lintCommands(program: Command): void {
 
 /** @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE */
 function lint(path: string, options: Readonly<{ json?: boolean }>): void {
-  const bytes = readBytes(path, YAML_BYTES_MAX)
-  if (!(bytes instanceof Uint8Array))
-    throw new HbError(bytes.isTooLarge ? 'CONFIG_TOO_LARGE' : 'CONFIG_MISSING', { path, reason: bytes.reason })
-  const findings = lintRegistry(path, bytes)
+  const findings = lintRegistry(path, yamlBytes(path))
   const mistakes = findings.filter(({ rule }) => rule === 'mistake').length
   printResult(options.json, { ok: findings.length === 0, file: path, mistakes, findings }, [
     ...formatProblems(findings.map(withRule)),

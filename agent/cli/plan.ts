@@ -2,11 +2,9 @@ import { dirname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { loadBaselinePolicy } from '../../shared/config/baseline-policy.ts'
 import type { BaselinePolicy } from '../../shared/config/baseline-policy-schema.ts'
-import { readBytes } from '../../shared/config/files.ts'
 import { type Plan, type PlanAssertion, parseAsserts, parsePlan } from '../../shared/config/plan.ts'
 import { ConfigError, type Problem } from '../../shared/config/problems.ts'
-import { YAML_BYTES_MAX } from '../../shared/config/yaml-text.ts'
-import { HbError } from '../../shared/errors/hb-error.ts'
+import { yamlBytes } from '../../shared/config/sound-yaml.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { printResult, table, utc } from '../../shared/lib/command-output.ts'
 import { verdictExit } from '../../shared/report/verdict-exit.ts'
@@ -42,7 +40,7 @@ export function planCommands(program: Command): void {
 
 /** @throws HbError CONFIG_…, PLAN_STATE_SHAPE, DISK_… */
 function run(path: string, options: PlanOptions): void {
-  const plan = parsePlan(path, bytesOf(path))
+  const plan = parsePlan(path, yamlBytes(path))
   const assertions = loadAssertions(plan, path)
   const registry = options.registry === undefined ? null : loadRunRegistry(options.registry)
   const policy = options.policy === undefined ? null : loadBaselinePolicy(options.policy)
@@ -78,7 +76,7 @@ function loadAssertions(plan: Plan, path: string): ReadonlyMap<string, readonly 
   const problems: Problem[] = []
   for (const name of names) {
     try {
-      loaded.set(name, parseAsserts(name, bytesOf(resolve(dirname(path), name))))
+      loaded.set(name, parseAsserts(name, yamlBytes(resolve(dirname(path), name))))
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
       problems.push(...error.problems)
@@ -86,12 +84,6 @@ function loadAssertions(plan: Plan, path: string): ReadonlyMap<string, readonly 
   }
   if (problems.length > 0) throw new ConfigError(problems)
   return loaded
-}
-
-function bytesOf(path: string): Uint8Array {
-  const bytes = readBytes(path, YAML_BYTES_MAX)
-  if (bytes instanceof Uint8Array) return bytes
-  throw new HbError(bytes.isTooLarge ? 'CONFIG_TOO_LARGE' : 'CONFIG_MISSING', { path, reason: bytes.reason })
 }
 
 function linesOf({ status, plan_id: plan, scenarios, requirements }: PlanResult, out: string): string[] {

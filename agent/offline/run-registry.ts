@@ -1,8 +1,6 @@
-import { readBytes } from '../../shared/config/files.ts'
 import { type LoadedOfflineRegistry, parseOfflineRegistry } from '../../shared/config/offline-registry.ts'
 import type { RegistryMetric } from '../../shared/config/registry.ts'
-import { YAML_BYTES_MAX } from '../../shared/config/yaml-text.ts'
-import { HbError } from '../../shared/errors/hb-error.ts'
+import { yamlBytes } from '../../shared/config/sound-yaml.ts'
 import type { MetricRules, RunRules } from '../core/offline/run-metric.ts'
 import type { MetricNaming } from '../core/offline/run-units.ts'
 
@@ -15,9 +13,7 @@ export type RunRegistry = Readonly<{
 
 /** @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE; ConfigError with every mistake */
 export function loadRunRegistry(path: string): LoadedOfflineRegistry {
-  const bytes = readBytes(path, YAML_BYTES_MAX)
-  if (bytes instanceof Uint8Array) return parseOfflineRegistry(path, bytes)
-  throw new HbError(bytes.isTooLarge ? 'CONFIG_TOO_LARGE' : 'CONFIG_MISSING', { path, reason: bytes.reason })
+  return parseOfflineRegistry(path, yamlBytes(path))
 }
 
 /** The registry as it is in force for a run; modes are compared in lower case, as the predecessor does. */

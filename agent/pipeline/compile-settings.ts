@@ -209,7 +209,9 @@ function baselineOf(rig: RigConfig, name: string | undefined, { named, files, tr
 
 /** The policy beside the record; a bare one has none, and grows old by the defaults. */
 function decayPolicy(bytes: Uint8Array): DecayPolicy {
-  return isBundle(bytes) ? parseQualityPolicy('policy', readBundle(bytes).policy).decay : defaultQualityPolicy().decay
+  return isBundle(bytes)
+    ? parseQualityPolicy('policy', readBundle(bytes).policy).policy.decay
+    : defaultQualityPolicy().policy.decay
 }
 
 /** A baseline as the evaluator uses it. Without the statements of those who approved it, it counts as a draft. */

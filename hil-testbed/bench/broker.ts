@@ -51,8 +51,9 @@ export class Broker {
     }
   }
 
-  publish(channel: string, timeUs: number, value: number): void {
-    this.publisher?.publish(channel, timeUs, value)
+  /** @throws HbError MQTT_LOST */
+  publish(channel: string, message: Uint8Array): void {
+    this.publisher?.publish(channel, message)
   }
 
   async stop(): Promise<void> {

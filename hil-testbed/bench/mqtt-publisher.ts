@@ -1,7 +1,6 @@
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { type BrokerCredentials, clientOptions, NO_CREDENTIALS, openSocket } from '../../shared/mqtt/broker.ts'
 import type { MqttConnection } from '../../shared/mqtt/package.ts'
-import type { Micros } from '../../shared/units.ts'
 
 export type MqttPublisherOptions = Readonly<{
   /** mqtt://HOST[:PORT] or mqtts://HOST[:PORT]. */
@@ -13,8 +12,12 @@ export type MqttPublisherOptions = Readonly<{
 
 /** A rig that publishes its samples to a broker, one message each (`qos: 1`), in order. */
 export interface MqttPublisher {
-  /** Puts one sample in line. @throws HbError MQTT_LOST when the broker is gone, or takes less than comes */
-  publish(channel: string, timeUs: Micros, value: number): void
+  /**
+   * Puts the message of one sample in line, under the topic of its channel.
+   *
+   * @throws HbError MQTT_LOST when the broker is gone, or takes less than comes
+   */
+  publish(channel: string, message: Uint8Array): void
   /** Settles when the broker has acknowledged everything that was published. @throws HbError MQTT_LOST */
   flush(): Promise<void>
   /** Says goodbye. What was not acknowledged is given up. */
@@ -53,7 +56,7 @@ export async function createMqttPublisher(options: MqttPublisherOptions): Promis
 class BrokerPublisher implements MqttPublisher {
   private readonly client: MqttConnection
   private readonly options: MqttPublisherOptions
-  private waiting: { topic: string; payload: string }[] = []
+  private waiting: { topic: string; payload: Buffer }[] = []
   private next = 0
   private inFlight = 0
   private failure: HbError | null = null
@@ -66,12 +69,10 @@ class BrokerPublisher implements MqttPublisher {
     client.on('disconnect', ({ reasonCode = 0 }) => this.fail(`the broker said goodbye: 0x${reasonCode.toString(16)}`))
   }
 
-  publish(channel: string, timeUs: Micros, value: number): void {
+  publish(channel: string, message: Uint8Array): void {
     if (this.failure !== null) throw this.failure
     if (this.waiting.length - this.next >= WAITING_MAX) throw this.lost(`${WAITING_MAX} samples wait`)
-    // JSON has no NaN: null is what stands for it.
-    const payload = JSON.stringify({ channel, t_us: timeUs, value })
-    this.waiting.push({ topic: this.options.topicOf(channel), payload })
+    this.waiting.push({ topic: this.options.topicOf(channel), payload: Buffer.from(message) })
     this.send()
   }
 

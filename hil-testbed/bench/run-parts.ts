@@ -17,7 +17,7 @@ import { CollectorSide } from './collector-side.ts'
 import { Conductor } from './conductor.ts'
 import { baselineOf, configChanges, filesMissing } from './config-carriers.ts'
 import type { HostTime } from './host-time.ts'
-import { injectorMark } from './injector.ts'
+import { createInjector } from './injector.ts'
 import { benchKey } from './keys.ts'
 import { People } from './orders.ts'
 import { FreePace, LockstepPace, type Pace } from './pace.ts'
@@ -186,9 +186,9 @@ function transmitterOf({ row, beginUs, files }: Wanted, { folder, open, broker }
   return new Transmitter({
     sources: [...new Set(row.rig.sensors.map(({ source }) => source))],
     ...{ path: open, beginUs },
-    publish: broker === null ? null : (channel, timeUs, value) => broker.publish(channel, timeUs, value),
-    mark: injectorMark(folder.injector),
-    badMark: injectorMark(benchKey('somebody else').privatePem),
+    publish: broker === null ? null : (channel, message) => broker.publish(channel, message),
+    injector: createInjector(folder.injector),
+    stranger: createInjector(benchKey('somebody else').privatePem),
     sent: (channel, atUs, value) => files.sent(channel, atUs, value),
   })
 }

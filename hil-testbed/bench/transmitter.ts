@@ -1,10 +1,12 @@
 import { Push } from 'zeromq'
 import type { FrameIdentity } from '../../shared/codec/injected-mark.ts'
+import { encodeSample } from '../../shared/codec/json-samples.ts'
 import { encodeFrame } from '../../shared/codec/telemetry.ts'
-import type { InjectedMark } from '../../shared/model/telemetry.ts'
+import { type InjectedMark, QUALITY } from '../../shared/model/telemetry.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { OutFrame } from '../core/out-frame.ts'
 import { socketOf } from './agent-folder.ts'
+import type { Injector, SamplesIdentity } from './injector.ts'
 
 /** Frames that may wait while the agent is away; more are lost, and the gap in their numbers tells. */
 const WAITING_MAX = 1024
@@ -14,12 +16,12 @@ export type TransmitterOptions = Readonly<{
   sources: readonly string[]
   path: (name: string) => string
   beginUs: Micros
-  /** Signs the mark of a frame with injected samples. */
-  mark: (frame: FrameIdentity, channels: readonly string[]) => InjectedMark
+  /** Signs the marks of what holds injected samples. */
+  injector: Injector
   /** The same with a key that is not the bench's. */
-  badMark: (frame: FrameIdentity, channels: readonly string[]) => InjectedMark
-  /** Where single samples go instead, for a rig that publishes to a broker; null: frames over ZeroMQ. */
-  publish: ((channel: string, timeUs: Micros, value: number) => void) | null
+  stranger: Injector
+  /** Where the messages of single samples go instead, for a rig that publishes to a broker; null: frames over ZeroMQ. */
+  publish: ((channel: string, message: Uint8Array) => void) | null
   /** Told of the newest sample of each channel that goes out; its time counts from the start of the run. */
   sent: (channel: string, atUs: Micros, value: number) => void
 }>
@@ -77,25 +79,35 @@ export class Transmitter {
     }
   }
 
-  /** Sample by sample, as a rig without frames has them. They carry no mark: what is injected into them is not told apart. */
-  private publish({ channels, timeUs, value }: OutFrame, to: NonNullable<TransmitterOptions['publish']>): void {
+  /** Sample by sample, as a rig without frames has them. Its number, and the life that counts, are lost on this way. */
+  private publish(frame: OutFrame, to: NonNullable<TransmitterOptions['publish']>): void {
     const { sent, beginUs } = this.options
+    const { rig, source, line, channels, timeUs, quality, injected, mutate } = frame
     timeUs.forEach((us, k) => {
       channels.forEach((channel, c) => {
-        to(channel, us, value[c * timeUs.length + k]!)
-        sent(channel, us - beginUs, value[c * timeUs.length + k]!)
+        const at = c * timeUs.length + k
+        const value = frame.value[at]!
+        const message = encodeSample({
+          ...{ channel, timeUs: us, value, rig },
+          // Without one it is of the broker; a source that is said is one that pretends to be another.
+          ...(source === line ? {} : { source }),
+          ...(quality === null || quality[at] === QUALITY.good ? {} : { quality: quality[at]! }),
+          ...(injected.includes(channel) ? this.marked({ rig, timesUs: [us] }, [channel]) : {}),
+        })
+        to(channel, mutate === null ? message : mutate(message))
+        sent(channel, us - beginUs, value)
       })
     })
   }
 
-  private marked(frame: FrameIdentity, injected: readonly string[]): { injected?: InjectedMark } {
-    const { mark, badMark } = this.options
-    if (this.forgery === null) return { injected: mark(frame, injected) }
+  private marked(what: FrameIdentity | SamplesIdentity, injected: readonly string[]): { injected?: InjectedMark } {
+    const { injector, stranger } = this.options
+    if (this.forgery === null) return { injected: injector.mark(what, injected) }
     this.forged += 1
     if (this.forgery === 'left_out') return {}
-    if (this.forgery === 'wrong_key') return { injected: badMark(frame, injected) }
+    if (this.forgery === 'wrong_key') return { injected: stranger.mark(what, injected) }
     // Signed for another channel than it is said of: the signature does not fit.
-    return { injected: { ...mark(frame, [ANOTHER_CHANNEL]), channels: injected } }
+    return { injected: { ...injector.mark(what, [ANOTHER_CHANNEL]), channels: injected } }
   }
 
   /** An agent that listens has begun, and counts from zero. */

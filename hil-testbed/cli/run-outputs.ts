@@ -2,6 +2,7 @@ import { accessSync, constants, mkdirSync, mkdtempSync, readdirSync, statSync } 
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { HbError } from '../../shared/errors/hb-error.ts'
+import { SCENARIO_SUFFIX } from '../scenario/load.ts'
 
 export type RunOutputs = Readonly<{
   /** Files that reports are wanted in. */
@@ -36,9 +37,19 @@ export function openOutputs({ reports, evidence }: RunOutputs): string {
   return folder
 }
 
+/** Whether a folder is there; a path that nobody can look at has none. */
+export function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    return false
+  }
+}
+
 /** Why a file cannot be written there; null when it can. */
 function fileProblem(file: string): string | null {
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) return 'is a folder'
+  if (isFolder(file)) return 'is a folder'
+  if (file.endsWith(SCENARIO_SUFFIX)) return 'is a scenario'
   return folderProblem(dirname(resolve(file)))
 }
 

@@ -22,7 +22,7 @@ import { campaignExit, readQuarantine, type Standing, standingLines } from '../r
 import { type Requirements, readRequirements } from '../report/requirements.ts'
 import { loadScenarios } from '../scenario/load.ts'
 import { nearestAbove } from '../scenario/rig-file.ts'
-import { openOutputs } from './run-outputs.ts'
+import { isFolder, openOutputs } from './run-outputs.ts'
 
 type RunCliOptions = Readonly<{
   seed?: string
@@ -32,7 +32,6 @@ type RunCliOptions = Readonly<{
   junit?: string
   html?: string
   csv?: string
-  report?: string
   evidence?: string
   watch?: boolean
   jobs?: string
@@ -41,7 +40,8 @@ type RunCliOptions = Readonly<{
   quarantine?: string
   hostWait: string
   wait: string
-  json?: boolean
+  /** A file for the report; true for the report on standard output. */
+  json?: string | true
 }>
 
 const SHARDS_MAX = 1024
@@ -64,7 +64,11 @@ export function runCommand(hil: Command): void {
     .option('--only <params>', 'only rows with these parameters, as reports name them')
     .option('--junit <file>', 'report as JUnit XML')
     .option('--html <file>', 'report as one HTML file')
-    .option('--report <file>', 'report as JSON, which the others are made from')
+    .option(
+      '--json [file]',
+      'report as JSON, which the others are made from; without a file on standard output',
+      reportFile,
+    )
     .option('--csv <file>', 'measures as CSV')
     .option('--evidence <dir>', 'keep the folder of every run here; else only those that are not green are kept')
     .option('--watch', 'show the run while it goes; one at a time')
@@ -78,7 +82,6 @@ export function runCommand(hil: Command): void {
       HOST_WAIT,
     )
     .option('--wait <s>', 'how long to wait for a place that somebody else has reserved', '0')
-    .option('--json', 'the campaign as one JSON object')
     .addHelpText(
       'after',
       '\nExit code: 0 all green; 20 something failed; 30 something is not known or was not run; 78 a file is wrong, nothing was started.',
@@ -90,6 +93,21 @@ function collect(text: string, before: readonly string[]): readonly string[] {
   return [...before, text]
 }
 
+/**
+ * `--json` takes the word behind it. A scenario there was meant to be run, and would be overwritten.
+ *
+ * @throws HbError USAGE for a folder and for YAML
+ */
+function reportFile(text: string): string {
+  if (!/\.ya?ml$/.test(text) && !isFolder(text)) return text
+  const expected = 'a file for the report; `--json` for standard output stands behind the scenarios'
+  throw new HbError('USAGE', { option: '--json', found: text, expected })
+}
+
+function jsonFile({ json }: RunCliOptions): string | undefined {
+  return json === true ? undefined : json
+}
+
 async function run(paths: readonly string[], options: RunCliOptions): Promise<void> {
   const host = hostTime(numberOption(options.hostWait, '--host-wait', { min: 1, max: HOST_WAIT_S_MAX }) * 1000)
   const waitMs = numberOption(options.wait, '--wait', { min: 0, max: WAIT_S_MAX }) * 1000
@@ -98,8 +116,9 @@ async function run(paths: readonly string[], options: RunCliOptions): Promise<vo
   const quarantine = options.quarantine === undefined ? [] : readQuarantine(options.quarantine)
   const base = options.against === undefined ? null : readCampaign(options.against)
   const jobs = options.watch === true ? 1 : jobsOf(options.jobs)
-  const { junit, html, csv, report: json, evidence } = options
-  const folder = openOutputs({ reports: [junit, html, csv, json].filter((file) => file !== undefined), evidence })
+  const { junit, html, csv, evidence } = options
+  const reports = [junit, html, csv, jsonFile(options)].filter((file) => file !== undefined)
+  const folder = openOutputs({ reports, evidence })
   const kept = evidence !== undefined
   const ending = new AbortController()
   const stop = (): void => ending.abort()
@@ -128,7 +147,7 @@ async function run(paths: readonly string[], options: RunCliOptions): Promise<vo
   process.exitCode = isIdle ? 0 : standing.exit
 }
 
-/** Everything is read and checked before anything is started. @throws HbError CONFIG_INVALID, USAGE */
+/** Everything is read and checked before anything is started. @throws HbError SCENARIO_INVALID, USAGE */
 function chosen(paths: readonly string[], { seed, speed, tag, only, shard }: RunCliOptions): readonly ScenarioRow[] {
   if (speed !== 'max' && speed !== 'real')
     throw new HbError('USAGE', { option: '--speed', found: speed, expected: 'max or real' })
@@ -194,7 +213,8 @@ function requirementsAbove(paths: readonly string[]): Requirements | null {
 
 /** Also after an end before the last run: whoever looks must see how far it came. */
 function report(result: CampaignResult, { options, folder, base, standing, requirements }: Reported): void {
-  const { junit, html, csv, report: json, evidence } = options
+  const { junit, html, csv, evidence } = options
+  const json = jsonFile(options)
   if (json !== undefined) writeJson(result, json)
   if (evidence !== undefined) writeJson(result, join(folder, 'report.json'))
   if (junit !== undefined) writeJunit(result, junit, standing)
@@ -210,7 +230,7 @@ function report(result: CampaignResult, { options, folder, base, standing, requi
 type Said = Readonly<{ result: CampaignResult; comparison: Comparison | null; lines: readonly string[] }>
 
 function say({ json }: RunCliOptions, { result, comparison, lines }: Said): void {
-  printResult(json, { ...result, ...(comparison === null ? {} : { comparison }) }, [
+  printResult(json === true, { ...result, ...(comparison === null ? {} : { comparison }) }, [
     ...(comparison === null ? [] : comparisonLines(comparison)),
     ...lines,
   ])

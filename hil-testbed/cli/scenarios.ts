@@ -86,7 +86,7 @@ function lint(paths: readonly string[], { json }: Readonly<{ json?: boolean }>):
   const rigs = checkRigs(paths)
   const { files, rows, problems } = checkScenarios(paths, { mayBeNone: rigs.files > 0 })
   const all = withoutRepeats([...rigs.problems, ...problems])
-  if (all.length > 0) throw new ConfigError(all)
+  if (all.length > 0) throw new ConfigError(all, 'SCENARIO_INVALID')
   printResult(json, { v: 1, scenarios: files, runs: rows.length, rigs: rigs.files, problems: [] }, [
     `${files} scenarios, ${rows.length} runs, ${rigs.files} rigs: nothing is wrong`,
   ])
@@ -108,7 +108,7 @@ function create(id: string, { rig: name, out, json }: NewOptions): void {
       found: name,
       expected: `a folder of ${RIGS}, beside ${dirname(path)}`,
     })
-  if (rig.value === null) throw new ConfigError(rig.problems)
+  if (rig.value === null) throw new ConfigError(rig.problems, 'SCENARIO_INVALID')
   const schema = nearestAbove(dirname(path), SCHEMA)
   const text = newScenario({
     id,

@@ -22,10 +22,7 @@ export function traceCommand(hil: Command): void {
     )
     .option('--root <dir>', 'folder of the project', '.')
     .option('--results <file>', 'newest verdicts; hil-testbed/latest-results.json otherwise')
-    .option(
-      '--record <report>',
-      'first take the verdicts of a campaign (`hb hil run --report FILE`) into those results',
-    )
+    .option('--record <report>', 'first take the verdicts of a campaign (`hb hil run --json FILE`) into those results')
     .option('--json', 'one JSON object')
     .action(trace)
 }

@@ -11,7 +11,8 @@ import type { Micros } from '../../shared/units.ts'
  *   agent/          working folder of the agent: runtime.yaml, keys, `state/` (journal, outbox, ledger)
  *   agent.log       what it wrote
  *
- * The oracle reads `agent/state/outbox` with a reader of its own and verifies every batch by `agent/sign.pub.pem`.
+ * The oracle reads `agent/state/outbox` with a reader of its own and verifies every batch by `agent/sign.pub.pem`, and every
+ * receipt of a collector by `agent/receipts.pub.pem`.
  */
 export type BenchEvent = Readonly<{ t_us: Micros } & Record<string, unknown>> &
   (

@@ -187,7 +187,7 @@ export type Expectation =
   | Readonly<{ kind: 'fhti'; from: string; maxUs: Micros; fttiUs: Micros }>
   | Readonly<{ kind: 'start_refused'; code: string }>
   | Readonly<{ kind: 'replay'; equal: true }>
-  /** The collector has every decision of the outbox exactly once. */
+  /** The collector has every decision of the outbox exactly once, and the agent its receipt for each. */
   | Readonly<{ kind: 'collected'; all: true }>
 
 export type Never =

@@ -1,5 +1,5 @@
 import { at, type CborNode, EvidenceFault, plain, readCbor } from './cbor.ts'
-import { type AgentKey, bytesIn, openSigned } from './signed-message.ts'
+import { bytesIn, openSigned, type SignerKey } from './signed-message.ts'
 
 /** Sums over the life of an agent, as a header has them, in this order. */
 export const COUNTERS = ['received', 'evaluated', 'late', 'duplicate', 'rejected', 'shed', 'missing'] as const
@@ -35,7 +35,7 @@ const VERSION = 1
 const DIGEST_BYTES = 32
 
 /** Verifies a batch and reads its header. @throws EvidenceFault */
-export function openBatch(cose: Uint8Array, agent: AgentKey): BatchHeader {
+export function openBatch(cose: Uint8Array, agent: SignerKey): BatchHeader {
   const { payload, issuer, subject, identity } = openSigned(cose, agent)
   const map = readCbor(payload)
   if (at(map, 0).value !== VERSION) throw new EvidenceFault(`version ${String(at(map, 0).value)} of a batch`)

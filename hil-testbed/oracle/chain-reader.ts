@@ -1,10 +1,11 @@
-import { type BatchHeader, type Gap, openBatch } from './batch-header.ts'
+import { type BatchHeader, type Gap, openBatch, wholeIn } from './batch-header.ts'
 import { type BatchItem, itemsOf } from './batch-items.ts'
 import { EvidenceFault, encodeList, readCbor } from './cbor.ts'
 import type { Evidence, UnknownSpan } from './evidence.ts'
+import { ReceiptReader } from './receipts.ts'
 import type { Frame } from './record-frames.ts'
 import { type Decision, type Said, saidBy } from './said.ts'
-import { type AgentKey, bytesIn, domainDigest } from './signed-message.ts'
+import { bytesIn, domainDigest, type SignerKey } from './signed-message.ts'
 
 /** Kinds of records of an outbox (docs/internals/formats.md). */
 const BATCH = 1
@@ -13,7 +14,7 @@ const THINNED = 3
 
 /** Follows the chain of batches from record to record, and keeps what they say. */
 export class ChainReader {
-  private key: AgentKey | null = null
+  private key: SignerKey | null = null
   private head: BatchHeader | null = null
   private recordSeq = -1
   private lastSeq = 0
@@ -28,9 +29,12 @@ export class ChainReader {
   private readonly byNumber = new Map<number, Decision>()
   /** Digest after every item: an agent that tells something again must tell the same. */
   private readonly chains = new Map<number, Uint8Array>()
+  private readonly receipts = new ReceiptReader()
 
-  trust(key: AgentKey): void {
-    this.key = key
+  /** Whose batches and whose receipts are believed; without a collector nobody's. */
+  trust(agent: SignerKey, collector: SignerKey | null): void {
+    this.key = agent
+    this.receipts.trust(collector)
   }
 
   /** Takes the next record. @throws EvidenceFault for one that does not verify, or does not follow */
@@ -39,7 +43,10 @@ export class ChainReader {
     this.recordSeq = seq
     const { is, items } = readCbor(body)
     const kind = is === 'list' ? items[0]?.value : null
-    if (kind === RECEIPT && items.length === 4) return
+    if (kind === RECEIPT && items.length === 4) {
+      this.receipts.take({ epoch: wholeIn(items[1]), batchSeq: wholeIn(items[2]), cose: bytesIn(items[3]!) })
+      return
+    }
     if (!(kind === BATCH && items.length === 9) && !(kind === THINNED && items.length === 8))
       throw new EvidenceFault('a record of another kind')
     if (this.key === null) throw new EvidenceFault('no key to believe')
@@ -50,6 +57,7 @@ export class ChainReader {
       throw new EvidenceFault('a record of another agent')
     this.follow(header, this.key)
     this.keep(header, kind === BATCH ? itemsOf(bytesIn(items[7]!), header) : null)
+    this.receipts.expect(header)
     this.head = header
   }
 
@@ -62,11 +70,12 @@ export class ChainReader {
       ...{ gaps: this.gaps, unknown: this.unknown, counters: this.head?.counters ?? null, flags: this.flags },
       digest: this.head === null || this.chain === null ? '' : Buffer.from(this.chain).toString('hex'),
       ...{ batches: this.batches, decisions: this.decisions, throughUs: this.head?.lastUs ?? null },
+      ...{ receipts: this.receipts.count, unreceipted: Math.max(0, this.lastSeq - this.receipts.lastDecision) },
     }
   }
 
   /** Whether a batch is the one that must come next, or begins an epoch; what it leaves out it must declare. */
-  private follow(header: BatchHeader, { spki }: AgentKey): void {
+  private follow(header: BatchHeader, { spki }: SignerKey): void {
     const { head } = this
     const { deployment, agent, epoch, batchSeq, prev, firstSeq } = header
     const place = `batch ${epoch}/${batchSeq}`

@@ -5,7 +5,7 @@ import { EvidenceFault } from './cbor.ts'
 import { ChainReader } from './chain-reader.ts'
 import { framesOf } from './record-frames.ts'
 import type { Decision, Said } from './said.ts'
-import { agentKeyOf } from './signed-message.ts'
+import { signerKeyOf } from './signed-message.ts'
 
 /** Event times of which nobody can say what was decided: the detail is gone, or the decisions are. */
 export type UnknownSpan = Readonly<{ fromUs: number; toUs: number; why: string }>
@@ -29,22 +29,31 @@ export type Evidence = Readonly<{
   decisions: number
   /** Newest slide that was closed when the last batch was signed. */
   throughUs: number | null
+  /** Receipts of a collector, and decisions behind the last batch that has one. */
+  receipts: number
+  unreceipted: number
 }>
 
 const NAME = /^\d{16}\.hbo$/
 
+/** Files with the public keys of whose word counts; that of a collector may not be there, and then no receipt may be. */
+export type KeyFiles = Readonly<{ agent: string; collector: string }>
+
 /**
- * Reads and verifies the outbox of an agent. What a killed process had begun to write, at the end of the newest file, is
+ * Reads and verifies the outbox of an agent, and the receipts of its collector in it. What a killed process had begun to write, at the end of the newest file, is
  * nothing; anything else that is not whole, not signed, not in its place, or missing without a header that says so, is a
  * problem, and reading ends there.
  */
-export function readEvidence(outbox: string, publicKeyFile: string): Evidence {
+export function readEvidence(outbox: string, keys: KeyFiles): Evidence {
   const chain = new ChainReader()
   const problems: string[] = []
-  let where = publicKeyFile
+  let where = keys.agent
   try {
     const names = existsSync(outbox) ? readdirSync(outbox).filter((name) => NAME.test(name)) : []
-    if (names.length > 0) chain.trust(agentKeyOf(readFileSync(publicKeyFile, 'utf8')))
+    const agent = names.length === 0 ? null : signerKeyOf(readFileSync(keys.agent, 'utf8'), 'agent')
+    where = keys.collector
+    const collector = existsSync(keys.collector) ? signerKeyOf(readFileSync(keys.collector, 'utf8'), 'collector') : null
+    if (agent !== null) chain.trust(agent, collector)
     for (const [k, name] of names.sort().entries()) {
       const { frames, end } = framesOf(readFileSync(join(outbox, name)))
       for (const frame of frames) {

@@ -114,11 +114,11 @@ export function judgeReplay({ facts }: Run): Outcome {
 }
 
 export function judgeCollected({ facts, evidence }: Run): Outcome {
-  const fixed = { text: 'collected exactly once', expected: `${evidence.decisions} decisions` }
+  const fixed = { text: 'collected exactly once', expected: `${evidence.decisions} decisions, all receipted` }
   if (facts.collected === null) return outcome('unknown', fixed, { observed: 'no collector' })
   const { decisions, missing, duplicate } = facts.collected
-  const isAll = missing === 0 && duplicate === 0 && decisions === evidence.decisions
+  const isAll = missing === 0 && duplicate === 0 && decisions === evidence.decisions && evidence.unreceipted === 0
   return outcome(isAll ? 'met' : 'missed', fixed, {
-    observed: `${decisions} decisions, ${missing} missing, ${duplicate} twice`,
+    observed: `${decisions} decisions, ${missing} missing, ${duplicate} twice, ${evidence.unreceipted} without a receipt`,
   })
 }

@@ -40,7 +40,10 @@ export function readRun(folder: string): Run {
   return {
     ...{ row, facts, events: eventsIn(join(folder, 'events.jsonl')) },
     truth: existsSync(truth) ? traceOf(readFileSync(truth, 'utf8'), row.clock.quantumUs) : null,
-    evidence: readEvidence(join(folder, 'agent', 'state', 'outbox'), join(folder, 'agent', 'sign.pub.pem')),
+    evidence: readEvidence(join(folder, 'agent', 'state', 'outbox'), {
+      agent: join(folder, 'agent', 'sign.pub.pem'),
+      collector: join(folder, 'agent', 'receipts.pub.pem'),
+    }),
     log: existsSync(log) ? readFileSync(log, 'utf8').slice(-LOG_CHARS_MAX) : '',
   }
 }

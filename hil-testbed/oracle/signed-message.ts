@@ -1,8 +1,14 @@
 import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { at, type CborNode, EvidenceFault, encodeList, readCbor } from './cbor.ts'
 
-/** Public key of an agent, with the realm that the line `Realm:` in front of its PEM says. */
-export type AgentKey = Readonly<{ key: KeyObject; spki: Uint8Array; id: Uint8Array; realm: 'production' | 'testbed' }>
+/** Public key of whoever signs, with the realm that the line `Realm:` in front of its PEM says. */
+export type SignerKey = Readonly<{
+  whose: 'agent' | 'collector'
+  key: KeyObject
+  spki: Uint8Array
+  id: Uint8Array
+  realm: 'production' | 'testbed'
+}>
 
 /** Labels of COSE (RFC 9052, 9596, 9597) and of the realm, of private use. */
 const ALG = 1
@@ -11,22 +17,23 @@ const CLAIMS = 15
 const TYP = 16
 const REALM = -65_537
 const ED25519 = -19
-const BATCH_TYP = 'application/hb-batch+cose'
+/** Types of the messages that are read here. */
+const TYPES = { agent: 'application/hb-batch+cose', collector: 'application/hb-receipt+cose' } as const
 const SIGN1_TAG = 0xd2
 
 /** @throws EvidenceFault for anything but one Ed25519 key */
-export function agentKeyOf(pem: string): AgentKey {
+export function signerKeyOf(pem: string, whose: SignerKey['whose']): SignerKey {
   const realm = /^Realm:[ \t]*(\S*)/m.exec(pem.slice(0, Math.max(0, pem.indexOf('-----BEGIN '))))?.[1] ?? 'production'
   if (realm !== 'production' && realm !== 'testbed') throw new EvidenceFault(`a key of the realm ${realm}`)
   let key: KeyObject
   try {
     key = createPublicKey(pem)
   } catch {
-    throw new EvidenceFault('the public key of the agent is none')
+    throw new EvidenceFault(`the public key of the ${whose} is none`)
   }
   if (key.asymmetricKeyType !== 'ed25519') throw new EvidenceFault(`a key of type ${key.asymmetricKeyType}`)
   const spki = new Uint8Array(key.export({ type: 'spki', format: 'der' }))
-  return { key, spki, id: sha256(spki).subarray(0, 16), realm }
+  return { whose, key, spki, id: sha256(spki).subarray(0, 16), realm }
 }
 
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
@@ -40,14 +47,15 @@ export function domainDigest(domain: string, ...parts: readonly Uint8Array[]): U
   return sha256(new TextEncoder().encode(`${domain}\u0000`), ...parts)
 }
 
-export type SignedBatch = Readonly<{ payload: Uint8Array; issuer: string; subject: string; identity: Uint8Array }>
+/** `identity`: SHA-256 of what stands in the message, with its signature. */
+export type SignedMessage = Readonly<{ payload: Uint8Array; issuer: string; subject: string; identity: Uint8Array }>
 
 /**
- * Verifies a COSE_Sign1 message of type batch: the signature over the bytes as they are, then what the header says.
+ * Verifies a COSE_Sign1 message, of an agent a batch and of a collector a receipt: the signature over the bytes as they are, then what the header says.
  *
  * @throws EvidenceFault
  */
-export function openSigned(cose: Uint8Array, agent: AgentKey): SignedBatch {
+export function openSigned(cose: Uint8Array, signer: SignerKey): SignedMessage {
   if (cose[0] !== SIGN1_TAG) throw new EvidenceFault('no COSE_Sign1 message')
   const body = cose.subarray(1)
   const { is, items } = readCbor(body)
@@ -57,9 +65,9 @@ export function openSigned(cose: Uint8Array, agent: AgentKey): SignedBatch {
   const [headBytes, payloadBytes, signatureBytes] = [bytesIn(head!), bytesIn(payload!), bytesIn(signature!)]
   const raw = (node: CborNode | undefined): Uint8Array => body.subarray(node!.start, node!.end)
   const signed = Buffer.concat([encodeList(['Signature1']).subarray(1), raw(head), Uint8Array.of(0x40), raw(payload)])
-  if (!verify(null, Buffer.concat([Uint8Array.of(0x84), signed]), agent.key, signatureBytes))
-    throw new EvidenceFault('the signature is not by the key of the agent')
-  const { issuer, subject } = claimsOf(headBytes, agent)
+  if (!verify(null, Buffer.concat([Uint8Array.of(0x84), signed]), signer.key, signatureBytes))
+    throw new EvidenceFault(`the signature is not by the key of the ${signer.whose}`)
+  const { issuer, subject } = claimsOf(headBytes, signer)
   return {
     payload: payloadBytes,
     issuer,
@@ -68,15 +76,15 @@ export function openSigned(cose: Uint8Array, agent: AgentKey): SignedBatch {
   }
 }
 
-function claimsOf(headBytes: Uint8Array, agent: AgentKey): Readonly<{ issuer: string; subject: string }> {
+function claimsOf(headBytes: Uint8Array, signer: SignerKey): Readonly<{ issuer: string; subject: string }> {
   const head = readCbor(headBytes)
-  const isTestbed = agent.realm === 'testbed'
+  const isTestbed = signer.realm === 'testbed'
   if (head.is !== 'map' || head.items.length !== 2 * (isTestbed ? 5 : 4))
-    throw new EvidenceFault(`another protected header than one of ${agent.realm}`)
+    throw new EvidenceFault(`another protected header than one of ${signer.realm}`)
   if (isTestbed && at(head, REALM).value !== 'testbed') throw new EvidenceFault('a message of another realm')
   if (at(head, ALG).value !== ED25519) throw new EvidenceFault('another algorithm')
-  if (at(head, TYP).value !== BATCH_TYP) throw new EvidenceFault('a message of another type')
-  if (Buffer.compare(bytesIn(at(head, KID)), agent.id) !== 0) throw new EvidenceFault('the id of another key')
+  if (at(head, TYP).value !== TYPES[signer.whose]) throw new EvidenceFault('a message of another type')
+  if (Buffer.compare(bytesIn(at(head, KID)), signer.id) !== 0) throw new EvidenceFault('the id of another key')
   const claims = at(head, CLAIMS)
   const [issuer, subject] = [at(claims, 1).value, at(claims, 2).value]
   if (typeof issuer !== 'string' || typeof subject !== 'string') throw new EvidenceFault('claims that are no text')

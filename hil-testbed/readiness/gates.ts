@@ -1,10 +1,8 @@
 import { type Static, Type } from 'typebox'
-import { type CheckedFile, checkYaml } from '../../shared/config/document.ts'
-import { readBytes } from '../../shared/config/files.ts'
-import { ConfigError, didYouMean, type Problem } from '../../shared/config/problems.ts'
+import type { CheckedFile } from '../../shared/config/document.ts'
+import { didYouMean, type Problem } from '../../shared/config/problems.ts'
 import { closed } from '../../shared/config/schema-parts.ts'
-import type { Schema } from '../../shared/config/schema-terms.ts'
-import { YAML_BYTES_MAX } from '../../shared/config/yaml-text.ts'
+import { soundYaml, yamlBytes } from '../../shared/config/sound-yaml.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 
 const CRITERIA_MAX = 100
@@ -110,17 +108,12 @@ export const DEFAULT_GATES: ReadinessGates = {
 
 /** Reads gates. @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE; ConfigError with every mistake. */
 export function readGates(path: string): ReadinessGates {
-  const bytes = readBytes(path, YAML_BYTES_MAX)
-  if (bytes instanceof Uint8Array) return parseGates(path, bytes)
-  throw new HbError(bytes.isTooLarge ? 'CONFIG_TOO_LARGE' : 'CONFIG_MISSING', { path, reason: bytes.reason })
+  return parseGates(path, yamlBytes(path))
 }
 
 /** The same from bytes. A type that nobody knows is taken: it is never met. @throws ConfigError */
 export function parseGates(name: string, bytes: Uint8Array): ReadinessGates {
-  const file = checkYaml(name, bytes, ReadinessGatesSchema as unknown as Schema)
-  const problems = [...file.problems, ...gateProblems(file)]
-  if (problems.length > 0) throw new ConfigError(problems)
-  return file.value as ReadinessGates
+  return soundYaml(name, bytes, { schema: ReadinessGatesSchema, moreProblems: gateProblems })
 }
 
 /** The criteria of a gate with those of the gates that it extends, from the first of them on. @throws HbError USAGE without such a gate */

@@ -50,7 +50,7 @@ ${reactionsHtml(reactionsOf(result.cases))}
 ${coverageHtml(coverageOf(result.cases))}
 ${traceHtml(result, numbers, requirements)}
 <h2>Each case</h2>${casesHtml(result, { folder, stands, numbers })}
-<footer>Harmony Bridge. Commit ${result.commit || 'unknown'}. The same as data: the report that <code>--report</code> writes.</footer></main>`,
+<footer>Harmony Bridge. Commit ${result.commit || 'unknown'}. The same as data: the report that <code>--json</code> writes.</footer></main>`,
     CAMPAIGN_STYLE,
   )
 }

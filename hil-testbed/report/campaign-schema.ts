@@ -85,7 +85,7 @@ const Case = closed({
   ),
 })
 
-/** Report of a campaign of the bench (`hb hil run --report FILE`). The other reports are made from it. */
+/** Report of a campaign of the bench (`hb hil run --json FILE`). The other reports are made from it. */
 export const CampaignSchema = Type.Object(
   {
     v: Type.Literal(1),

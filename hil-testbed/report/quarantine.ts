@@ -1,11 +1,8 @@
 import { type Static, Type } from 'typebox'
-import { checkYaml } from '../../shared/config/document.ts'
-import { readBytes } from '../../shared/config/files.ts'
-import { ConfigError, type Problem } from '../../shared/config/problems.ts'
+import type { CheckedFile } from '../../shared/config/document.ts'
+import type { Problem } from '../../shared/config/problems.ts'
 import { closed } from '../../shared/config/schema-parts.ts'
-import type { Schema } from '../../shared/config/schema-terms.ts'
-import { YAML_BYTES_MAX } from '../../shared/config/yaml-text.ts'
-import { HbError } from '../../shared/errors/hb-error.ts'
+import { soundYaml, yamlBytes } from '../../shared/config/sound-yaml.ts'
 import type { CampaignResult, CaseResult } from '../core/result.ts'
 import { caseKey, isGood } from './case-name.ts'
 
@@ -33,15 +30,16 @@ export type Quarantined = Static<typeof QuarantineSchema>['quarantine'][number]
 
 /** Reads the list. @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE; ConfigError with every mistake. */
 export function readQuarantine(path: string): readonly Quarantined[] {
-  const bytes = readBytes(path, YAML_BYTES_MAX)
-  if (bytes instanceof Uint8Array) return parseQuarantine(path, bytes)
-  throw new HbError(bytes.isTooLarge ? 'CONFIG_TOO_LARGE' : 'CONFIG_MISSING', { path, reason: bytes.reason })
+  return parseQuarantine(path, yamlBytes(path))
 }
 
 /** The same from bytes. An entry without owner, reason or date is refused, and one scenario is there once. @throws ConfigError */
 export function parseQuarantine(name: string, bytes: Uint8Array): readonly Quarantined[] {
-  const file = checkYaml(name, bytes, QuarantineSchema as unknown as Schema)
-  const problems: Problem[] = [...file.problems]
+  return soundYaml(name, bytes, { schema: QuarantineSchema, moreProblems: entryProblems }).quarantine
+}
+
+function entryProblems(file: CheckedFile): Problem[] {
+  const problems: Problem[] = []
   const entries = (file.value as Partial<Static<typeof QuarantineSchema>> | undefined)?.quarantine ?? []
   entries.forEach((entry, k) => {
     if (!file.isSound(['quarantine', k])) return
@@ -56,8 +54,7 @@ export function parseQuarantine(name: string, bytes: Uint8Array): readonly Quara
     if (!isDay(entry.expires))
       problems.push({ ...at('expires'), found: `\`${entry.expires}\``, expected: 'a day of the calendar' })
   })
-  if (problems.length > 0) throw new ConfigError(problems)
-  return entries
+  return problems
 }
 
 /** How a campaign stands: what ends it, what is borne, and what is wrong with the list of what is borne. */

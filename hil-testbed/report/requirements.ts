@@ -1,10 +1,7 @@
 import type { Static } from 'typebox'
-import { type CheckedFile, checkYaml, type Path } from '../../shared/config/document.ts'
-import { readBytes } from '../../shared/config/files.ts'
-import { ConfigError, didYouMean, type Problem } from '../../shared/config/problems.ts'
-import type { Schema } from '../../shared/config/schema-terms.ts'
-import { YAML_BYTES_MAX } from '../../shared/config/yaml-text.ts'
-import { HbError } from '../../shared/errors/hb-error.ts'
+import type { CheckedFile, Path } from '../../shared/config/document.ts'
+import { didYouMean, type Problem } from '../../shared/config/problems.ts'
+import { soundYaml, yamlBytes } from '../../shared/config/sound-yaml.ts'
 import { LISTED_ELSEWHERE, RequirementsSchema } from './requirements-schema.ts'
 
 /** What the bench has to show, and why. */
@@ -21,17 +18,12 @@ export const REQUIREMENTS_FILE = 'hil-testbed/requirements.yaml'
  * @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE; ConfigError with every mistake.
  */
 export function readRequirements(path: string): Requirements {
-  const bytes = readBytes(path, YAML_BYTES_MAX)
-  if (bytes instanceof Uint8Array) return parseRequirements(path, bytes)
-  throw new HbError(bytes.isTooLarge ? 'CONFIG_TOO_LARGE' : 'CONFIG_MISSING', { path, reason: bytes.reason })
+  return parseRequirements(path, yamlBytes(path))
 }
 
 /** The same from bytes. @throws ConfigError with every mistake. */
 export function parseRequirements(name: string, bytes: Uint8Array): Requirements {
-  const file = checkYaml(name, bytes, RequirementsSchema as unknown as Schema)
-  const problems = [...file.problems, ...referenceProblems(file)]
-  if (problems.length > 0) throw new ConfigError(problems)
-  return file.value as Requirements
+  return soundYaml(name, bytes, { schema: RequirementsSchema, moreProblems: referenceProblems })
 }
 
 /** Every id that a scenario may say it verifies. */

@@ -109,7 +109,11 @@ export const ExpectationSchema = closed(
     ),
     start_refused: word(text('Code of the error that the agent ends with before it begins.')),
     replay: word(Type.Literal('equal', { description: 'A replay of the record gives the same bytes.' })),
-    collected: word(Type.Literal('all', { description: 'The collector has every decision exactly once.' })),
+    collected: word(
+      Type.Literal('all', {
+        description: 'The collector has every decision exactly once, and the agent its receipt for each.',
+      }),
+    ),
   },
   'One of these words.',
 )

@@ -34,11 +34,11 @@ export type Loaded = Readonly<{ files: number; rows: readonly ScenarioRow[] }>
  * Reads scenarios, with their rigs and what these name, and checks all of it. Nothing is started by it.
  *
  * @param paths files, or folders that are looked through for `*.scenario.yaml`.
- * @throws HbError USAGE for a path that is not there, or without any scenario; ConfigError with every mistake of every file.
+ * @throws HbError USAGE for a path that is not there, or without any scenario; ConfigError SCENARIO_INVALID with every mistake of every file.
  */
 export function loadScenarios(paths: readonly string[], options: LoadOptions = {}): Loaded {
   const { rows, problems, files } = checkScenarios(paths, options)
-  if (problems.length > 0) throw new ConfigError(problems)
+  if (problems.length > 0) throw new ConfigError(problems, 'SCENARIO_INVALID')
   return { files, rows }
 }
 

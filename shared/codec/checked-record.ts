@@ -3,7 +3,6 @@ import { DOMAIN, digestOf, equalBytes, toHex } from '../crypto/digest.ts'
 import { HbError } from '../errors/hb-error.ts'
 import type { BaselineGate, BaselineRecord } from '../model/baseline.ts'
 import type { RecordFacts } from '../model/baseline-book.ts'
-import type { DecayPolicy } from '../model/baseline-decay.ts'
 import { isSameGate, type QualityPolicy, recheckGate } from '../model/baseline-gate.ts'
 import { laxerThan } from '../model/policy-strictness.ts'
 import { decodeBaseline } from './baseline-record.ts'
@@ -21,7 +20,6 @@ export type CheckedRecord = Readonly<{
   bytes: Uint8Array
   policy: Uint8Array
   rules: QualityPolicy
-  decay: DecayPolicy
   gate: BaselineGate
   /** Whether the gate comes out as the record says. */
   isGateSame: boolean
@@ -50,7 +48,7 @@ export function checkRecord({ bytes, policy }: RecordBytes, wanted: QualityPolic
       found: `policy ${toHex(given)}`,
       expected: toHex(record.gate.policy),
     })
-  const { policy: rules, decay } = parseQualityPolicy(`${toHex(given)}.yaml`, policy)
+  const { policy: rules } = parseQualityPolicy(`${toHex(given)}.yaml`, policy)
   const gate = recheckGate(record, rules)
   const isGateSame = isSameGate(gate, record.gate)
   const laxer = laxerThan(rules, wanted)
@@ -63,7 +61,7 @@ export function checkRecord({ bytes, policy }: RecordBytes, wanted: QualityPolic
       code: 'policy_laxer',
       text: `the policy of its gate is laxer than the one wanted here: ${laxer.join('; ')}`,
     })
-  return { digest, record, bytes, policy, rules, decay, gate, isGateSame, laxer, passed, problems }
+  return { digest, record, bytes, policy, rules, gate, isGateSame, laxer, passed, problems }
 }
 
 /** @throws HbError BASELINE_GATE_DIFFERS when the gate does not come out as the record says */

@@ -1,6 +1,8 @@
-import { DOMAIN, digestPrefix } from '../crypto/digest.ts'
+import { DOMAIN, type Domain, digestPrefix } from '../crypto/digest.ts'
 import { SIGNATURE_BYTES, type Signer, type VerifyKey } from '../crypto/sign.ts'
+import type { Canonical } from '../model/decision.ts'
 import type { Frame, InjectedMark } from '../model/telemetry.ts'
+import type { Micros } from '../units.ts'
 import { canonicalBytes } from './canonical.ts'
 
 /** What a mark is about: one frame of one life of one publisher. */
@@ -17,14 +19,40 @@ export function signMark(frame: FrameIdentity, channels: readonly string[], sign
   return { channels: sorted, signature: signer.sign(markBytes(frame, sorted)) }
 }
 
+/**
+ * The mark of samples in JSON, which have no number: it is about their message by what identifies samples everywhere, channel and
+ * event time. Signed are the domain `hb/injected-samples/1` and the canonical bytes of `[rig, times, channels]`. The source is
+ * not in it: a sample that says none has the name that each agent gives its broker.
+ *
+ * @param timesUs each distinct event time of the message, in order; whole numbers.
+ */
+export function signSamplesMark(
+  { rig, timesUs }: Readonly<{ rig: string; timesUs: readonly Micros[] }>,
+  channels: readonly string[],
+  signer: Signer,
+): InjectedMark {
+  const sorted = [...new Set(channels)].sort()
+  return { channels: sorted, timesUs, signature: signer.sign(samplesMarkBytes(rig, timesUs, sorted)) }
+}
+
 /** Whether the mark of a frame was signed with the key of an injector, for this frame. */
 export function isMarkSigned(frame: FrameIdentity, mark: InjectedMark, key: VerifyKey): boolean {
-  return mark.signature.length === SIGNATURE_BYTES && key.verify(markBytes(frame, mark.channels), mark.signature)
+  const { channels, timesUs, signature } = mark
+  const signed = timesUs === undefined ? markBytes(frame, channels) : samplesMarkBytes(frame.rig, timesUs, channels)
+  return signature.length === SIGNATURE_BYTES && key.verify(signed, signature)
 }
 
 function markBytes({ rig, source, epoch, seq }: FrameIdentity, channels: readonly string[]): Uint8Array {
-  const prefix = digestPrefix(DOMAIN.injected)
-  const body = canonicalBytes([rig, source, epoch, seq, channels])
+  return withDomain(DOMAIN.injected, [rig, source, epoch, seq, channels])
+}
+
+function samplesMarkBytes(rig: string, timesUs: readonly Micros[], channels: readonly string[]): Uint8Array {
+  return withDomain(DOMAIN.injectedSamples, [rig, timesUs, channels])
+}
+
+function withDomain(domain: Domain, value: Canonical): Uint8Array {
+  const prefix = digestPrefix(domain)
+  const body = canonicalBytes(value)
   const whole = new Uint8Array(prefix.length + body.length)
   whole.set(prefix)
   whole.set(body, prefix.length)

@@ -3,9 +3,11 @@ import { SIGNATURE_BYTES } from '../crypto/sign.ts'
 import { isHbError } from '../errors/hb-error.ts'
 import { isChannelName, isId } from '../model/ids.ts'
 import type { FrameResult } from '../model/input.ts'
-import { type Frame, type FrameRefusal, type InjectedMark, type Provenance, QUALITY } from '../model/telemetry.ts'
+import type { Frame, InjectedMark, Provenance } from '../model/telemetry.ts'
 import type { Micros } from '../units.ts'
 import { canonicalBytes } from './canonical.ts'
+import { jsonOf, samplesFrom } from './json-samples.ts'
+import { brief, idOf, isQuality, Refused, unitOf } from './telemetry-shape.ts'
 import { decodeTransport, encodeTransport, type TransportCaps } from './transport.ts'
 
 /** Version of the telemetry frame, its field `v`. */
@@ -14,16 +16,11 @@ export const FRAME_VERSION = 1
 export const FRAME_BYTES_MAX = 4 * 1024 * 1024
 export const FRAME_CHANNELS_MAX = 4096
 export const FRAME_TIMES_MAX = 65_536
-/** Samples in one JSON message. */
-export const JSON_SAMPLES_MAX = 4096
 const CAPS: TransportCaps = { bytesMax: FRAME_BYTES_MAX, depthMax: 4, itemsMax: 300_000 }
 /** Text that names a source's life; chosen by the publisher at its start. */
 const EPOCH_MAX = 64
 /** Detail of a refusal for which there should be a better one: a mistake of the decoder. */
 export const UNFORESEEN = 'the decoder has no answer to it'
-const UTF8 = new TextDecoder('utf-8', { fatal: true })
-/** Longest name of a unit. */
-const UNIT_MAX = 64
 /** Characters of a row that are kept of one that cannot be read. */
 const ROW_TEXT_MAX = 160
 
@@ -45,8 +42,8 @@ export type TelemetryMessage = Readonly<{
  *
  * A frame is a map in profile `transport`: `v` 1, `rig`, `source`, `epoch`, `seq`, `ch` (channel names) or `cid` (digest of
  * a list sent before, 32 bytes), `t` (event times in µs), `x` (values, channel by channel) and optionally `q` (quality,
- * same layout), `unit` and `inj` (a list of the injected channels and a signature, see `signMark`). A message with `ch` and `cid` and without `t` announces a list. JSON is one sample
- * `{channel, t_us, value, unit?, q?, source?, rig?}` or a list of them of one source; it has no sequence.
+ * same layout), `unit` and `inj` (a list of the injected channels and a signature, see `signMark`). A message with `ch` and
+ * `cid` and without `t` announces a list. JSON is in `json-samples.ts`; it has no sequence.
  *
  * Deterministic: the same bytes give the same frame on every machine, for the journal keeps the bytes.
  */
@@ -109,16 +106,6 @@ export function encodeBadRow({ rig, row, text }: { rig: string; row: number; tex
 /** Digest that stands for a list of channel names, in hex. */
 export function channelListId(names: readonly string[]): string {
   return toHex(digestOf(DOMAIN.channelList, canonicalBytes(names)))
-}
-
-/** Thrown inside this file only; callers see a {@link FrameResult}. */
-class Refused {
-  readonly reason: FrameRefusal
-  readonly detail: string
-  constructor(reason: FrameRefusal, detail: string) {
-    this.reason = reason
-    this.detail = detail
-  }
 }
 
 function decodeFrame({ rig, provenance, message }: TelemetryMessage): FrameResult {
@@ -195,123 +182,9 @@ function markOf(value: unknown, channels: readonly string[] | null): InjectedMar
 function decodeSamples({ rig, origin, provenance, message }: TelemetryMessage): FrameResult {
   try {
     if (message.length > FRAME_BYTES_MAX) throw new Refused('too_large', `more than ${FRAME_BYTES_MAX} bytes`)
-    const value = jsonOf(message)
-    if (!Array.isArray(value))
-      return { ok: true, frame: oneSampleFrame(sampleOf(value, rig, origin), { rig, origin, provenance }) }
-    const samples = value
-    if (samples.length === 0 || samples.length > JSON_SAMPLES_MAX)
-      throw new Refused('wrong_shape', `${samples.length} samples, at most ${JSON_SAMPLES_MAX}`)
-    return {
-      ok: true,
-      frame: sampleFrame(
-        rig,
-        origin,
-        provenance,
-        samples.map((s) => sampleOf(s, rig, origin)),
-      ),
-    }
+    return { ok: true, frame: samplesFrom(jsonOf(message), { rig, origin, provenance }) }
   } catch (thrown) {
     return refusal(rig, thrown)
-  }
-}
-
-type JsonSample = {
-  channel: string
-  source: string
-  timeUs: number
-  value: number
-  quality: number
-  unit: string | undefined
-}
-
-function sampleOf(value: unknown, rig: string, origin: string): JsonSample {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new Refused('wrong_shape', 'a sample is an object')
-  const map = value as Record<string, unknown>
-  if (map['rig'] !== undefined && map['rig'] !== rig)
-    throw new Refused('wrong_rig', `rig is ${brief(map['rig'])}, expected ${rig}`)
-  // A sample has no number that a signature could be about, so that nobody can say that it is injected.
-  if (map['injected'] !== undefined && map['injected'] !== false)
-    throw new Refused('taint_forged', 'a mark in JSON, which cannot be signed')
-  const channel = map['channel']
-  if (typeof channel !== 'string' || !isChannelName(channel))
-    throw new Refused('bad_name', `channel is ${brief(channel)}`)
-  const timeUs = map['t_us']
-  if (typeof timeUs !== 'number') throw new Refused('bad_time', `t_us is ${brief(timeUs)}`)
-  const unit = unitOf(map['unit'])
-  // JSON has no NaN: null is what most writers put there. It is a sample that is no number, not a missing one.
-  const number = map['value'] === null ? Number.NaN : map['value']
-  if (typeof number !== 'number') throw new Refused('wrong_shape', `value is ${brief(map['value'])}`)
-  const quality = map['q'] ?? QUALITY.good
-  if (typeof quality !== 'number' || !isQuality(quality)) throw new Refused('wrong_shape', `q is ${brief(map['q'])}`)
-  return {
-    channel,
-    source: map['source'] === undefined ? origin : idOf(map['source'], 'source'),
-    timeUs,
-    value: number,
-    quality,
-    unit,
-  }
-}
-
-/** The frame of a message that is one sample, which is what most are. */
-function oneSampleFrame(
-  { source, channel, timeUs, value, quality, unit }: JsonSample,
-  { rig, origin, provenance }: Pick<TelemetryMessage, 'rig' | 'origin' | 'provenance'>,
-): Frame {
-  const one = {
-    rig,
-    source,
-    epoch: origin,
-    seq: -1,
-    channels: [channel],
-    cid: null,
-    provenance,
-    timeUs: Float64Array.of(timeUs),
-    value: Float64Array.of(value),
-    quality: Uint8Array.of(quality),
-  }
-  return unit === undefined ? one : { ...one, unit }
-}
-
-/** One frame of the samples of a message: a list must be of one channel set at one unit, or be sent as several messages. */
-function sampleFrame(rig: string, origin: string, provenance: Provenance, samples: readonly JsonSample[]): Frame {
-  const first = samples[0]!
-  if (samples.some((s) => s.source !== first.source || s.unit !== first.unit))
-    throw new Refused('wrong_shape', 'samples of several sources or units in one message')
-  const channels = [...new Set(samples.map((s) => s.channel))]
-  if (channels.length > 1 && samples.length !== channels.length)
-    throw new Refused('wrong_shape', 'several times of several channels in one message')
-  if (channels.length > 1 && samples.some((s) => s.timeUs !== first.timeUs))
-    throw new Refused('wrong_shape', 'several times of several channels in one message')
-  const times = channels.length > 1 ? [first.timeUs] : samples.map((s) => s.timeUs)
-  return {
-    rig,
-    source: first.source,
-    epoch: origin,
-    seq: -1,
-    channels,
-    cid: null,
-    provenance,
-    timeUs: Float64Array.from(times),
-    value: Float64Array.from(samples, (s) => s.value),
-    quality: Uint8Array.from(samples, (s) => s.quality),
-    ...(first.unit === undefined ? {} : { unit: first.unit }),
-  }
-}
-
-function jsonOf(message: Uint8Array): unknown {
-  // The reason in words is another one in every version of the platform; the evaluator keeps it, so it is ours.
-  let text: string
-  try {
-    text = UTF8.decode(message)
-  } catch {
-    throw new Refused('malformed_json', `${message.length} bytes that are no UTF-8`)
-  }
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new Refused('malformed_json', `no JSON: ${brief(text)}`)
   }
 }
 
@@ -330,11 +203,6 @@ function refusal(rig: string, thrown: unknown): FrameResult {
   return { ok: false, rig, reason: 'wrong_shape', detail: UNFORESEEN }
 }
 
-function idOf(value: unknown, field: string): string {
-  if (typeof value !== 'string' || !isId(value)) throw new Refused('bad_name', `${field} is ${brief(value)}`)
-  return value
-}
-
 function namesOf(value: unknown, field = 'ch'): string[] {
   if (!Array.isArray(value) || value.length === 0 || value.length > FRAME_CHANNELS_MAX)
     throw new Refused('wrong_shape', `${field} is no list of names`)
@@ -349,21 +217,11 @@ function cidOf(value: unknown): string {
   return toHex(value)
 }
 
-function unitOf(value: unknown): string | undefined {
-  if (value === undefined) return undefined
-  if (typeof value !== 'string' || value.length > UNIT_MAX) throw new Refused('wrong_shape', 'unit is no short text')
-  return value
-}
-
 function qualityOf(value: unknown, length: number): Uint8Array | undefined {
   if (value === undefined) return undefined
   if (!(value instanceof Uint8Array) || value.length !== length || !value.every(isQuality))
     throw new Refused('wrong_shape', 'q does not fit x')
   return value
-}
-
-function isQuality(value: number): boolean {
-  return value === 0 || value === 1 || value === 2 || value === 3
 }
 
 /** Numbers of a typed array or a plain list, as doubles. Whole numbers beyond 2^53 lose digits here and are refused as times later. */
@@ -377,12 +235,4 @@ function numbersOf(value: unknown, field: string, max: number): Float64Array {
   if (Array.isArray(list) && !list.every((n) => typeof n === 'number' || typeof n === 'bigint'))
     throw new Refused('wrong_shape', `${field} holds what is no number`)
   return Float64Array.from(list as ArrayLike<number>, (n) => (typeof n === 'bigint' ? Number(n) : n))
-}
-
-function brief(value: unknown): string {
-  return typeof value === 'string'
-    ? JSON.stringify(value.slice(0, 40))
-    : typeof value === 'object'
-      ? 'a structure'
-      : String(value)
 }

@@ -1,27 +1,18 @@
-import { HbError } from '../errors/hb-error.ts'
 import { type BaselinePolicy, BaselinePolicySchema } from './baseline-policy-schema.ts'
-import { type CheckedFile, checkYaml } from './document.ts'
-import { readBytes } from './files.ts'
-import { ConfigError, type Problem } from './problems.ts'
-import type { Schema } from './schema-terms.ts'
-import { YAML_BYTES_MAX } from './yaml-text.ts'
+import type { CheckedFile } from './document.ts'
+import type { Problem } from './problems.ts'
+import { soundYaml, yamlBytes } from './sound-yaml.ts'
 
 const DEFAULT_TEXT = 'baseline_policy: {}\n'
 
 /** Reads `baseline_policy.yaml`. @throws ConfigError with every mistake. */
 export function parseBaselinePolicy(name: string, bytes: Uint8Array): BaselinePolicy {
-  const file = checkYaml(name, bytes, BaselinePolicySchema as unknown as Schema)
-  const { baseline_policy: read } = (file.value ?? {}) as Readonly<{ baseline_policy?: Partial<BaselinePolicy> }>
-  const problems = [...file.problems, ...(read === undefined ? [] : policyProblems(file, read))]
-  if (problems.length > 0) throw new ConfigError(problems)
-  return read as BaselinePolicy
+  return soundYaml(name, bytes, { schema: BaselinePolicySchema, moreProblems: policyProblems }).baseline_policy
 }
 
 /** @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE for the file itself; ConfigError with every mistake. */
 export function loadBaselinePolicy(path: string): BaselinePolicy {
-  const bytes = readBytes(path, YAML_BYTES_MAX)
-  if (bytes instanceof Uint8Array) return parseBaselinePolicy(path, bytes)
-  throw new HbError(bytes.isTooLarge ? 'CONFIG_TOO_LARGE' : 'CONFIG_MISSING', { path, reason: bytes.reason })
+  return parseBaselinePolicy(path, yamlBytes(path))
 }
 
 /** The policy of a place without a file: every default. */
@@ -29,7 +20,9 @@ export function defaultBaselinePolicy(): BaselinePolicy {
   return parseBaselinePolicy('baseline_policy.yaml', new TextEncoder().encode(DEFAULT_TEXT))
 }
 
-function policyProblems(file: CheckedFile, read: Partial<BaselinePolicy>): Problem[] {
+function policyProblems(file: CheckedFile): Problem[] {
+  const { baseline_policy: read } = (file.value ?? {}) as Readonly<{ baseline_policy?: Partial<BaselinePolicy> }>
+  if (read === undefined) return []
   const problems: Problem[] = []
   const mustBeTrue = (path: readonly string[], value: boolean | undefined, hint: string): void => {
     if (value === false)

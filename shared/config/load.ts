@@ -20,6 +20,7 @@ import { type InForce, mergedProblems, metricsFor, type RegistryMetric, registry
 import { type Loose, memoryProblems, rateProblems, revisedSamplesProblems, runtimeProblems } from './rig-problems.ts'
 import { CollectorSchema, RegistrySchema, RuntimeSchema } from './schema.ts'
 import type { Schema } from './schema-terms.ts'
+import { yamlBytes } from './sound-yaml.ts'
 import type { CollectorConfig, RegistryConfig, RigConfig, RuntimeConfig } from './types.ts'
 import { YAML_BYTES_MAX } from './yaml-text.ts'
 
@@ -60,7 +61,7 @@ type ReadNamed = (name: string, bytesMax: number) => Uint8Array | NoFile
  */
 export function loadRuntimeConfig(path: string): LoadedRuntime {
   const folder = dirname(resolve(path))
-  const main = { name: basename(path), bytes: readMain(path) }
+  const main = { name: basename(path), bytes: yamlBytes(path) }
   const files: ConfigBytes[] = [main]
   const found = parseRuntime(main, (name, bytesMax) => {
     const bytes = readBytes(resolve(folder, name), bytesMax)
@@ -109,7 +110,7 @@ function parseRecorded(files: readonly ConfigBytes[], reads: (name: string) => v
  */
 export function readPolicies(path: string): { problems: readonly Problem[]; policies: readonly PolicyOfRig[] } {
   const folder = dirname(resolve(path))
-  const found = parseRuntime({ name: basename(path), bytes: readMain(path) }, (name, bytesMax) =>
+  const found = parseRuntime({ name: basename(path), bytes: yamlBytes(path) }, (name, bytesMax) =>
     readBytes(resolve(folder, name), bytesMax),
   )
   return { problems: fromHere(withoutRepeats(found.problems), path), policies: found.linted }
@@ -118,7 +119,7 @@ export function readPolicies(path: string): { problems: readonly Problem[]; poli
 /** @throws HbError CONFIG_MISSING, CONFIG_TOO_LARGE for the file itself; ConfigError with every mistake. */
 export function loadCollectorConfig(path: string): LoadedCollector {
   const folder = dirname(resolve(path))
-  const file = checkYaml(basename(path), readMain(path), CollectorSchema as unknown as Schema)
+  const file = checkYaml(basename(path), yamlBytes(path), CollectorSchema as unknown as Schema)
   const { trust, problems: ofTrust } = readTrust(file, readIn(folder))
   const absent = absentFiles(file, collectorPaths(file), folder)
   const realm = realmFileProblems(file, { ...collectorRealm(file), read: readIn(folder) })
@@ -134,7 +135,7 @@ export function loadCollectorConfig(path: string): LoadedCollector {
  */
 export function loadOperators(path: string): Trust {
   const folder = dirname(resolve(path))
-  const file = checkYaml(basename(path), readMain(path), BookOperatorsSchema as unknown as Schema)
+  const file = checkYaml(basename(path), yamlBytes(path), BookOperatorsSchema as unknown as Schema)
   const { trust, problems } = readTrust(file, readIn(folder))
   if (file.problems.length + problems.length > 0) throw new ConfigError(fromHere([...file.problems, ...problems], path))
   return trust
@@ -352,12 +353,6 @@ function absentFiles(file: CheckedFile, paths: readonly Path[], folder: string):
     const absent = noFile(resolve(folder, name))
     return absent === null ? [] : [{ ...file.at(path), ...cannotRead(name, absent.reason) }]
   })
-}
-
-function readMain(path: string): Uint8Array {
-  const bytes = readBytes(path, YAML_BYTES_MAX)
-  if (bytes instanceof Uint8Array) return bytes
-  throw new HbError(bytes.isTooLarge ? 'CONFIG_TOO_LARGE' : 'CONFIG_MISSING', { path, reason: bytes.reason })
 }
 
 /** Names of files as a person at the same prompt would write them, so that an editor finds them. */

@@ -1,8 +1,8 @@
 import type { Static } from 'typebox'
-import { type CheckedFile, checkYaml, type Path } from './document.ts'
+import type { CheckedFile, Path } from './document.ts'
 import { AssertsSchema, PlanSchema } from './plan-schema.ts'
-import { ConfigError, didYouMean, type Problem } from './problems.ts'
-import type { Schema } from './schema-terms.ts'
+import { didYouMean, type Problem } from './problems.ts'
+import { soundYaml } from './sound-yaml.ts'
 
 export type Plan = Static<typeof PlanSchema>
 export type PlanScenario = Plan['scenarios'][number]
@@ -14,10 +14,7 @@ export type PlanAssertion = Static<typeof AssertsSchema>['asserts'][number]
  * @throws ConfigError with every mistake.
  */
 export function parsePlan(name: string, bytes: Uint8Array): Plan {
-  const file = checkYaml(name, bytes, PlanSchema as unknown as Schema)
-  const problems = [...file.problems, ...planProblems(file)]
-  if (problems.length > 0) throw new ConfigError(problems)
-  return file.value as Plan
+  return soundYaml(name, bytes, { schema: PlanSchema, moreProblems: planProblems })
 }
 
 /**
@@ -26,8 +23,11 @@ export function parsePlan(name: string, bytes: Uint8Array): Plan {
  * @throws ConfigError with every mistake.
  */
 export function parseAsserts(name: string, bytes: Uint8Array): readonly PlanAssertion[] {
-  const file = checkYaml(name, bytes, AssertsSchema as unknown as Schema)
-  const problems = [...file.problems]
+  return soundYaml(name, bytes, { schema: AssertsSchema, moreProblems: assertProblems }).asserts
+}
+
+function assertProblems(file: CheckedFile): Problem[] {
+  const problems: Problem[] = []
   const asserts = (file.value as Partial<Static<typeof AssertsSchema>> | undefined)?.asserts ?? []
   const add = adder(file, problems)
   asserts.forEach((one, k) => {
@@ -42,8 +42,7 @@ export function parseAsserts(name: string, bytes: Uint8Array): readonly PlanAsse
       )
   })
   twice(asserts, { key: 'asserts', file, add })
-  if (problems.length > 0) throw new ConfigError(problems)
-  return asserts
+  return problems
 }
 
 type Add = (path: Path, found: string, expected: string, hint?: string) => void

@@ -25,10 +25,11 @@ export class ConfigError extends HbError {
   /** In order of file, line and column; never empty. */
   readonly problems: readonly Problem[]
 
-  constructor(problems: readonly Problem[]) {
+  /** @param code that of the files: its remedy names the command that checks them. */
+  constructor(problems: readonly Problem[], code: 'CONFIG_INVALID' | 'SCENARIO_INVALID' = 'CONFIG_INVALID') {
     const sorted = [...problems].sort(inOrder)
     const first = sorted[0]
-    super('CONFIG_INVALID', { mistakes: sorted.length, first: first && `${first.file}:${first.line}:${first.column}` })
+    super(code, { mistakes: sorted.length, first: first && `${first.file}:${first.line}:${first.column}` })
     this.problems = sorted
   }
 }

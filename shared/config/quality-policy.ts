@@ -1,16 +1,14 @@
 import type { Static } from 'typebox'
 import { DOMAIN, digestOf } from '../crypto/digest.ts'
-import type { DecayPolicy } from '../model/baseline-decay.ts'
 import type { QualityPolicy } from '../model/baseline-gate.ts'
-import { checkYaml } from './document.ts'
-import { ConfigError, type Problem } from './problems.ts'
+import type { CheckedFile } from './document.ts'
+import type { Problem } from './problems.ts'
 import { QualityPolicySchema } from './quality-schema.ts'
-import type { Schema } from './schema-terms.ts'
+import { soundYaml } from './sound-yaml.ts'
 
 /** A policy, and exactly the bytes it was read from: a gate names their digest. */
 export type LoadedPolicy = Readonly<{
   policy: QualityPolicy
-  decay: DecayPolicy
   bytes: Uint8Array
   digest: Uint8Array
 }>
@@ -23,8 +21,12 @@ const DEFAULT_TEXT = 'version: 1\n'
  * @throws ConfigError with every mistake.
  */
 export function parseQualityPolicy(name: string, bytes: Uint8Array): LoadedPolicy {
-  const file = checkYaml(name, bytes, QualityPolicySchema as unknown as Schema)
-  const problems: Problem[] = [...file.problems]
+  const whole = soundYaml(name, bytes, { schema: QualityPolicySchema, moreProblems: policyProblems })
+  return { policy: policyOf(whole), bytes, digest: policyDigest(bytes) }
+}
+
+function policyProblems(file: CheckedFile): Problem[] {
+  const problems: Problem[] = []
   const read = (file.value ?? {}) as Partial<Static<typeof QualityPolicySchema>>
   if (read.require_quality_gate === false)
     problems.push({
@@ -40,11 +42,7 @@ export function parseQualityPolicy(name: string, bytes: Uint8Array): LoadedPolic
       found: `${hard}`,
       expected: `at least \`min_segments\` (${few})`,
     })
-  if (problems.length > 0) throw new ConfigError(problems)
-  const whole = file.value as Static<typeof QualityPolicySchema>
-  const { max_age_s: maxAgeS, max_drift_spreads: maxDriftSpreads, min_common_ratio: minCommonRatio } = whole.decay
-  const decay = { maxAgeS, maxDriftSpreads, minCommonRatio }
-  return { policy: policyOf(whole), decay, bytes, digest: policyDigest(bytes) }
+  return problems
 }
 
 /** The policy of a place without a file: every default. */
@@ -57,7 +55,11 @@ export function policyDigest(bytes: Uint8Array): Uint8Array {
   return digestOf(DOMAIN.file, bytes)
 }
 
-function policyOf({ acceptance_criteria: a, confidence_weights }: Static<typeof QualityPolicySchema>): QualityPolicy {
+function policyOf({
+  acceptance_criteria: a,
+  confidence_weights,
+  decay,
+}: Static<typeof QualityPolicySchema>): QualityPolicy {
   return {
     minSampleSize: a.min_sample_size,
     minEffectiveN: a.min_effective_n,
@@ -74,5 +76,10 @@ function policyOf({ acceptance_criteria: a, confidence_weights }: Static<typeof 
     minSegments: a.min_segments,
     hardSegments: a.hard_segments,
     weights: confidence_weights,
+    decay: {
+      maxAgeS: decay.max_age_s,
+      maxDriftSpreads: decay.max_drift_spreads,
+      minCommonRatio: decay.min_common_ratio,
+    },
   }
 }

@@ -29,6 +29,7 @@ export const DOMAIN = {
   actuator: 'hb/actuator/1',
   pulse: 'hb/pulse/1',
   injected: 'hb/injected/1',
+  injectedSamples: 'hb/injected-samples/1',
 } as const
 
 export type DomainName = keyof typeof DOMAIN

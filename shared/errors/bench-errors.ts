@@ -26,7 +26,7 @@ export const BENCH_ERRORS = {
     exit: 66,
     retry: false,
     summary: 'A report is not there, or cannot be read.',
-    remedy: 'Check the path; `hb hil run` writes the report of a campaign with --report FILE.',
+    remedy: 'Check the path; `hb hil run` writes the report of a campaign with --json FILE.',
   },
   HIL_REPORT_SHAPE: {
     exit: 65,

@@ -6,7 +6,8 @@ export const CONFIG_ERRORS = {
     exit: 78,
     retry: false,
     summary: 'The configuration has mistakes.',
-    remedy: 'Correct every line listed, then run `hb config check FILE`. Nothing was started.',
+    remedy:
+      'Correct every line listed and run the same again; `hb config check FILE` looks at a runtime.yaml and all that it names. Nothing was started.',
   },
   CONFIG_MISSING: {
     exit: 66,

@@ -2,6 +2,12 @@ import type { ErrorEntry } from './entry.ts'
 
 /** Errors of a run of the HIL bench. */
 export const HIL_ERRORS = {
+  SCENARIO_INVALID: {
+    exit: 78,
+    retry: false,
+    summary: 'Scenarios of the bench, or the rigs they name, have mistakes.',
+    remedy: 'Correct every line listed, then run `hb hil lint FILE`. Nothing was started.',
+  },
   BENCH_WAIT: {
     exit: 75,
     retry: true,

@@ -5,6 +5,7 @@ import {
   type BaselineRecord,
   QUANTILE_RATIOS,
 } from './baseline.ts'
+import type { DecayPolicy } from './baseline-decay.ts'
 import { outlierShare } from './contamination.ts'
 
 /** What a baseline must be to be certified (`baseline_quality_policy.yaml`), every key with its unit. */
@@ -25,6 +26,8 @@ export type QualityPolicy = Readonly<{
   hardSegments: number
   /** How much of a shortfall counts: 1 all of it, 0 nothing. */
   weights: Readonly<Record<GateWeight, number>>
+  /** When what was certified no longer holds. */
+  decay: DecayPolicy
 }>
 
 /** Parts of a confidence that a policy may weigh; the number of segments always counts. */

@@ -15,6 +15,10 @@ const LESS_IS_STRICTER = [
   ['max_step_statistic', 'maxStepStatistic'],
   ['max_contaminated', 'maxContaminated'],
 ] as const
+const DECAY_LESS_IS_STRICTER = [
+  ['decay.max_age_s', 'maxAgeS'],
+  ['decay.max_drift_spreads', 'maxDriftSpreads'],
+] as const
 const DEMANDS = [
   ['no_unresolved_alerts', 'noUnresolvedAlerts'],
   ['require_tolerance', 'requireTolerance'],
@@ -35,6 +39,10 @@ export function laxerThan(policy: QualityPolicy, wanted: QualityPolicy): string[
     if (!(policy[name] >= wanted[name])) found.push(`${key} ${policy[name]} < ${wanted[name]}`)
   for (const [key, name] of LESS_IS_STRICTER)
     if (!(policy[name] <= wanted[name])) found.push(`${key} ${policy[name]} > ${wanted[name]}`)
+  for (const [key, name] of DECAY_LESS_IS_STRICTER)
+    if (!(policy.decay[name] <= wanted.decay[name])) found.push(`${key} ${policy.decay[name]} > ${wanted.decay[name]}`)
+  if (!(policy.decay.minCommonRatio >= wanted.decay.minCommonRatio))
+    found.push(`decay.min_common_ratio ${policy.decay.minCommonRatio} < ${wanted.decay.minCommonRatio}`)
   for (const [key, name] of DEMANDS) if (wanted[name] && !policy[name]) found.push(`${key} false`)
   for (const [key, name] of EXEMPTIONS) {
     const more = policy[name].filter((metric) => !wanted[name].includes(metric))

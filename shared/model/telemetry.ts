@@ -30,7 +30,12 @@ export type Frame = Readonly<{
 }>
 
 /** Names of the channels of a frame whose samples are injected, and the injector's Ed25519 signature of that. */
-export type InjectedMark = Readonly<{ channels: readonly string[]; signature: Uint8Array }>
+export type InjectedMark = Readonly<{
+  channels: readonly string[]
+  signature: Uint8Array
+  /** Event times that samples without a sequence say: what their mark is about, in place of source, epoch and number. */
+  timesUs?: readonly Micros[]
+}>
 
 export const PROVENANCES = ['live', 'late', 'replay', 'simulated', 'injected', 'overridden'] as const
 export type Provenance = (typeof PROVENANCES)[number]

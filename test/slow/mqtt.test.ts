@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createMqttPublisher } from '../../hil-testbed/bench/mqtt-publisher.ts'
 import { killAll, type LogLine, type Program, runHb, startHb } from '../../scripts/demo/processes.ts'
+import { encodeSample } from '../../shared/codec/json-samples.ts'
 import { encodeFrame } from '../../shared/codec/telemetry.ts'
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
 import { clientOptions, NO_CREDENTIALS, openSocket } from '../../shared/mqtt/broker.ts'
@@ -124,7 +125,7 @@ t.test(
 
     const publisher = await createMqttPublisher({ url, topicOf: (channel) => `hb/metrics/${channel}` })
     for (let k = 0; k < SAMPLES; k += 1) {
-      publisher.publish('flow', Date.now() * 1000, 30 + (k % 3))
+      publisher.publish('flow', encodeSample({ channel: 'flow', timeUs: Date.now() * 1000, value: 30 + (k % 3) }))
       if (k % 5 === 4) await wait(5)
     }
     await publisher.flush()
@@ -295,7 +296,7 @@ t.test('a broker behind TLS knows the agent by its certificate, and nobody witho
     topicOf: (channel) => `hb/metrics/${channel}`,
     credentials: { ...NO_CREDENTIALS, ca: ca.certPem, cert: rig.certPem, key: rig.keyPem },
   })
-  publisher.publish('flow', Date.now() * 1000, 30)
+  publisher.publish('flow', encodeSample({ channel: 'flow', timeUs: Date.now() * 1000, value: 30 }))
   await publisher.flush()
   await until('a sample comes through', async () => (await received(bench)) === 1)
   await publisher.close()

@@ -258,7 +258,7 @@ export function windowBaseline(digest: Uint8Array, metrics: readonly MetricBasel
       inputs: [],
       metrics: metrics.map(({ metric, unit }) => baselineMetric({ metric, unit, tolerance: null })),
       stepUs: 1_000_000,
-      policy: defaultQualityPolicy().decay,
+      policy: defaultQualityPolicy().policy.decay,
     },
     metrics: new Map(metrics.map((m) => [m.metric, m])),
     rigDetectors: [],

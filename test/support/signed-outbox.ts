@@ -7,9 +7,11 @@ import { toHex } from '../../shared/crypto/digest.ts'
 import { generateSigner, type Signer } from '../../shared/crypto/sign.ts'
 import type { Canonical, DecisionItem, DecisionValues } from '../../shared/model/decision.ts'
 import { type BatchHeader, buildBatch, foldChain, genesisPrev } from '../../shared/protocol/batch.ts'
+import { type ReceiptFacts, signReceipt } from '../../shared/protocol/receipt.ts'
 
 export const BEGIN_US = 1_800_000_000_000_000
 const OUTBOX_SIGNER = generateSigner()
+const COLLECTOR_SIGNER = generateSigner()
 const JOURNAL_ID = new Uint8Array(16).fill(7)
 const RIG = 'vessel'
 
@@ -132,9 +134,18 @@ export class SignedOutbox {
     return this
   }
 
-  /** A receipt, as the collector would have given it. */
-  receipt(): this {
-    this.put(canonicalBytes([2, this.epoch, this.batchSeq, new Uint8Array(80)]))
+  /** A receipt of the last batch, as the collector would have given it; `change` says what is wrong with it. */
+  receipt(change: Partial<ReceiptFacts> = {}, { by = COLLECTOR_SIGNER.signer, noted = this.batchSeq } = {}): this {
+    const { epoch, batchSeq, head } = this
+    const facts = {
+      agent: 'bench-1',
+      epoch,
+      batchSeq,
+      identity: head ?? new Uint8Array(32),
+      recvUs: BEGIN_US,
+      ...change,
+    }
+    this.put(canonicalBytes([2, epoch, noted, signReceipt(facts, by)]))
     return this
   }
 
@@ -143,6 +154,7 @@ export class SignedOutbox {
     mkdirSync(outbox, { recursive: true })
     writeFileSync(join(outbox, '0000000000000001.hbo'), Buffer.concat([...this.records, tail]))
     writeFileSync(join(folder, 'sign.pub.pem'), this.publicPem)
+    writeFileSync(join(folder, 'receipts.pub.pem'), COLLECTOR_SIGNER.publicPem)
   }
 
   private put(body: Uint8Array): void {

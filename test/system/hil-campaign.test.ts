@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { HilBench } from '../support/hil-bench.ts'
 
@@ -12,12 +12,14 @@ t.test('whatever is wrong is told before anything is started', async (t) => {
     t.match(ended.stderr, told)
     t.equal(ended.stdout, '')
   }
-  appendFileSync(bench.scenario('SCN-TRY-002', 1), 'sede: 1\n')
+  const scenario = bench.scenario('SCN-TRY-002', 1)
+  appendFileSync(scenario, 'sede: 1\n')
+  const before = readFileSync(scenario, 'utf8')
   appendFileSync(bench.scenario('SCN-TRY-003', 1), 'steps: [{ at: 9s, mark: a }, { at: 1, mark: b }]\n')
   await Promise.all([
     refused(
       78,
-      /scn-try-002\.scenario\.yaml:14:1 sede.*scn-try-003\.scenario\.yaml:14:/s,
+      /SCENARIO_INVALID.*scn-try-002\.scenario\.yaml:14:1 sede.*scn-try-003\.scenario\.yaml:14:/s,
       'scenarios',
       '--evidence',
       'ev',
@@ -35,11 +37,15 @@ t.test('whatever is wrong is told before anything is started', async (t) => {
       '--html',
       'requirements.yaml/x.html',
     ),
+    refused(64, /--json.*found.*scenarios.*behind the scenarios/, '--json', 'scenarios', '--evidence', 'ev'),
+    refused(64, /--json.*002\.scenario\.yaml/, file, '--json', scenario, '--evidence', 'ev'),
+    refused(77, /002\.scenario\.yaml \(is a scenario\)/, file, '--csv', scenario, '--evidence', 'ev'),
     refused(64, /--wait/, file, '--evidence', 'ev', '--wait', 'long'),
     refused(64, /--host-wait/, file, '--evidence', 'ev', '--host-wait', '0'),
     refused(64, /--shard/, file, '--evidence', 'ev', '--shard', '4/3'),
   ])
   t.notOk(existsSync(bench.file('ev', 'SCN-TRY-001.0')))
+  t.equal(readFileSync(scenario, 'utf8'), before, 'a scenario is not a place for a report')
 })
 
 t.test('shards share the rows between them, each once', async (t) => {
@@ -62,7 +68,7 @@ t.test('a place that is taken is told with who has it, or waited for in turn, an
   bench.rig((text) => `${text}reserve: rack-1\n`)
   bench.scenario('SCN-TRY-001', 1, 'params: { matrix: { seed: [1, 2] } }')
   await bench.hb('hil', 'reserve', 'rack-1', '--comment', 'a new valve')
-  const taken = await bench.go('ev', '--report', 'report.json').ended
+  const taken = await bench.go('ev', '--json', 'report.json').ended
   t.equal(taken.code, 30, taken.stderr)
   t.match(bench.json('report.json')['cases'], [
     { verdict: 'INCONCLUSIVE', reason: /RIG_RESERVED.*rack-1.*a new valve/ },

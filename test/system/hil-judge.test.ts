@@ -23,7 +23,10 @@ t.test('the oracle reads of a real agent what the agent says of itself, and judg
   const json = async (...args: string[]): Promise<Record<string, unknown>> =>
     JSON.parse(await runHb([...args, '--state', 'state', '--json'], folder.path)) as Record<string, unknown>
   const own = await json('decisions', 'digest')
-  const evidence = readEvidence(join(folder.path, 'state', 'outbox'), join(folder.path, 'sign.pub.pem'))
+  const evidence = readEvidence(join(folder.path, 'state', 'outbox'), {
+    agent: join(folder.path, 'sign.pub.pem'),
+    collector: join(folder.path, 'receipts.pub.pem'),
+  })
   t.match(evidence, { problems: [], digest: own['digest'], decisions: own['decisions'] })
   const { decisions } = (await json('decisions', 'list', '--limit', '1000')) as {
     decisions: { seq: number; time_us: number; verdict: string; findings: { metric: string; ground: string }[] }[]

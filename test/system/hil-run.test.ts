@@ -29,7 +29,7 @@ t.test(
   async (t) => {
     const bench = new HilBench(t)
     bench.scenario('SCN-TRY-001', 12, 'params: { matrix: { seed: [1, 2] } }')
-    const reports = ['--report', 'out/report.json', '--junit', 'out/junit.xml', '--html', 'out/report.html']
+    const reports = ['--json', 'out/report.json', '--junit', 'out/junit.xml', '--html', 'out/report.html']
     const first = await bench.go('ev', ...reports).ended
     t.equal(first.code, 0, first.stderr)
     const report = bench.json('out', 'report.json')
@@ -60,7 +60,7 @@ t.test(
     t.equal(touched.code, 65)
     t.match(touched.stderr, /HIL_EVIDENCE_CHANGED.*truth\.csv has \d+ bytes/s)
 
-    const again = bench.go('ev2', '--report', 'again.json', '--jobs', '1')
+    const again = bench.go('ev2', '--json', 'again.json', '--jobs', '1')
     const pid = await again.agent('SCN-TRY-001.0')
     process.kill(pid, 'SIGSTOP')
     await new Promise((resolve) => setTimeout(resolve, 500))
@@ -79,7 +79,7 @@ t.test('an agent that dies or hangs is an ERROR with its last words, and the cam
   bench.scenario('SCN-TRY-001', 3600)
   bench.scenario('SCN-TRY-002', 3600)
   bench.scenario('SCN-TRY-003', 1)
-  const going = bench.go('ev', '--jobs', '2', '--host-wait', '3', '--report', 'report.json', '--junit', 'junit.xml')
+  const going = bench.go('ev', '--jobs', '2', '--host-wait', '3', '--json', 'report.json', '--junit', 'junit.xml')
   process.kill(await going.agent('SCN-TRY-001.0'), 'SIGKILL')
   process.kill(await going.agent('SCN-TRY-002.0'), 'SIGSTOP')
   const { code, stderr } = await going.ended
@@ -110,7 +110,7 @@ t.test('a campaign that is interrupted ends at once, says how far it came, and l
   bench.scenario('SCN-TRY-001', 1)
   bench.scenario('SCN-TRY-002', 3600)
   bench.scenario('SCN-TRY-003', 1)
-  const reports = ['--report', 'report.json', '--junit', 'junit.xml', '--html', 'report.html']
+  const reports = ['--json', 'report.json', '--junit', 'junit.xml', '--html', 'report.html']
   const going = bench.go('ev', '--jobs', '1', ...reports)
   process.kill(await going.agent('SCN-TRY-002.0'), 'SIGSTOP')
   going.signal('SIGINT')

@@ -15,7 +15,8 @@ t.test('hb hil lint lists every mistake with its line and ends with 78; hb hil r
   ])
   t.equal(told.code, 78)
   for (const line of [
-    /CONFIG_INVALID/,
+    /SCENARIO_INVALID/,
+    /remedy: .*`hb hil lint FILE`/,
     /scenarios\/bad\.scenario\.yaml:6:1 sede/,
     /did you mean `seed`\?/,
     /bad\.scenario\.yaml:24:9 steps\[3\]\.at/,

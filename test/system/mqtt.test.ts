@@ -1,5 +1,9 @@
 import t from 'tap'
 import { killAll, runHb, startHb } from '../../scripts/demo/processes.ts'
+import { signSamplesMark } from '../../shared/codec/injected-mark.ts'
+import { encodeSample } from '../../shared/codec/json-samples.ts'
+import { generateSigner, type Signer } from '../../shared/crypto/sign.ts'
+import { REALMS, type Realm } from '../../shared/model/realm.ts'
 import { createBenchFolder, runtimeYaml } from '../support/bench-folder.ts'
 import { PUBACK, publishBytes, startBrokerDouble } from '../support/broker-double.ts'
 import { hbEnded } from '../support/hb-ended.ts'
@@ -65,5 +69,56 @@ t.test(
       equal: true,
       unsigned: 0,
     })
+  },
+)
+
+// verifies SE-12
+t.test(
+  'a sample that a bench injected is seen as such through a broker, and production does not take it',
+  async (t) => {
+    t.teardown(killAll)
+    const injector = generateSigner('testbed')
+    const stranger = generateSigner('testbed')
+    const inRealm = async (realm: Realm): Promise<void> => {
+      const isTestbed = realm === 'testbed'
+      const folder = await createBenchFolder({ realm })
+      const broker = await startBrokerDouble()
+      t.teardown(async () => {
+        await broker.close()
+        folder.remove()
+      })
+      folder.write('flow.registry.yaml', REGISTRY)
+      folder.write('injector.pub', injector.publicPem)
+      const rigs = `  - rig: bench
+    program: demo
+    registry_file: flow.registry.yaml
+${isTestbed ? '    testbed: true\n' : ''}    sources:
+      - { name: bus, type: mqtt, url: "${broker.url}", protocol: mqtt311 }
+`
+      const extra = isTestbed ? 'realm: testbed\ninjector_key_file: injector.pub\n' : ''
+      folder.write('runtime.yaml', runtimeYaml({ clock: 'system', rigs, extra }))
+      const agent = startHb(realm, ['runtime', '--config', 'runtime.yaml', '--state', 'state'], { folder: folder.path })
+      await agent.event('source_broker')
+      const [side] = broker.sides
+      let id = 0
+      const send = (signer: Signer): void => {
+        const timeUs = Date.now() * 1000
+        const injected = signSamplesMark({ rig: 'bench', timesUs: [timeUs] }, ['flow'], signer)
+        const text = new TextDecoder().decode(encodeSample({ channel: 'flow', timeUs, value: 30, injected }))
+        id += 1
+        side!.send(publishBytes({ topic: 'hb/metrics/flow', text, qos: 1, id }))
+      }
+      send(injector.signer)
+      send(stranger.signer)
+      const what = isTestbed ? 'taint_forged' : 'injected_refused'
+      t.match(await agent.event(what), { rig: 'bench', reason: what }, `${realm}: it is said`)
+      t.equal(await agent.stop(), 0)
+      t.match(JSON.parse(await runHb(['replay', '--state', 'state', '--json'], folder.path)), { equal: true })
+      const made = await hbEnded(['baseline', 'create', '--from', 'state', '--out', 'never.hbb'], folder.path)
+      const told = /INJECTED_DATA[\s\S]*samples = 1\b[\s\S]*flow/
+      if (isTestbed) t.match(made, { code: 65, stderr: told }, 'no baseline is made of it')
+      else t.notMatch(made.stderr, /INJECTED_DATA/, 'of what was refused nothing is in the windows')
+    }
+    await Promise.all(REALMS.map(inRealm))
   },
 )

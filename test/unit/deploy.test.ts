@@ -81,7 +81,7 @@ t.test('every command of the examples for CI exists, with every option that it i
     const said = lines.map((words) => words.slice(0, 3).join(' '))
     t.ok(said.includes('hb hil lint') && said.includes('hb hil run'), `${name} says ${said.join(', ')}`)
     const run = lines.find((words) => words[2] === 'run')!
-    for (const option of ['--junit', '--report', '--evidence', '--quarantine'])
+    for (const option of ['--junit', '--json', '--evidence', '--quarantine'])
       t.ok(run.includes(option), `${name} ${option}`)
   }
 })

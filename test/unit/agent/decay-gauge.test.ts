@@ -18,7 +18,7 @@ import {
 } from '../../support/evaluator-rig.ts'
 
 const DAY_US = 86_400_000_000
-const { decay: policy } = defaultQualityPolicy()
+const { decay: policy } = defaultQualityPolicy().policy
 
 function baselineOf(change: Partial<Baseline> = {}): Baseline {
   return {

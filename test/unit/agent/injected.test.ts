@@ -5,9 +5,10 @@ import { INJECTED_QUIET_US } from '../../../agent/core/safety/injected.ts'
 import { totalCounts } from '../../../agent/core/totals.ts'
 import { batchContext } from '../../../agent/pipeline/batch-context.ts'
 import { createEvaluation } from '../../../agent/pipeline/evaluation.ts'
-import { signMark } from '../../../shared/codec/injected-mark.ts'
+import { signMark, signSamplesMark } from '../../../shared/codec/injected-mark.ts'
 import { encodeFrame } from '../../../shared/codec/telemetry.ts'
 import { parseRuntimeFiles } from '../../../shared/config/load.ts'
+import { toHex } from '../../../shared/crypto/digest.ts'
 import { generateSigner } from '../../../shared/crypto/sign.ts'
 import type { InjectedMark } from '../../../shared/model/telemetry.ts'
 import { AlarmLoop, changesOf, LOOP, LOOP_T0, restarted } from '../../support/alarm-loop.ts'
@@ -158,16 +159,68 @@ t.test('what a source of the agent says of itself needs no signature, in a testb
   }
 })
 
-t.test('a mark in JSON cannot be signed, and its sample is not taken in either realm', async (t) => {
+/** Samples of one channel in JSON, as rigs without frames send them. @returns what was said */
+function sendSamples(loop: AlarmLoop, samples: readonly Record<string, unknown>[]) {
+  loop.nowUs += 50_000
+  const messages = samples.map((one) => bytesOf(JSON.stringify({ channel: 'flow', value: 12, ...one })))
+  const about = { rig: LOOP, origin: 'bus', encoding: 'json', provenance: 'live' } as const
+  return loop.take({ kind: 'frame', nowUs: loop.nowUs, ...about, messages })
+}
+
+const sampleMark = (timeUs: number, signer = injector, rig = LOOP): string =>
+  toHex(signSamplesMark({ rig, timesUs: [timeUs] }, ['flow'], signer.signer).signature)
+
+// verifies SE-12
+t.test('a sample in JSON under the mark of the injector is injected in a testbed, and not taken outside', async (t) => {
+  for (const [loop, refused] of [
+    [testbed(), 0],
+    [production(), 1],
+  ] as const) {
+    for (let k = 0; k < 5; k += 1) send(loop)
+    const before = totalCounts(loop.rig)
+    const at = loop.nowUs
+    const said = sendSamples(loop, [{ t_us: at, injected: sampleMark(at) }])
+    const after = totalCounts(loop.rig)
+    t.same(alarmsIn(said), refused === 0 ? [] : [['injected_refused', 'CRITICAL', true]])
+    t.same([refusedIn(loop, 'injected_refused'), after.rejected - before.rejected], [refused, refused])
+    t.equal(after.received - before.received, 1)
+    t.ok(balances(after))
+    const origin = provenanceSince(loop.rig.origins!, metricOf(loop, 'flow'), LOOP_T0)
+    t.equal(origin, refused === 0 ? 'injected' : 'live')
+  }
+})
+
+t.test(
+  'a mark in JSON that the injector did not sign is forged in a testbed, and refused whoever signed it outside',
+  async (t) => {
+    for (const [loop, why] of [
+      [testbed(), 'taint_forged'],
+      [production(), 'injected_refused'],
+    ] as const) {
+      for (let k = 0; k < 5; k += 1) send(loop)
+      const before = totalCounts(loop.rig)
+      const at = loop.nowUs
+      const said = sendSamples(loop, [
+        { t_us: at, injected: sampleMark(at, other) },
+        { t_us: at, injected: sampleMark(at - 1) },
+        { t_us: at, injected: sampleMark(at, injector, 'another') },
+      ])
+      t.same(alarmsIn(said), [[why, 'CRITICAL', true]])
+      t.equal(refusedIn(loop, why), 3)
+      t.equal(totalCounts(loop.rig).rejected - before.rejected, 3)
+      t.ok(balances(totalCounts(loop.rig)))
+      t.equal(provenanceSince(loop.rig.origins!, metricOf(loop, 'flow'), LOOP_T0), 'live')
+    }
+  },
+)
+
+t.test('a mark in JSON that is no signature is forged in either realm', async (t) => {
   for (const loop of [testbed(), production()]) {
     send(loop)
-    const sample = { channel: 'flow', t_us: loop.nowUs, value: 12 }
-    const messages = [
-      { ...sample, injected: true },
-      { ...sample, injected: false },
-    ].map((one) => bytesOf(JSON.stringify(one)))
-    const about = { rig: LOOP, origin: 'daq-1', encoding: 'json', provenance: 'live' } as const
-    const said = loop.take({ kind: 'frame', nowUs: loop.nowUs, ...about, messages })
+    const said = sendSamples(loop, [
+      { t_us: loop.nowUs, injected: true },
+      { t_us: loop.nowUs, injected: false },
+    ])
     t.equal(refusedIn(loop, 'taint_forged'), 1)
     t.same(alarmsIn(said), [['taint_forged', 'CRITICAL', true]])
   }
@@ -196,7 +249,9 @@ t.test('a frame without a mark is not verified', async (t) => {
 t.test('a replay of the journal says the same of every frame, as far as a restart in between', async (t) => {
   const loop = testbed()
   for (let k = 0; k < 60; k += 1)
-    send(loop, k % 7 === 3 ? { mark: ['p_a', 'flow'] } : k % 11 === 5 ? { mark: ['p_b'], signer: other } : {})
+    if (k % 13 === 4)
+      sendSamples(loop, [{ t_us: loop.nowUs, injected: sampleMark(loop.nowUs, k > 20 ? other : injector) }])
+    else send(loop, k % 7 === 3 ? { mark: ['p_a', 'flow'] } : k % 11 === 5 ? { mark: ['p_b'], signer: other } : {})
   let evaluation = createEvaluation()
   loop.journal.forEach((body, k) => {
     const said = changesOf(evaluation, k + 1, body)

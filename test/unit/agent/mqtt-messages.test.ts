@@ -1,7 +1,10 @@
 import t from 'tap'
 import { type MessageConfig, readMessage } from '../../../agent/adapters/mqtt-messages.ts'
 import { createPacketMeter } from '../../../agent/adapters/mqtt-stream.ts'
+import { isMarkSigned, signSamplesMark } from '../../../shared/codec/injected-mark.ts'
 import { decodeTelemetry } from '../../../shared/codec/telemetry.ts'
+import { toHex } from '../../../shared/crypto/digest.ts'
+import { generateSigner, readPublicKey } from '../../../shared/crypto/sign.ts'
 import { isTopic, TOPIC_FILTER_PATTERN, topicMatches } from '../../../shared/model/mqtt-topic.ts'
 import { lengthBytes, publishBytes } from '../../support/broker-double.ts'
 
@@ -41,6 +44,30 @@ t.test('messages of the predecessor and of ours say the same', async (t) => {
   t.equal(read('a=1 b=2.5e1; ts=3'), 'a=1 b=25@3000000')
 })
 
+t.test('the mark of injected samples comes through every form that has room for it', async (t) => {
+  const signer = generateSigner('testbed')
+  const mark = (channels: readonly string[]): string =>
+    toHex(signSamplesMark({ rig: 'bench', timesUs: [3_000_000] }, channels, signer.signer).signature)
+  const [flow, both] = [mark(['flow']), mark(['a', 'b'])]
+  for (const payload of [
+    `{"channel":"flow","t_us":3000000,"value":1,"injected":"${flow}"}`,
+    `{"metric":"flow","ts":3,"value":1,"injected":"${flow}"}`,
+    `metric=flow value=1 ts=3 injected=${flow}`,
+    `flow=1, ts=1970-01-01T00:00:03Z, injected=${flow}`,
+    `a=1 b=2 ts=3 injected=${both}`,
+    `[{"name":"a","ts":3,"value":1,"injected":"${both}"},{"name":"b","ts":3,"value":2,"injected":"${both}"}]`,
+  ]) {
+    const config = { ...CONFIG, message_bytes_max: 1000 }
+    const { bytes } = readMessage(new TextEncoder().encode(payload), { rig: 'bench', topic: 'x', row: 1, config })
+    const about = { rig: 'bench', origin: 'bus', encoding: 'json', provenance: 'live', nowUs: NOW } as const
+    const read = decodeTelemetry({ ...about, message: bytes })
+    t.ok(
+      read.ok && isMarkSigned(read.frame, read.frame.injected!, readPublicKey(signer.signer.spki)),
+      payload.slice(0, 30),
+    )
+  }
+})
+
 t.test('a channel comes from the message or from the map, never from the topic', async (t) => {
   t.equal(read('{"ts":3,"value":2}', { topic: 'rig/p1' }), 'pressure=2@3000000')
   t.equal(read('2.5', { topic: 'rig/p1', time: 'arrival' }), `pressure=2.5@${NOW}`)
@@ -63,6 +90,7 @@ t.test('what cannot be read is refused with its reason, and no time is made up',
     ['{"metric":"flow","value":1,"ts":3,"injected":true}', /^taint_forged/],
     ['{"metric":"flow","value":1,"ts":3,"hb_injected":1}', /^taint_forged/],
     ['flow=1 ts=3 hb_injected=1', /^taint_forged/],
+    ['{"channel":"flow","value":1,"t_us":3000000,"hb_injected":1}', /^taint_forged/],
     ['metric=flow value=1 ts=3 injected=true', /^taint_forged/],
     ['[1, 2]', /^wrong_shape/],
     ['[]', /^wrong_shape/],

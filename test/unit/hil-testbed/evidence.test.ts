@@ -36,12 +36,17 @@ function usual(): SignedOutbox {
     .seal({ counters: { received: 7 } })
 }
 
+const keysIn = (folder: string) => ({
+  agent: join(folder, 'sign.pub.pem'),
+  collector: join(folder, 'receipts.pub.pem'),
+})
+
 function read(t: Test, outbox: SignedOutbox, tail?: Uint8Array, publicPem?: string): Evidence {
   const folder = mkdtempSync(join(tmpdir(), 'hb-oracle-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   outbox.write(folder, tail)
   if (publicPem !== undefined) writeFileSync(join(folder, 'sign.pub.pem'), publicPem)
-  return readEvidence(join(folder, 'state', 'outbox'), join(folder, 'sign.pub.pem'))
+  return readEvidence(join(folder, 'state', 'outbox'), keysIn(folder))
 }
 
 t.test('what the agent wrote is read by code that shares none with it', async (t) => {
@@ -98,7 +103,7 @@ const WRONG: Readonly<Record<string, readonly [make: () => SignedOutbox, problem
   'a batch that is missing': [() => without(three(), 1), /batch 1\/3 where 1\/2 should be/],
   'a first batch that is missing': [() => without(three(), 0), /batch 1\/2 where 1\/1 should be/],
   'batches in another order': [() => renumbered(swapped(three())), /batch 1\/3 where 1\/2 should be/],
-  'records in another order': [() => receiptFirst(three().receipt()), /record 1 stands behind record 4/],
+  'records in another order': [() => doubled(three()), /record 2 stands behind record 3/],
   'a batch that is there twice': [() => renumbered(doubled(three())), /batch 1\/2 where 1\/4 should be/],
   'decisions that nobody declared': [
     () => three().skip(4).decide(4_000_000, 'PASS').seal(),
@@ -143,8 +148,9 @@ function swapped(outbox: SignedOutbox): SignedOutbox {
   return outbox
 }
 
-function receiptFirst(outbox: SignedOutbox): SignedOutbox {
-  outbox.records.unshift(outbox.records.pop()!)
+/** The last two change places. */
+function backwards(outbox: SignedOutbox): SignedOutbox {
+  outbox.records.push(outbox.records.splice(-2, 1)[0]!)
   return outbox
 }
 
@@ -175,6 +181,77 @@ t.test('what is missing, changed places or is by somebody else is named', async 
   const other = generateSigner().publicPem
   t.match(read(t, three(), undefined, other).problems, [/signature is not by the key/])
   t.match(read(t, three(), undefined, 'no key').problems, [/the public key of the agent is none/])
+})
+
+/** An outbox of three batches, each with its receipt. */
+function receipted(): SignedOutbox {
+  const outbox = new SignedOutbox()
+  for (const second of [1, 2, 3])
+    outbox
+      .decide(second * 1_000_000, 'PASS')
+      .seal()
+      .receipt()
+  return outbox
+}
+
+const fourth = (outbox = receipted()): SignedOutbox => outbox.decide(4_000_000, 'PASS').seal()
+
+/** How receipts are made wrong, and what is said of them. */
+const WRONG_RECEIPTS: Readonly<Record<string, readonly [make: () => SignedOutbox, problem: RegExp]>> = {
+  'of another collector': [
+    () => fourth().receipt({}, { by: generateSigner().signer }),
+    /signature is not by the key of the collector/,
+  ],
+  'of another realm': [
+    () => fourth().receipt({}, { by: generateSigner('testbed').signer }),
+    /signature is not by the key of the collector/,
+  ],
+  'of other bytes': [
+    () => fourth().receipt({ identity: new Uint8Array(32).fill(1) }),
+    /receipt of another batch beside 1\/4/,
+  ],
+  'of another agent': [() => fourth().receipt({ agent: 'bench-2' }), /receipt of another batch beside 1\/4/],
+  'of another epoch': [() => fourth().receipt({ epoch: 2 }), /receipt of another batch beside 1\/4/],
+  'of the one before': [() => fourth().receipt({ batchSeq: 3 }), /receipt of another batch beside 1\/4/],
+  'of a batch that is not there': [
+    () => fourth().receipt({}, { noted: 5 }),
+    /receipt of batch 1\/5, which is not before it/,
+  ],
+  'one that is missing': [() => renumbered(without(fourth().receipt(), 3)), /receipt of batch 1\/3 where that of 1\/2/],
+  'one that is there twice': [() => receipted().receipt(), /receipt of batch 1\/3 where that of 1\/4/],
+  'one before its batch': [() => renumbered(backwards(fourth().receipt())), /batch 1\/4, which is not before it/],
+  'one of an epoch whose first is missing': [
+    () => fourth(fourth(receipted().beginEpoch(2))).receipt(),
+    /receipt of batch 2\/2 where that of 2\/1/,
+  ],
+}
+
+t.test('receipts of a collector are verified against the batches before them, in their order', async (t) => {
+  t.match(read(t, receipted()), { problems: [], receipts: 3, unreceipted: 0 })
+  t.match(read(t, fourth()), { problems: [], receipts: 3, unreceipted: 1 }, 'the last ones may not have come')
+  t.match(read(t, three()), { problems: [], receipts: 0, unreceipted: 3 })
+  const later = (): SignedOutbox => fourth(receipted().beginEpoch(2))
+  t.match(read(t, later().receipt()), { problems: [], receipts: 4, unreceipted: 0 }, 'an epoch begins anew')
+  for (const [name, [make, problem]] of Object.entries(WRONG_RECEIPTS)) {
+    const { problems } = read(t, make())
+    t.equal(problems.length, 1, name)
+    t.match(problems[0], problem, name)
+  }
+})
+
+t.test('a receipt that nobody can verify is a problem, and a batch is none', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'hb-oracle-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const said = (outbox: SignedOutbox, key: string | null) => {
+    outbox.write(folder)
+    if (key === null) rmSync(keysIn(folder).collector)
+    else writeFileSync(keysIn(folder).collector, key)
+    return readEvidence(join(folder, 'state', 'outbox'), keysIn(folder)).problems
+  }
+  t.match(said(receipted(), null), [/a receipt of batch 1\/1 without a key to believe/])
+  t.match(said(receipted(), 'no key'), [/the public key of the collector is none/])
+  t.match(said(receipted(), generateSigner().publicPem), [/signature is not by the key of the collector/])
+  t.same(said(three(), null), [], 'a run without a collector')
 })
 
 t.test('a testbed signs as a testbed, and is believed as nothing else', async (t) => {
@@ -278,7 +355,7 @@ t.test('CBOR that the agent writes is read as it was meant', async (t) => {
 })
 
 t.test('an outbox that is not there says nothing', async (t) => {
-  t.match(readEvidence('/nowhere/outbox', '/nowhere/key'), { problems: [], batches: 0, said: [], throughUs: null })
+  t.match(readEvidence('/nowhere/outbox', keysIn('/nowhere')), { problems: [], batches: 0, said: [], throughUs: null })
 })
 
 t.test('the checksum is the one of its standard', async (t) => {

@@ -33,6 +33,7 @@ const refused = { kind: 'refused', reason: 'EXPIRED', within: WITHIN, optional: 
 const fhti = { kind: 'fhti', from: 'F1', maxUs: 1_500_000, fttiUs: 2_500_000 } as const
 const REFUSED = { kind: 'start_refused', code: 'CONFIG_INVALID' } as const
 const quiet = { outbox: quietOutbox() }
+const receipted = { outbox: quietOutbox().receipt() }
 const gone = { outbox: thinned() }
 const unseen = { facts: { faults: [faultSeen('F1', 0, 0)] } }
 const early: RunParts = { facts: { ...F1_AT_3S.facts, simulated_us: 3_200_000 } }
@@ -200,19 +201,25 @@ const ROWS: readonly Row[] = [
     'collected',
     'met',
     { kind: 'collected', all: true },
-    { ...quiet, facts: { collected: { decisions: 200, missing: 0, duplicate: 0 } } },
+    { ...receipted, facts: { collected: { decisions: 200, missing: 0, duplicate: 0 } } },
   ],
   [
     'collected in part',
     'missed',
     { kind: 'collected', all: true },
-    { ...quiet, facts: { collected: { decisions: 199, missing: 0, duplicate: 0 } } },
+    { ...receipted, facts: { collected: { decisions: 199, missing: 0, duplicate: 0 } } },
   ],
   [
     'collected twice',
     'missed',
     { kind: 'collected', all: true },
-    { ...quiet, facts: { collected: { decisions: 200, missing: 0, duplicate: 1 } } },
+    { ...receipted, facts: { collected: { decisions: 200, missing: 0, duplicate: 1 } } },
+  ],
+  [
+    'collected, and a receipt did not come',
+    'missed',
+    { kind: 'collected', all: true },
+    { ...quiet, facts: { collected: { decisions: 200, missing: 0, duplicate: 0 } } },
   ],
   ['collected by nobody', 'unknown', { kind: 'collected', all: true }],
 ]

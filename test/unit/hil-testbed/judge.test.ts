@@ -10,6 +10,7 @@ import {
   faultSeen,
   judgedRun,
   peak,
+  quietOutbox,
   type RunParts,
   runFolder,
 } from '../../support/hil-run-folder.ts'
@@ -38,6 +39,12 @@ t.test('a case has one verdict, and the first reason counts', async (t) => {
     ['INCONCLUSIVE', /not seen as injected: F2/, [verdict], { row: { steps } }],
     ['INCONCLUSIVE', /nothing is expected/, []],
     ['FAIL', /evidence does not hold: the outbox holds no/, [verdict], { outbox: new SignedOutbox() }],
+    [
+      'FAIL',
+      /evidence does not hold: .*a receipt of another batch beside 1\/1/,
+      [verdict],
+      { outbox: quietOutbox().receipt({ identity: new Uint8Array(32) }) },
+    ],
     ['ERROR', /AGENT_DIED: signal 11/, [missed, unknown], { facts: { broken } }],
     ['ABORTED', /STOPPED/, [verdict], { facts: { broken: { ...broken, verdict: 'ABORTED', code: 'STOPPED' } } }],
     ['SKIPPED', /no bench/, [missed], { row: { skip: 'no bench' } }],

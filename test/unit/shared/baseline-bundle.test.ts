@@ -160,6 +160,27 @@ t.test('a policy that its proposer made lax lets nothing pass where another one 
   t.same([agreed.effectiveKind, agreed.problems], ['golden', []], 'unless those who rely on it say so themselves')
 })
 
+t.test('a policy by which a baseline would be fresh for a year does not arm where a week is wanted', async (t) => {
+  const lasting = parseQualityPolicy(
+    'lasting.yaml',
+    new TextEncoder().encode('version: 1\ndecay: { max_age_s: 31536000 }\n'),
+  )
+  const record = baselineRecord({}, lasting)
+  const maker = createStatementMaker(record)
+  for (const [who, kind] of [
+    ['ada', 'propose'],
+    ['grace', 'review'],
+    ['kay', 'approve'],
+  ] as const)
+    maker.say(who, kind)
+  const bytes = encodeBundle({ record: encodeBaseline(record), policy: lasting.bytes, statements: maker.said })
+  t.match(openBundle(bytes, trust), {
+    effectiveKind: 'draft',
+    problems: [{ code: 'policy_laxer', text: /decay\.max_age_s 31536000 > 604800/ }],
+  })
+  t.match(openBundle(bytes, { ...trust, qualityPolicy: lasting.policy }), { effectiveKind: 'golden', problems: [] })
+})
+
 t.test('a break-glass stands for the gate until it is over, and arms nothing hard', async (t) => {
   const record = baselineRecord({ segments: [baselineSegment({ toUs: 60_000_000 })], rigMaxima: [0.5] })
   const maker = createStatementMaker(record)

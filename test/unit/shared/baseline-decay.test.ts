@@ -4,9 +4,10 @@ import { createPrng } from '../../../shared/lib/prng.ts'
 import type { BaselineRecord } from '../../../shared/model/baseline.ts'
 import { CREEP_DISTANCE_MAX, CREEP_SUM_MAX, creepOf } from '../../../shared/model/baseline-creep.ts'
 import { DECAY_EVERY_US, decayOf, isDecayDue } from '../../../shared/model/baseline-decay.ts'
+import { laxerThan } from '../../../shared/model/policy-strictness.ts'
 import { baselineMetric, baselineRecord } from '../../support/certified-baselines.ts'
 
-const { decay: policy } = defaultQualityPolicy()
+const { decay: policy } = defaultQualityPolicy().policy
 const DAY_US = 86_400_000_000
 const RECORD = baselineRecord({
   metrics: ['flow', 'pressure', 'speed', 'torque'].map((metric) => baselineMetric({ metric, wander: 0 })),
@@ -69,7 +70,7 @@ t.test('the product of what is shown is the factor, and the policy says when', a
     all.terms.map(({ name }) => name),
     ['age_sec', 'wander', 'common_metrics', 'drifted_metrics'],
   )
-  const short = parseQualityPolicy('p', new TextEncoder().encode('decay: {max_age_s: 3600}\n')).decay
+  const short = parseQualityPolicy('p', new TextEncoder().encode('decay: {max_age_s: 3600}\n')).policy.decay
   t.equal(decayOf(RECORD, { nowUs: RECORD.toUs + 3_600_000_000, current: null }, short).factor, 0)
 })
 
@@ -135,3 +136,33 @@ t.test('honest noise is no creep: measured rates', async (t) => {
     )
   }
 })
+
+t.test(
+  'a policy by which a baseline would hold longer than is wanted is laxer, one by which it is over sooner is not',
+  (t) => {
+    const wanted = 'decay: { max_age_s: 3600, max_drift_spreads: 2, min_common_ratio: 0.8 }'
+    const laxer = (own: string, asked = wanted): string[] => {
+      const [policy, than] = [own, asked].map(
+        (text) => parseQualityPolicy('p', new TextEncoder().encode(`version: 1\n${text}\n`)).policy,
+      )
+      return laxerThan(policy!, than!)
+    }
+    t.same(laxer(wanted), [])
+    t.same(laxer('decay: { max_age_s: 60, max_drift_spreads: 1, min_common_ratio: 1 }'), [])
+    t.same(laxer(wanted.replace('3600', '3601')), ['decay.max_age_s 3601 > 3600'])
+    t.same(laxer(wanted.replace('2', '2.5')), ['decay.max_drift_spreads 2.5 > 2'])
+    t.same(laxer(wanted.replace('0.8', '0.7')), ['decay.min_common_ratio 0.7 < 0.8'])
+    t.same(
+      laxer(''),
+      ['decay.max_age_s 604800 > 3600', 'decay.max_drift_spreads 3 > 2', 'decay.min_common_ratio 0.5 < 0.8'],
+      'one that says nothing of it has the defaults',
+    )
+    t.same(
+      laxer('decay: { max_age_s: 691200 }', ''),
+      ['decay.max_age_s 691200 > 604800'],
+      'which also are what is wanted',
+    )
+    t.same(laxer(wanted, ''), [])
+    t.end()
+  },
+)

@@ -2,11 +2,14 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
+import { Type } from 'typebox'
+import type { CheckedFile } from '../../../shared/config/document.ts'
 import { loadCollectorConfig, loadRuntimeConfig, parseRuntimeFiles } from '../../../shared/config/load.ts'
 import { formatProblems, type Problem } from '../../../shared/config/problems.ts'
 import { configReferenceMarkdown, unitOf } from '../../../shared/config/reference.ts'
 import { CollectorSchema, RuntimeSchema } from '../../../shared/config/schema.ts'
 import type { Schema } from '../../../shared/config/schema-terms.ts'
+import { soundYaml, yamlBytes } from '../../../shared/config/sound-yaml.ts'
 import { NESTING_MAX, YAML_BYTES_MAX } from '../../../shared/config/yaml-text.ts'
 import { bytesOf, COLLECTOR, inRegistry, inRuntime, problemsOf, REGISTRY, RUNTIME } from '../../support/config-texts.ts'
 
@@ -160,6 +163,28 @@ t.test('files that are not there are told before anything starts, with the mista
   t.throws(() => loadRuntimeConfig(folder), { code: 'CONFIG_MISSING' })
   writeFileSync(path, '#'.repeat(YAML_BYTES_MAX + 1))
   t.throws(() => loadRuntimeConfig(path), { code: 'CONFIG_TOO_LARGE', exit: 78 })
+  t.end()
+})
+
+t.test('a YAML file that somebody names is read whole, with all that is wrong in it, or not at all', (t) => {
+  const folder = t.testdir({ 'a.yaml': 'even: 3\nodd: 2\n', 'large.yaml': '#'.repeat(YAML_BYTES_MAX + 1) })
+  const schema = Type.Object({ even: Type.Integer({ description: 'a number' }) }, { additionalProperties: false })
+  const moreProblems = (file: CheckedFile): readonly Problem[] =>
+    (file.value as { even: number }).even % 2 === 0
+      ? []
+      : [{ ...file.at(['even']), found: 'an odd number', expected: 'an even one' }]
+  const path = join(folder, 'a.yaml')
+  t.match(
+    problemsOf(() => soundYaml('a.yaml', yamlBytes(path), { schema, moreProblems })),
+    [
+      { file: 'a.yaml', line: 1, key: 'even', found: 'an odd number' },
+      { line: 2, key: 'odd' },
+    ],
+  )
+  writeFileSync(path, 'even: 4\n')
+  t.same(soundYaml('a.yaml', yamlBytes(path), { schema, moreProblems }), { even: 4 })
+  t.throws(() => yamlBytes(join(folder, 'none.yaml')), { code: 'CONFIG_MISSING', exit: 66 })
+  t.throws(() => yamlBytes(join(folder, 'large.yaml')), { code: 'CONFIG_TOO_LARGE', exit: 78 })
   t.end()
 })
 

@@ -1,11 +1,6 @@
 import t from 'tap'
-import {
-  channelListId,
-  decodeTelemetry,
-  encodeFrame,
-  FRAME_BYTES_MAX,
-  JSON_SAMPLES_MAX,
-} from '../../../shared/codec/telemetry.ts'
+import { JSON_SAMPLES_MAX } from '../../../shared/codec/json-samples.ts'
+import { channelListId, decodeTelemetry, encodeFrame, FRAME_BYTES_MAX } from '../../../shared/codec/telemetry.ts'
 import { encodeTransport } from '../../../shared/codec/transport.ts'
 import { createPrng } from '../../../shared/lib/prng.ts'
 import { FRAME_REFUSALS } from '../../../shared/model/telemetry.ts'

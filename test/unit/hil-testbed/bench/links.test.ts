@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Pull } from 'zeromq'
-import { injectorMark } from '../../../../hil-testbed/bench/injector.ts'
+import { createInjector } from '../../../../hil-testbed/bench/injector.ts'
 import { benchKey } from '../../../../hil-testbed/bench/keys.ts'
 import { LinkProxy } from '../../../../hil-testbed/bench/link-proxy.ts'
 import { Transmitter } from '../../../../hil-testbed/bench/transmitter.ts'
@@ -134,8 +134,8 @@ async function sending(t: Test, { listen }: { listen: boolean }) {
   const told: unknown[] = []
   const transmitter = new Transmitter({
     ...{ sources: [SOURCE], path, beginUs: 1_000_000, publish: null },
-    mark: injectorMark(INJECTOR.privatePem),
-    badMark: injectorMark(benchKey('somebody else').privatePem),
+    injector: createInjector(INJECTOR.privatePem),
+    stranger: createInjector(benchKey('somebody else').privatePem),
     sent: (...about) => told.push(about),
   })
   t.teardown(() => {
@@ -193,6 +193,47 @@ t.test('injected channels carry the mark of the injector, and forged marks are t
   t.same(await forged('wrong_key'), { channels: ['p_b'], isSigned: false, counted: 1 })
   t.same(await forged('left_out'), { channels: undefined, isSigned: null, counted: 1 })
   t.same(await forged('other_channels'), { channels: ['p_b'], isSigned: false, counted: 1 })
+})
+
+t.test('samples for a broker say their quality, their rig and what was injected into them', async (t) => {
+  const messages: [string, Uint8Array][] = []
+  const transmitter = new Transmitter({
+    ...{ sources: [SOURCE], path: () => '', beginUs: 1_000_000, sent: () => {} },
+    publish: (...message) => messages.push(message),
+    injector: createInjector(INJECTOR.privatePem),
+    stranger: createInjector(benchKey('somebody else').privatePem),
+  })
+  const key = readPublicKey(INJECTOR.publicPem)
+  const published = async (one: OutFrame, rig = 'rig') => {
+    messages.length = 0
+    await transmitter.send([one])
+    return messages.map(([channel, message]) => {
+      const about = { rig, origin: 'bus', encoding: 'json', provenance: 'live', nowUs: 0 } as const
+      const read = decodeTelemetry({ ...about, message })
+      if (!read.ok) return [channel, read.reason]
+      const { source, timeUs, value, quality, injected } = read.frame
+      const mark = injected === undefined ? null : isMarkSigned(read.frame, injected, key)
+      return [channel, source, timeUs[0], value[0], quality![0], mark]
+    })
+  }
+  const injected = ['p_b']
+  t.same(await published(frame(1, { injected, quality: Uint8Array.of(0, 0, 3, 0) })), [
+    ['p_a', 'bus', 1_001_000, 1, 0, null],
+    ['p_b', 'bus', 1_001_000, 3, 3, true],
+    ['p_a', 'bus', 1_002_000, 2, 0, null],
+    ['p_b', 'bus', 1_002_000, 4, 0, true],
+  ])
+  const marks = (said: Awaited<ReturnType<typeof published>>) => said.map((one) => one.at(-1))
+  transmitter.forgery = 'wrong_key'
+  t.same(marks(await published(frame(2, { injected }))), [null, false, null, false])
+  transmitter.forgery = 'other_channels'
+  t.same(marks(await published(frame(3, { injected }))), [null, false, null, false])
+  transmitter.forgery = 'left_out'
+  t.same(marks(await published(frame(4, { injected }))), [null, null, null, null])
+  t.equal(transmitter.forged, 6)
+  t.same(marks(await published(frame(5, { rig: 'other' }))), new Array(4).fill('wrong_rig'))
+  t.same((await published(frame(6, { source: 'daq-9' })))[0]?.[1], 'daq-9', 'one that pretends to be another')
+  t.same(marks(await published(frame(7, { mutate: () => Uint8Array.of(0x7b) }))), new Array(4).fill('malformed_json'))
 })
 
 t.test(
