@@ -21,6 +21,7 @@ export const NOTHING = {
   faults: [],
   hashes: { config: '', policy: '', baseline: '', software: '' },
   replay: null,
+  alarms_again: null,
   collected: null,
   log_tail: [],
 } as const

@@ -5,7 +5,7 @@ import { askControl } from '../../shared/lib/control-socket.ts'
 import type { Micros, Millis } from '../../shared/units.ts'
 import type { Plant } from '../core/plant.ts'
 import type { RunFacts } from '../core/run-record.ts'
-import type { ScenarioRow } from '../core/scenario.ts'
+import type { Expectation, ScenarioRow } from '../core/scenario.ts'
 import type { AgentLife } from './agent-life.ts'
 import { type Hb, runHb } from './agent-process.ts'
 import type { Collected } from './collector-side.ts'
@@ -87,6 +87,7 @@ class Run {
   private readonly signals: readonly string[]
   private readonly ends: (() => Promise<void> | void)[] = []
   private broken: Broken | null = null
+  private beginUs: Micros = 0
 
   constructor(options: RunOptions, plant: Plant, files: RunFiles, signals: readonly string[]) {
     this.options = options
@@ -101,6 +102,7 @@ class Run {
     // It is made once; the run on the wall must not wait for it.
     if (mode === 'free_run') await baselineOf(row, this.options.workshop, 0).catch(() => null)
     const beginUs = mode === 'lockstep' ? (ownUs ?? LOCKSTEP_BEGIN_US) : host.nowUs() + FREE_RUN_LEAD_US
+    this.beginUs = beginUs
     let parts: Parts | null = null
     const leave = (): void => parts?.pace.gone()
     signal.addEventListener('abort', leave)
@@ -124,6 +126,7 @@ class Run {
       faults: parts === null ? [] : faultFacts(row, parts.conductor.seen()),
       hashes: parts === null ? NOTHING.hashes : hashesOf(row, parts.folder),
       replay: after?.replay ?? null,
+      alarms_again: after?.alarms_again ?? null,
       collected: after?.collected ?? null,
       broken: this.broken ?? overrunOf(parts?.pace ?? null),
       log_tail: [...(parts?.agent.tail ?? [])],
@@ -186,7 +189,7 @@ class Run {
     if (unfinished) await conductor.makeSafe()
     const { lost } = transmitter
     if (lost > 0) this.files.event({ t_us: conductor.atUs, kind: 'note', text: `frames that nobody took: ${lost}` })
-    let after: After = { replay: null, collected: null }
+    let after: After = { replay: null, alarms_again: null, collected: null }
     if (this.broken === null)
       await this.attempt(
         parts,
@@ -210,9 +213,9 @@ class Run {
   private async asked({ folder, collector }: Parts): Promise<After> {
     const { row, hb, signal } = this.options
     const options = { cwd: folder.path, hb, signal }
-    const replay = row.expect.some(({ kind }) => kind === 'replay') ? await replayed(options) : null
+    const again = row.expect.some(restsOnReplay) ? await replayed(options, this.beginUs) : NOT_REPLAYED
     const collected = collector === null ? null : await collector.collected(await decisionsIn(options))
-    return { replay, collected }
+    return { ...again, collected }
   }
 }
 
@@ -229,14 +232,39 @@ async function settled(
 }
 
 type Waiting = Readonly<{ outbox: Readonly<{ batches: number }> }>
-type After = Readonly<{ replay: RunFacts['replay']; collected: Collected | null }>
+type Again = Pick<RunFacts, 'replay' | 'alarms_again'>
+type After = Again & Readonly<{ collected: Collected | null }>
 type Asked = Readonly<{ cwd: string; hb: Hb; signal: AbortSignal }>
 
-async function replayed(options: Asked): Promise<RunFacts['replay']> {
-  const text = await runHb(['replay', '--state', 'state', '--json'], { ...options, codes: [0, 65, 70] })
-  const { equal, ...rest } = JSON.parse(text) as { equal: boolean }
-  return { equal, detail: JSON.stringify(rest).slice(0, 1000) }
+const NOT_REPLAYED: Again = { replay: null, alarms_again: null }
+
+/** What people were told of alarms counts when a replay says the same. */
+function restsOnReplay(expectation: Expectation): boolean {
+  if (expectation.kind === 'never') return 'alarm' in expectation.what
+  if (expectation.kind === 'count') return 'alarm' in expectation.of
+  return expectation.kind === 'replay' || expectation.kind === 'alarm'
 }
+
+async function replayed(options: Asked, beginUs: Micros): Promise<Again> {
+  const args = ['replay', '--state', 'state', '--alarms', '--json']
+  const text = await runHb(args, { ...options, codes: [0, 65, 70] })
+  const { equal, alarms, ...rest } = JSON.parse(text) as Replay
+  const isWhole = equal === true && alarms !== undefined && alarms.listed.length === alarms.count
+  return {
+    replay: { equal: equal === true, detail: JSON.stringify(rest).slice(0, 1000) },
+    alarms_again: isWhole
+      ? alarms.listed.map(({ t_us, alarm: id, severity, change }) => ({ t_us: t_us - beginUs, id, severity, change }))
+      : null,
+  }
+}
+
+type Replay = Readonly<{
+  equal?: boolean
+  alarms?: Readonly<{
+    count: number
+    listed: readonly Readonly<{ t_us: Micros; alarm: string; severity: string | null; change: string }>[]
+  }>
+}>
 
 async function decisionsIn(options: Asked): Promise<number> {
   const text = await runHb(['decisions', 'digest', '--state', 'state', '--json'], options)

@@ -28,11 +28,17 @@ export type BenchEvent = Readonly<{ t_us: Micros } & Record<string, unknown>> &
         /** Code of the error that it ended with at its start. */
         refused?: string
       }>
-    /** What the agent told people of an alarm of its alarm engine: its log, as it was written. It is in no signed record. */
+    /**
+     * What the agent told people of an alarm of its alarm engine: its log, as it was written. It is in no signed record;
+     * `RunFacts.alarms_again` says whether it follows from them.
+     */
     | Readonly<{ kind: 'alarm'; id: string; severity: string | null; change: string; active: boolean }>
     | Readonly<{ kind: 'order'; order: string; by: readonly string[]; answer: string }>
     | Readonly<{ kind: 'note'; text: string }>
   )
+
+/** A change of an alarm, by what it is known again. */
+export type AlarmTold = Readonly<{ t_us: Micros; id: string; severity: string | null; change: string }>
 
 /** What is known of a run when it is over. */
 export type RunFacts = Readonly<{
@@ -53,6 +59,8 @@ export type RunFacts = Readonly<{
   hashes: Readonly<{ config: string; policy: string; baseline: string; software: string }>
   /** Digest of the chain of decisions as `hb decisions digest` says it, and whether `hb replay` gave the same; null: not asked. */
   replay: Readonly<{ equal: boolean; detail: string }> | null
+  /** Changes of alarms that a replay of the journal came to, which gave the signed decisions again; null: not asked, or it did not. */
+  alarms_again: readonly AlarmTold[] | null
   /** null without a collector. */
   collected: Readonly<{ decisions: number; missing: number; duplicate: number }> | null
   /** What kept the run from its end; null when it got there. INCONCLUSIVE and ABORTED come from here too. */

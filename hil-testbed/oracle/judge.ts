@@ -1,8 +1,10 @@
 import type { CaseResult, CaseVerdict, Outcome } from '../core/result.ts'
+import type { AlarmTold } from '../core/run-record.ts'
 import { faultResults, measuresOf } from './detection.ts'
 import { judgeExpectation } from './expectation.ts'
 import { lanesOf } from './lanes.ts'
 import { type Run, readRun } from './run-folder.ts'
+import { seconds } from './run-times.ts'
 
 /** Passed by less than this share of a bound is MARGINAL. */
 const MARGIN_LEAST = 0.1
@@ -57,11 +59,24 @@ function judgedVerdict(run: Run, outcomes: readonly Outcome[]): Verdict {
   return { verdict: 'PASS', reason: '' }
 }
 
-function evidenceProblem({ evidence, row }: Run): string | null {
+function evidenceProblem(run: Run): string | null {
+  const { evidence, row } = run
   const [problem] = evidence.problems
   if (problem !== undefined) return problem
   const isRefused = row.expect.some(({ kind }) => kind === 'start_refused')
-  return evidence.batches === 0 && !isRefused ? 'the outbox holds no signed record' : null
+  if (evidence.batches === 0 && !isRefused) return 'the outbox holds no signed record'
+  return alarmOfNothing(run)
+}
+
+/** What people were told of an alarm, and a replay of what it was told from does not come to; null: there is none. */
+function alarmOfNothing({ events, facts }: Run): string | null {
+  if (facts.alarms_again === null) return null
+  const keyOf = ({ t_us, id, severity, change }: AlarmTold): string => [t_us, id, severity, change].join(' ')
+  const again = new Set(facts.alarms_again.map(keyOf))
+  for (const event of events)
+    if (event.kind === 'alarm' && !again.has(keyOf(event)))
+      return `alarm ${event.id} ${event.change} at ${seconds(event.t_us)} was told, and does not follow from the record`
+  return null
 }
 
 /** Faults of the row that changed nothing on their way to the agent, or that nobody looked for. */

@@ -51,7 +51,7 @@ export function judgeAlarm(run: Run, { name, severity, active, within, optional 
     if (event.kind !== 'alarm' || !isNamed(event.id, name) || event.active !== active) return []
     if (severity !== null && event.severity !== severity) return []
     const said = { kind: 'rule', seq: 0, rig: '', atUs: event.t_us + run.facts.begin_us } as const
-    return [{ said, words: `${event.id} ${event.change}` }]
+    return [{ said, words: `${event.id} ${event.change}`, isUnknown: run.facts.alarms_again === null }]
   })
   const text = `alarm ${name}${severity === null ? '' : ` ${severity}`} ${active ? 'active' : 'over'}`
   return judgeSought(run, { text, within, optional }, [...candidates, ...told])
