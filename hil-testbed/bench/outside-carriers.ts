@@ -86,6 +86,19 @@ function says(order: (fault: Fault, peer: PeerStub) => Readonly<Record<string, u
   }
 }
 
+/** From then on it has another key; it says something at once, so that this is seen. */
+const strangeKey: MakeCarrier = (_, { peer }) => {
+  const before = peer!.hits
+  return {
+    begin: () => {
+      peer!.behave({ strangeKey: true })
+      peer!.say({ type: 'MODE_CHANGED', from_mode: 'nominal', to_mode: 'degraded', reason: 'under a strange key' })
+    },
+    end: () => peer!.behave({}),
+    count: () => peer!.hits - before,
+  }
+}
+
 export const OUTSIDE_CARRIERS: Readonly<Record<string, MakeCarrier>> = {
   'collector.down': down,
   'collector.slow': link((collector, fault) => collector.proxy.slow(numberOf(fault, 'late_ms'))),
@@ -96,6 +109,7 @@ export const OUTSIDE_CARRIERS: Readonly<Record<string, MakeCarrier>> = {
   'peer.drop': wrong((fault) => ({
     dropEvery: Math.max(1, Math.round(1 / Math.max(0.001, numberOf(fault, 'share')))),
   })),
+  'peer.revoked_key': strangeKey,
   'peer.nack': wrong(() => ({ nack: true })),
   'peer.version_skew': says((fault) => ({
     ...{ type: 'MODE_CHANGED', from_mode: 'nominal', to_mode: 'degraded', reason: 'another version' },

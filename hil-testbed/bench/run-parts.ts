@@ -5,7 +5,7 @@ import { PEER_PREFIX } from '../../shared/protocol/lockstep.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Plant } from '../core/plant.ts'
 import { plantNamed } from '../core/plants/models.ts'
-import type { BenchEvent } from '../core/run-record.ts'
+import { type BenchEvent, TOLD_EVENTS, type ToldEvent } from '../core/run-record.ts'
 import type { RigSpec, ScenarioRow } from '../core/scenario.ts'
 import { type AgentFolder, LOCKSTEP_SOCKET, makeAgentFolder } from './agent-folder.ts'
 import { AgentLife } from './agent-life.ts'
@@ -97,7 +97,10 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
   const transmitter = transmitterOf(wanted, { folder, open: open.in, broker })
   const agent = new AgentLife({
     ...{ folder, log: join(at, 'agent.log'), hb, host, pace, transmitter, event },
-    said: (line) => tellAlarm(line, beginUs, event),
+    said: (line) => {
+      tellAlarm(line, beginUs, event)
+      tellOfOthers(line, pace.clock.nowUs() - beginUs, event)
+    },
   })
   const nowUs = (): Micros => pace.clock.nowUs()
   const people = new People(folder.state, folder.pems, nowUs)
@@ -190,3 +193,14 @@ function tellAlarm(line: LogLine, beginUs: Micros, event: (one: BenchEvent) => v
     active: ACTIVE_STATES.has(to),
   })
 }
+
+/** What the agent tells of those it is connected to has no time of its own: it has that at which the bench hears it. */
+function tellOfOthers(line: LogLine, atUs: Micros, event: (one: BenchEvent) => void): void {
+  const name = String(line['event'])
+  if (!Object.hasOwn(TOLD_EVENTS, name)) return
+  const why = line[TOLD_EVENTS[name as ToldEvent]]
+  const words = Array.isArray(why) ? why.join('; ') : String(why ?? '')
+  event({ t_us: Math.max(0, atUs), kind: 'told', event: name as ToldEvent, why: words.slice(0, WHY_CHARS_MAX) })
+}
+
+const WHY_CHARS_MAX = 400
