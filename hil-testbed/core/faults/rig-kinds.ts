@@ -106,11 +106,17 @@ const COLLECTOR = kindsOf('collector', ['collector'], 'runner', {
   },
   version_skew: {
     about: 'speaks another version of the protocol',
-    params: [whole('version', '', 99, [0, 1e6], 'which')],
+    params: [whole('version', '', 99, [2, 1e6], 'which')],
   },
   conflicting_command: {
-    about: 'orders a mode that contradicts what the agent does',
-    params: [word('mode', ['nominal', 'startup', 'degraded', 'fallback', 'emergency', 'maintenance', 'test'], 'which')],
+    about: 'asks for a bundle to be taken back that is not in force, or what is not for it to ask',
+    params: [
+      word(
+        'how',
+        ['not_in_force', 'other_key', 'other_agent'],
+        'as it should but for that, by a key that is not its own, or of another agent',
+      ),
+    ],
   },
   revoked_certificate: { about: 'has revoked the certificate of the agent' },
   stale_policy_push: {
