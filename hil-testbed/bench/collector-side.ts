@@ -28,6 +28,7 @@ export class CollectorSide {
   private readonly log: string
   private readonly hb: Hb
   private readonly host: HostTime
+  private readonly wantedPort: number
   private program: Program | null = null
   private made: Papers | null = null
   /** Stands in its place while it is there. */
@@ -36,11 +37,21 @@ export class CollectorSide {
   private operators = ''
 
   /** Makes its folder with keys and certificates of the bench; the agent's parts go into its own. */
-  constructor(options: Readonly<{ path: string; log: string; hb: Hb; host: HostTime }>) {
+  constructor(
+    options: Readonly<{
+      path: string
+      log: string
+      hb: Hb
+      host: HostTime
+      /** Where its agents come to unless somebody else listens there. */
+      port: number
+    }>,
+  ) {
     this.path = options.path
     this.log = options.log
     this.hb = options.hb
     this.host = options.host
+    this.wantedPort = options.port
     this.proxy = new LinkProxy(() => this.rogue?.port ?? this.agentsPort, options.host)
     mkdirSync(this.path, { mode: 0o700 })
   }
@@ -78,7 +89,7 @@ export class CollectorSide {
         verify_workers: 1,
       }),
     )
-    await this.proxy.start()
+    await this.proxy.start(this.wantedPort)
     await this.up()
     return {
       url: `wss://127.0.0.1:${this.proxy.port}/agent`,

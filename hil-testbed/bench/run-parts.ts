@@ -21,6 +21,7 @@ import { benchKey } from './keys.ts'
 import { People } from './orders.ts'
 import { FreePace, LockstepPace, type Pace } from './pace.ts'
 import { PeerStub } from './peer-stub.ts'
+import { portOf, takenNote } from './ports.ts'
 import { instrumentsOf } from './recorded-plant.ts'
 import type { RunFiles } from './run-files.ts'
 import { ActuatorStub, openFolder, type PlantEffect } from './stubs.ts'
@@ -67,13 +68,7 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
   wanted.signal.throwIfAborted()
   mkdirSync(path, { mode: 0o700 })
   const event = (one: BenchEvent): void => files.event(one)
-  const collector = rig.collector
-    ? new CollectorSide({ path: join(at, 'collector'), log: join(at, 'collector.log'), hb, host })
-    : null
-  if (collector !== null) wanted.ends(() => collector.stop())
-  const collectorKeys = collector === null ? null : await collector.start(path, rig.name)
-  const broker = rig.telemetry === 'mqtt' ? new Broker(at, host) : null
-  if (broker !== null) await begun(wanted, broker)
+  const { collector, collectorKeys, broker } = await beside(wanted, path)
   const baseline = await baselineOf(row, workshop, row.clock.mode === 'free_run' ? beginUs - workshop.beginUs : 0)
   const folder = makeAgentFolder(path, {
     row,
@@ -116,6 +111,35 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
     moved: (atUs) => wanted.moved(atUs, agent),
   })
   return { folder, pace, agent, transmitter, collector, conductor }
+}
+
+type Beside = Readonly<{
+  collector: CollectorSide | null
+  /** How the agent reaches it, as its configuration says that. */
+  collectorKeys: Readonly<Record<string, unknown>> | null
+  broker: Broker | null
+}>
+
+/** What the agent connects to over ports, which stand in its configuration: begun before that is written. */
+async function beside(wanted: Wanted, agentPath: string): Promise<Beside> {
+  const { row, folder: at, hb, host, files } = wanted
+  const noteOther = (part: 'collector' | 'broker', port: number): void => {
+    if (port !== portOf(row, part)) files.event({ t_us: 0, kind: 'note', text: takenNote(part, portOf(row, part)) })
+  }
+  let collectorKeys: Beside['collectorKeys'] = null
+  const options = { path: join(at, 'collector'), log: join(at, 'collector.log'), hb, host }
+  const collector = row.rig.collector ? new CollectorSide({ ...options, port: portOf(row, 'collector') }) : null
+  if (collector !== null) {
+    wanted.ends(() => collector.stop())
+    collectorKeys = await collector.start(agentPath, row.rig.name)
+    noteOther('collector', collector.proxy.port)
+  }
+  const broker = row.rig.telemetry === 'mqtt' ? new Broker(at, portOf(row, 'broker'), host) : null
+  if (broker !== null) {
+    await begun(wanted, broker)
+    noteOther('broker', broker.port)
+  }
+  return { collector, collectorKeys, broker }
 }
 
 type Link = Readonly<{ folder: AgentFolder; open: (name: string) => string; effects: PlantEffect[] }>
