@@ -21,7 +21,7 @@ const LOOK_MS: Millis = 10
  */
 async function whileTimeStands({ row, host }: Reach, isShown: () => Promise<boolean> | boolean): Promise<void> {
   if (row.clock.mode !== 'lockstep') return
-  for (let waitedMs = 0; waitedMs < SHOWN_WITHIN_MS && !(await isShown()); waitedMs += LOOK_MS)
+  for (let waitedMs = 0; waitedMs < Math.min(SHOWN_WITHIN_MS, host.waitMs) && !(await isShown()); waitedMs += LOOK_MS)
     await host.sleep(LOOK_MS)
 }
 
