@@ -141,9 +141,9 @@ export class CollectorSide {
     return refusals.reduce((sum, line) => sum + Number(line['times']), 0)
   }
 
-  /** Whether it has stored the batch with that number, and all before it. */
+  /** Whether it has stored the batch with that number, and all before it; one that is down says nothing. */
   async hasBatch(seq: number): Promise<boolean> {
-    return ((await this.head())?.batch_seq ?? 0) >= seq
+    return this.program?.running === true && ((await this.head())?.batch_seq ?? 0) >= seq
   }
 
   private async beginAgain(caPem: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { encodeTransport } from '../../shared/codec/transport.ts'
 import type { DevCa, IssuedCertificate } from '../../shared/crypto/certificates.ts'
@@ -29,7 +29,8 @@ export class RogueCollector {
   private readonly say: (hello: HelloMessage) => readonly Said[]
   private readonly told: (message: AgentMessage) => void
   private https: Server | null = null
-  private readonly sockets = new Set<WebSocket>()
+  /** Those as well that are no session yet: one of them would hold up the end. */
+  private readonly sockets = new Set<Socket>()
 
   /**
    * @param say what an agent is told in answer to its hello, in this order
@@ -46,6 +47,10 @@ export class RogueCollector {
     const trust = { ca: ca.certPem, cert: server.certPem, key: server.keyPem }
     const https = createServer({ ...trust, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' })
     this.https = https
+    https.on('connection', (socket: Socket) => {
+      this.sockets.add(socket)
+      socket.on('close', () => this.sockets.delete(socket))
+    })
     new WebSocketServer({ server: https, perMessageDeflate: false }).on('connection', (socket) => this.meet(socket))
     await new Promise<void>((resolve, reject) => {
       https.once('error', reject).listen(0, LOOPBACK, resolve)
@@ -54,18 +59,14 @@ export class RogueCollector {
   }
 
   async stop(): Promise<void> {
-    for (const socket of this.sockets) socket.terminate()
-    const { https } = this
-    if (https === null) return
-    https.closeAllConnections()
-    await new Promise((resolve) => https.close(resolve))
+    const ended = new Promise((resolve) => this.https?.close(resolve) ?? resolve(null))
+    for (const socket of this.sockets) socket.destroy()
+    await ended
   }
 
   private meet(socket: WebSocket): void {
-    this.sockets.add(socket)
     socket.on('error', () => undefined)
     socket.on('close', () => {
-      this.sockets.delete(socket)
       this.left += 1
     })
     // A ping is answered when what came before it was read.

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -66,7 +68,11 @@ t.test('a rogue collector says what it came for, and knows who stayed for it and
   t.same([heard[0]!.t, rogue.left], ['vitals', 0])
   socket.close()
   await until(() => rogue.left === 1)
+  const halfWay = connect(rogue.port, '127.0.0.1').on('error', () => undefined)
+  await once(halfWay, 'connect')
+  agentAt(t, rogue.port).socket.on('error', () => undefined)
   await rogue.stop()
+  t.pass('it ends, whoever is about to come in')
 })
 
 /** A link to a collector that only knows who stands in its place, in a run whose time does not wait. */
