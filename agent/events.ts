@@ -317,6 +317,11 @@ function createUplinkEvents(log: Logger) {
     },
     uplinkRefused: (facts: { code: string; detail: string }) =>
       log.error({ event: 'uplink_refused', code: facts.code, detail: facts.detail }, 'the collector refused'),
+    downlinkRefused: (facts: { code: string; detail: string }) =>
+      log.error(
+        { event: 'downlink_refused', code: facts.code, detail: facts.detail },
+        'a request that the key of the collector did not sign for this agent; nothing of it is done',
+      ),
     badReceipt: (facts: { batch: number; reason: string }) =>
       log.error({ event: 'bad_receipt', ...facts }, 'a receipt that does not count; the batch is kept'),
   }

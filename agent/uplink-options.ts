@@ -77,6 +77,7 @@ export function uplinkOptions(
       connected: ({ epoch, batchSeq }) => events.uplinkConnected({ epoch, batch_seq: batchSeq }),
       lost: events.uplinkLost,
       refused: events.uplinkRefused,
+      downlinkRefused: events.downlinkRefused,
       badReceipt: (batch, reason) => events.badReceipt({ batch, reason }),
       receipted: () => {
         loop.receipts += 1

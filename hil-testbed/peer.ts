@@ -17,7 +17,8 @@ export type HilPeerOptions = Readonly<{
   agentUrl: string | null
   agent: string
   id: string
-  key: Uint8Array
+  /** Asked for each message. */
+  key(): Uint8Array
   clock: Clock
   /** Asked for each action. */
   acks(): HilAcks
@@ -94,13 +95,13 @@ export class HilPeer {
   private async post(json: string): Promise<void> {
     const { agentUrl, agent, key, say } = this.options
     if (this.router !== null) {
-      const frame = sealPeerFrame(key, 'to_agent', new TextEncoder().encode(json))
+      const frame = sealPeerFrame(key(), 'to_agent', new TextEncoder().encode(json))
       await this.router.send([agent, frame])
       this.frames.sent += 1
       return
     }
     if (agentUrl === null) throw new Error('nobody said where the agent listens')
-    const { status, text } = await postSigned(agentUrl, json, { key, nowUs: this.options.clock.nowUs() })
+    const { status, text } = await postSigned(agentUrl, json, { key: key(), nowUs: this.options.clock.nowUs() })
     say('answered', { status, answer: text })
   }
 
@@ -114,7 +115,7 @@ export class HilPeer {
 
   private async receive(router: Router): Promise<void> {
     for await (const [from, frame] of router) {
-      const json = openPeerFrame(this.options.key, 'to_peer', frame ?? new Uint8Array())
+      const json = openPeerFrame(this.options.key(), 'to_peer', frame ?? new Uint8Array())
       if (json === null) this.options.say('not_authentic', { from: String(from) })
       else this.got(json)
       this.frames.taken += 1
@@ -153,7 +154,7 @@ export class HilPeer {
     for await (const part of request as AsyncIterable<Buffer>) parts.push(part)
     const body = Buffer.concat(parts)
     const { key, clock, say } = this.options
-    const problem = webhookProblem(key, request.headers, { body, nowUs: clock.nowUs() })
+    const problem = webhookProblem(key(), request.headers, { body, nowUs: clock.nowUs() })
     if (problem !== null) say('not_authentic', { problem })
     else this.got(body)
     response.writeHead(problem === null ? 202 : 401, { connection: 'close' }).end()

@@ -1,8 +1,10 @@
 import type { VerifyKey } from '../../shared/crypto/sign.ts'
+import { isHbError } from '../../shared/errors/hb-error.ts'
 import {
   type BaselineDownlink,
   type BundleBack,
   type BundleOffer,
+  type Downlink,
   openDownlink,
   type SliceRequest,
 } from '../../shared/protocol/downlink.ts'
@@ -25,6 +27,8 @@ export type DownlinkOptions = Readonly<{
   /** Begins to tell under what the agent runs. */
   watch(): void
   send(answer: SliceMessage | BaselineAnswerMessage | BundleAnswerMessage): void
+  /** Something that its key did not sign for this agent: nothing of it is done, and nobody is answered. */
+  refused(refusal: Readonly<{ code: string; detail: string }>): void
   failed(error: unknown): void
 }>
 
@@ -49,15 +53,27 @@ export class Downlinks {
 
   /** Never rejects. */
   async take(cose: Uint8Array): Promise<void> {
-    const { collectorKey, agent, failed } = this.options
+    const { failed } = this.options
     try {
-      const request = openDownlink(cose, { key: collectorKey, agent: agent() })
+      const request = this.open(cose)
+      if (request === null) return
       if (request.kind === 'slice_request') await this.slice(request)
       else if (request.kind === 'baseline') await this.baseline(request)
       else if (request.kind === 'config_watch') this.options.watch()
       else await this.bundle(request)
     } catch (error) {
       failed(error)
+    }
+  }
+
+  private open(cose: Uint8Array): Downlink | null {
+    const { collectorKey, agent, refused } = this.options
+    try {
+      return openDownlink(cose, { key: collectorKey, agent: agent() })
+    } catch (error) {
+      if (!isHbError(error)) throw error
+      refused({ code: error.code, detail: error.message })
+      return null
     }
   }
 

@@ -32,6 +32,8 @@ export type UplinkEvents = Readonly<{
   connected(at: { epoch: number; batchSeq: number }): void
   lost(reason: string): void
   refused(refusal: { code: string; detail: string }): void
+  /** A request that the key of the collector did not sign for this agent. */
+  downlinkRefused(refusal: { code: string; detail: string }): void
   badReceipt(batchSeq: number, reason: string): void
   receipted(batchSeq: number, recvUs: number): void
   failed(error: unknown): void
@@ -131,6 +133,7 @@ class WsUplink implements Uplink {
     })
     this.downlinks = new Downlinks({
       ...{ collectorKey, slice, baseline, bundle, failed: events.failed },
+      refused: events.downlinkRefused,
       agent: () => options.hello().agent,
       watch: () => this.teller.begin(),
       send: (answer) => this.socket?.send(writeMessage(answer)),

@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import type { Clock } from '../../shared/lib/clock.ts'
 import type { Millis } from '../../shared/units.ts'
 import { Program } from './agent-process.ts'
 import { createMqttPublisher, type MqttPublisher } from './mqtt-publisher.ts'
+import { freePort } from './ports.ts'
 
 const LOOPBACK = '127.0.0.1'
 const CONNECT_TRIES = 50
@@ -16,19 +16,24 @@ const TOPIC = 'hb/metrics'
 /** A real mosquitto beside a run, for this machine and this run alone, and the rig that publishes to it. */
 export class Broker {
   private readonly folder: string
+  private readonly wantedPort: number
   private readonly host: Clock
   private program: Program | null = null
   private publisher: MqttPublisher | null = null
   url = ''
+  port = 0
 
-  constructor(folder: string, host: Clock) {
+  /** @param wantedPort where it listens unless somebody else does */
+  constructor(folder: string, wantedPort: number, host: Clock) {
     this.folder = folder
+    this.wantedPort = wantedPort
     this.host = host
   }
 
   /** @throws HbError MQTT_LOST when there is no broker here, or it does not listen soon */
   async start(): Promise<void> {
-    const port = await freePort()
+    const port = await freePort(this.wantedPort)
+    this.port = port
     const user = process.getuid?.() === 0 ? 'root' : 'mosquitto'
     const config = join(this.folder, 'mosquitto.conf')
     writeFileSync(config, `user ${user}\nlistener ${port} ${LOOPBACK}\nallow_anonymous true\n`)
@@ -60,14 +65,4 @@ export class Broker {
     await this.publisher?.close()
     await this.program?.stop()
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject)
-    server.listen(0, LOOPBACK, () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }

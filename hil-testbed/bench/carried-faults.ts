@@ -3,15 +3,17 @@ import type { Fault, FaultSeen } from '../core/fault.ts'
 import { ACTUATOR_CARRIERS } from './actuator-carriers.ts'
 import { AGENT_CARRIERS } from './agent-carriers.ts'
 import type { Carrier, MakeCarrier, Reach } from './carrier.ts'
+import { COLLECTOR_CARRIERS } from './collector-carriers.ts'
 import { CONFIG_CARRIERS } from './config-carriers.ts'
-import { OUTSIDE_CARRIERS } from './outside-carriers.ts'
+import { PEER_CARRIERS } from './peer-carriers.ts'
 import { PEOPLE_CARRIERS } from './people-carriers.ts'
 
 const CARRIERS: Readonly<Record<string, MakeCarrier>> = {
   ...AGENT_CARRIERS,
   ...ACTUATOR_CARRIERS,
   ...PEOPLE_CARRIERS,
-  ...OUTSIDE_CARRIERS,
+  ...PEER_CARRIERS,
+  ...COLLECTOR_CARRIERS,
   ...CONFIG_CARRIERS,
 }
 

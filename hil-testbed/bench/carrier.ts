@@ -28,7 +28,7 @@ export type Reach = Readonly<{
   host: HostTime
   nowUs(): Micros
   /** An order that a fault gave, and what was said to it. */
-  ordered(kind: string, by: readonly string[], answer: OrderAnswer): void
+  ordered(kind: string, by: readonly string[], answer: Pick<OrderAnswer, 'state' | 'refused'>): void
 }>
 
 /** One fault while it is carried out. Each returns what it counts: how often it did something. */

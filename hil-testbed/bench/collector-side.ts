@@ -2,12 +2,14 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
+import { invariant } from '../../shared/lib/assert.ts'
 import { agentUri, collectorUri } from '../../shared/model/realm.ts'
 import { AGENT, DEPLOYMENT, PROGRAM } from './agent-folder.ts'
 import { type Hb, Program, runHb } from './agent-process.ts'
 import type { HostTime } from './host-time.ts'
 import { benchKey } from './keys.ts'
 import { LinkProxy } from './link-proxy.ts'
+import type { Papers, RogueCollector } from './rogue-collector.ts'
 
 const DAYS = 2
 /** After a run, what is signed may take so long to be receipted. */
@@ -17,6 +19,8 @@ const LOOK_MS = 100
 /** What the collector of a run came to have. */
 export type Collected = Readonly<{ decisions: number; missing: number; duplicate: number }>
 
+type Head = Readonly<{ next_seq: number; batch_seq: number }>
+
 /** A real collector beside a run, with a link to it that can be broken. */
 export class CollectorSide {
   readonly proxy: LinkProxy
@@ -24,17 +28,31 @@ export class CollectorSide {
   private readonly log: string
   private readonly hb: Hb
   private readonly host: HostTime
+  private readonly wantedPort: number
   private program: Program | null = null
-  private agentsPort = 0
+  private made: Papers | null = null
+  /** Stands in its place while it is there. */
+  private rogue: RogueCollector | null = null
+  agentsPort = 0
   private operators = ''
 
   /** Makes its folder with keys and certificates of the bench; the agent's parts go into its own. */
-  constructor(options: Readonly<{ path: string; log: string; hb: Hb; host: HostTime }>) {
+  constructor(
+    options: Readonly<{
+      path: string
+      log: string
+      hb: Hb
+      host: HostTime
+      /** Where its agents come to unless somebody else listens there. */
+      port: number
+    }>,
+  ) {
     this.path = options.path
     this.log = options.log
     this.hb = options.hb
     this.host = options.host
-    this.proxy = new LinkProxy(() => this.agentsPort, options.host)
+    this.wantedPort = options.port
+    this.proxy = new LinkProxy(() => this.rogue?.port ?? this.agentsPort, options.host)
     mkdirSync(this.path, { mode: 0o700 })
   }
 
@@ -48,6 +66,7 @@ export class CollectorSide {
     const server = issue(collectorUri(DEPLOYMENT, 'testbed'), 'server')
     const client = issue(agentUri(DEPLOYMENT, AGENT, 'testbed'), 'client')
     const receipts = benchKey('receipts')
+    this.made = { ca, server, client, receiptsPem: receipts.privatePem }
     put(this.path, 'ca.pem', ca.certPem)
     put(this.path, 'server.pem', server.certPem)
     put(this.path, 'server.key', server.keyPem)
@@ -70,7 +89,7 @@ export class CollectorSide {
         verify_workers: 1,
       }),
     )
-    await this.proxy.start()
+    await this.proxy.start(this.wantedPort)
     await this.up()
     return {
       url: `wss://127.0.0.1:${this.proxy.port}/agent`,
@@ -84,6 +103,55 @@ export class CollectorSide {
     const started = await this.program.event('collector_started', this.host.startMs)
     this.agentsPort = Number(new URL(String(started['agents'])).port)
     this.operators = String(started['operators'])
+  }
+
+  /** What it and its agent know each other by; there from its start on. */
+  get papers(): Papers {
+    invariant(this.made !== null, 'a fault begins after the start')
+    return this.made
+  }
+
+  /** Another one takes its place for every agent; it is still there itself, and knows nothing of it. */
+  async giveWay(rogue: RogueCollector): Promise<void> {
+    await rogue.start()
+    this.rogue = rogue
+    this.proxy.reconnect()
+  }
+
+  async takeBack(): Promise<void> {
+    const { rogue } = this
+    this.rogue = null
+    await rogue?.stop()
+  }
+
+  /** Begins again under another authority: the certificate of the agent counts no more. */
+  async distrust(): Promise<void> {
+    await this.beginAgain(createDevCa().certPem)
+  }
+
+  async trustAgain(): Promise<void> {
+    await this.beginAgain(this.papers.ca.certPem)
+  }
+
+  /** Certificates that it has turned away since it began. */
+  get certificatesRefused(): number {
+    const refusals = (this.program?.said ?? []).filter(
+      (line) => line['event'] === 'refused' && line['code'] === 'AGENT_CERTIFICATE',
+    )
+    return refusals.reduce((sum, line) => sum + Number(line['times']), 0)
+  }
+
+  /** Whether it has stored the batch with that number, and all before it; one that is down says nothing. */
+  async hasBatch(seq: number): Promise<boolean> {
+    return this.program?.running === true && ((await this.head())?.batch_seq ?? 0) >= seq
+  }
+
+  private async beginAgain(caPem: string): Promise<void> {
+    this.proxy.cut()
+    await this.down()
+    writeFileSync(join(this.path, 'ca.pem'), caPem, { mode: 0o600 })
+    await this.up()
+    this.proxy.mend()
   }
 
   async down(): Promise<void> {
@@ -105,6 +173,7 @@ export class CollectorSide {
   }
 
   async stop(): Promise<void> {
+    await this.takeBack()
     await this.program?.stop()
     await this.proxy.stop()
   }
@@ -113,10 +182,10 @@ export class CollectorSide {
     return this.program?.tail ?? []
   }
 
-  private async head(): Promise<Readonly<{ next_seq: number }> | null> {
+  private async head(): Promise<Head | null> {
     const response = await fetch(new URL('api/agents', this.operators))
     const { agents } = (await response.json()) as {
-      agents: readonly Readonly<{ agent: string; head: { next_seq: number } | null }>[]
+      agents: readonly Readonly<{ agent: string; head: Head | null }>[]
     }
     return agents.find(({ agent }) => agent === AGENT)?.head ?? null
   }

@@ -21,9 +21,20 @@ export class LinkProxy {
     this.server = createServer((near) => this.join(near, target()))
   }
 
-  async start(): Promise<void> {
-    await new Promise<void>((resolve) => this.server.listen(0, LOOPBACK, resolve))
+  /** Listens where it is wanted, or anywhere if somebody else does there. */
+  async start(wantedPort: number): Promise<void> {
+    await this.listen(wantedPort).catch(() => this.listen(0))
     this.port = (this.server.address() as AddressInfo).port
+  }
+
+  private listen(port: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject)
+      this.server.listen(port, LOOPBACK, () => {
+        this.server.off('error', reject)
+        resolve()
+      })
+    })
   }
 
   /** Ends every connection, and lets none begin. */

@@ -80,9 +80,19 @@ export class People {
 
   /** Hands in signed bytes, also such as were handed in before. */
   async handIn(bytes: Uint8Array): Promise<OrderAnswer> {
-    const body = { order: Buffer.from(bytes).toString('base64') }
+    return this.ask('/orders', 'order', bytes)
+  }
+
+  /** Hands in a signed bundle of a configuration. A refusal is an answer. */
+  async activate(bytes: Uint8Array): Promise<OrderAnswer> {
+    const answer = await this.ask('/bundle', 'bundle', bytes)
+    return answer.refused === '' ? { ...answer, state: 'taken' } : answer
+  }
+
+  private async ask(path: string, name: string, bytes: Uint8Array): Promise<OrderAnswer> {
+    const body = { [name]: Buffer.from(bytes).toString('base64') }
     try {
-      const answer = await askControl(this.state, { path: '/orders', body, withinMs: ANSWER_MS })
+      const answer = await askControl(this.state, { path, body, withinMs: ANSWER_MS })
       return { state: String(answer['state']), order: String(answer['order'] ?? ''), refused: '', bytes }
     } catch (error) {
       if (!isHbError(error) || error.code === 'AGENT_NOT_RUNNING' || error.code === 'STATE_MISSING') throw error

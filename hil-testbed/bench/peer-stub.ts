@@ -2,15 +2,18 @@ import type { Clock } from '../../shared/lib/clock.ts'
 import type { Millis } from '../../shared/units.ts'
 import { HilPeer, type Order } from '../peer.ts'
 import { AGENT, type AgentFolder, socketOf } from './agent-folder.ts'
+import { benchSecret } from './keys.ts'
 
 /** How a peer may misbehave; what is left out is as it should be. */
 export type PeerWrongs = Readonly<{
   lateMs?: Millis
-  /** Every nth action is not acknowledged. */
+  /** Of so many requests one is not acknowledged, the first of them to begin with. */
   dropEvery?: number
   nack?: boolean
   silent?: boolean
   version?: number
+  /** It has another key than the one that was agreed: what it says proves nothing, and it cannot read what it is told. */
+  strangeKey?: boolean
 }>
 
 const RIGHT = ['accepted', 'started', 'completed']
@@ -57,11 +60,12 @@ export class PeerStub {
 
   async start(): Promise<void> {
     const { name, folder, path, clock } = this.options
+    const key = (): Uint8Array => (this.wrongs.strangeKey ? benchSecret('strange', name) : folder.linkKeys.get(name)!)
     this.peer = new HilPeer({
-      ...{ endpoint: `ipc://${path(socketOf(name))}`, agentUrl: null, agent: AGENT, id: name, clock },
-      key: folder.linkKeys.get(name)!,
+      ...{ endpoint: `ipc://${path(socketOf(name))}`, agentUrl: null, agent: AGENT, id: name, clock, key },
       acks: () => this.acks(),
       say: (event, facts) => {
+        if (event === 'not_authentic') this.hits += 1
         if (event !== 'received') return
         this.taken += 1
         this.told(facts['message'] as Readonly<Record<string, unknown>>)
@@ -96,8 +100,8 @@ export class PeerStub {
     from: null
   }> {
     const { lateMs = 0, dropEvery, nack, silent } = this.wrongs
-    this.asked += 1
     const drops = silent === true || (dropEvery !== undefined && this.asked % dropEvery === 0)
+    this.asked += 1
     if (drops || nack === true || lateMs > 0) this.hits += 1
     const stages = drops ? null : nack === true ? ['rejected'] : RIGHT
     return { stages, afterMs: lateMs, times: 1, actionId: null, from: null }

@@ -5,7 +5,7 @@ import { PEER_PREFIX } from '../../shared/protocol/lockstep.ts'
 import type { Micros } from '../../shared/units.ts'
 import type { Plant } from '../core/plant.ts'
 import { plantNamed } from '../core/plants/models.ts'
-import type { BenchEvent } from '../core/run-record.ts'
+import { type BenchEvent, TOLD_EVENTS, type ToldEvent } from '../core/run-record.ts'
 import { faultsOf, type ScenarioRow } from '../core/scenario.ts'
 import { type AgentFolder, LOCKSTEP_SOCKET, makeAgentFolder } from './agent-folder.ts'
 import { AgentLife } from './agent-life.ts'
@@ -22,6 +22,7 @@ import { benchKey } from './keys.ts'
 import { People } from './orders.ts'
 import { FreePace, LockstepPace, type Pace } from './pace.ts'
 import { PeerStub } from './peer-stub.ts'
+import { portOf, takenNote } from './ports.ts'
 import { instrumentsOf } from './recorded-plant.ts'
 import type { RunFiles } from './run-files.ts'
 import { ActuatorStub, openFolder, type PlantEffect } from './stubs.ts'
@@ -69,13 +70,7 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
   wanted.signal.throwIfAborted()
   mkdirSync(path, { mode: 0o700 })
   const event = (one: BenchEvent): void => files.event(one)
-  const collector = rig.collector
-    ? new CollectorSide({ path: join(at, 'collector'), log: join(at, 'collector.log'), hb, host })
-    : null
-  if (collector !== null) wanted.ends(() => collector.stop())
-  const collectorKeys = collector === null ? null : await collector.start(path, rig.name)
-  const broker = rig.telemetry === 'mqtt' ? new Broker(at, host) : null
-  if (broker !== null) await begun(wanted, broker)
+  const { collector, collectorKeys, broker } = await beside(wanted, path)
   const baseline = await baselineOf(row, workshop, row.clock.mode === 'free_run' ? beginUs - workshop.beginUs : 0)
   const folder = makeAgentFolder(path, {
     row,
@@ -100,7 +95,10 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
   const transmitter = transmitterOf(wanted, { folder, open: open.in, broker })
   const agent = new AgentLife({
     ...{ folder, log: join(at, 'agent.log'), hb, host, pace, transmitter, event },
-    said: (line) => tellAlarm(line, beginUs, event),
+    said: (line) => {
+      tellAlarm(line, beginUs, event)
+      tellOfOthers(line, pace.clock.nowUs() - beginUs, event)
+    },
     wrapped: wrappersOf(row, path),
   })
   const nowUs = (): Micros => pace.clock.nowUs()
@@ -138,6 +136,35 @@ function wrappersOf(row: ScenarioRow, path: string): readonly string[] {
     ...(classes.has('compute.worker_crash') ? INSPECTABLE : []),
     ...(classes.has('security.clock_spoof') ? turnable(path) : []),
   ]
+}
+
+type Beside = Readonly<{
+  collector: CollectorSide | null
+  /** How the agent reaches it, as its configuration says that. */
+  collectorKeys: Readonly<Record<string, unknown>> | null
+  broker: Broker | null
+}>
+
+/** What the agent connects to over ports, which stand in its configuration: begun before that is written. */
+async function beside(wanted: Wanted, agentPath: string): Promise<Beside> {
+  const { row, folder: at, hb, host, files } = wanted
+  const noteOther = (part: 'collector' | 'broker', port: number): void => {
+    if (port !== portOf(row, part)) files.event({ t_us: 0, kind: 'note', text: takenNote(part, portOf(row, part)) })
+  }
+  let collectorKeys: Beside['collectorKeys'] = null
+  const options = { path: join(at, 'collector'), log: join(at, 'collector.log'), hb, host }
+  const collector = row.rig.collector ? new CollectorSide({ ...options, port: portOf(row, 'collector') }) : null
+  if (collector !== null) {
+    wanted.ends(() => collector.stop())
+    collectorKeys = await collector.start(agentPath, row.rig.name)
+    noteOther('collector', collector.proxy.port)
+  }
+  const broker = row.rig.telemetry === 'mqtt' ? new Broker(at, portOf(row, 'broker'), host) : null
+  if (broker !== null) {
+    await begun(wanted, broker)
+    noteOther('broker', broker.port)
+  }
+  return { collector, collectorKeys, broker }
 }
 
 type Link = Readonly<{ folder: AgentFolder; open: (name: string) => string; effects: PlantEffect[] }>
@@ -209,3 +236,14 @@ function tellAlarm(line: LogLine, beginUs: Micros, event: (one: BenchEvent) => v
     active: ACTIVE_STATES.has(to),
   })
 }
+
+/** What the agent tells of those it is connected to has no time of its own: it has that at which the bench hears it. */
+function tellOfOthers(line: LogLine, atUs: Micros, event: (one: BenchEvent) => void): void {
+  const name = String(line['event'])
+  if (!Object.hasOwn(TOLD_EVENTS, name)) return
+  const why = line[TOLD_EVENTS[name as ToldEvent]]
+  const words = Array.isArray(why) ? why.join('; ') : String(why ?? '')
+  event({ t_us: Math.max(0, atUs), kind: 'told', event: name as ToldEvent, why: words.slice(0, WHY_CHARS_MAX) })
+}
+
+const WHY_CHARS_MAX = 400

@@ -61,8 +61,9 @@ async function peer(options: PeerOptions): Promise<void> {
     times: numberIn(options.ackTimes, '--ack-times', { min: 1, max: TIMES_MAX }),
     ...{ actionId: ackId ?? null, from: ackFrom ?? null },
   }
+  const key = loadMacKey(options.key)
   const made = new HilPeer({
-    ...{ endpoint, id, agent, clock, key: loadMacKey(options.key), agentUrl: options.agentUrl ?? null },
+    ...{ endpoint, id, agent, clock, key: () => key, agentUrl: options.agentUrl ?? null },
     acks: () => acks,
     say: (event, facts) => say({ event, ...facts }),
   })

@@ -1,6 +1,21 @@
 import type { Micros } from '../../shared/units.ts'
 
 /**
+ * What the agent tells of those it is connected to, in its log and in no signed record: the event, and which of its facts says
+ * why. The bench notes each when it hears it, which is a few quanta late at most.
+ */
+export const TOLD_EVENTS = {
+  peer_refused: 'refusal',
+  uplink_connected: 'epoch',
+  uplink_lost: 'reason',
+  uplink_refused: 'code',
+  downlink_refused: 'code',
+  bundle_activated: 'number',
+  bundle_refused: 'problems',
+} as const
+export type ToldEvent = keyof typeof TOLD_EVENTS
+
+/**
  * Folder of a run, as the runner leaves it and oracle and reports read it:
  *
  *   row.json        the ScenarioRow
@@ -33,6 +48,8 @@ export type BenchEvent = Readonly<{ t_us: Micros } & Record<string, unknown>> &
      * `RunFacts.alarms_again` says whether it follows from them.
      */
     | Readonly<{ kind: 'alarm'; id: string; severity: string | null; change: string; active: boolean }>
+    /** What it told of those it is connected to, and why. */
+    | Readonly<{ kind: 'told'; event: ToldEvent; why: string }>
     | Readonly<{ kind: 'order'; order: string; by: readonly string[]; answer: string }>
     | Readonly<{ kind: 'note'; text: string }>
   )

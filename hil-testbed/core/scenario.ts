@@ -1,5 +1,6 @@
 import type { Micros, Millis } from '../../shared/units.ts'
 import type { Fault } from './fault.ts'
+import type { ToldEvent } from './run-record.ts'
 
 /**
  * One row of a scenario file: everything its run needs, with the rig's own file underneath and its parameters filled in.
@@ -178,6 +179,8 @@ export type Expectation =
   | Readonly<{ kind: 'arm'; state: string; within: Within | null; optional: boolean }>
   /** Orders of people that were refused, by reason. */
   | Readonly<{ kind: 'refused'; reason: string; within: Within | null; optional: boolean }>
+  /** What the agent told of those it is connected to (`TOLD_EVENTS` of run-record.ts); `why` null: whatever the reason. */
+  | Readonly<{ kind: 'told'; event: ToldEvent; why: string | null; within: Within | null; optional: boolean }>
   | Readonly<{ kind: 'gap'; reason: string; optional: boolean }>
   | Readonly<{ kind: 'never'; what: Never; span: Span }>
   | Readonly<{ kind: 'always'; verdict: readonly string[]; span: Span }>

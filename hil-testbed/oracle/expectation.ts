@@ -9,7 +9,15 @@ import {
   judgeStartRefused,
 } from './number-expectations.ts'
 import type { Run } from './run-folder.ts'
-import { judgeAction, judgeAlarm, judgeArm, judgeGap, judgeRefused, judgeVerdict } from './said-expectations.ts'
+import {
+  judgeAction,
+  judgeAlarm,
+  judgeArm,
+  judgeGap,
+  judgeRefused,
+  judgeTold,
+  judgeVerdict,
+} from './said-expectations.ts'
 import { judgeAlways, judgeNever, judgeStl } from './span-expectations.ts'
 
 /** Says what came of an expectation. */
@@ -25,6 +33,8 @@ export function judgeExpectation(run: Run, expectation: Expectation): Outcome {
       return judgeArm(run, expectation)
     case 'refused':
       return judgeRefused(run, expectation)
+    case 'told':
+      return judgeTold(run, expectation)
     case 'gap':
       return judgeGap(run, expectation)
     case 'never':

@@ -50,8 +50,8 @@ export function judgeAlarm(run: Run, { name, severity, active, within, optional 
   const told = run.events.flatMap((event): Candidate[] => {
     if (event.kind !== 'alarm' || !isNamed(event.id, name) || event.active !== active) return []
     if (severity !== null && event.severity !== severity) return []
-    const said = { kind: 'rule', seq: 0, rig: '', atUs: event.t_us + run.facts.begin_us } as const
-    return [{ said, words: `${event.id} ${event.change}`, isUnknown: run.facts.alarms_again === null }]
+    const words = `${event.id} ${event.change}`
+    return [{ said: heardAt(run, event.t_us), words, isUnknown: run.facts.alarms_again === null }]
   })
   const text = `alarm ${name}${severity === null ? '' : ` ${severity}`} ${active ? 'active' : 'over'}`
   return judgeSought(run, { text, within, optional }, [...candidates, ...told])
@@ -93,11 +93,29 @@ export function judgeRefused(run: Run, { reason, within, optional }: Of<'refused
     .filter(({ reasons }) => reasons.some((ground) => isNamed(ground, reason)))
     .map((said) => ({ said, words: `${said.input} ${said.subject} refused: ${said.reasons.join(', ')}` }))
   const answered = run.events.flatMap((event): Candidate[] => {
-    if (event.kind !== 'order' || !event.answer.split(/[^\w:.-]+/).some((word) => isNamed(word, reason))) return []
-    const said = { kind: 'rule', seq: 0, rig: '', atUs: event.t_us + run.facts.begin_us } as const
-    return [{ said, words: `${event.order}: ${event.answer}` }]
+    if (event.kind !== 'order' || !hasWord(event.answer, reason)) return []
+    return [{ said: heardAt(run, event.t_us), words: `${event.order}: ${event.answer}` }]
   })
   return judgeSought(run, { text: `order refused by ${reason}`, within, optional }, [...signed, ...answered])
+}
+
+/** What the agent told of those it is connected to. It is in no signed record: the bench noted it when it heard it. */
+export function judgeTold(run: Run, { event: wanted, why, within, optional }: Of<'told'>): Outcome {
+  const told = run.events.flatMap((event): Candidate[] => {
+    if (event.kind !== 'told' || event.event !== wanted || !(why === null || hasWord(event.why, why))) return []
+    return [{ said: heardAt(run, event.t_us), words: `${event.event}: ${event.why}` }]
+  })
+  return judgeSought(run, { text: `told ${wanted}${why === null ? '' : ` by ${why}`}`, within, optional }, told)
+}
+
+/** Whether a text has a word, alone or in front of a colon. */
+function hasWord(text: string, word: string): boolean {
+  return text.split(/[^\w:.-]+/).some((part) => isNamed(part, word))
+}
+
+/** What the bench heard at a time from the start of the run, as if it were said in a record. */
+function heardAt({ facts }: Run, atUs: number): Said {
+  return { kind: 'rule', seq: 0, rig: '', atUs: atUs + facts.begin_us }
 }
 
 export function judgeGap(run: Run, { reason, optional }: Of<'gap'>): Outcome {

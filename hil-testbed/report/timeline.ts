@@ -151,6 +151,8 @@ function eventHappening(event: BenchEvent): Happening[] {
       return by('plant', `${event.actuator}: effect`)
     case 'agent':
       return by('bench', `agent ${event.is}${event.code === null ? '' : ` (${event.code})`}`)
+    case 'told':
+      return by('agent', `${event.event}: ${event.why}`)
     case 'order':
       return by(event.by.join(', '), `order ${event.order}: ${event.answer}`)
     default:

@@ -10,7 +10,7 @@ const RELEASED = 'RELEASED'
 
 /** One expectation of exactly one word. */
 export function expectationOf(value: ExpectationValue): Expectation {
-  const { verdict, alarm, action, arm, refused, gap, never, always, counter, fhti } = value
+  const { verdict, alarm, action, arm, refused, told, gap, never, always, counter, fhti } = value
   if (verdict !== undefined)
     return {
       kind: 'verdict',
@@ -27,6 +27,7 @@ export function expectationOf(value: ExpectationValue): Expectation {
   }
   if (arm !== undefined) return { kind: 'arm', state: arm.state, ...when(arm) }
   if (refused !== undefined) return { kind: 'refused', reason: refused.reason, ...when(refused) }
+  if (told !== undefined) return { kind: 'told', event: told.event, why: told.why ?? null, ...when(told) }
   if (gap !== undefined) return { kind: 'gap', ...gap }
   if (never !== undefined) return { kind: 'never', what: neverOf(never), span: spanOf(never) }
   if (always !== undefined) return { kind: 'always', verdict: listed(always.verdict), span: spanOf(always) }

@@ -26,8 +26,8 @@ export function checkExpectations(context: RowContext, anchors: Anchors): void {
 }
 
 function checkWithin({ notes, clock }: RowContext, path: Path, item: ExpectationValue, anchors: Anchors): void {
-  const { verdict, alarm, action, arm, refused, never, always } = item
-  const text = (verdict ?? alarm ?? action ?? arm ?? refused)?.within
+  const { verdict, alarm, action, arm, refused, told, never, always } = item
+  const text = (verdict ?? alarm ?? action ?? arm ?? refused ?? told)?.within
   if (text !== undefined) {
     const within: Within = withinOf(text)
     lookUp(notes, [...path, 'within'], within.of, [...anchors.keys()], '`start`, a fault or a mark')

@@ -3,6 +3,7 @@ import { closed, oneOf } from '../../shared/config/schema-parts.ts'
 import { ACTION_ENDS, ACTION_STAGES, ACTIONS, ARM_STATES, UNKNOWN_OUTCOME } from '../../shared/model/action.ts'
 import { ALARM_SEVERITIES } from '../../shared/model/alarm.ts'
 import { METRIC_VERDICTS, OVERALL_VERDICTS } from '../../shared/model/verdict.ts'
+import { TOLD_EVENTS, type ToldEvent } from '../core/run-record.ts'
 import { expression, name, time } from './step-schema.ts'
 import { WITHIN_FORM, WITHIN_PATTERN } from './time-text.ts'
 
@@ -10,6 +11,7 @@ import { WITHIN_FORM, WITHIN_PATTERN } from './time-text.ts'
 export const EXPECTATIONS_MAX = 200
 const COUNT_MAX = 1_000_000_000
 const VERDICTS = [...new Set([...OVERALL_VERDICTS, ...METRIC_VERDICTS])]
+const TOLD = Object.keys(TOLD_EVENTS) as ToldEvent[]
 const STATES = [...ACTION_STAGES, ...ACTION_ENDS, UNKNOWN_OUTCOME]
 
 const text = (description: string) => Type.String({ minLength: 1, maxLength: 512, description })
@@ -75,6 +77,13 @@ export const ExpectationSchema = closed(
     ),
     arm: word(closed({ state: oneOf(ARM_STATES, 'What the rig must become.'), ...WHEN })),
     refused: word(closed({ reason: text('Why an order was refused, or the word before its colon.'), ...WHEN })),
+    told: word(
+      closed({
+        event: oneOf(TOLD, 'What the agent told of those it is connected to.'),
+        why: maybe('A word of the reason that it gave; by default any.'),
+        ...WHEN,
+      }),
+    ),
     gap: word(closed({ reason: text('Why something is missing in the record.'), optional: WHEN.optional })),
     never: word(
       closed({

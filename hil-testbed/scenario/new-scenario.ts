@@ -48,8 +48,8 @@ steps:
   #   within: 3s
   #   note: the line of harm
 
-# What must come of it. The words: verdict, alarm, action, arm, refused, gap, never, always, stl, count, counter, fhti,
-# start_refused, replay, collected. Times are those of \`start\`, of a fault or of a mark.
+# What must come of it. The words: verdict, alarm, action, arm, refused, told, gap, never, always, stl, count, counter,
+# fhti, start_refused, replay, collected. Times are those of \`start\`, of a fault or of a mark.
 expect:
   - never: { plant: ${plant.hazard} }
 ${effect}  # - verdict: { is: [FAIL, NO_TEST], metric: ${channel}, within: 5s of F1 }

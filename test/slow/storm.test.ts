@@ -108,6 +108,7 @@ async function simulated(name: string): Promise<Simulated & { publicPem: string 
       connected: () => void connectedMs.push(performance.now()),
       lost: () => undefined,
       refused: ({ code }) => void trouble.push(code),
+      downlinkRefused: ({ code }) => void trouble.push(code),
       badReceipt: (_seq, reason) => void trouble.push(reason),
       receipted: () => onReceipt(),
       failed: (error) => void trouble.push(String(error)),

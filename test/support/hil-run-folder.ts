@@ -91,6 +91,7 @@ export const EVENTS: readonly BenchEvent[] = [
   { t_us: 1_000_000, kind: 'mark', name: 'onset' },
   { t_us: 4_050_000, kind: 'effect', actuator: 'relief', key: 'k1' },
   { t_us: 4_100_000, kind: 'plant_effect', actuator: 'relief', key: 'k1' },
+  { t_us: 4_500_000, kind: 'told', event: 'bundle_refused', why: 'number_not_above: number 1; expected above 2' },
   { t_us: 5_000_000, kind: 'order', order: 'arm', by: ['alice'], answer: 'refused: SAME_PERSON' },
 ]
 

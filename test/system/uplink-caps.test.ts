@@ -123,6 +123,7 @@ async function farEnd(
       connected: nothing,
       lost: nothing,
       refused: nothing,
+      downlinkRefused: ({ code }) => t.fail(code),
       badReceipt: nothing,
       receipted: nothing,
       failed: (error) => t.fail(String(error)),

@@ -7,7 +7,6 @@ import { createUplink, type Uplink, type UplinkOptions } from '../../agent/adapt
 import { type Collector, createCollector } from '../../collector/compose.ts'
 import { createDevCa } from '../../shared/crypto/certificates.ts'
 import { generateSigner, readPublicKey } from '../../shared/crypto/sign.ts'
-import { isHbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { createLogger } from '../../shared/log/logger.ts'
 import { createBatchMaker, noBaseline, noBundles } from '../support/agent-double.ts'
@@ -95,9 +94,11 @@ async function open(
       refused: ({ code }) => void heard.refused.push(code),
       badReceipt: (_seq, reason) => void heard.bad.push(reason),
       receipted: (seq) => void heard.receipted.push(seq),
+      downlinkRefused: ({ code }) => {
+        if (code === 'BATCH_SIGNATURE') heard.strange += 1
+      },
       failed: (error) => {
-        if (!isHbError(error, 'BATCH_SIGNATURE')) throw error
-        heard.strange += 1
+        throw error
       },
     },
   }

@@ -80,7 +80,13 @@ const ACTUATOR = kindsOf('actuator', ['actuator'], 'runner', {
 const PEER = kindsOf('peer', ['peer'], 'runner', {
   down: { about: 'is not there' },
   slow: { about: 'answers late', params: [millis('late_ms', 2000, 'how much')] },
-  drop: { about: 'loses messages', params: [share(0.5, 'messages')], grows: ['share'] },
+  drop: {
+    about: 'loses requests, and answers none of them',
+    params: [
+      number('share', '', 0.5, [0, 1], 'share of the requests that it loses: one of so many, the first to begin with'),
+    ],
+    grows: ['share'],
+  },
   nack: { about: 'refuses actions', params: [named('reason', 'text', 'refused', 'with these words')] },
   version_skew: {
     about: 'speaks another version of the contract',
@@ -90,11 +96,7 @@ const PEER = kindsOf('peer', ['peer'], 'runner', {
     about: 'asks for a mode that contradicts what the agent does',
     params: [word('mode', ['nominal', 'startup', 'degraded', 'fallback', 'emergency', 'maintenance', 'test'], 'which')],
   },
-  revoked_certificate: { about: 'comes with a certificate that was revoked' },
-  stale_policy_push: {
-    about: 'puts the policy of before in force',
-    params: [whole('versions', '', 1, [1, 100], 'how old')],
-  },
+  revoked_key: { about: 'has a key that is not, or not any longer, the one in the configuration' },
 })
 
 const COLLECTOR = kindsOf('collector', ['collector'], 'runner', {
@@ -107,11 +109,17 @@ const COLLECTOR = kindsOf('collector', ['collector'], 'runner', {
   },
   version_skew: {
     about: 'speaks another version of the protocol',
-    params: [whole('version', '', 99, [0, 1e6], 'which')],
+    params: [whole('version', '', 99, [2, 1e6], 'which')],
   },
   conflicting_command: {
-    about: 'orders a mode that contradicts what the agent does',
-    params: [word('mode', ['nominal', 'startup', 'degraded', 'fallback', 'emergency', 'maintenance', 'test'], 'which')],
+    about: 'asks for a bundle to be taken back that is not in force, or what is not for it to ask',
+    params: [
+      word(
+        'how',
+        ['not_in_force', 'other_key', 'other_agent'],
+        'as it should but for that, by a key that is not its own, or of another agent',
+      ),
+    ],
   },
   revoked_certificate: { about: 'has revoked the certificate of the agent' },
   stale_policy_push: {

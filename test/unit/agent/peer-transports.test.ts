@@ -43,7 +43,8 @@ async function link(t: Test, kind: 'zmq' | 'webhook', change: { acks?: Partial<H
   })
   const agentPort = await freePort()
   const made = new HilPeer({
-    ...{ id: 'waveos', agent: 'bench-1', clock, key: change.peerKey ?? KEY, acks: () => ({ ...ACKS, ...change.acks }) },
+    ...{ id: 'waveos', agent: 'bench-1', clock, acks: () => ({ ...ACKS, ...change.acks }) },
+    key: () => change.peerKey ?? KEY,
     endpoint: kind === 'zmq' ? 'tcp://127.0.0.1:*' : 'http://127.0.0.1:0',
     agentUrl: kind === 'zmq' ? null : `http://127.0.0.1:${agentPort}/peer`,
     say: (event, facts) => said.push({ ...facts, event }),

@@ -30,6 +30,14 @@ const sought = { target: null, reaches: 'VERIFIED', reason: null, within: WITHIN
 const action = { kind: 'action', action: 'shutdown', ...sought } as const
 const arm = { kind: 'arm', state: 'ARMED', within: WITHIN, optional: false } as const
 const refused = { kind: 'refused', reason: 'EXPIRED', within: WITHIN, optional: false } as const
+const told = {
+  kind: 'told',
+  event: 'bundle_refused',
+  why: 'number_not_above',
+  within: WITHIN,
+  optional: false,
+} as const
+const TOLD = [{ t_us: 4_500_000, kind: 'told', event: 'bundle_refused', why: 'number_not_above: 1' }] as const
 const fhti = { kind: 'fhti', from: 'F1', maxUs: 1_500_000, fttiUs: 2_500_000 } as const
 const REFUSED = { kind: 'start_refused', code: 'CONFIG_INVALID' } as const
 const quiet = { outbox: quietOutbox() }
@@ -78,6 +86,13 @@ const ROWS: readonly Row[] = [
   ['refused when it was given', 'met', { ...refused, reason: 'SAME_PERSON', within: null }],
   ['refused by another reason', 'missed', { ...refused, reason: 'SAME' }],
   ['refused in a thinned batch', 'unknown', refused, gone],
+  ['told', 'met', told],
+  ['told for any reason', 'met', { ...told, why: null }],
+  ['told for another reason', 'missed', { ...told, why: 'too_few_signers' }],
+  ['told of something else', 'missed', { ...told, event: 'peer_refused' }],
+  ['told too late', 'missed', { ...told, within: { us: 1_400_000, of: 'F1' } }],
+  ['told in a thinned batch', 'met', told, { ...gone, events: TOLD }],
+  ['not told, as far as is known', 'unknown', { ...told, why: 'wrong_version' }, gone],
   ['gap', 'met', { kind: 'gap', reason: 'journal_lost', optional: false }],
   ['no gap', 'missed', { kind: 'gap', reason: 'agent_down', optional: false }],
   [

@@ -74,6 +74,8 @@ t.test('each word of an expectation becomes what the oracle judges', (t) => {
   - action: { kind: shutdown, reaches: GATE_DENIED, reason: STALE }
   - arm: { state: PASSIVE, within: 1s }
   - refused: { reason: NOT_TWO }
+  - told: { event: peer_refused, why: wrong_version, within: 1s of F1 }
+  - told: { event: uplink_lost }
   - gap: { reason: host_overrun }
   - never: { verdict: PASS, from: 2s, to: 3s }
   - never: { action: isolate }
@@ -99,6 +101,11 @@ t.test('each word of an expectation becomes what the oracle judges', (t) => {
     { kind: 'action', action: 'shutdown', target: null, reaches: 'GATE_DENIED', reason: 'STALE', ...after },
     { kind: 'arm', state: 'PASSIVE', within: { us: 1_000_000, of: 'start' }, optional: false },
     { kind: 'refused', reason: 'NOT_TWO', ...after },
+    {
+      ...{ kind: 'told', event: 'peer_refused', why: 'wrong_version' },
+      ...{ within: { us: 1_000_000, of: 'F1' }, optional: false },
+    },
+    { kind: 'told', event: 'uplink_lost', why: null, ...after },
     { kind: 'gap', reason: 'host_overrun', optional: false },
     { kind: 'never', what: { verdict: ['PASS'] }, span: { fromUs: 2_000_000, toUs: 3_000_000 } },
     { kind: 'never', what: { action: 'isolate', target: null, state: 'RELEASED' }, span: whole },

@@ -21,7 +21,7 @@ async function link(t: Test) {
   const server = createServer((socket) => socket.on('error', () => {}).pipe(socket))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const proxy = new LinkProxy(() => (server.address() as AddressInfo).port, clock)
-  await proxy.start()
+  await proxy.start(0)
   t.teardown(async () => {
     await proxy.stop()
     await new Promise((resolve) => server.close(resolve))
@@ -64,6 +64,19 @@ t.test('a link that nothing is wrong with lets everything through', async (t) =>
   const near = await begin()
   near.say('a word')
   t.same([await near.heard(6), proxy.hits], ['a word', 0])
+})
+
+t.test('a link listens where it is wanted, and elsewhere when somebody else does', async (t) => {
+  const { clock, proxy } = await link(t)
+  const second = new LinkProxy(() => 0, clock)
+  await second.start(proxy.port)
+  t.not(second.port, proxy.port)
+  const { port } = second
+  await second.stop()
+  const third = new LinkProxy(() => 0, clock)
+  await third.start(port)
+  t.equal(third.port, port)
+  await third.stop()
 })
 
 t.test('a link that is cut ends what there is and refuses what is new, until it is mended', async (t) => {
