@@ -104,19 +104,8 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
   const nowUs = (): Micros => pace.clock.nowUs()
   const people = new People(folder.state, folder.pems, nowUs)
   const carried = new CarriedFaults({
-    ...{
-      row,
-      folder,
-      agent,
-      stubs,
-      inputs: plantNamed(rig.plant.model)?.inputs ?? {},
-      peer,
-      collector,
-      people,
-      transmitter,
-      host,
-      nowUs,
-    },
+    ...{ row, folder, agent, stubs, peer, collector, people, transmitter, host, nowUs },
+    inputs: plantNamed(rig.plant.model)?.inputs ?? {},
     ordered: (order, by, { state, refused }) =>
       event({ t_us: nowUs() - beginUs, kind: 'order', order, by, answer: refused === '' ? state : refused }),
   })

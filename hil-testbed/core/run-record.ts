@@ -1,8 +1,8 @@
 import type { Micros } from '../../shared/units.ts'
 
 /**
- * What the agent tells of those it is connected to, in its log and in no signed record: the event, and which of its facts says
- * why. The bench notes each when it hears it, which is a few quanta late at most.
+ * What the agent tells of those it is connected to, of its disk and of its clock, in its log and in no signed record: the event,
+ * and which of its facts says why. The bench notes each when it hears it, which is a few quanta late at most.
  */
 export const TOLD_EVENTS = {
   peer_refused: 'refusal',
@@ -12,6 +12,9 @@ export const TOLD_EVENTS = {
   downlink_refused: 'code',
   bundle_activated: 'number',
   bundle_refused: 'problems',
+  journal_tail_cut: 'reason',
+  ledger_damaged: 'why',
+  clock_stepped: 'ahead_us',
 } as const
 export type ToldEvent = keyof typeof TOLD_EVENTS
 

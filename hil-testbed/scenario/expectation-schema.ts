@@ -79,7 +79,7 @@ export const ExpectationSchema = closed(
     refused: word(closed({ reason: text('Why an order was refused, or the word before its colon.'), ...WHEN })),
     told: word(
       closed({
-        event: oneOf(TOLD, 'What the agent told of those it is connected to.'),
+        event: oneOf(TOLD, 'What the agent told of those it is connected to, of its disk or of its clock.'),
         why: maybe('A word of the reason that it gave; by default any.'),
         ...WHEN,
       }),

@@ -1,17 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { FileOutbox } from '../../agent/adapters/file-outbox.ts'
-import { systemFiles } from '../../agent/adapters/files.ts'
 import { createUplink, type Uplink } from '../../agent/adapters/ws-uplink.ts'
 import { rssOf } from '../../scripts/bench/agent.ts'
 import { BUNDLE, killAll, type Program, startHb } from '../../scripts/demo/processes.ts'
 import { createDevCa, issueCertificate } from '../../shared/crypto/certificates.ts'
-import { generateSigner, readPublicKey, type Signer } from '../../shared/crypto/sign.ts'
+import { generateSigner, readPublicKey } from '../../shared/crypto/sign.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
-import { createBatchMaker, noBaseline, noBundles } from '../support/agent-double.ts'
+import { noBaseline, noBundles } from '../support/agent-double.ts'
 import { createBenchFolder } from '../support/bench-folder.ts'
+import { type FilledOutbox, filledOutbox } from '../support/filled-outbox.ts'
 import { serverCertificate } from '../support/server-certificate.ts'
 
 t.setTimeout(0)
@@ -34,37 +32,17 @@ t.teardown(() => {
   folder.remove()
 })
 
-type Simulated = Readonly<{
-  uplink: Uplink
-  outbox: FileOutbox
-  connectedMs: number[]
-  trouble: string[]
-  makeBatch(): Promise<void>
-}>
+type Simulated = FilledOutbox &
+  Readonly<{
+    uplink: Uplink
+    connectedMs: number[]
+    trouble: string[]
+  }>
 
 const ca = createDevCa()
 const receipts = generateSigner()
 /** Asked at every receipt. */
 let onReceipt = (): void => undefined
-
-/** An outbox on disk with what an agent made before, and what makes one more batch, as a rig under test does without end. */
-async function filledOutbox(name: string, signer: Signer): Promise<Pick<Simulated, 'outbox' | 'makeBatch'>> {
-  mkdirSync(at(name))
-  const outbox = new FileOutbox(systemFiles, {
-    folder: at(name),
-    epoch: 1,
-    keyEpoch: 1,
-    owner: new Uint8Array(16),
-    bytesMax: Number.MAX_SAFE_INTEGER,
-  })
-  const make = createBatchMaker({ signer, deployment: 'demo', agent: name })
-  const makeBatch = async (): Promise<void> => {
-    const { epoch, batchSeq, firstSeq, count, cose, records } = make()
-    await outbox.append({ epoch, batchSeq, firstSeq, count, madeUs: 1, cose, records, seed: new Uint8Array(32) })
-  }
-  for (let k = 0; k < BATCHES_BEFORE; k += 1) await makeBatch()
-  return { outbox, makeBatch }
-}
 
 /** One agent without a rig: its own key, its own certificate, an outbox on disk, and the agent's own uplink. */
 async function simulated(name: string): Promise<Simulated & { publicPem: string }> {
@@ -77,7 +55,7 @@ async function simulated(name: string): Promise<Simulated & { publicPem: string 
     use: 'client',
     days: 1,
   })
-  const { outbox, makeBatch } = await filledOutbox(name, signer)
+  const { outbox, add } = await filledOutbox(at(name), { agent: name, signer, batches: BATCHES_BEFORE })
   const connectedMs: number[] = []
   const trouble: string[] = []
   const uplink = createUplink({
@@ -114,7 +92,7 @@ async function simulated(name: string): Promise<Simulated & { publicPem: string 
       failed: (error) => void trouble.push(String(error)),
     },
   })
-  return { uplink, outbox, connectedMs, trouble, makeBatch, publicPem }
+  return { uplink, outbox, connectedMs, trouble, add, publicPem }
 }
 
 async function enrolAll(): Promise<Simulated[]> {
@@ -171,8 +149,8 @@ t.test(`${AGENTS} agents come at once, and again after the collector was killed 
   for (const { uplink } of agents) uplink.start()
   await halfway
   await collector.exited
-  for (const { uplink, makeBatch } of agents) {
-    for (let k = 0; k < BATCHES_AWAY; k += 1) await makeBatch()
+  for (const { uplink, add } of agents) {
+    for (let k = 0; k < BATCHES_AWAY; k += 1) await add()
     uplink.notify()
   }
   const left = waiting()

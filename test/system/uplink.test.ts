@@ -1,17 +1,17 @@
-import { mkdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import t from 'tap'
-import { FileOutbox } from '../../agent/adapters/file-outbox.ts'
-import { systemFiles } from '../../agent/adapters/files.ts'
+import type { FileOutbox } from '../../agent/adapters/file-outbox.ts'
 import { createUplink, type Uplink, type UplinkOptions } from '../../agent/adapters/ws-uplink.ts'
 import { type Collector, createCollector } from '../../collector/compose.ts'
 import { createDevCa } from '../../shared/crypto/certificates.ts'
 import { generateSigner, readPublicKey } from '../../shared/crypto/sign.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { createLogger } from '../../shared/log/logger.ts'
-import { createBatchMaker, noBaseline, noBundles } from '../support/agent-double.ts'
+import { noBaseline, noBundles } from '../support/agent-double.ts'
 import { freePort } from '../support/bench-folder.ts'
 import { createCollectorFolder } from '../support/collector-folder.ts'
+import { filledOutbox } from '../support/filled-outbox.ts'
 
 const clock = systemClock()
 const { folder, bench, receipts, config, certificateOf } = createCollectorFolder()
@@ -47,20 +47,7 @@ async function open(
   port: number,
   { batches, key = receipts.publicPem, spki = bench.signer.spki, trusted }: OpenOrder,
 ): Promise<{ uplink: Uplink; outbox: FileOutbox; heard: Heard; add(): Promise<void> }> {
-  mkdirSync(join(folder, name))
-  const outbox = new FileOutbox(systemFiles, {
-    folder: join(folder, name),
-    epoch: 1,
-    keyEpoch: 1,
-    owner: new Uint8Array(16),
-    bytesMax: Number.MAX_SAFE_INTEGER,
-  })
-  const make = createBatchMaker({ signer: bench.signer, deployment: 'demo', agent: 'bench-1' })
-  const add = async (): Promise<void> => {
-    const { epoch, batchSeq, firstSeq, count, cose, records } = make()
-    await outbox.append({ epoch, batchSeq, firstSeq, count, madeUs: 1, cose, records, seed: new Uint8Array(32) })
-  }
-  for (let k = 0; k < batches; k += 1) await add()
+  const { outbox, add } = await filledOutbox(join(folder, name), { agent: 'bench-1', signer: bench.signer, batches })
   const heard: Heard = { connected: 0, lost: [], refused: [], bad: [], receipted: [], strange: 0 }
   const { ca, cert, key: tlsKey } = certificateOf('bench-1') as { ca: string; cert: string; key: string }
   const uplinkOptions: UplinkOptions = {

@@ -316,13 +316,11 @@ t.test('real threads: the same again, and windows are shown with a change of ver
 
 t.test('a thread that ends is told, and nothing is told after it', async (t) => {
   let rounds = 0
-  const broken: unknown[] = []
-  const told: string[] = []
-  const good = slowThread(createPrng(3))
+  const [broken, told]: [unknown[], string[]] = [[], []]
   const evaluator = await shardedEvaluator({
     evaluation: configured(),
     threads: [
-      good,
+      slowThread(createPrng(3)),
       {
         ...slowThread(createPrng(4)),
         async take() {
@@ -338,7 +336,7 @@ t.test('a thread that ends is told, and nothing is told after it', async (t) => 
   })
   for (const [k, input] of inputsOf(6, 50).entries()) evaluator.take(k + 2, input, encodeJournalInput(input))
   // Who waits for what is not evaluated any more leaves the process the turns that it needs to end.
-  for (const waits of [evaluator.settled(), evaluator.told()]) void waits
+  void Promise.all([evaluator.settled(), evaluator.told()])
   await new Promise((resolve) => setTimeout(resolve, 50))
   t.equal(broken.length, 1)
   t.equal(rounds, 1, 'no round is given to a thread that has lost its rigs')

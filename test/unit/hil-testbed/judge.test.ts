@@ -20,6 +20,9 @@ const WHOLE = { fromUs: 0, toUs: null }
 const WITHIN = { us: 2_000_000, of: 'F1' }
 const verdict = { kind: 'verdict', is: ['FAIL'], metric: null, ground: null, within: WITHIN, optional: false } as const
 const fhti = { kind: 'fhti', from: 'F1', maxUs: 1_500_000, fttiUs: 2_500_000 } as const
+const AGAIN = { t_us: 3_500_000, id: 'hot', severity: 'WARNING', change: 'raised' } as const
+const TOLD = { kind: 'alarm', ...AGAIN, active: true } as const
+const told = { kind: 'alarm', name: 'hot', severity: null, active: true, within: WITHIN, optional: false } as const
 const unseen = { facts: { faults: [faultSeen('F1', 0, 0)] } }
 
 t.test('a case has one verdict, and the first reason counts', async (t) => {
@@ -44,6 +47,14 @@ t.test('a case has one verdict, and the first reason counts', async (t) => {
       /evidence does not hold: .*a receipt of another batch beside 1\/1/,
       [verdict],
       { outbox: quietOutbox().receipt({ identity: new Uint8Array(32) }) },
+    ],
+    ['PASS', /^$/, [told], { events: [TOLD], facts: { alarms_again: [AGAIN] } }],
+    ['INCONCLUSIVE', /alarm hot active/, [told], { events: [TOLD], facts: { alarms_again: null } }],
+    [
+      'FAIL',
+      /evidence does not hold: alarm hot raised at 3\.500 s was told, and does not follow from the record/,
+      [verdict],
+      { events: [TOLD], facts: { alarms_again: [{ ...AGAIN, severity: 'CRITICAL' }] } },
     ],
     ['ERROR', /AGENT_DIED: signal 11/, [missed, unknown], { facts: { broken } }],
     ['ABORTED', /STOPPED/, [verdict], { facts: { broken: { ...broken, verdict: 'ABORTED', code: 'STOPPED' } } }],
