@@ -362,3 +362,14 @@ t.test('an FMU that runs away is stopped by the real agent before it does harm',
     t.comment(`counted: scenario with an FMI ${version}.0 plant through the real agent | 1 | PASS, its heater is off`)
   }
 })
+
+t.test('in all of this the FMU heard no call that the standard does not allow where it was', (t) => {
+  const notes = readdirSync(folder).filter((name) => name.startsWith('note-'))
+  const lines = notes.flatMap((name) => noted(join(folder, name, 'note')))
+  t.ok(lines.filter((line) => line.startsWith('initialized')).length > 30, `${lines.length} lines`)
+  t.same(
+    lines.filter((line) => line.startsWith('not allowed')),
+    [],
+  )
+  t.end()
+})

@@ -20,6 +20,12 @@ enum {
 /* What it does wrong in the step that reaches TROUBLE_AT_S; SLOW is right, and answers later. */
 enum { NONE, DISCARD, FAIL, BREAK, NOT_A_NUMBER, SLOW, WANTS_END, REFUSES_INPUT };
 
+/* Where an instance is among the calls that the standard allows (2.0.4, 4.2.4; 3.0, 2.3 and 4.2). */
+enum { INSTANTIATED = 1, INITIALIZING = 2, STEPPING = 4, STEP_DISCARDED = 8, FAILED = 16, LOST = 32, TERMINATED = 64 };
+#define NOT_LOST (~LOST)
+#define SETTABLE (INSTANTIATED | INITIALIZING | STEPPING)
+#define GETTABLE (INITIALIZING | STEPPING | STEP_DISCARDED | FAILED | TERMINATED)
+
 typedef struct {
   bool heater_on;
   double cooling, heater_w, extra_heat_w, ambient_c;
@@ -36,6 +42,16 @@ static void note(const char *what, const Thermal *x) {
   else fprintf(file, "%s after %d steps, heater %s\n", what, x->steps, x->heater_on ? "on" : "off");
   fclose(file);
 }
+
+/* Whether a call is allowed where the instance is; one that is not is noted, and a test looks for it. */
+static bool is_allowed(int phase, int phases, const char *call) {
+  char text[80];
+  if ((phase & phases) != 0) return true;
+  snprintf(text, sizeof text, "not allowed: %s", call);
+  return note(text, NULL), false;
+}
+#define ONLY(it, phases) \
+  if (!is_allowed((it)->phase, phases, __func__)) return ERROR
 
 __attribute__((constructor)) static void loaded(void) { note("loaded", NULL); }
 
