@@ -231,6 +231,7 @@ const REFUSED: Readonly<Record<string, readonly [FmiVersion, FmuChange, RegExp]>
   ],
   'no number': [2, { description: (text) => text.replace('max="1"', 'max="one"') }, /max is 'one', which is no number/],
   'no step': [2, { description: (text) => text.replace('stepSize="0.01"', 'stepSize="0.0000001"') }, /--step-us/],
+  'an endless step': [2, { description: (text) => text.replace('stepSize="0.01"', 'stepSize="INF"') }, /--step-us/],
   'another step of its own': [
     3,
     { description: (text) => text.replace('<CoSimulation', '<CoSimulation fixedInternalStepSize="0.003"') },
@@ -275,6 +276,18 @@ t.test('what cannot be taken is refused by name, with exit code 78 and nothing l
   t.match(refused(join(folder, 'none.fmu')), { status: 78, stderr: /No such file/ })
   t.same(unpacked(), [])
   t.comment(`counted: FMUs that are refused | ${Object.keys(REFUSED).length + 2} | by name, nothing of them loaded`)
+})
+
+t.test('an FMU that is damaged anywhere is refused, or taken for what is left of it', async (t) => {
+  const script = join(ROOT, 'test/support/fmu/damage.py')
+  for (const version of VERSIONS) {
+    const ran = spawnSync(PYTHON, ['-B', script, join(FMU_PLANT, '..'), fmu(version), '500'], { encoding: 'utf8' })
+    t.equal(ran.status, 0, ran.stderr)
+    const { refused, taken } = JSON.parse(ran.stdout) as Readonly<{ refused: number; taken: number }>
+    t.equal(refused + taken, 1_000)
+    t.ok(refused > 500 && taken > 0, ran.stdout)
+    t.comment(`counted: damaged FMUs of FMI ${version}.0 | ${refused + taken} | ${refused} refused, the others taken`)
+  }
 })
 
 t.test('all problems are told at once, and those that can be left out are left out', async (t) => {

@@ -9,8 +9,8 @@ BYTES_MAX = 1 << 30  # Of all that is unpacked. zipfile gives no more of an entr
 ENTRIES_MAX = 20_000
 DESCRIPTION = "modelDescription.xml"
 DESCRIPTION_BYTES_MAX = 64 << 20
-# What zipfile throws at something that is damaged, or packed in a way that it does not know.
-BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
+# What zipfile throws at something that is not there, is damaged, or is packed in a way that it does not know.
+BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, OSError)
 
 # Only Linux was tried. FMI 2.0.4, 2.3, has these names; other machines are written as in FMI 3.0.
 FMI2_FOLDERS = {"x86_64": "linux64", "x86": "linux32"}
@@ -72,5 +72,5 @@ def unpack(archive, folder):
     try:
         archive.extractall(folder)
         return None
-    except (*BROKEN, NotADirectoryError, IsADirectoryError) as error:
+    except BROKEN as error:
         return f"it cannot be unpacked: {error}"

@@ -46,7 +46,7 @@ def read_description(text):
         return None, ["modelDescription.xml has a DOCTYPE, which no FMU needs"]
     try:
         root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # The latter two: an encoding that there is not.
         return None, [f"modelDescription.xml is not XML: {error}"]
     said = root.get("fmiVersion", "")
     version = {"2.0": 2, "3.0": 3}.get(re.sub(r"(?<=\.0)\.\d+$", "", said))

@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import plant_client
-from fmu_archive import archive_problems, binary_path, description_of, unpack
+from fmu_archive import BROKEN, archive_problems, binary_path, description_of, unpack
 from fmu_description import chosen, read_description, value_problem
 from fmu_library import Fmu2, Fmu3, FmuError
 
@@ -83,8 +83,9 @@ def given(pairs, option, find, problems):
 
 def step_of(description, asked_us, problems):
     """Communication step in µs: what was asked for, or that of the default experiment."""
-    step_us = round(description.step_s * 1_000_000) if asked_us is None else asked_us
-    if asked_us is None and (step_us < 1 or abs(step_us - description.step_s * 1_000_000) > 1e-6):
+    own_us = description.step_s * 1_000_000 if math.isfinite(description.step_s) else 0
+    step_us = round(own_us) if asked_us is None else asked_us
+    if asked_us is None and (step_us < 1 or abs(step_us - own_us) > 1e-6):
         problems.append("it names no step of whole µs in DefaultExperiment: give one with --step-us")
     elif not 1 <= step_us <= STEP_MAX_US:
         problems.append(f"a step of {step_us} µs, expected 1 to {STEP_MAX_US}")
@@ -119,6 +120,17 @@ def prepared(archive, options):
     return (description, binary, signals, inputs, settings, safe_values, step_us), problems
 
 
+def unpacked(options, folder):
+    """The parts of an FMU that is unpacked into a folder, or None, and all problems."""
+    try:
+        with zipfile.ZipFile(options.fmu) as archive:
+            parts, problems = prepared(archive, options)
+            problem = None if problems else unpack(archive, folder)
+            return parts, [*problems, problem] if problem else problems
+    except BROKEN as error:
+        return None, [f"{options.fmu}: {error}"]
+
+
 def run(folder, parts, endpoint):
     description, binary, signals, inputs, settings, safe_values, step_us = parts
     fmu = (Fmu2 if description.version == 2 else Fmu3)(Path(folder) / binary, description, saves=bool(safe_values))
@@ -127,7 +139,8 @@ def run(folder, parts, endpoint):
         fmu.start(settings)
         plant = FmuPlant(fmu, signals, inputs, safe_values, step_us)
     except BaseException:
-        fmu.end()
+        if fmu.state != "lost":  # Why it was lost is what is to be told.
+            fmu.end()
         raise
     units = [{name: variable.unit for name, variable in those.items()} for those in (signals, inputs)]
     return plant_client.serve(plant, endpoint, description.model, step_us, *units)
@@ -147,21 +160,16 @@ def main():
     options = parser.parse_args()
     # So that it is made safe, freed and its folder removed also when the bench ends it by a signal.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        with tempfile.TemporaryDirectory(prefix="hb-fmu-") as folder:
-            with zipfile.ZipFile(options.fmu) as archive:
-                parts, problems = prepared(archive, options)
-                problem = None if problems else unpack(archive, folder)
-            if problems or problem:
-                print("\n".join(f"fmu_plant: {one}" for one in problems or [problem]), file=sys.stderr)
-                return NOT_TAKEN
+    with tempfile.TemporaryDirectory(prefix="hb-fmu-") as folder:
+        parts, problems = unpacked(options, folder)
+        if problems:
+            print("\n".join(f"fmu_plant: {problem}" for problem in problems), file=sys.stderr)
+            return NOT_TAKEN
+        try:
             return run(folder, parts, options.endpoint)
-    except (zipfile.BadZipFile, FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        print(f"fmu_plant: {options.fmu}: {error}", file=sys.stderr)
-        return NOT_TAKEN
-    except (FmuError, OSError) as error:
-        print(f"fmu_plant: {error}", file=sys.stderr)
-        return NOT_WELL
+        except (FmuError, OSError) as error:
+            print(f"fmu_plant: {error}", file=sys.stderr)
+            return NOT_WELL
 
 
 if __name__ == "__main__":
