@@ -15,7 +15,10 @@ export function wordProblems(program: Command, words: readonly string[]): string
     if (at === 1 || (next !== '' && !next.startsWith('-'))) return [`no command ${words.slice(1, at + 1).join(' ')}`]
     if (command.options.length === 0) command = command.commands[0]!
   }
-  const given = words.slice(at).filter((word) => word.startsWith('--'))
+  // What comes after `--` is another program's.
+  const rest = words.slice(at)
+  const own = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest
+  const given = own.filter((word) => word.startsWith('--'))
   const known = command.options.map(({ long }) => long)
   const missing = command.options.filter(({ mandatory, long }) => mandatory && !given.includes(long!))
   const needed = command.registeredArguments.filter(({ required }) => required).length

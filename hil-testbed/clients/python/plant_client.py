@@ -34,7 +34,7 @@ def serve(plant, endpoint, model, step_us, signals, inputs):
                 say = {"type": "advanced", "n": heard["n"], "at_us": at_us, "signals": plant.read()}
                 json.dumps(say, allow_nan=False)
             except Exception as error:
-                say = {"type": "failed", "reason": repr(error)[:500]}
+                say = {"type": "failed", "reason": f"{type(error).__name__}: {error}"[:500]}
     except zmq.Again:
         print(f"nothing heard for {SILENCE_MS} ms", file=sys.stderr)
         return 1
