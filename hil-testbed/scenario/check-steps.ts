@@ -1,6 +1,5 @@
 import type { Path } from '../../shared/config/document.ts'
 import type { Micros } from '../../shared/units.ts'
-import { isCarried } from '../bench/carried-faults.ts'
 import { faultKind } from '../core/faults/catalogue.ts'
 import { faultProblems, type KnownNames } from '../fault-problems.ts'
 import {
@@ -124,8 +123,6 @@ function checkFault(context: RowContext, path: Path, inject: InjectValue, step: 
       `\`${fault.class}\``,
       'a fault of a run: this one is of recordings alone (`hb inject`)',
     )
-  if (kind?.by === 'runner' && !isCarried(fault.class))
-    notes.add([...path, 'class'], `\`${fault.class}\``, 'a fault that this bench can carry out')
 }
 
 function knownTargets({ rig, sensors, registry }: RowContext): KnownNames {

@@ -365,7 +365,7 @@ t.test('an FMU that runs away is stopped by the real agent before it does harm',
     const text = from.replace(/^verifies:.*$/m, 'verifies: [REQ-ACT-001]').replace(/^tags:.*\n/m, '')
     writeFileSync(join(bench, 'scenarios/fmu.scenario.yaml'), text)
     const ran = await hbEnded(
-      ['hil', 'run', 'scenarios', '--speed', 'max', '--evidence', `ev${version}`, '--report', 'r.json'],
+      ['hil', 'run', 'scenarios', '--speed', 'max', '--evidence', `ev${version}`, '--json', 'r.json'],
       bench,
     )
     t.equal(ran.code, 0, `${ran.stdout}${ran.stderr}`)

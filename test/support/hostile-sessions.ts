@@ -46,10 +46,12 @@ function raw(port: number, bytes: Uint8Array | string | null, tls: ConnectionOpt
 function trickle(port: number, tls: LinkTls): Promise<number> {
   return new Promise((done) => {
     const startMs = performance.now()
-    const socket = connectTls({ host: '127.0.0.1', port, ...tls }, () =>
-      socket.write('GET /agent HTTP/1.1\r\nHost: x\r\nX: '),
-    )
-    const timer = setInterval(() => socket.write('y'), 20)
+    let timer: NodeJS.Timeout | undefined
+    const socket = connectTls({ host: '127.0.0.1', port, ...tls }, () => {
+      socket.write('GET /agent HTTP/1.1\r\nHost: x\r\nX: ')
+      // After the beginning of the request: before it the same letters would be rubbish.
+      timer = setInterval(() => socket.write('y'), 20)
+    })
     socket.on('error', () => undefined)
     socket.on('close', () => {
       clearInterval(timer)

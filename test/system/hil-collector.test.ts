@@ -11,7 +11,7 @@ t.test('runs with a collector have one digest, and one whose port is taken says 
   const bench = new HilBench(t)
   bench.scenario('SCN-TRY-001', 2, 'collector: true')
   const run = async (evidence: string): Promise<Case> => {
-    const { code, stderr } = await bench.go(evidence, '--report', `${evidence}.json`).ended
+    const { code, stderr } = await bench.go(evidence, '--json', `${evidence}.json`).ended
     t.equal(code, 0, stderr)
     return (bench.json(`${evidence}.json`)['cases'] as Case[])[0]!
   }

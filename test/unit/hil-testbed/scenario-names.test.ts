@@ -6,14 +6,6 @@ const COUNT = 'count: { action: shutdown, state: RELEASED, is: 1 }'
 
 const NAMES: readonly Broken[] = [
   [
-    'a fault that the bench cannot carry out',
-    F1,
-    'inject: { id: F1, target: agent, class: compute.worker_crash }',
-    'worker_crash',
-    '`compute.worker_crash`',
-    'that this bench can carry out',
-  ],
-  [
     'an external plant that says no harm',
     'plant: { params: { orifice: 9 } }',
     "plant: { command: [plant, '{endpoint}'], step_us: 1000 }",
