@@ -101,7 +101,10 @@ const workerCrash: MakeCarrier = (fault, { agent, host }) => {
   return {
     begin: async (atUs) => {
       agent.doom()
-      if (!(await crashThread(agent.now, numberOf(fault, 'worker'), host))) return
+      if (!(await crashThread(agent.now, numberOf(fault, 'worker'), host))) {
+        agent.doom(false)
+        return
+      }
       crashes += 1
       backUs = atUs + restartUs
     },
@@ -113,19 +116,30 @@ const workerCrash: MakeCarrier = (fault, { agent, host }) => {
 
 /** Started again on a state folder that it may not write, which it must refuse; with the end it may, and is started. */
 const readOnly: MakeCarrier = (_, { agent }) => {
-  let refusals = 0
+  let closed = 0
   return {
     begin: async (atUs) => {
       await agent.kill(atUs)
       setWritable(agent.path(), false)
-      if (await agent.startRefused(atUs, asAnybody())) refusals += 1
+      if (!(await mayWrite(agent.path()))) closed += 1
+      await agent.startRefused(atUs, asAnybody())
     },
     end: async (atUs) => {
       setWritable(agent.path(), true)
       await agent.start(atUs)
     },
-    count: () => refusals,
+    count: () => closed,
   }
+}
+
+/** Whether a program like the agent may. */
+async function mayWrite(folder: string): Promise<boolean> {
+  const [command, ...args] = [...asAnybody(), 'test', '-w', folder]
+  const code = await new Promise((resolve) =>
+    spawn(command!, args, { stdio: 'ignore' }).on('error', resolve).on('close', resolve),
+  )
+  // Anything else than this answer of test(1) proves nothing.
+  return code !== 1
 }
 
 /** Modes mean nothing to who may pass them over (capabilities(7)). */

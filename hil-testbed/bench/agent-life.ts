@@ -25,11 +25,13 @@ export type AgentLifeOptions = Readonly<{
   host: HostTime
   pace: Pace
   transmitter: Transmitter
-  event(event: Extract<BenchEvent, { kind: 'agent' }>): void
+  event(event: Extract<BenchEvent, { kind: 'agent' | 'note' }>): void
   /** Told of every line that it logs. */
   said(line: LogLine): void
   /** What is run before `hb` in every life. */
   wrapped: readonly string[]
+  /** Time from the start of the run. */
+  atUs(): Micros
 }>
 
 /** The agent under test through all its lives: started, killed, paused, started again on what it left behind. */
@@ -67,12 +69,16 @@ export class AgentLife {
     return this.program?.tail ?? []
   }
 
-  /** @param wrapped what is run before `hb` in this life as well, such as a program that limits it */
+  /**
+   * Does nothing while it runs: two at once would be two agents on one state.
+   *
+   * @param wrapped what is run before `hb` in this life as well, such as a program that limits it
+   */
   async start(atUs: Micros, wrapped: readonly string[] = []): Promise<void> {
-    if (this.over) return
+    if (this.over || this.running) return
     const { host, pace, transmitter, event } = this.options
     this.doomed = false
-    const program = this.spawn(atUs, wrapped)
+    const program = this.spawn(wrapped)
     try {
       await Promise.race([pace.greet(atUs), this.endsBefore(program)])
       await program.event('agent_started', host.startMs)
@@ -85,24 +91,24 @@ export class AgentLife {
     event({ t_us: atUs, kind: 'agent', is: 'started', code: null })
   }
 
-  /** Starts it where it cannot begin. @returns whether it refused, and ended */
-  async startRefused(atUs: Micros, wrapped: readonly string[]): Promise<boolean> {
+  /** Starts it where it should not begin; it has ended afterwards, by itself or not, and what it said is told. */
+  async startRefused(atUs: Micros, wrapped: readonly string[]): Promise<void> {
     const { pace, host, event } = this.options
-    this.doomed = true
-    const program = this.spawn(atUs, wrapped)
+    const program = this.spawn(wrapped)
+    // Its end is told here.
+    this.killed = true
     // In lock-step it says nothing before it is greeted, and what comes of the greeting is how it ends.
     await Promise.race([pace.greet(atUs).catch(() => undefined), program.endedWithin(host.startMs)])
     await program.endedWithin(REFUSED_END_MS)
     pace.gone()
-    const refused = !program.running
-    if (!refused) await program.kill()
-    this.killed = true
-    event({ t_us: atUs, kind: 'agent', is: 'exited', code: program.code, refused: refusalIn(program.tail) })
-    return refused
+    if (program.running) {
+      await program.kill()
+      event({ t_us: atUs, kind: 'note', text: 'the agent began where it should have refused to' })
+    } else event({ t_us: atUs, kind: 'agent', is: 'exited', code: program.code, refused: refusalIn(program.tail) })
   }
 
-  private spawn(atUs: Micros, wrapped: readonly string[]): Program {
-    const { folder, log, hb, host, pace, transmitter, event } = this.options
+  private spawn(wrapped: readonly string[]): Program {
+    const { folder, log, hb, host, pace, transmitter, event, atUs } = this.options
     const [command = hb.command, ...before] = [...this.options.wrapped, ...wrapped, hb.command, ...hb.before]
     const program = new Program('agent', ['runtime', '--config', 'runtime.yaml', '--state', 'state', '--stay'], {
       cwd: folder.path,
@@ -119,7 +125,7 @@ export class AgentLife {
       if (this.doomed) {
         this.killed = true
         transmitter.close()
-        event({ t_us: atUs, kind: 'agent', is: 'exited', code })
+        event({ t_us: atUs(), kind: 'agent', is: 'exited', code })
       }
       // Whoever waits for its answer would wait in vain.
       pace.gone()
@@ -134,8 +140,8 @@ export class AgentLife {
   }
 
   /** A fault ends it: whenever it ends now, the run goes on without it until somebody starts it again. */
-  doom(): void {
-    this.doomed = true
+  doom(doomed = true): void {
+    this.doomed = doomed
   }
 
   /** A fault has ended it, and nobody has started it again. */

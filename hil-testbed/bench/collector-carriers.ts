@@ -59,15 +59,15 @@ const down: MakeCarrier = (_, { collector }) => {
 /** Cut again and again while batches are on their way: what the collector has and has not receipted comes again. */
 const duplicate: MakeCarrier = (fault, { collector }) => {
   const cuts = numberOf(fault, 'again')
-  let done = 0
+  let [tried, cut] = [0, 0]
   return {
     begin: () => undefined,
     move: () => {
-      if (done >= cuts) return
-      done += 1
-      collector!.proxy.reconnect()
+      if (tried >= cuts) return
+      tried += 1
+      cut += collector!.proxy.reconnect()
     },
-    count: () => done,
+    count: () => cut,
   }
 }
 
@@ -82,7 +82,7 @@ function rogue(
       await reach.collector!.giveWay(made)
       await whileTimeStands(reach, isShown)
     },
-    end: () => reach.collector!.takeBack(),
+    end: () => reach.collector!.takeBack(made),
     count,
   }
 }

@@ -97,7 +97,9 @@ export class CollectorSide {
     }
   }
 
+  /** Does nothing while it is there: two faults may both bring it back. */
   async up(): Promise<void> {
+    if (this.program?.running === true) return
     const args = ['collector', '--config', 'collector.yaml']
     this.program = new Program('collector', args, { cwd: this.path, log: this.log, hb: this.hb, host: this.host })
     const started = await this.program.event('collector_started', this.host.startMs)
@@ -114,13 +116,14 @@ export class CollectorSide {
   /** Another one takes its place for every agent; it is still there itself, and knows nothing of it. */
   async giveWay(rogue: RogueCollector): Promise<void> {
     await rogue.start()
+    await this.rogue?.stop()
     this.rogue = rogue
     this.proxy.reconnect()
   }
 
-  async takeBack(): Promise<void> {
-    const { rogue } = this
-    this.rogue = null
+  /** Ends one that took its place, also when yet another has taken that since. */
+  async takeBack(rogue: RogueCollector | null): Promise<void> {
+    if (this.rogue === rogue) this.rogue = null
     await rogue?.stop()
   }
 
@@ -173,7 +176,7 @@ export class CollectorSide {
   }
 
   async stop(): Promise<void> {
-    await this.takeBack()
+    await this.takeBack(this.rogue)
     await this.program?.stop()
     await this.proxy.stop()
   }

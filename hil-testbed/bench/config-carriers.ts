@@ -1,4 +1,5 @@
-import { basename } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { parseDocument } from 'yaml'
 import { readBundle } from '../../shared/codec/baseline-bundle.ts'
 import { decodeBaseline } from '../../shared/codec/baseline-record.ts'
@@ -13,9 +14,17 @@ import { certify, type Workshop } from './workshop.ts'
 /** Faults of the configuration are there before the agent is: the files were made with them. */
 const there: MakeCarrier = () => ({ begin: () => undefined, count: () => 1 })
 
+/** The registry says something else than that of the rig: a change of nothing is no fault. */
+const changed: MakeCarrier = (_, { row, folder }) => {
+  const { registryFile } = row.rig
+  const text = (path: string): string => String(parseDocument(readFileSync(path, 'utf8')))
+  const count = text(registryFile) === text(join(folder.path, basename(registryFile))) ? 0 : 1
+  return { begin: () => undefined, count: () => count }
+}
+
 export const CONFIG_CARRIERS: Readonly<Record<string, MakeCarrier>> = {
-  'config.mapping_error': there,
-  'config.inverted_limits': there,
+  'config.mapping_error': changed,
+  'config.inverted_limits': changed,
   'config.partial_bundle': there,
   'config.wrong_signature': there,
   'config.swapped_baseline': there,

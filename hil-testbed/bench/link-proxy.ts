@@ -52,10 +52,12 @@ export class LinkProxy {
     this.delayMs = ms
   }
 
-  /** Ends what there is and lets new ones begin: what was on its way is said again by who sent it. */
-  reconnect(): void {
+  /** Ends what there is and lets new ones begin: what was on its way is said again by who sent it. @returns how many there were */
+  reconnect(): number {
+    const { size } = this.pairs
     for (const pair of this.pairs) for (const socket of pair) socket.destroy()
     this.hits += 1
+    return size
   }
 
   mend(): void {

@@ -87,8 +87,9 @@ export class PeerStub {
 
   /** Says something by itself. */
   say(order: Order): void {
+    if (this.peer === null) return
     const { version } = this.wrongs
-    this.peer?.send(version === undefined ? order : { ...order, contract_version: version })
+    this.peer.send(version === undefined ? order : { ...order, contract_version: version })
     this.hits += 1
   }
 

@@ -100,6 +100,7 @@ export async function assemble(wanted: Wanted): Promise<Parts> {
       tellOfOthers(line, pace.clock.nowUs() - beginUs, event)
     },
     wrapped: wrappersOf(row, path),
+    atUs: () => pace.clock.nowUs() - beginUs,
   })
   const nowUs = (): Micros => pace.clock.nowUs()
   const people = new People(folder.state, folder.pems, nowUs)

@@ -25,17 +25,20 @@ export function judgeCommand(hil: Command): void {
       'judge a kept run again: truth of the plant, events, and signed records, by code that the agent does not share',
     )
     .argument('<run>', 'folder of the run')
+    .option('--open', 'also a folder without its signed manifest, of which nobody can say whether it is as it was left')
     .option('--json', 'the case as one JSON object')
-    .action((folder: string, { json }: Readonly<{ json?: boolean }>) => {
-      const result = judged(folder)
+    .action((folder: string, { json, open }: Readonly<{ json?: boolean; open?: boolean }>) => {
+      const result = judged(folder, open === true)
       printResult(json, result, linesOf(result))
       process.exitCode = verdictExit(AS_GATE[result.verdict], process.env)
     })
 }
 
 /** A folder that was closed is judged as it was closed, or not at all. @throws HbError HIL_RUN_SHAPE, HIL_EVIDENCE_CHANGED */
-function judged(folder: string): CaseResult {
-  const problem = existsSync(join(folder, MANIFEST)) ? evidenceProblem(folder) : null
+function judged(folder: string, isOpen: boolean): CaseResult {
+  const isClosed = existsSync(join(folder, MANIFEST))
+  const isRun = existsSync(join(folder, 'run.json'))
+  const problem = isClosed ? evidenceProblem(folder) : isRun && !isOpen ? `no ${MANIFEST}` : null
   if (problem !== null) throw new HbError('HIL_EVIDENCE_CHANGED', { run: folder, found: problem })
   try {
     return judge(folder)

@@ -15,9 +15,12 @@ export type RunOutputs = Readonly<{
  * Makes the folders that a campaign writes to: nobody is to learn after an hour that its report cannot be written.
  *
  * @returns the folder of the runs
- * @throws HbError REPORT_UNWRITABLE with every path that cannot be written; USAGE for a folder of evidence that holds something: that of two campaigns is not mixed
+ * @throws HbError REPORT_UNWRITABLE with every path that cannot be written; USAGE for a folder of evidence that holds something, as that of two campaigns is not mixed, and for a file of two reports
  */
 export function openOutputs({ reports, evidence }: RunOutputs): string {
+  const twice = reports.find((file, k) => reports.slice(0, k).some((before) => resolve(before) === resolve(file)))
+  if (twice !== undefined)
+    throw new HbError('USAGE', { option: twice, found: 'the file of two reports', expected: 'one of its own for each' })
   const files = reports.map((file) => [file, fileProblem(file)] as const)
   const all = evidence === undefined ? files : [...files, [evidence, folderProblem(evidence)] as const]
   const bad = all.filter(([, problem]) => problem !== null)

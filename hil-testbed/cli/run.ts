@@ -123,18 +123,25 @@ async function run(paths: readonly string[], options: RunCliOptions): Promise<vo
   const ending = new AbortController()
   const stop = (): void => ending.abort()
   for (const signal of STOPS) process.on(signal, stop)
+  // A file has no use for pictures.
   const watch =
-    options.watch === true
+    options.watch === true && process.stdout.isTTY
       ? createWatch(process.stdout, { noColor: process.env['NO_COLOR'] !== undefined, host })
       : null
+  const unseen: string[] = []
   const startedUs = host.monotonicUs()
   const result = await runCampaign({
     ...{ rows, folder, jobs, hb: ownHb(), host, commit: commitOf(), keep: kept, signal: ending.signal },
     ...{ real: options.speed === 'real', waitMs },
     ...(watch === null ? {} : { watch: watch.show }),
-    told: (one, done, of) => tell(one, { done, of, spentUs: host.monotonicUs() - startedUs, quiet: watch !== null }),
+    told: (one, done, of) => {
+      const text = linesOfCase(one, { done, of, spentUs: host.monotonicUs() - startedUs })
+      if (watch === null) process.stderr.write(text)
+      else unseen.push(text)
+    },
   })
   watch?.close()
+  process.stderr.write(unseen.join(''))
   for (const signal of STOPS) process.off(signal, stop)
   const standing = campaignExit(result, quarantine, utc(host.nowUs()).slice(0, 10))
   report(result, { options, folder, base, standing, requirements })
@@ -177,14 +184,13 @@ function commitOf(): string {
   }
 }
 
-type Told = Readonly<{ done: number; of: number; spentUs: Micros; quiet: boolean }>
+type Told = Readonly<{ done: number; of: number; spentUs: Micros }>
 
 /** Last lines of the log that are shown with what broke. */
 const TAIL_SHOWN = 5
 
-/** One line a case on standard error, with how long the rest may take. */
-function tell(one: CaseResult, { done, of, spentUs, quiet }: Told): void {
-  if (quiet) return
+/** One line a case, with how long the rest may take; more of one that broke. */
+function linesOfCase(one: CaseResult, { done, of, spentUs }: Told): string {
   const leftS = ((spentUs / done) * (of - done)) / 1_000_000
   const eta = done === of ? '' : `  (${Math.ceil(leftS)} s left)`
   const why = isGood(one.verdict) ? '' : `  ${one.reason}`
@@ -194,7 +200,7 @@ function tell(one: CaseResult, { done, of, spentUs, quiet }: Told): void {
     `${count} ${one.verdict.padEnd(12)} ${caseName(one)}${why}${eta}`,
     ...tail.map((text) => `      ${text}`),
   ]
-  process.stderr.write(lines.map((text) => `${printable(text)}\n`).join(''))
+  return lines.map((text) => `${printable(text)}\n`).join('')
 }
 
 type Reported = Readonly<{

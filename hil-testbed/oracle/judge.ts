@@ -63,20 +63,38 @@ function evidenceProblem(run: Run): string | null {
   const { evidence, row } = run
   const [problem] = evidence.problems
   if (problem !== undefined) return problem
-  const isRefused = row.expect.some(({ kind }) => kind === 'start_refused')
+  const hasBegun = run.events.some((event) => event.kind === 'agent' && event.is === 'started')
+  const isRefused = !hasBegun && row.expect.some(({ kind }) => kind === 'start_refused')
   if (evidence.batches === 0 && !isRefused) return 'the outbox holds no signed record'
   return alarmOfNothing(run)
 }
 
-/** What people were told of an alarm, and a replay of what it was told from does not come to; null: there is none. */
+/**
+ * What people were told of an alarm and does not follow from the record, or the other way round; null: there is none. An agent
+ * that was killed may have come to something that it had no time to tell.
+ */
 function alarmOfNothing({ events, facts }: Run): string | null {
   if (facts.alarms_again === null) return null
-  const keyOf = ({ t_us, id, severity, change }: AlarmTold): string => [t_us, id, severity, change].join(' ')
-  const again = new Set(facts.alarms_again.map(keyOf))
-  for (const event of events)
-    if (event.kind === 'alarm' && !again.has(keyOf(event)))
-      return `alarm ${event.id} ${event.change} at ${seconds(event.t_us)} was told, and does not follow from the record`
+  const again = countedKeys(facts.alarms_again)
+  const told = countedKeys(events.filter((event) => event.kind === 'alarm') as readonly AlarmTold[])
+  for (const [key, { one, count }] of told)
+    if (count > (again.get(key)?.count ?? 0))
+      return `alarm ${one.id} ${one.change} at ${seconds(one.t_us)} was told, and does not follow from the record`
+  const wasKilled = events.some((event) => event.kind === 'agent' && (event.is === 'killed' || event.is === 'exited'))
+  for (const [key, { one, count }] of wasKilled ? [] : again)
+    if (count > (told.get(key)?.count ?? 0))
+      return `alarm ${one.id} ${one.change} at ${seconds(one.t_us)} follows from the record, and nobody was told`
   return null
+}
+
+function countedKeys(all: readonly AlarmTold[]): Map<string, { one: AlarmTold; count: number }> {
+  const counts = new Map<string, { one: AlarmTold; count: number }>()
+  for (const one of all) {
+    const key = [one.t_us, one.id, one.severity, one.change].join(' ')
+    const { count } = counts.get(key) ?? { count: 0 }
+    counts.set(key, { one, count: count + 1 })
+  }
+  return counts
 }
 
 /** Faults of the row that changed nothing on their way to the agent, or that nobody looked for. */

@@ -7,7 +7,7 @@ import { seriesOf } from './robustness.ts'
 import type { Run } from './run-folder.ts'
 import { anchorUs, seconds, uncoveredIn } from './run-times.ts'
 import { actionsIn, actionText, isNamed } from './said-expectations.ts'
-import { alarmSpans } from './span-expectations.ts'
+import { alarmSpans, NOT_AGAIN } from './span-expectations.ts'
 
 type Of<K extends Expectation['kind']> = Extract<Expectation, { kind: K }>
 type Bounds = Readonly<{ least: number; most: number | null }>
@@ -15,7 +15,8 @@ type Bounds = Readonly<{ least: number; most: number | null }>
 export function judgeCount(run: Run, { of, least, most }: Of<'count'>): Outcome {
   const { name, count, isOfBench } = counted(run, of)
   const uncovered = isOfBench ? null : uncoveredIn(run, { fromUs: 0, toUs: run.facts.simulated_us })
-  return judgeNumber(`count of ${name}`, { least, most }, { count, mayBeMore: uncovered })
+  const untold = 'alarm' in of && run.facts.alarms_again === null ? NOT_AGAIN : null
+  return judgeNumber(`count of ${name}`, { least, most }, { count, mayBeMore: uncovered ?? untold })
 }
 
 function counted(run: Run, of: Counted): Readonly<{ name: string; count: number; isOfBench: boolean }> {
@@ -98,7 +99,8 @@ export function judgeFhti(run: Run, { from, maxUs, fttiUs }: Of<'fhti'>): Outcom
 
 export function judgeStartRefused(run: Run, { code }: Of<'start_refused'>): Outcome {
   const fixed = { text: `start refused with ${code}`, expected: `an exit that is not 0, and ${code}` }
-  const exit = run.events.find((event) => event.kind === 'agent' && event.is === 'exited')
+  const exits = run.events.filter((event) => event.kind === 'agent' && event.is === 'exited')
+  const exit = exits.find((event) => event.kind === 'agent' && event.refused !== undefined) ?? exits[0]
   if (exit === undefined || exit.kind !== 'agent') return outcome('missed', fixed, { observed: 'it did not exit' })
   const log = `${run.log}\n${run.facts.log_tail.join('\n')}`
   const isSaid = exit.refused === undefined ? log.split(/\W+/).includes(code) : exit.refused === code
@@ -119,6 +121,6 @@ export function judgeCollected({ facts, evidence }: Run): Outcome {
   const { decisions, missing, duplicate } = facts.collected
   const isAll = missing === 0 && duplicate === 0 && decisions === evidence.decisions && evidence.unreceipted === 0
   return outcome(isAll ? 'met' : 'missed', fixed, {
-    observed: `${decisions} decisions, ${missing} missing, ${duplicate} twice, ${evidence.unreceipted} without a receipt`,
+    observed: `${decisions} decisions, ${missing} missing, ${duplicate} findings in the store, ${evidence.unreceipted} without a receipt`,
   })
 }

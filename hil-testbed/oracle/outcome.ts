@@ -52,16 +52,16 @@ export function judgeSought(
     .map(({ said, words }) => ({ atUs: saidIn(run, said, { fromUs: window.toUs, toUs: Infinity }), words }))
     .filter(({ atUs }) => atUs !== null)
     .sort((a, b) => a.atUs! - b.atUs!)[0]
-  if (later === undefined) return outcome('missed', fixed, { observed: notOnce(run, window.toUs) })
+  if (later === undefined) {
+    const uncovered = uncoveredIn(run, { fromUs: Math.max(0, window.fromUs), toUs: window.toUs })
+    return uncovered === null
+      ? outcome('missed', fixed, { observed: 'not once' })
+      : outcome('unknown', fixed, { observed: `not once; ${uncovered}` })
+  }
   const late = `${later.words} at ${seconds(later.atUs!)}, ${seconds(later.atUs! - window.toUs)} late`
   return outcome('missed', fixed, { observed: late, atUs: later.atUs })
 }
 
 function expectedText(within: Within | null): string {
   return within === null ? 'once in the run' : `by ${limitText(within).trim()}`.replace('by within', 'within')
-}
-
-function notOnce(run: Run, toUs: number): string {
-  const uncovered = uncoveredIn(run, { fromUs: 0, toUs })
-  return uncovered === null ? 'not once' : `not once; ${uncovered}`
 }

@@ -38,7 +38,11 @@ export function readRun(folder: string): Run {
   const truth = join(folder, 'truth.csv')
   const log = join(folder, 'agent.log')
   return {
-    ...{ row, facts, events: eventsIn(join(folder, 'events.jsonl')) },
+    ...{
+      row,
+      facts: { ...facts, alarms_again: facts.alarms_again ?? null },
+      events: eventsIn(join(folder, 'events.jsonl')),
+    },
     truth: existsSync(truth) ? traceOf(readFileSync(truth, 'utf8'), row.clock.quantumUs) : null,
     evidence: readEvidence(join(folder, 'agent', 'state', 'outbox'), {
       agent: join(folder, 'agent', 'sign.pub.pem'),

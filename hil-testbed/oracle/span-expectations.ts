@@ -26,6 +26,8 @@ export function judgeNever(run: Run, { what, span }: Of<'never'>): Outcome {
   if ('alarm' in what) {
     const hits = alarmSpans(run).filter(({ id }) => isNamed(id, what.alarm))
     const hit = hits.find(({ fromUs, toUs }) => fromUs <= window.toUs && toUs >= window.fromUs)
+    if (hit === undefined && run.facts.alarms_again === null)
+      return outcome('unknown', fixed(`alarm ${what.alarm}`), { observed: NOT_AGAIN })
     if (hit === undefined) return neverSaid(run, fixed(`alarm ${what.alarm}`), { hits: [], window })
     const atUs = Math.max(hit.fromUs, window.fromUs)
     return outcome('missed', fixed(`alarm ${what.alarm}`), { observed: `${hit.id} at ${seconds(atUs)}`, atUs })
@@ -50,6 +52,9 @@ function neverSaid(
     : outcome('unknown', fixed, { observed: uncovered })
 }
 
+/** Alarms that people were told of stand in no signed record. */
+export const NOT_AGAIN = 'what was told of alarms was not held against the record'
+
 /** From when to when alarms were active, signed or told to people, in times of the run; to infinity when they were to the end. */
 export function alarmSpans(
   run: Run,
@@ -57,7 +62,7 @@ export function alarmSpans(
   const spans: { id: string; severity: string; fromUs: number; toUs: number }[] = []
   const open = new Map<string, (typeof spans)[number]>()
   const told = run.events.flatMap((event) =>
-    event.kind === 'alarm'
+    event.kind === 'alarm' && run.facts.alarms_again !== null
       ? [{ ...event, severity: event.severity ?? '', rig: 'told', atUs: event.t_us + run.facts.begin_us }]
       : [],
   )

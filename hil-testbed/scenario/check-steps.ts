@@ -12,6 +12,7 @@ import {
   TIMED_WORDS,
   type TimedStepValue,
 } from './build-steps.ts'
+import { checkFaults, type PlacedFault } from './check-faults.ts'
 import { checkInputs, signalsOf } from './check-rig.ts'
 import { namedOnce, oneWordOf } from './check-words.ts'
 import { lookAtCondition, lookUp, type RowContext } from './row-context.ts'
@@ -40,6 +41,7 @@ export function checkSteps(context: RowContext): Anchors {
     if (step.when !== undefined) lookAtCondition(context, [...path, 'when'], step.when, signalsOf(context))
     if (step.inject !== undefined) checkFault(context, [...path, 'inject'], step.inject as InjectValue, step)
   }
+  checkFaults(context, placedFaults(steps))
   for (const { step, path } of setup)
     if (oneWordOf(notes, path, step, SETUP_WORDS) === 'await')
       lookAtCondition(context, [...path, 'await', 'condition'], step.await!.condition, signalsOf(context))
@@ -47,6 +49,17 @@ export function checkSteps(context: RowContext): Anchors {
   const faults = steps.flatMap(({ step }) => (step.inject === undefined ? [] : [step.inject.id]))
   for (const one of [...setup, ...steps, ...teardown]) checkActs(context, one, faults)
   return anchors
+}
+
+/** Faults of kinds that there are. */
+function placedFaults(steps: readonly At[]): PlacedFault[] {
+  return steps.flatMap(({ step, path }) => {
+    if (step.inject === undefined) return []
+    const fault = faultOf(step.inject as InjectValue, step.at === undefined ? 0 : microsOf(step.at))
+    return faultKind(fault.class) === undefined
+      ? []
+      : [{ fault, path: [...path, 'inject'], isTimed: step.when === undefined && step.at !== undefined }]
+  })
 }
 
 /** @returns when it is over at the earliest */

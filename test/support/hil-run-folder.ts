@@ -55,7 +55,7 @@ export function runFolder(t: Test, expect: readonly Expectation[], parts: RunPar
 const FACTS: RunFacts = {
   ...{ begin_us: BEGIN_US, simulated_us: RUN_S * 1_000_000, host_ms: 100, started_utc: '2026-01-01T00:00:00Z' },
   ...{ faults: [], hashes: { config: 'c', policy: 'p', baseline: 'b', software: 's' } },
-  ...{ replay: null, alarms_again: null, collected: null, broken: null, log_tail: ['last line'] },
+  ...{ replay: null, alarms_again: [], collected: null, broken: null, log_tail: ['last line'] },
 }
 
 function rowOf(expect: readonly Expectation[]): ScenarioRow {

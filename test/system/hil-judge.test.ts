@@ -50,7 +50,7 @@ t.test('the oracle reads of a real agent what the agent says of itself, and judg
   rmSync(join(run, 'agent', 'state'), { recursive: true })
   cpSync(join(folder.path, 'state'), join(run, 'agent', 'state'), { recursive: true })
   copyFileSync(join(folder.path, 'sign.pub.pem'), join(run, 'agent', 'sign.pub.pem'))
-  const judged = hb('hil', 'judge', run, '--json')
+  const judged = hb('hil', 'judge', run, '--open', '--json')
   t.equal(judged.status, 0, judged.stderr)
   const detected_us = failed.time_us - BEGIN_US
   t.match(JSON.parse(judged.stdout), { verdict: 'PASS', measures: { digest: own['digest'] }, faults: [{ id: 'F1' }] })
@@ -61,11 +61,11 @@ t.test('the oracle reads of a real agent what the agent says of itself, and judg
   const bytes = readFileSync(join(outbox, file!))
   bytes[Math.floor(bytes.length / 2)]! ^= 1
   writeFileSync(join(outbox, file!), bytes)
-  const touched = hb('hil', 'judge', run)
+  const touched = hb('hil', 'judge', run, '--open')
   t.equal(touched.status, 20)
   t.match(touched.stdout, /^FAIL {2}SCN-1 {2}a title\nthe evidence does not hold: /)
   rmSync(join(run, 'row.json'))
-  const nothing = hb('hil', 'judge', run)
+  const nothing = hb('hil', 'judge', run, '--open')
   t.equal(nothing.status, 65)
   t.match(nothing.stderr, /HIL_RUN_SHAPE.*row\.json/s)
 })

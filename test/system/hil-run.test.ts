@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { benchKey, benchSecret } from '../../hil-testbed/bench/keys.ts'
@@ -59,6 +59,11 @@ t.test(
     const touched = await bench.hb('hil', 'judge', run)
     t.equal(touched.code, 65)
     t.match(touched.stderr, /HIL_EVIDENCE_CHANGED.*truth\.csv has \d+ bytes/s)
+    rmSync(bench.file(run, 'manifest.cose'))
+    const unsigned = await bench.hb('hil', 'judge', run)
+    t.match([unsigned.code, unsigned.stderr], [65, /HIL_EVIDENCE_CHANGED.*no manifest\.cose/s])
+    const open = await bench.hb('hil', 'judge', run, '--open')
+    t.match(open.stdout, /SCN-TRY-001/, 'who wants it judged all the same says so')
 
     const again = bench.go('ev2', '--json', 'again.json', '--jobs', '1')
     const pid = await again.agent('SCN-TRY-001.0')

@@ -181,6 +181,18 @@ const ROWS: readonly Row[] = [
   ['count', 'met', { kind: 'count', of: { action: 'shutdown', target: null, state: 'RELEASED' }, least: 1, most: 1 }],
   ['count of too many', 'missed', { kind: 'count', of: { alarm: 'p_disagree' }, least: 0, most: 0 }],
   ['count of too few', 'missed', { kind: 'count', of: { effect: 'relief' }, least: 2, most: null }],
+  [
+    'count of alarms that nobody held against the record',
+    'unknown',
+    { kind: 'count', of: { alarm: 'fire' }, least: 0, most: 0 },
+    { facts: { alarms_again: null } },
+  ],
+  [
+    'never an alarm that nobody held against the record',
+    'unknown',
+    { kind: 'never', what: { alarm: 'fire' }, span: WHOLE },
+    { facts: { alarms_again: null } },
+  ],
   ['count of effects', 'met', { kind: 'count', of: { effect: 'relief' }, least: 1, most: 1 }],
   ['count, thinned', 'unknown', { kind: 'count', of: { alarm: 'p_disagree' }, least: 0, most: 0 }, gone],
   ['counter', 'met', { kind: 'counter', counter: 'late', least: 0, most: 0 }],

@@ -56,6 +56,22 @@ t.test('a case has one verdict, and the first reason counts', async (t) => {
       [verdict],
       { events: [TOLD], facts: { alarms_again: [{ ...AGAIN, severity: 'CRITICAL' }] } },
     ],
+    [
+      'FAIL',
+      /alarm hot raised at 3\.500 s follows from the record, and nobody was told/,
+      [verdict],
+      { facts: { alarms_again: [AGAIN] } },
+    ],
+    [
+      'PASS',
+      /^$/,
+      [told],
+      {
+        events: [TOLD, { t_us: 4_000_000, kind: 'agent', is: 'killed', code: null }],
+        facts: { alarms_again: [AGAIN, { ...AGAIN, t_us: 3_900_000 }] },
+      },
+    ],
+    ['FAIL', /was told, and does not follow/, [told], { events: [TOLD, TOLD], facts: { alarms_again: [AGAIN] } }],
     ['ERROR', /AGENT_DIED: signal 11/, [missed, unknown], { facts: { broken } }],
     ['ABORTED', /STOPPED/, [verdict], { facts: { broken: { ...broken, verdict: 'ABORTED', code: 'STOPPED' } } }],
     ['SKIPPED', /no bench/, [missed], { row: { skip: 'no bench' } }],
