@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { HbError } from '../../shared/errors/hb-error.ts'
 import { systemClock } from '../../shared/lib/clock.ts'
 import { stopSignals } from '../../shared/lib/stop-signals.ts'
+import type { Micros } from '../../shared/units.ts'
 import { readActuatorBook } from '../actuator-book.ts'
 import {
   createVessel,
@@ -16,7 +17,7 @@ import {
   type Vessel,
 } from '../pressure-loop.ts'
 import { createPublisher, type Daq } from '../publisher.ts'
-import { numberIn, say } from './options.ts'
+import { numberIn, RECORDING_BEGIN, say, timeIn } from './options.ts'
 
 type PressureCliOptions = Readonly<{
   rig: string
@@ -28,11 +29,10 @@ type PressureCliOptions = Readonly<{
   actuator: readonly string[]
   csv?: string
   seconds: string
+  start: string
 }>
 
 const DAY_S = 86_400
-/** First time of a recording: 2026-01-01 UTC. */
-const RECORDING_BEGIN_US = 1_767_225_600_000_000
 /** How often the plant looks at what the actuator does to it. */
 const OUTPUT_EVERY_MS = 2
 
@@ -60,6 +60,7 @@ export function pressureCommand(hil: Command): void {
     )
     .option('--csv <file>', 'write a recording instead')
     .option('--seconds <s>', 'length of a recording', '120')
+    .option('--start <time>', 'first time of a recording, UTC', RECORDING_BEGIN)
     .option('--json', 'errors as JSON too; what it writes is JSON lines anyway')
     .action(pressureLoop)
 }
@@ -74,7 +75,8 @@ async function pressureLoop(options: PressureCliOptions): Promise<void> {
     stuck: options.stuck === undefined ? null : channelNamed(options.stuck),
   }
   if (options.csv !== undefined) {
-    await record(options.csv, { loop, rateHz, seconds: numberIn(options.seconds, '--seconds', { min: 1, max: DAY_S }) })
+    const seconds = numberIn(options.seconds, '--seconds', { min: 1, max: DAY_S })
+    await record(options.csv, { loop, rateHz, seconds, startUs: timeIn(options.start, '--start') })
     return
   }
   if (options.daq.length === 0)
@@ -141,9 +143,9 @@ function effectsIn(path: string): number {
   return [...readActuatorBook(path).keys.values()].reduce((sum, { effects }) => sum + effects, 0)
 }
 
-type Recording = Readonly<{ loop: PressureOptions; rateHz: number; seconds: number }>
+type Recording = Readonly<{ loop: PressureOptions; rateHz: number; seconds: number; startUs: Micros }>
 
-async function record(file: string, { loop, rateHz, seconds }: Recording): Promise<void> {
+async function record(file: string, { loop, rateHz, seconds, startUs }: Recording): Promise<void> {
   const out = createWriteStream(file, { flags: 'wx' })
   await once(out, 'open').catch((cause: NodeJS.ErrnoException) => {
     throw new HbError('USAGE', { option: '--csv', found: file, reason: cause.code ?? cause.message }, { cause })
@@ -155,7 +157,7 @@ async function record(file: string, { loop, rateHz, seconds }: Recording): Promi
     const elapsedUs = Math.floor((index * 1_000_000) / rateHz)
     moveVessel(vessel, loop, elapsedUs)
     const readings = PRESSURE_CHANNELS.map((channel) => readVessel(vessel, loop, channel, index))
-    if (!out.write(`${RECORDING_BEGIN_US + elapsedUs};${readings.join(';')}\n`)) await once(out, 'drain')
+    if (!out.write(`${startUs + elapsedUs};${readings.join(';')}\n`)) await once(out, 'drain')
   }
   out.end()
   await once(out, 'close')

@@ -9,7 +9,7 @@ import { TURNED_VALVE, type Valve, WATER_LOOP_CHANNELS, waterLoopAt } from '../w
 import { actuatorCommands } from './actuator.ts'
 import { fromDecisionCommand } from './from-decision.ts'
 import { judgeCommand } from './judge.ts'
-import { numberIn, say } from './options.ts'
+import { numberIn, RECORDING_BEGIN, say, timeIn } from './options.ts'
 import { peerCommand } from './peer.ts'
 import { placeCommands } from './places.ts'
 import { plantCommands } from './plant.ts'
@@ -59,7 +59,7 @@ export function hilCommands(program: Command): void {
     .option('--valve-travel <s>', 'time the valve takes to its end position', String(TURNED_VALVE.travelUs / 1_000_000))
     .option('--valve-left <ratio>', 'share of the flow that is left there', String(TURNED_VALVE.leftRatio))
     .option('--seconds <s>', 'length of a recording', '120')
-    .option('--start <time>', 'first time of a recording, UTC', '2026-01-01T00:00:00Z')
+    .option('--start <time>', 'first time of a recording, UTC', RECORDING_BEGIN)
     .option('--json', 'errors as JSON too; what it writes is JSON lines anyway')
     .action(waterLoop)
 }
@@ -82,7 +82,7 @@ async function waterLoop(options: LoopOptions): Promise<void> {
       faultUs,
       valve,
       seconds: numberIn(options.seconds, '--seconds', { min: 1, max: SECONDS_MAX }),
-      startUs: Date.parse(options.start) * 1000,
+      startUs: timeIn(options.start, '--start'),
     })
     return
   }
@@ -118,8 +118,6 @@ type Recording = Readonly<{
 }>
 
 async function record(file: string, { rateHz, seed, faultUs, valve, seconds, startUs }: Recording): Promise<void> {
-  if (!Number.isSafeInteger(startUs))
-    throw new HbError('USAGE', { option: '--start', expected: 'a time such as 2026-01-01T00:00:00Z' })
   const out = createWriteStream(file, { flags: 'wx' })
   await once(out, 'open').catch((cause: NodeJS.ErrnoException) => {
     throw new HbError('USAGE', { option: '--csv', found: file, reason: cause.code ?? cause.message }, { cause })

@@ -1,12 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CheckResult } from './checks.ts'
-import { agentYaml, type DemoFolder, rigYaml, WATER_LOOP } from './folder.ts'
+import { agentYaml, type DemoFolder, nominalStart, rigYaml, WATER_LOOP } from './folder.ts'
 import { BOOK, OPERATORS, POLICY } from './operators.ts'
 import { runHb } from './processes.ts'
 
 const RIG = 'water-loop'
-const HOUR_MS = 3_600_000
 /** A detector step of a quarter of a second, so that half an hour of nominal loop is twenty segments. */
 export const DETECTOR_STEP_MS = 250
 /** The valve wears: after ten minutes it begins to close by three percent in fifteen. */
@@ -19,10 +18,7 @@ type Say = (text: string) => void
 export async function certifyWaterLoop(folder: DemoFolder, say: Say): Promise<void> {
   const { path, hb } = folder
   const { baselineSeconds, rateHz, baselineSeed } = WATER_LOOP
-  // Not long ago: what was measured long ago has decayed. From a whole hour on, so that steps and segments fall the same every
-  // time: what the detectors learn from the same noise is then the same, and with it whether they are right.
-  const start = new Date((Math.floor(Date.now() / HOUR_MS) - 1) * HOUR_MS).toISOString()
-  const recording = `--csv nominal.csv --seconds ${baselineSeconds} --rate ${rateHz} --seed ${baselineSeed} --start ${start}`
+  const recording = `--csv nominal.csv --seconds ${baselineSeconds} --rate ${rateHz} --seed ${baselineSeed} --start ${nominalStart()}`
   await runHb(['hil', RIG, ...recording.split(' ')], path, hb)
   const file = '{ name: recording, type: csv, file: nominal.csv, time_column: t_us, speed: max }'
   const yaml = rigYaml({ rig: RIG, registry: RIG, source: file, detectorStepMs: DETECTOR_STEP_MS })

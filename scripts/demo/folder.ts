@@ -138,6 +138,17 @@ export function rigYaml({ rig, registry, source, baseline, slideMs, detectorStep
   return lines.join('\n')
 }
 
+const HOUR_MS = 3_600_000
+
+/**
+ * When a nominal recording began, UTC. Not long ago: what was measured long ago has decayed. From a whole hour on, so that steps
+ * and segments fall the same every time: what the detectors learn from the same noise is then the same, and with it whether they
+ * are right.
+ */
+export function nominalStart(): string {
+  return new Date((Math.floor(Date.now() / HOUR_MS) - 1) * HOUR_MS).toISOString()
+}
+
 export const WATER_LOOP = {
   rateHz: WATER_LOOP_RATE_HZ,
   /** The recording and the live loop have other noise: a baseline must hold for what it has not seen. */

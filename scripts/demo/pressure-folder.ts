@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { generateSigner } from '../../shared/crypto/sign.ts'
 import { ROOT } from '../sources.ts'
-import { freePorts } from './folder.ts'
+import { freePorts, nominalStart } from './folder.ts'
 import { BOOK, OPERATORS, POLICY, writeOperators } from './operators.ts'
 import { type Hb, runHb } from './processes.ts'
 
@@ -80,7 +80,7 @@ type Making = Readonly<{ put(file: string, text: string): void; trusted: string;
 
 async function certify({ path, hb }: PressureFolder, { put, trusted, say }: Making): Promise<void> {
   const { seconds, rateHz, seed, detectorStepMs } = NOMINAL
-  const recording = `--csv nominal.csv --seconds ${seconds} --rate ${rateHz} --seed ${seed}`
+  const recording = `--csv nominal.csv --seconds ${seconds} --rate ${rateHz} --seed ${seed} --start ${nominalStart()}`
   await runHb(['hil', RIG, ...recording.split(' ')], path, hb)
   put(
     'nominal.yaml',
