@@ -101,8 +101,8 @@ export async function createPressureRig(): Promise<PressureRig> {
   }
 }
 
-/** What is only not there yet after a start: tokens of the dead-man, and windows that are full. */
-const NOT_YET = /DEAD_MAN:no token yet|PROTECTION_LOST/
+/** What is only not there now: tokens of the dead-man, which a busy machine delays as well, and windows that are full. */
+const NOT_YET = /DEAD_MAN:|PROTECTION_LOST/
 const ARM_TRIES = 100
 
 async function arm(path: string, state: string): Promise<void> {
