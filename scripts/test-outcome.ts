@@ -12,6 +12,18 @@ export function countedIn(output: string): string[] {
   return [...output.matchAll(/^\s*# counted: (.*)$/gm)].map((found) => found[1]!)
 }
 
+/** An assertion that did not hold, and the tests that it is in: they come after it. */
+const NOT_HELD = /^\s*not ok \d+ - (.*)$/gm
+/** Said of one program; the others are in its output. */
+const NOT_HELD_TOLD = 5
+
+/** What a program that failed says of it, for the end of a long list. */
+export function failuresIn(output: string): string[] {
+  const names = [...output.matchAll(NOT_HELD)].map((found) => found[1]!)
+  const more = names.length > NOT_HELD_TOLD ? [`and ${names.length - NOT_HELD_TOLD} more`] : []
+  return [...names.slice(0, NOT_HELD_TOLD), ...more]
+}
+
 /** A check counts as one. */
 export function outcomeOfStep(ended: Ended): Outcome {
   const reason = wrongEnd(ended)

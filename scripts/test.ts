@@ -12,7 +12,10 @@
 import { join } from 'node:path'
 import { endAllGroups, runGroup } from './process-group.ts'
 import { listFiles, ROOT } from './sources.ts'
-import { countedIn, type Outcome, outcomeOfStep, outcomeOfTests } from './test-outcome.ts'
+import { countedIn, failuresIn, type Outcome, outcomeOfStep, outcomeOfTests } from './test-outcome.ts'
+
+/** What failed, a line each: said again at the end, where people and machines look. */
+const failures: string[] = []
 
 type Job = Readonly<{ name: string; args: readonly string[]; kind: 'step' | 'tests'; timeoutMs: number }>
 
@@ -81,6 +84,10 @@ async function runJob(job: Job): Promise<Outcome> {
   const counts = job.kind === 'tests' ? `  ${outcome.passed} passed, ${outcome.failed} failed${skipped}` : ''
   const reason = outcome.reason === '' ? '' : `\n${outcome.reason}`
   const output = outcome.failed === 0 ? '' : `\n${ended.output.trimEnd()}${reason}\n--- end of ${job.name}`
+  if (outcome.failed > 0)
+    failures.push(
+      ...[outcome.reason, ...failuresIn(ended.output)].filter(Boolean).map((what) => `${job.name}: ${what}`),
+    )
   const told = countedIn(ended.output)
     .map((text) => `\ncounted ${text}`)
     .join('')
@@ -116,6 +123,7 @@ async function main(args: readonly string[]): Promise<void> {
   const failed = sum(({ failed }) => failed) + (outcomes.length === 0 && !args.includes('--slow') ? 1 : 0)
   const skipped = sum(({ skipped }) => skipped)
   if (skipped > 0) process.stdout.write(`${skipped} skipped\n`)
+  for (const failure of failures) process.stdout.write(`failed ${failure}\n`)
   process.stdout.write(`${passed} passed, ${failed} failed\n`)
   if (failed > 0) process.exitCode = 1
 }

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import t from 'tap'
 import { failureJson, failureOf, failureText } from '../../scripts/command-line.ts'
 import type { Ended } from '../../scripts/process-group.ts'
-import { outcomeOfStep, outcomeOfTests } from '../../scripts/test-outcome.ts'
+import { failuresIn, outcomeOfStep, outcomeOfTests } from '../../scripts/test-outcome.ts'
 import { ERRORS } from '../../shared/errors/catalog.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
 
@@ -80,5 +80,14 @@ t.test('a test program counts by its assertions and by how it ended', (t) => {
   t.match(of({ output: '', signal: 'SIGKILL' }), { failed: 1, reason: /SIGKILL/ })
   t.match(outcomeOfStep({ ...ended, timedOut: true }), { passed: 0, failed: 1, reason: /longer than/ })
   t.match(outcomeOfStep(ended), { passed: 1, failed: 0 })
+  t.end()
+})
+
+t.test('what did not hold in a test program is said in a few lines', (t) => {
+  const output = 'TAP version 14\n    ok 1 - a\n    not ok 2 - b # time=3ms\nnot ok 1 - the test of it\n'
+  t.same(failuresIn(output), ['b # time=3ms', 'the test of it'])
+  t.same(failuresIn('ok 1 - not ok 2 - c\n'), [])
+  const many = Array.from({ length: 9 }, (_, k) => `not ok ${k + 1} - test ${k + 1}\n`).join('')
+  t.same(failuresIn(many), ['test 1', 'test 2', 'test 3', 'test 4', 'test 5', 'and 4 more'])
   t.end()
 })
