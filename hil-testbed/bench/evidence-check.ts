@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { lstatSync, readFileSync, statSync } from 'node:fs'
 import { join, resolve, sep } from 'node:path'
 import { decodeSigned, SIGNED_CAPS } from '../../shared/codec/signed-cbor.ts'
 import { openCose } from '../../shared/crypto/cose.ts'
@@ -56,8 +56,9 @@ function filesIn(bytes: Uint8Array): readonly Listed[] | string {
 function fileProblem(folder: string, { path, digest, length }: Listed): string | null {
   const full = resolve(folder, path)
   if (!full.startsWith(`${resolve(folder)}${sep}`)) return 'is outside of the folder'
-  const stat = statSync(full, { throwIfNoEntry: false })
-  if (stat?.isFile() !== true) return 'is not there'
+  const stat = lstatSync(full, { throwIfNoEntry: false })
+  if (stat === undefined) return 'is not there'
+  if (!stat.isFile()) return 'is no file any more'
   if (stat.size !== length) return `has ${stat.size} bytes, ${length} were closed`
   return createHash('sha256').update(readFileSync(full)).digest().equals(digest) ? null : 'was changed'
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type Dirent, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { canonicalBytes } from '../../shared/codec/canonical.ts'
 import { signCose } from '../../shared/crypto/cose.ts'
@@ -21,7 +21,7 @@ export const MANIFEST_KEY = 'manifest.pub.pem'
  * @returns digest of what was signed
  */
 export function closeEvidence(folder: string): string {
-  removeSockets(folder)
+  removeOthers(folder)
   const paths = evidenceFiles(folder)
   for (const path of paths.filter(isSecret)) rmSync(join(folder, path))
   const files = paths
@@ -40,17 +40,21 @@ export function closeEvidence(folder: string): string {
 
 const isSecret = (path: string): boolean => /(^|\/)(sign\.pem|receipts\.pem|[^/]+\.key)$/.test(path)
 
-/** Paths of what a manifest lists, in order. */
+/** Paths of everything in a folder that a manifest lists, or that has no business there once it is closed; in order. */
 export function evidenceFiles(folder: string): string[] {
-  const entries = readdirSync(folder, { withFileTypes: true, recursive: true })
-  return entries
-    .filter((entry) => entry.isFile() && entry.name !== MANIFEST_KEY)
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+  return entriesOf(folder)
+    .filter(({ path, entry }) => !entry.isDirectory() && path !== MANIFEST_KEY)
+    .map(({ path }) => path)
     .sort()
 }
 
-/** Sockets of a run that is over: nobody listens there, and what packs files up stumbles over them. */
-function removeSockets(folder: string): void {
-  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true }))
-    if (entry.isSocket()) rmSync(join(entry.parentPath, entry.name))
+/** What is no file: sockets where nobody listens any more, which what packs files up stumbles over, and what leads elsewhere. */
+function removeOthers(folder: string): void {
+  for (const { path, entry } of entriesOf(folder))
+    if (!entry.isFile() && !entry.isDirectory()) rmSync(join(folder, path))
+}
+
+function entriesOf(folder: string): { path: string; entry: Dirent }[] {
+  const entries = readdirSync(folder, { withFileTypes: true, recursive: true })
+  return entries.map((entry) => ({ path: relative(folder, join(entry.parentPath, entry.name)), entry }))
 }

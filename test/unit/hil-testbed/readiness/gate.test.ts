@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { closeEvidence } from '../../../../hil-testbed/bench/evidence.ts'
@@ -298,6 +298,29 @@ t.test('evidence of a run is one that was closed and is whole', (t) => {
     closed((folder) => writeFileSync(join(folder, 'more.csv'), '')),
     'more.csv came after it was closed',
   )
+  t.match(
+    closed((folder) => symlinkSync('/etc/hostname', join(folder, 'more.csv'))),
+    'more.csv came after it was closed',
+  )
+  t.match(
+    closed((folder) => {
+      mkdirSync(join(folder, 'sub'))
+      writeFileSync(join(folder, 'sub', 'manifest.pub.pem'), '')
+    }),
+    'sub/manifest.pub.pem came after it was closed',
+  )
+  t.match(
+    closed((folder) => {
+      renameSync(join(folder, 'truth.csv'), join(folder, '..', 'truth.csv'))
+      symlinkSync('../truth.csv', join(folder, 'truth.csv'))
+    }),
+    'truth.csv is no file any more',
+  )
+  const linked = t.testdir(files)
+  symlinkSync('/etc/hostname', join(linked, 'elsewhere'))
+  closeEvidence(linked)
+  t.notOk(existsSync(join(linked, 'elsewhere')), 'what leads elsewhere is no evidence')
+  t.equal(evidenceProblem(linked), null)
   const { 'run.json': _, ...without } = files
   t.match(closed(nothing, without), 'run.json is not in it')
   t.end()
