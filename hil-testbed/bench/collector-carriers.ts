@@ -40,6 +40,21 @@ function link(
   }
 }
 
+/** Nothing comes through, and nobody says so: what is sent meanwhile is lost, and is known to be once the link is ended. */
+const halfOpen: MakeCarrier = (_, reach) => {
+  const { proxy } = reach.collector!
+  const before = proxy.hits
+  const count = (): number => proxy.hits - before
+  return {
+    begin: () => proxy.deafen(),
+    end: async () => {
+      await whileTimeStands(reach, () => count() > 0)
+      proxy.mend()
+    },
+    count,
+  }
+}
+
 const down: MakeCarrier = (_, { collector }) => {
   let stops = 0
   return {
@@ -197,6 +212,7 @@ export const COLLECTOR_CARRIERS: Readonly<Record<string, MakeCarrier>> = {
   'collector.down': down,
   'collector.slow': link((collector, fault) => collector.proxy.slow(numberOf(fault, 'late_ms'))),
   'collector.partition': link((collector) => collector.proxy.cut()),
+  'collector.half_open': halfOpen,
   'collector.duplicate_after_reconnect': duplicate,
   'collector.version_skew': versionSkew,
   'collector.conflicting_command': conflicting,

@@ -24,6 +24,10 @@ const HOLDS: readonly Readonly<{ what: string; classes: readonly string[] }>[] =
       ...['collector.revoked_certificate', 'collector.stale_policy_push'],
     ],
   },
+  {
+    what: 'the link to the collector',
+    classes: ['collector.down', 'collector.partition', 'collector.half_open', 'collector.slow'],
+  },
 ]
 /** Over when they have begun: the agent is there again. */
 const AT_ONCE: readonly string[] = [

@@ -103,6 +103,7 @@ const COLLECTOR = kindsOf('collector', ['collector'], 'runner', {
   down: { about: 'is not there' },
   slow: { about: 'answers late', params: [millis('late_ms', 2000, 'how much')] },
   partition: { about: 'the link is cut for the duration' },
+  half_open: { about: 'the link looks well to both ends, and nothing comes through for the duration' },
   duplicate_after_reconnect: {
     about: 'the link is cut, and what was sent before comes to the collector again',
     params: [whole('again', '', 10, [1, 1000], 'messages that are repeated')],

@@ -13,6 +13,14 @@ const FAULTS: readonly Broken[] = [
     'is over',
   ],
   [
+    'two faults of which the end of one mends the link of both',
+    F1,
+    'inject: { id: F1, target: collector, class: collector.half_open }\n  - at: 8s\n    inject: { id: F2, target: collector, class: collector.slow }',
+    'collector.slow',
+    'while F1 has the link to the collector',
+    'is over',
+  ],
+  [
     'a clock that is turned where there is none of the wall',
     F1,
     'inject: { id: F1, target: agent, class: security.clock_spoof }',
