@@ -24,7 +24,7 @@ const FACT_MAX = 2_000
  * its exit code from the catalogue ends the process. Results alone go to stdout.
  */
 export async function runCommandLine(program: Command, args: readonly string[]): Promise<void> {
-  const json = wantsJson(args)
+  const json = wantsJson(program, args)
   const usage: string[] = []
   takeOver(program, (text) => usage.push(text))
   const end = (error: unknown): void => {
@@ -122,9 +122,20 @@ function takeOver(command: Command, writeErr: (text: string) => void): void {
   for (const child of command.commands) takeOver(child, writeErr)
 }
 
-function wantsJson(args: readonly string[]): boolean {
+/** Whether what is printed is for machines: not where `--json` names a file, which is what they read then. */
+function wantsJson(program: Command, args: readonly string[]): boolean {
   const end = args.indexOf('--')
-  return (end < 0 ? args : args.slice(0, end)).includes('--json')
+  const given = end < 0 ? args : args.slice(0, end)
+  const at = given.indexOf('--json')
+  const takesFile = commandIn(program, given).options.some(({ long, optional }) => long === '--json' && optional)
+  const next = given[at + 1]
+  const isFile = takesFile && next !== undefined && !next.startsWith('-')
+  return at >= 0 && !isFile
+}
+
+function commandIn(program: Command, args: readonly string[]): Command {
+  const child = program.commands.find((command) => command.name() === args[0])
+  return child === undefined ? program : commandIn(child, args.slice(1))
 }
 
 function cut(text: string): string {
