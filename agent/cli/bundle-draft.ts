@@ -1,6 +1,6 @@
 import { BUNDLE_REASON_CHARS_MAX } from '../../shared/codec/bundle-manifest.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import { numberOption } from '../../shared/lib/command-output.ts'
+import { fromUtc, numberOption } from '../../shared/lib/command-output.ts'
 import { signersNeeded } from '../../shared/model/config-bundle.ts'
 import type { Micros } from '../../shared/units.ts'
 
@@ -13,13 +13,11 @@ export function bundleNumber(text: string | undefined, nowUs: Micros): number {
   return number
 }
 
-const UTC_TIME = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?Z)?$/
-
 /** @throws HbError USAGE */
 export function endOf(text: string | undefined, nowUs: Micros): Micros {
   if (text === undefined) return 0
-  const us = UTC_TIME.test(text) ? Date.parse(text) * 1000 : Number.NaN
-  if (us > nowUs) return us
+  const us = fromUtc(text)
+  if (us !== null && us > nowUs) return us
   throw new HbError('USAGE', {
     option: '--not-after',
     found: text,

@@ -1,4 +1,5 @@
 import { HbError } from '../../shared/errors/hb-error.ts'
+import { fromUtc } from '../../shared/lib/command-output.ts'
 import type { Micros } from '../../shared/units.ts'
 
 /** First time of a recording that nobody gave another. */
@@ -14,9 +15,9 @@ export function numberIn(text: string, option: string, { min, max }: Readonly<{ 
 
 /** A time given on the command line, UTC. @throws HbError USAGE */
 export function timeIn(text: string, option: string): Micros {
-  const us = Date.parse(text) * 1000
-  if (!Number.isSafeInteger(us))
-    throw new HbError('USAGE', { option, found: text, expected: `a time such as ${RECORDING_BEGIN}` })
+  const us = fromUtc(text)
+  if (us === null)
+    throw new HbError('USAGE', { option, found: text, expected: `a UTC time such as ${RECORDING_BEGIN}` })
   return us
 }
 

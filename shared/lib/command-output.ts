@@ -34,6 +34,14 @@ export function utc(us: Micros): string {
   return us < 0 ? '-' : new Date(us / 1000).toISOString()
 }
 
+const UTC_TIME = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?Z)?$/
+
+/** A time on a command line, as a day or with its `Z`: without it, it would be one of wherever this runs. Null for anything else. */
+export function fromUtc(text: string): Micros | null {
+  const us = UTC_TIME.test(text) ? Date.parse(text) * 1000 : Number.NaN
+  return Number.isSafeInteger(us) ? us : null
+}
+
 /** Columns of equal width; numbers are given as text already. Cells may hold foreign text. */
 export function table(texts: readonly (readonly string[])[]): string[] {
   const rows = texts.map((row) => row.map(printable))

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { printable, printResult, table } from '../../../shared/lib/command-output.ts'
+import { fromUtc, printable, printResult, table } from '../../../shared/lib/command-output.ts'
 
 /** Colours, another line, C1, a mark that turns the direction, another end of line, and a tag beyond the first plane. */
 const FOREIGN = 'a\u001b[2J\r\nb\u0000\u009b1m\u202ec\u2028d\u{e0041}'
@@ -35,4 +35,19 @@ t.test('foreign text forges no line and orders nothing of a terminal, in a table
   const json = printed(() => printResult(true, { reason: FOREIGN }, []))
   t.same(JSON.parse(json), { reason: FOREIGN }, 'a program reads what was written')
   t.notMatch(json.trimEnd(), /[\p{C}\p{Zl}\p{Zp}]/u)
+})
+
+t.test('a time on a command line is one of UTC, or none', (t) => {
+  t.equal(fromUtc('2026-01-01'), 1_767_225_600_000_000)
+  t.equal(fromUtc('2026-01-01T00:00:00.001Z'), 1_767_225_600_001_000)
+  for (const text of [
+    '2026-01-01T00:00:00',
+    '2026-13-01',
+    '2026-01-01T25:00Z',
+    '2026-01-01T00:00:00+01:00',
+    '2026',
+    '',
+  ])
+    t.equal(fromUtc(text), null, text)
+  t.end()
 })
