@@ -27,8 +27,6 @@ const SLOW_TIMEOUT_MS = 1_800_000
 const inModules = (path: string): string => join(ROOT, 'node_modules', path)
 const TSC = inModules('ts7/bin/tsc')
 const CRUISE = inModules('dependency-cruiser/bin/dependency-cruise.mjs')
-/** Where Node keeps what it has compiled: most programs here are started hundreds of times. */
-const COMPILED = inModules('.cache/compiled')
 const CRUISED = ['agent', 'collector', 'hil-testbed', 'shared', 'scripts', 'test']
 
 const step = (name: string, ...args: readonly string[]): Job => ({
@@ -77,12 +75,7 @@ async function runJob(job: Job): Promise<Outcome> {
     command: process.execPath,
     args: job.args,
     cwd: ROOT,
-    env: {
-      ...process.env,
-      NO_COLOR: '1',
-      TAP_TIMEOUT: String(job.timeoutMs / 1_000),
-      NODE_COMPILE_CACHE: COMPILED,
-    },
+    env: { ...process.env, NO_COLOR: '1', TAP_TIMEOUT: String(job.timeoutMs / 1_000) },
     timeoutMs: job.timeoutMs,
   })
   const outcome = job.kind === 'tests' ? outcomeOfTests(ended) : outcomeOfStep(ended)
