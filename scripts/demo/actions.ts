@@ -1,4 +1,5 @@
 import type { CheckResult } from './checks.ts'
+import { onceArmable } from './operators.ts'
 import { type DaqName, makePressureFolder, type PressureFolder, RIG } from './pressure-folder.ts'
 import { type Hb, type LogLine, type Program, runHb, startHb } from './processes.ts'
 
@@ -122,10 +123,11 @@ async function play(folder: PressureFolder, scenario: Scenario, say: (text: stri
 
 /** Two people arm what is in force, each with their own key. */
 async function arm({ path, hb }: PressureFolder, state: string): Promise<void> {
-  const asked = JSON.parse(
-    await runHb(['arm', '--state', state, '--key', 'ada.pem', '--reason', 'run 12', '--for', '1h', '--json'], path, hb),
-  ) as { order: string }
-  await runHb(['orders', 'confirm', asked.order, '--state', state, '--key', 'ben.pem', '--reason', 'seen'], path, hb)
+  const ask = ['arm', '--state', state, '--key', 'ada.pem', '--reason', 'run 12', '--for', '1h', '--json']
+  await onceArmable(async () => {
+    const { order } = JSON.parse(await runHb(ask, path, hb)) as { order: string }
+    await runHb(['orders', 'confirm', order, '--state', state, '--key', 'ben.pem', '--reason', 'seen'], path, hb)
+  })
 }
 
 async function effectsOf({ path, hb, actuators }: PressureFolder): Promise<number> {

@@ -27,3 +27,21 @@ export function writeOperators(path: string, realm: Realm): string {
     writeFileSync(join(folder, POLICY), 'version: 1\nacceptance_criteria: { min_time_in_state_s: 1800 }\n')
   return trusted
 }
+
+/** What is only not there now: tokens of the dead-man, which a busy machine delays as well, and windows that are full. */
+const NOT_YET = /DEAD_MAN:|PROTECTION_LOST/
+const ARM_TRIES = 100
+const ARM_AGAIN_MS = 100
+
+/** Has people arm a rig as soon as nothing stands against it that passes by itself. @throws what they are told of anything else */
+export async function onceArmable(arm: () => Promise<unknown>): Promise<void> {
+  for (let k = 1; ; k += 1) {
+    try {
+      await arm()
+      return
+    } catch (error) {
+      if (k === ARM_TRIES || !NOT_YET.test((error as Error).message)) throw error
+      await new Promise((resolve) => setTimeout(resolve, ARM_AGAIN_MS))
+    }
+  }
+}

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { viewLedger } from '../../agent/adapters/ledger-read.ts'
 import { fetchDesktop, giveOrder } from '../../agent/cli/order-client.ts'
 import type { LedgerAction, LedgerTransition } from '../../agent/pipeline/action-ledger.ts'
+import { onceArmable } from '../../scripts/demo/operators.ts'
 import { type Hb, type LogLine, type Program, runHb, startHb } from '../../scripts/demo/processes.ts'
 import { ROOT } from '../../scripts/sources.ts'
 import { defaultQualityPolicy } from '../../shared/config/quality-policy.ts'
@@ -101,26 +102,15 @@ export async function createPressureRig(): Promise<PressureRig> {
   }
 }
 
-/** What is only not there now: tokens of the dead-man, which a busy machine delays as well, and windows that are full. */
-const NOT_YET = /DEAD_MAN:|PROTECTION_LOST/
-const ARM_TRIES = 100
-
 async function arm(path: string, state: string): Promise<void> {
   const folder = join(path, state)
   const by = (name: string) => ({ state: folder, key: join(path, `${name}.pem`), reason: 'a test' })
-  for (let k = 1; ; k += 1) {
+  await onceArmable(async () => {
     const { rigs } = await fetchDesktop(folder)
     const config = rigs[0]!.config ?? ''
-    const untilUs = Date.now() * 1000 + HOUR_US
-    try {
-      const asked = await giveOrder(by('ada'), { kind: 'arm', rig: RIG, config, untilUs })
-      await giveOrder(by('grace'), { kind: 'confirm', rig: RIG, subject: String(asked['order']), config })
-      return
-    } catch (error) {
-      if (k === ARM_TRIES || !NOT_YET.test((error as Error).message)) throw error
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    }
-  }
+    const asked = await giveOrder(by('ada'), { kind: 'arm', rig: RIG, config, untilUs: Date.now() * 1000 + HOUR_US })
+    await giveOrder(by('grace'), { kind: 'confirm', rig: RIG, subject: String(asked['order']), config })
+  })
 }
 
 /** A baseline that is golden and sure; the limits of the loop owe nothing to it. */

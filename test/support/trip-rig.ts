@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { Push } from 'zeromq'
 import { readActuatorBook } from '../../hil-testbed/actuator-book.ts'
+import { onceArmable } from '../../scripts/demo/operators.ts'
 import { runHb } from '../../scripts/demo/processes.ts'
 import { baselineMetric, baselineRecord, certifiedBundle, dataUntil, privatePem } from './certified-baselines.ts'
 import { PEOPLE, publicPem } from './operator-keys.ts'
@@ -157,8 +158,9 @@ function effectsIn(path: string): number {
 /** Two people arm the rig, each with their own key. */
 export async function armTrip(folder: string): Promise<void> {
   const hb = (...args: string[]): Promise<string> => runHb([...args, '--state', 'state', '--json'], folder)
-  const asked = JSON.parse(await hb('arm', '--rig', 'trip', '--key', 'ada.pem', '--reason', 'test', '--for', '1h')) as {
-    order: string
-  }
-  await hb('orders', 'confirm', asked.order, '--key', 'grace.pem', '--reason', 'test')
+  await onceArmable(async () => {
+    const asked = await hb('arm', '--rig', 'trip', '--key', 'ada.pem', '--reason', 'test', '--for', '1h')
+    const { order } = JSON.parse(asked) as { order: string }
+    await hb('orders', 'confirm', order, '--key', 'grace.pem', '--reason', 'test')
+  })
 }

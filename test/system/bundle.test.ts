@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { onceArmable } from '../../scripts/demo/operators.ts'
 import { killAll, type LogLine, type Program, runHb, startHb } from '../../scripts/demo/processes.ts'
 import { type BenchFolder, createBenchFolder, runtimeYaml } from '../support/bench-folder.ts'
 import { privatePem, type TestPerson } from '../support/certified-baselines.ts'
@@ -205,9 +206,11 @@ t.test('a policy of actions takes two people, and what was armed under another o
   const agent = startAgent(folder)
   await agent.event('agent_started')
   await agent.event('verdict')
-  const by = (who: string) => ['--state', 'state', '--key', `${who}.key`, '--reason', 'for the run']
-  const asked = await said('arm', ...by('ada'))
-  await said('orders', 'confirm', String(asked.json['order']).slice(0, 12), ...by('grace'))
+  const by = (who: string) => ['--state', 'state', '--key', `${who}.key`, '--reason', 'for the run', '--json']
+  await onceArmable(async () => {
+    const { order } = JSON.parse(await runHb(['arm', ...by('ada')], folder.path)) as { order: string }
+    await runHb(['orders', 'confirm', order.slice(0, 12), ...by('grace')], folder.path)
+  })
   const armed = async () =>
     ((await said('mode', 'show', '--state', 'state')).json['rigs'] as { config: string; arm: { state: string } }[])[0]!
   const before = await armed()

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { Dealer, Push } from 'zeromq'
 import { fetchDesktop, giveOrder } from '../../agent/cli/order-client.ts'
+import { onceArmable } from '../../scripts/demo/operators.ts'
 import { killAll, runHb, startHb } from '../../scripts/demo/processes.ts'
 import {
   decodeLockstep,
@@ -29,8 +30,10 @@ async function arm({ folder, nowUs }: ExternalBench): Promise<void> {
   const state = join(folder, 'state')
   const by = (name: string) => ({ state, key: join(folder, `${name}.pem`), reason: 'a test' })
   const config = (await fetchDesktop(state)).rigs[0]!.config ?? ''
-  const asked = await giveOrder(by('ada'), { kind: 'arm', rig: RIG, config, untilUs: nowUs() + HOUR_US })
-  await giveOrder(by('grace'), { kind: 'confirm', rig: RIG, subject: String(asked['order']), config })
+  await onceArmable(async () => {
+    const asked = await giveOrder(by('ada'), { kind: 'arm', rig: RIG, config, untilUs: nowUs() + HOUR_US })
+    await giveOrder(by('grace'), { kind: 'confirm', rig: RIG, subject: String(asked['order']), config })
+  })
 }
 
 /** The loop is armed, bursts nearly, and is shut down. @returns what the agent did, and the digest of all it decided */

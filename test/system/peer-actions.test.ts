@@ -1,4 +1,5 @@
 import t from 'tap'
+import { onceArmable } from '../../scripts/demo/operators.ts'
 import { runHb } from '../../scripts/demo/processes.ts'
 import type { BenchFolder } from '../support/bench-folder.ts'
 import { metricOf, peerBench, until } from '../support/peer-bench.ts'
@@ -48,8 +49,10 @@ async function prepare(folder: BenchFolder) {
 /** Two people arm what is in force. */
 async function arm({ path }: BenchFolder): Promise<void> {
   const [ada, ben] = PEOPLE.map((name) => ['--key', name, '--reason', 'run 12', '--state', 'state', '--json'])
-  const { order } = JSON.parse(await runHb(['arm', ...ada!], path)) as { order: string }
-  await runHb(['orders', 'confirm', order, ...ben!], path)
+  await onceArmable(async () => {
+    const { order } = JSON.parse(await runHb(['arm', ...ada!], path)) as { order: string }
+    await runHb(['orders', 'confirm', order, ...ben!], path)
+  })
 }
 
 type Actions = { actions: { key: string; action: string; target: string; state: string }[] }
