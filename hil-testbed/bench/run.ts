@@ -101,7 +101,9 @@ class Run {
     const { mode, beginUs: ownUs } = row.clock
     // It is made once; the run on the wall must not wait for it.
     if (mode === 'free_run') await baselineOf(row, this.options.workshop, 0).catch(() => null)
-    const beginUs = mode === 'lockstep' ? (ownUs ?? LOCKSTEP_BEGIN_US) : host.nowUs() + FREE_RUN_LEAD_US
+    // Programs of one machine agree about its time to the millisecond: what is done in one is not seen in the one before.
+    const wholeUs = Math.ceil(host.nowUs() / 1000) * 1000
+    const beginUs = mode === 'lockstep' ? (ownUs ?? LOCKSTEP_BEGIN_US) : wholeUs + FREE_RUN_LEAD_US
     this.beginUs = beginUs
     let parts: Parts | null = null
     const leave = (): void => parts?.pace.gone()

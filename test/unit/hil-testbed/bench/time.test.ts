@@ -229,6 +229,29 @@ t.test('a wait ends with what it waited for, at its bound, or when nobody wants 
   await left
 })
 
+t.test('free run does nothing before its time, also when a timer fires a part of a millisecond early', async (t) => {
+  const clock = createVirtualClock(BEGIN_US)
+  const asked: number[] = []
+  const early = {
+    ...clock,
+    sleep: (ms: number) => {
+      asked.push(ms)
+      return clock.sleep(Math.max(0, ms - 0.4))
+    },
+  }
+  const pace = new FreePace(BEGIN_US, early)
+  let isDone = false
+  void pace.advance(50_000).then(() => {
+    isDone = true
+  })
+  await clock.advance(49_600)
+  await turnOfLoop()
+  t.same([isDone, asked], [false, [50, 1]])
+  await clock.advance(600)
+  await turnOfLoop()
+  t.equal(isDone, true)
+})
+
 t.test('free run keeps to the clock of the machine and counts where it came too late', async (t) => {
   const clock = createVirtualClock(BEGIN_US)
   const pace = new FreePace(BEGIN_US + 1_000_000, clock)
