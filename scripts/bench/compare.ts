@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 /** Results of a bench, and how fast the machine was that it ran on. */
 export type Figures = Readonly<{ yardstick: number; results: Readonly<Record<string, number>> }>
 
-/** More loss than this, against the last landed figures, is a regression when a second run agrees. */
+/** More loss than this, against the last landed figures, is a regression when two more runs agree. */
 export const LOSS_MAX = 0.2
 /** Results that are rates: more is better, and they follow the speed of the machine. Only these are compared. */
 const RATE = /_per_s(_|$)|_x_realtime$/
