@@ -67,7 +67,7 @@ export class Conductor {
     for (const step of row.setup) await this.perform(step)
     while (this.atUs < row.clock.durationUs) await this.quantum()
     for (const { step, done } of this.open)
-      if (!done) this.event({ kind: 'note', text: `never came: ${step.when ?? step.atUs}` })
+      if (!done) this.event({ kind: 'never_came', what: step.when ?? `${step.atUs} µs` })
   }
 
   /** Back to safe, in order: what the scenario says, and then an end of every fault. */
@@ -173,7 +173,7 @@ export class Conductor {
       case 'await': {
         const holds = compileCondition(step.condition)
         if (!(await this.until(this.atUs + step.withinUs, () => holds((signal) => plant.read(signal)))))
-          this.event({ kind: 'note', text: `never came: ${step.condition}` })
+          this.event({ kind: 'never_came', what: step.condition })
         return
       }
       case 'arm':

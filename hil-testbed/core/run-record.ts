@@ -54,6 +54,8 @@ export type BenchEvent = Readonly<{ t_us: Micros } & Record<string, unknown>> &
     /** What it told of those it is connected to, and why. */
     | Readonly<{ kind: 'told'; event: ToldEvent; why: string }>
     | Readonly<{ kind: 'order'; order: string; by: readonly string[]; answer: string }>
+    /** What a step or the setup waited for in vain: what it was to do was not done. */
+    | Readonly<{ kind: 'never_came'; what: string }>
     | Readonly<{ kind: 'note'; text: string }>
   )
 

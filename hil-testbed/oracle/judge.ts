@@ -33,6 +33,9 @@ export function judge(folder: string): CaseResult {
 function verdictOf(run: Run, outcomes: readonly Outcome[]): Verdict {
   const { skip, xfail } = run.row
   if (skip !== '') return { verdict: 'SKIPPED', reason: skip }
+  const problem = run.facts.broken === null ? evidenceProblem(run) : null
+  // Nobody expects that of a run: what is known to be broken must be shown to be.
+  if (problem !== null) return { verdict: 'FAIL', reason: `the evidence does not hold: ${problem}` }
   const judged = judgedVerdict(run, outcomes)
   if (xfail === '') return judged
   if (judged.verdict === 'FAIL') return { verdict: 'XFAIL', reason: `${xfail}: ${judged.reason}` }
@@ -40,12 +43,13 @@ function verdictOf(run: Run, outcomes: readonly Outcome[]): Verdict {
   return hasPassed ? { verdict: 'FAIL', reason: `it passed, and was expected not to: ${xfail}` } : judged
 }
 
-/** Broken before everything; then evidence that cannot be believed; then what is not known; then what was missed. */
+/** Broken before everything; then what is not known; then what was missed. */
 function judgedVerdict(run: Run, outcomes: readonly Outcome[]): Verdict {
   const { broken } = run.facts
   if (broken !== null) return { verdict: broken.verdict, reason: `${broken.code}: ${broken.detail}` }
-  const problem = evidenceProblem(run)
-  if (problem !== null) return { verdict: 'FAIL', reason: `the evidence does not hold: ${problem}` }
+  const vain = run.events.flatMap((event) => (event.kind === 'never_came' ? [event.what] : []))
+  if (vain.length > 0)
+    return { verdict: 'INCONCLUSIVE', reason: `what steps waited for never came: ${vain.join(', ')}` }
   const unseen = unseenFaults(run)
   if (unseen.length > 0) return { verdict: 'INCONCLUSIVE', reason: `not seen as injected: ${unseen.join(', ')}` }
   const required = outcomes.filter(({ optional }) => !optional)

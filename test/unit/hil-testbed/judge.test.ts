@@ -86,6 +86,25 @@ t.test('a case has one verdict, and the first reason counts', async (t) => {
   }
 })
 
+t.test('a run in which a step waited in vain shows nothing', (t) => {
+  const events = [{ t_us: 4_000_000, kind: 'never_came', what: 'p_bar > 9.9' }] as const
+  for (const xfail of ['', 'issue 7'])
+    t.match(judgedRun(t, [verdict], { events, row: { xfail } }), {
+      verdict: 'INCONCLUSIVE',
+      reason: 'what steps waited for never came: p_bar > 9.9',
+    })
+  t.end()
+})
+
+t.test('evidence that does not hold is not what is known to be broken', (t) => {
+  const facts = { alarms_again: [AGAIN] }
+  t.match(judgedRun(t, [verdict], { row: { xfail: 'issue 7' }, facts }), {
+    verdict: 'FAIL',
+    reason: /^the evidence does not hold/,
+  })
+  t.end()
+})
+
 t.test('evidence that was touched fails the case, whatever it says', async (t) => {
   const folder = runFolder(t, [verdict], { outbox: eventful(), ...F1_AT_3S })
   t.equal(judge(folder).verdict, 'PASS')
