@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { lstatSync, readFileSync, statSync } from 'node:fs'
+import { lstatSync, readFileSync } from 'node:fs'
 import { join, resolve, sep } from 'node:path'
 import { decodeSigned, SIGNED_CAPS } from '../../shared/codec/signed-cbor.ts'
 import { openCose } from '../../shared/crypto/cose.ts'
 import { readPublicKey } from '../../shared/crypto/sign.ts'
 import { HbError } from '../../shared/errors/hb-error.ts'
-import { evidenceFiles, MANIFEST, MANIFEST_TYP } from './evidence.ts'
+import type { CaseResult } from '../core/result.ts'
+import { evidenceFiles, MANIFEST, MANIFEST_KEY, MANIFEST_TYP } from './evidence.ts'
 import { benchKey } from './keys.ts'
 
 /** A manifest of ten thousand files. */
@@ -15,12 +16,14 @@ const NEEDED = ['row.json', 'run.json', 'events.jsonl'] as const
 
 /** Why the folder of a run is no evidence of it: not there, not closed, not signed, not whole; null when nothing speaks against it. */
 export function evidenceProblem(folder: string): string | null {
-  const path = join(folder, MANIFEST)
-  const size = statSync(path, { throwIfNoEntry: false })?.size
-  if (size === undefined) return `${MANIFEST} is not there`
-  if (size > MANIFEST_BYTES_MAX) return `${MANIFEST} is larger than ${MANIFEST_BYTES_MAX} bytes`
-  const files = filesIn(new Uint8Array(readFileSync(path)))
+  const bytes = bytesIn(folder, MANIFEST)
+  if (typeof bytes === 'string') return bytes
+  const files = filesIn(bytes)
   if (typeof files === 'string') return `${MANIFEST}: ${files}`
+  const key = bytesIn(folder, MANIFEST_KEY)
+  if (typeof key === 'string') return key
+  if (new TextDecoder().decode(key) !== benchKey('bench').publicPem)
+    return `${MANIFEST_KEY} is not the key of the manifest`
   const missing = NEEDED.find((name) => !files.some((file) => file.path === name))
   if (missing !== undefined) return `${missing} is not in it`
   for (const file of files) {
@@ -30,6 +33,37 @@ export function evidenceProblem(folder: string): string | null {
   const listed = new Set(files.map(({ path: name }) => name))
   const more = evidenceFiles(folder).find((name) => name !== MANIFEST && !listed.has(name))
   return more === undefined ? null : `${more} came after it was closed`
+}
+
+/** The same, for one case of a report: whole evidence of another run is none of it. */
+export function caseProblem(
+  folder: string,
+  { id, row, seed, started_utc }: Pick<CaseResult, 'id' | 'row' | 'seed' | 'started_utc'>,
+): string | null {
+  const problem = evidenceProblem(folder)
+  if (problem !== null) return problem
+  const of = { ...objectIn(folder, 'run.json'), ...objectIn(folder, 'row.json') }
+  const isOf = of['id'] === id && of['row'] === row && of['seed'] === seed && of['started_utc'] === started_utc
+  return isOf ? null : `it is of ${String(of['id'])} row ${String(of['row'])}, begun ${String(of['started_utc'])}`
+}
+
+function objectIn(folder: string, name: (typeof NEEDED)[number]): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(readFileSync(join(folder, name), 'utf8'))
+    return typeof value === 'object' && value !== null ? { ...value } : {}
+  } catch {
+    return {}
+  }
+}
+
+/** A small file of the folder itself, or why there is none. */
+function bytesIn(folder: string, name: string): Uint8Array | string {
+  const path = join(folder, name)
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) return `${name} is not there`
+  if (!stat.isFile()) return `${name} is no file`
+  if (stat.size > MANIFEST_BYTES_MAX) return `${name} is larger than ${MANIFEST_BYTES_MAX} bytes`
+  return new Uint8Array(readFileSync(path))
 }
 
 type Listed = Readonly<{ path: string; digest: Uint8Array; length: number }>

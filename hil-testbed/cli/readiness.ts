@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { printResult, table } from '../../shared/lib/command-output.ts'
 import { verdictExit } from '../../shared/report/verdict-exit.ts'
-import { evidenceProblem } from '../bench/evidence-check.ts'
+import { caseProblem } from '../bench/evidence-check.ts'
 import { evaluateGate, type GateVerdict } from '../readiness/gate.ts'
 import { DEFAULT_GATES, readGates } from '../readiness/gates.ts'
 import { readReports } from '../readiness/reports.ts'
@@ -50,7 +50,7 @@ function gate(name: string, { report, gates, program, against, json }: GateOptio
     program: program || null,
     base: against === undefined ? null : readCampaign(against),
     evidenceOf: {
-      campaign: (path, folder) => evidenceProblem(join(dirname(path), folder)),
+      campaign: (path, one) => caseProblem(resolve(dirname(path), one.folder), one),
       analysis: analysisProblem,
     },
   })

@@ -221,7 +221,7 @@ function requirementsAbove(paths: readonly string[]): Requirements | null {
 function report(result: CampaignResult, { options, folder, base, standing, requirements }: Reported): void {
   const { junit, html, csv, evidence } = options
   const json = jsonFile(options)
-  if (json !== undefined) writeJson(result, json)
+  if (json !== undefined) writeJson(result, json, folder)
   if (evidence !== undefined) writeJson(result, join(folder, 'report.json'))
   if (junit !== undefined) writeJunit(result, junit, standing)
   if (csv !== undefined) writeCsv(result, csv)

@@ -1,4 +1,4 @@
-import type { CampaignResult } from '../core/result.ts'
+import type { CampaignResult, CaseResult } from '../core/result.ts'
 import { isGood } from '../report/case-name.ts'
 import { compareCampaigns } from '../report/compare-campaigns.ts'
 import { type Criterion, type CriterionType, isCriterionType } from './gates.ts'
@@ -18,7 +18,7 @@ export type GateInput = Readonly<{
   base: CampaignResult | null
   /** Why what was left of a failure is no evidence of it; null where it is. */
   evidenceOf: Readonly<{
-    campaign(path: string, folder: string): string | null
+    campaign(path: string, one: CaseResult): string | null
     analysis(path: string, runId: string): string | null
   }>
 }>
@@ -62,7 +62,9 @@ function runsOf(input: GateInput): Run[] {
     const why = [
       ...(bad.length > 0 ? [named(bad.map(({ id, verdict }) => `${id} ${verdict}`))] : []),
       ...(report.complete ? [] : ['it was broken off']),
-      ...(report.cases.length === 0 ? ['no case of it counts here'] : []),
+      ...(report.cases.every(({ verdict }) => verdict === 'SKIPPED')
+        ? ['no case of it was run for what counts here']
+        : []),
     ].join('; ')
     return {
       name: path,
@@ -144,9 +146,9 @@ function evidenceKept(most: number | null, input: GateInput): Found {
     at: report.started_utc,
     failures: report.cases
       .filter(({ verdict }) => !isGood(verdict))
-      .map(({ id, folder }) => ({
-        name: id,
-        problem: folder === '' ? 'it left no folder' : evidenceOf.campaign(path, folder),
+      .map((one) => ({
+        name: one.id,
+        problem: one.folder === '' ? 'it left no folder' : evidenceOf.campaign(path, one),
       })),
   }))
   const analyses = analysesOf(input).map(({ path, report }) => ({

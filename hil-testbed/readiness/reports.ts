@@ -60,7 +60,7 @@ export function readReports(paths: readonly string[]): Reports {
       found: `${paths.length} files`,
       expected: `at most ${REPORTS_MAX}`,
     })
-  const read = [...new Set(paths)].map((path) => ({ path, value: readReport(path) }))
+  const read = eachOnce(paths.map((path) => ({ path, value: readReport(path) })))
   const of = <T>(is: (value: unknown) => value is T): { path: string; report: T }[] =>
     read.flatMap(({ path, value }) => (is(value) ? [{ path, report: value }] : []))
   const campaigns = read.flatMap(({ path, value }) =>
@@ -80,6 +80,11 @@ export function readReports(paths: readonly string[]): Reports {
     path: unknown.path,
     expected: 'a report of `hb hil run`, `hb analyze`, `hb hil trace`, `hb baseline list` or `hb baseline requests`',
   })
+}
+
+/** A copy of a report is no second run. */
+function eachOnce<T extends Readonly<{ value: unknown }>>(reports: readonly T[]): T[] {
+  return [...new Map(reports.map((report) => [JSON.stringify(report.value), report] as const)).values()]
 }
 
 function isCampaign(value: unknown): boolean {

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { closeEvidence } from '../../../../hil-testbed/bench/evidence.ts'
-import { evidenceProblem } from '../../../../hil-testbed/bench/evidence-check.ts'
+import { caseProblem, evidenceProblem } from '../../../../hil-testbed/bench/evidence-check.ts'
 import { type CriterionOutcome, evaluateCriterion, type GateInput } from '../../../../hil-testbed/readiness/criteria.ts'
 import { evaluateGate } from '../../../../hil-testbed/readiness/gate.ts'
 import {
@@ -82,7 +82,10 @@ t.test('no_fail_in_runs: the newest runs are there, were tested, and did not fai
   t.equal(is(1, [campaignOf([caseOf({ verdict: 'INCONCLUSIVE' })])]), 'unknown')
   t.equal(is(1, [campaignOf([caseOf()], { complete: false })]), 'unknown')
   t.equal(is(1, [campaignOf([])]), 'unknown', 'nothing was shown')
+  t.equal(is(1, [campaignOf([caseOf({ verdict: 'SKIPPED' })])]), 'unknown', 'nothing was run')
+  t.equal(is(1, [campaignOf([caseOf({ verdict: 'SKIPPED' }), caseOf()])]), 'met')
   t.equal(is(2, [campaignOf([caseOf()])]), 'unknown', 'one of two')
+  t.equal(is(2, [campaignOf([caseOf()]), campaignOf([caseOf()])]), 'unknown', 'a copy is no second run')
   t.equal(is(1, []), 'unknown')
   for (const [status, expected] of [
     ['PASS', 'met'],
@@ -271,57 +274,78 @@ t.test('a report of another shape is refused, not passed over', (t) => {
   t.end()
 })
 
-t.test('evidence of a run is one that was closed and is whole', (t) => {
-  const files = { 'row.json': '{}', 'run.json': '{}', 'events.jsonl': '', 'truth.csv': 't_us\n' }
-  const closed = (change: (folder: string) => void, of: Record<string, string> = files): string | null => {
-    const folder = t.testdir(of)
+t.test('evidence of a case is that of its run, and not whole evidence of another one', (t) => {
+  const one = caseOf({ id: 'SCN-A-001', row: 2, seed: 7, started_utc: '2026-01-01T00:00:00Z' })
+  const row = { id: one.id, row: one.row, seed: one.seed }
+  const problem = (of: object, run: object = { started_utc: one.started_utc }): string | null => {
+    const folder = t.testdir({ 'row.json': JSON.stringify(of), 'run.json': JSON.stringify(run), 'events.jsonl': '' })
     closeEvidence(folder)
-    change(folder)
-    return evidenceProblem(folder)
+    return caseProblem(folder, one)
   }
-  const nothing = () => {}
-  t.equal(closed(nothing), null)
-  t.match(evidenceProblem(t.testdir(files)), 'manifest.cose is not there')
-  t.match(
-    closed((folder) => writeFileSync(join(folder, 'truth.csv'), 't_uS\n')),
-    'truth.csv was changed',
-  )
-  t.match(
-    closed((folder) => writeFileSync(join(folder, 'truth.csv'), '')),
-    /truth.csv has 0 bytes, 5 were closed/,
-  )
-  t.match(
-    closed((folder) => writeFileSync(join(folder, 'manifest.cose'), 'x')),
-    /^manifest.cose: /,
-  )
-  t.match(
-    closed((folder) => writeFileSync(join(folder, 'more.csv'), '')),
-    'more.csv came after it was closed',
-  )
-  t.match(
-    closed((folder) => symlinkSync('/etc/hostname', join(folder, 'more.csv'))),
-    'more.csv came after it was closed',
-  )
-  t.match(
-    closed((folder) => {
+  t.equal(problem(row), null)
+  t.match(problem({ ...row, id: 'SCN-B-001' }), 'it is of SCN-B-001 row 2')
+  t.match(problem({ ...row, row: 3 }), 'row 3')
+  t.match(problem({ ...row, seed: 8 }), 'it is of')
+  t.match(problem(row, { started_utc: '2026-01-02T00:00:00Z' }), 'begun 2026-01-02')
+  t.match(problem(row, []), 'begun undefined')
+  t.match(caseProblem(t.testdir({}), one), 'manifest.cose is not there')
+  t.end()
+})
+
+const FILES = { 'row.json': '{}', 'run.json': '{}', 'events.jsonl': '', 'truth.csv': 't_us\n' }
+
+/** What is wrong with the folder of a run that was closed, and then changed. */
+function closedThen(t: Test, change: (folder: string) => void, of: Record<string, string> = FILES): string | null {
+  const folder = t.testdir(of)
+  closeEvidence(folder)
+  change(folder)
+  return evidenceProblem(folder)
+}
+
+/** What is done to a closed folder, and what is said of it then. */
+const CHANGES: readonly (readonly [said: string | RegExp, change: (folder: string) => void])[] = [
+  ['truth.csv was changed', (folder) => writeFileSync(join(folder, 'truth.csv'), 't_uS\n')],
+  [/truth.csv has 0 bytes, 5 were closed/, (folder) => writeFileSync(join(folder, 'truth.csv'), '')],
+  [/^manifest.cose: /, (folder) => writeFileSync(join(folder, 'manifest.cose'), 'x')],
+  ['manifest.cose is not there', (folder) => rmSync(join(folder, 'manifest.cose'))],
+  ['manifest.cose is no file', (folder) => turnIntoFolder(join(folder, 'manifest.cose'))],
+  ['manifest.pub.pem is not there', (folder) => rmSync(join(folder, 'manifest.pub.pem'))],
+  ['manifest.pub.pem is no file', (folder) => turnIntoFolder(join(folder, 'manifest.pub.pem'))],
+  ['manifest.pub.pem is not the key', (folder) => appendFileSync(join(folder, 'manifest.pub.pem'), '\n')],
+  ['more.csv came after it was closed', (folder) => writeFileSync(join(folder, 'more.csv'), '')],
+  ['more.csv came after it was closed', (folder) => symlinkSync('/etc/hostname', join(folder, 'more.csv'))],
+  [
+    'sub/manifest.pub.pem came after it was closed',
+    (folder) => {
       mkdirSync(join(folder, 'sub'))
       writeFileSync(join(folder, 'sub', 'manifest.pub.pem'), '')
-    }),
-    'sub/manifest.pub.pem came after it was closed',
-  )
-  t.match(
-    closed((folder) => {
+    },
+  ],
+  [
+    'truth.csv is no file any more',
+    (folder) => {
       renameSync(join(folder, 'truth.csv'), join(folder, '..', 'truth.csv'))
       symlinkSync('../truth.csv', join(folder, 'truth.csv'))
-    }),
-    'truth.csv is no file any more',
-  )
-  const linked = t.testdir(files)
+    },
+  ],
+]
+
+function turnIntoFolder(path: string): void {
+  rmSync(path)
+  mkdirSync(path)
+}
+
+t.test('evidence of a run is one that was closed and is whole', (t) => {
+  const nothing = () => {}
+  t.equal(closedThen(t, nothing), null)
+  t.match(evidenceProblem(t.testdir(FILES)), 'manifest.cose is not there')
+  for (const [said, change] of CHANGES) t.match(closedThen(t, change), said)
+  const linked = t.testdir(FILES)
   symlinkSync('/etc/hostname', join(linked, 'elsewhere'))
   closeEvidence(linked)
   t.notOk(existsSync(join(linked, 'elsewhere')), 'what leads elsewhere is no evidence')
   t.equal(evidenceProblem(linked), null)
-  const { 'run.json': _, ...without } = files
-  t.match(closed(nothing, without), 'run.json is not in it')
+  const { 'run.json': _, ...without } = FILES
+  t.match(closedThen(t, nothing, without), 'run.json is not in it')
   t.end()
 })

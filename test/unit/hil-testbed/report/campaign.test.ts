@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import type { Static } from 'typebox'
@@ -37,6 +37,9 @@ t.test('a campaign is read as it was written, and nothing else is read', (t) => 
   const file = join(t.testdir({}), 'report.json')
   writeJson(campaign, file)
   t.same(readCampaign(file), campaign)
+  writeJson(campaign, file, join(dirname(file), 'runs'))
+  t.equal(readCampaign(file).cases[0]!.folder, `runs/${campaign.cases[0]!.folder}`, 'from where the report lies')
+  writeJson(campaign, file)
   t.same(asRead(asWritten(structuredClone(campaign) as Mutable<CampaignResult>)), campaign)
   const text = readFileSync(file, 'utf8')
   for (const [from, to, at] of [
