@@ -105,7 +105,8 @@ async function goesThrough(
   t.match(await startCollector(folder).event('rollout'), { what: 'resumed', rollout: begun.json['id'] })
   const done = await until('the end of the rollout', async () => {
     const now = (await said('rollout', 'status', '--collector', folder.operators)).json
-    return now['status'] === 'RUNNING' ? null : now
+    // A collector that has just begun may not answer yet.
+    return now['status'] === undefined || now['status'] === 'RUNNING' ? null : now
   })
   t.match(done, { id: begun.json['id'], status: 'COMPLETED', by: 'ada', reason: 'new pump' })
   const steps = (done['record'] as { agent: string; what: string }[])
